@@ -1,0 +1,116 @@
+"""Every error the program raises on purpose, as one tree, with the exit code of each branch.
+
+    ExporterError                  1   the run failed, nothing was published
+     ├─ SettingsError              2   a setting or a flag that cannot be used
+     ├─ CredentialsError           4   no credentials, or the cloud refuses them
+     ├─ OutputError                5   the output cannot be written or read
+     │   └─ IntegrityError         1   a published snapshot is not what its manifest says
+     ├─ LockedError               11   another run holds the output
+     ├─ ApiError                   1   a call that cannot be mended by asking again
+     │   ├─ AnswerError                an answer that is not what the API promises
+     │   ├─ StatusError                an HTTP status, with the google.rpc code behind it
+     │   └─ UnreachableError           no answer at all: refused, reset, timed out
+     └─ IncompleteError            1   the result is partial and `output.on_partial` is `fail`
+
+An error's text is one sentence that says what happened, to which scope, and what to do;
+it never holds a token, a key or a JWT.
+"""
+
+from __future__ import annotations
+
+
+class ExporterError(Exception):
+    """Base of all errors raised on purpose; `exit_code` is what the command ends with."""
+
+    exit_code: int = 1
+
+
+class SettingsError(ExporterError):
+    """A setting or a flag that cannot be used; the text names the key and, in a file, the line."""
+
+    exit_code = 2
+
+
+class CredentialsError(ExporterError):
+    """No credentials were found, or the cloud does not accept those that were."""
+
+    exit_code = 4
+
+
+class OutputError(ExporterError):
+    """The output or the staging area cannot be written or read."""
+
+    exit_code = 5
+
+
+class IntegrityError(OutputError):
+    """A published snapshot differs from its manifest; the text says in what."""
+
+    exit_code = 1
+
+
+class LockedError(ExporterError):
+    """Another live run holds the output; the text names its host, process and start."""
+
+    exit_code = 11
+
+
+class IncompleteError(ExporterError):
+    """The result is partial, and the settings say that a partial result is not published."""
+
+
+class ApiError(ExporterError):
+    """A call to the API that failed for good.
+
+    `call` is the request line without its token, `scope` is what was being listed in a
+    person's words, `request_id` the answer's `x-request-id` where one came, `calls` how
+    many requests were sent for it, retries among them.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        call: str,
+        scope: str,
+        request_id: str | None = None,
+        calls: int = 1,
+    ) -> None:
+        where = f" (request id {request_id})" if request_id else ""
+        super().__init__(f"{scope}: {message}: {call}{where}")
+        self.message = message
+        self.call = call
+        self.scope = scope
+        self.request_id = request_id
+        self.calls = calls
+
+
+class AnswerError(ApiError):
+    """An answer arrived, and it is not what the API promises: no JSON, no such key, a loop."""
+
+
+class UnreachableError(ApiError):
+    """No whole answer arrived: connection refused or reset, body cut short, timeout."""
+
+
+class StatusError(ApiError):
+    """The API answered with an HTTP error status.
+
+    `http_status` is the status, `code` the gRPC name behind it (`API.md`, Errors), for
+    example `PERMISSION_DENIED`; empty where a gateway answered without one.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        call: str,
+        scope: str,
+        http_status: int,
+        code: str = "",
+        request_id: str | None = None,
+        calls: int = 1,
+    ) -> None:
+        super().__init__(message, call=call, scope=scope, request_id=request_id, calls=calls)
+        self.http_status = http_status
+        self.code = code
