@@ -1,0 +1,92 @@
+"""How far a run has come: counters that the crawl keeps and that the terminal and the log read."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Literal
+
+Phase = Literal["starting", "listing", "deriving", "publishing", "done"]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """A moment of a run, frozen.
+
+    `listings_known` grows while folders and registries are discovered, so time left is known
+    (`seconds_left`) only once discovery has ended. `calls` are requests sent, `retries` among
+    them; `throttled` those answered with 429 or 503. `slots_in_use` of `slots` calls are under
+    way, `slots` being the limiter's level of the moment. `wire_bytes` are body bytes received.
+    `recalled_pages` were taken from an earlier attempt's staging instead of being asked for.
+    """
+
+    phase: Phase
+    seconds: float
+    listings_done: int
+    listings_known: int
+    pages: int
+    recalled_pages: int
+    images: int
+    layers: int
+    calls: int
+    retries: int
+    throttled: int
+    wire_bytes: int
+    slots_in_use: int
+    slots: int
+    seconds_left: float | None
+
+    @property
+    def calls_per_second(self) -> float:
+        """Calls sent per second since the run began."""
+        return self.calls / self.seconds if self.seconds > 0 else 0.0
+
+
+@dataclass
+class Progress:
+    """The live counters of one run; only the run itself writes to them.
+
+    `statistics()` returns a frozen copy that is safe to keep and to show.
+    """
+
+    phase: Phase = "starting"
+    listings_done: int = 0
+    listings_known: int = 0
+    discovered: bool = False
+    """Whether every listing of the run is known, so that time left can be told."""
+    pages: int = 0
+    recalled_pages: int = 0
+    images: int = 0
+    layers: int = 0
+    calls: int = 0
+    retries: int = 0
+    throttled: int = 0
+    wire_bytes: int = 0
+    slots_in_use: int = 0
+    slots: int = 0
+    _began: float = field(default_factory=time.monotonic)
+
+    def statistics(self) -> Statistics:
+        """Return this moment's figures."""
+        seconds = time.monotonic() - self._began
+        left = None
+        if self.phase == "listing" and self.discovered and self.listings_done:
+            open_listings = self.listings_known - self.listings_done
+            left = seconds / self.listings_done * open_listings
+        return Statistics(
+            phase=self.phase,
+            seconds=seconds,
+            listings_done=self.listings_done,
+            listings_known=self.listings_known,
+            pages=self.pages,
+            recalled_pages=self.recalled_pages,
+            images=self.images,
+            layers=self.layers,
+            calls=self.calls,
+            retries=self.retries,
+            throttled=self.throttled,
+            wire_bytes=self.wire_bytes,
+            slots_in_use=self.slots_in_use,
+            slots=self.slots,
+            seconds_left=left,
+        )
