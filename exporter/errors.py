@@ -6,6 +6,7 @@
      ├─ OutputError                5   the output cannot be written or read
      │   └─ IntegrityError         1   a published snapshot is not what its manifest says
      ├─ LockedError               11   another run holds the output
+     ├─ PageError                  1   a body that is not the page it should be
      ├─ ApiError                   1   a call that cannot be mended by asking again
      │   ├─ AnswerError                an answer that is not what the API promises
      │   ├─ StatusError                an HTTP status, with the google.rpc code behind it
@@ -57,6 +58,13 @@ class LockedError(ExporterError):
 
 class IncompleteError(ExporterError):
     """The result is partial, and the settings say that a partial result is not published."""
+
+
+class PageError(ExporterError):
+    """A body that is not the page it should be; the text says in what, without quoting it.
+
+    Raised where a page is decoded; the client takes it for a passing fault and asks again.
+    """
 
 
 class ApiError(ExporterError):

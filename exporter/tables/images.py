@@ -1,0 +1,280 @@
+"""Pages of images, from bytes to the rows of `images`, `layers` and `config_blobs`.
+
+No Python object is made per row: a page is parsed by PyArrow and flattened with its kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from exporter.errors import PageError
+from exporter.tables.pages import read_columns
+from exporter.tables.schemas import TIME
+from exporter.tables.times import parse_times
+
+_BLOB = pa.struct(
+    [
+        ("id", pa.string()),
+        ("digest", pa.string()),
+        ("size", pa.string()),
+        ("urls", pa.list_(pa.string())),
+    ]
+)
+_IMAGE = pa.struct(
+    [
+        ("id", pa.string()),
+        ("name", pa.string()),
+        ("digest", pa.string()),
+        ("compressedSize", pa.string()),
+        ("config", _BLOB),
+        ("layers", pa.list_(_BLOB)),
+        ("tags", pa.list_(pa.string())),
+        ("createdAt", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Which images of a page to keep, because another listing delivers the others.
+
+    An image stays if its repository's name is before `names_before`, and it was created at or
+    after `created_from` and at or before `created_until`; None sets no bound.
+    """
+
+    names_before: str | None = None
+    created_from: datetime | None = None
+    created_until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """How the images of a page follow each other, as the API sent them, before any cut.
+
+    `by_name`: repository names never fall, compared as UTF-8. `rising` and `falling`: within
+    one name, creation times never fall, or never rise; both are false where a time is missing.
+    `first` and `last` are the outermost names, `oldest` and `newest` the outermost times.
+    """
+
+    by_name: bool
+    rising: bool
+    falling: bool
+    first: str
+    last: str
+    oldest: datetime | None
+    newest: datetime | None
+
+
+@dataclass(frozen=True)
+class ImagesPage:
+    """The rows of one page of images.
+
+    `images`, `layers` and `config_blobs` have their tables' columns in order; texts that
+    repeat are dictionary-encoded. `listed` counts the images the page held before filters and
+    cuts. `names` are the repositories met, `order` is None for a page without images, and
+    `next_token` is empty on the last page.
+    """
+
+    images: pa.Table
+    layers: pa.Table
+    config_blobs: pa.Table
+    listed: int
+    names: tuple[str, ...]
+    order: Order | None
+    next_token: str
+
+
+def decode_images(
+    body: bytes,
+    *,
+    cloud_id: str | None,
+    folder_id: str | None,
+    wanted: Callable[[str], bool] | None = None,
+    cut: Cut | None = None,
+) -> ImagesPage:
+    """Decode one page of `images`; `wanted` says by repository name which images are in scope.
+
+    Raises `PageError` for a body that is not such a page.
+    """
+    rows, token = read_columns(body, "images", _IMAGE)
+    listed = len(rows)
+    names = rows.field("name").dictionary_encode()
+    created = parse_times(rows.field("createdAt"))
+    met = tuple(name for name in names.dictionary.to_pylist() if name is not None)
+    order = _order(rows.field("name"), created) if listed else None
+    keep = _kept(names, created, wanted, cut)
+    if keep is not None:
+        rows, names, created = rows.filter(keep), names.filter(keep), created.filter(keep)
+    images, layers, configs = _flatten(rows, names, created, cloud_id, folder_id)
+    return ImagesPage(images, layers, configs, listed, met, order, token)
+
+
+def _kept(
+    names: pa.DictionaryArray,
+    created: pa.Array,
+    wanted: Callable[[str], bool] | None,
+    cut: Cut | None,
+) -> pa.BooleanArray | None:
+    """Return which images stay, or None for all of them."""
+    masks = []
+    if wanted is not None:
+        verdicts = [name is not None and wanted(name) for name in names.dictionary.to_pylist()]
+        masks.append(pa.array(verdicts, pa.bool_()).take(names.indices))
+    if cut is not None and cut.names_before is not None:
+        masks.append(pc.less(names.dictionary, cut.names_before).take(names.indices))
+    if cut is not None and cut.created_from is not None:
+        masks.append(pc.greater_equal(created, pa.scalar(cut.created_from, TIME)))
+    if cut is not None and cut.created_until is not None:
+        masks.append(pc.less_equal(created, pa.scalar(cut.created_until, TIME)))
+    if not masks:
+        return None
+    keep = masks[0]
+    for mask in masks[1:]:
+        keep = pc.and_(keep, mask)
+    # What cannot be compared, a missing time or name, is never cut away.
+    return pc.fill_null(keep, wanted is None)
+
+
+def _order(names: pa.StringArray, created: pa.TimestampArray) -> Order:
+    before, after = names[:-1], names[1:]
+    same = pc.equal(before, after)
+    elsewhere = pc.invert(same)
+    return Order(
+        by_name=_all(pc.less_equal(before, after)) and names.null_count == 0,
+        rising=_all(pc.or_(elsewhere, pc.less_equal(created[:-1], created[1:])))
+        and created.null_count == 0,
+        falling=_all(pc.or_(elsewhere, pc.greater_equal(created[:-1], created[1:])))
+        and created.null_count == 0,
+        first=names[0].as_py() or "",
+        last=names[-1].as_py() or "",
+        oldest=_moment(pc.min(created)),
+        newest=_moment(pc.max(created)),
+    )
+
+
+def _all(truths: pa.BooleanArray) -> bool:
+    return bool(pc.all(truths, skip_nulls=False, min_count=0).as_py())
+
+
+def _moment(scalar: pa.TimestampScalar) -> datetime | None:
+    moment: datetime | None = scalar.as_py()
+    return moment
+
+
+def _flatten(
+    rows: pa.StructArray,
+    names: pa.DictionaryArray,
+    created: pa.TimestampArray,
+    cloud_id: str | None,
+    folder_id: str | None,
+) -> tuple[pa.Table, pa.Table, pa.Table]:
+    image_ids = rows.field("id")
+    # The part before the first slash, worked out once per distinct name.
+    registries = pc.list_element(
+        pc.split_pattern(names.dictionary, "/", max_splits=1), 0
+    ).dictionary_encode()
+    registry_ids = registries.take(names.indices)
+    config = rows.field("config")
+    layer_lists = rows.field("layers")
+    tags = _lists(rows.field("tags"), "a tag")
+
+    images = pa.table(
+        {
+            "image_id": image_ids,
+            "cloud_id": _repeat(cloud_id, len(rows)),
+            "folder_id": _repeat(folder_id, len(rows)),
+            "registry_id": registry_ids,
+            "repository_name": names,
+            "digest": rows.field("digest"),
+            "compressed_size": _sizes(rows.field("compressedSize")),
+            "config_digest": _child(config, "digest"),
+            "layer_count": _lengths(layer_lists),
+            "tag_count": _lengths(tags),
+            "tags": tags,
+            "created_at": created,
+        }
+    )
+
+    parents = pc.list_parent_indices(layer_lists).cast(pa.int32())
+    blobs = layer_lists.flatten()
+    if blobs.null_count:
+        raise PageError("an image holds a null layer")
+    layers = pa.table(
+        {
+            "image_id": pa.DictionaryArray.from_arrays(parents, image_ids),
+            "position": _positions(layer_lists, parents),
+            "registry_id": registry_ids.take(parents),
+            "repository_name": names.take(parents),
+            **_blob_columns(blobs),
+        }
+    )
+
+    having = config.is_valid()
+    configs = pa.table(
+        {
+            "image_id": image_ids.filter(having),
+            "registry_id": registry_ids.filter(having),
+            "repository_name": names.filter(having),
+            **_blob_columns(config.filter(having)),
+        }
+    )
+    return images, layers, configs
+
+
+def _blob_columns(blobs: pa.StructArray) -> dict[str, pa.Array]:
+    return {
+        "blob_id": blobs.field("id"),
+        "digest": blobs.field("digest"),
+        "size": _sizes(blobs.field("size")),
+        "urls": _lists(blobs.field("urls"), "a blob's URL"),
+    }
+
+
+def _child(parent: pa.StructArray, name: str) -> pa.Array:
+    """Return a field that is null wherever its parent is."""
+    return pc.struct_field(parent, name)
+
+
+def _lists(lists: pa.ListArray, what: str) -> pa.ListArray:
+    """Return the lists with an empty one for each that was not sent."""
+    values = lists.flatten()
+    if values.null_count:
+        raise PageError(f"{what} is null")
+    if not lists.null_count:
+        return lists
+    ends = pc.cumulative_sum(_lengths(lists))
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+    return pa.ListArray.from_arrays(offsets, values)
+
+
+def _lengths(lists: pa.ListArray) -> pa.Int32Array:
+    return pc.fill_null(pc.list_value_length(lists), 0)
+
+
+def _positions(lists: pa.ListArray, parents: pa.Int32Array) -> pa.Int32Array:
+    """Return each value's place in its own list, from 0."""
+    lengths = _lengths(lists)
+    starts = pc.subtract(pc.cumulative_sum(lengths), lengths)
+    places = pc.subtract(pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int32()), len(parents))), 1)
+    return pc.subtract(places, starts.take(parents)).cast(pa.int32())
+
+
+def _sizes(texts: pa.StringArray) -> pa.Int64Array:
+    """Return 64-bit integers that were sent as texts; one that was left out is 0 (proto3)."""
+    try:
+        return pc.fill_null(texts.cast(pa.int64()), 0)
+    except pa.ArrowInvalid:
+        raise PageError("a size is not a 64-bit integer") from None
+
+
+def _repeat(text: str | None, length: int) -> pa.DictionaryArray:
+    """Return one text for every row, held once."""
+    dictionary = pa.array([text] if text is not None else [], pa.string())
+    index = pa.scalar(0 if text is not None else None, pa.int32())
+    indices = pa.repeat(index, length) if text is not None else pa.nulls(length, pa.int32())
+    return pa.DictionaryArray.from_arrays(indices, dictionary)

@@ -1,0 +1,120 @@
+"""One page of a listing, from bytes to a JSON object that can be trusted, or a `PageError`.
+
+PyArrow's JSON reader is fast but trusting (`API.md`, "Facts measured here"): a body that begins
+with `null` or nests without end crashes the process, two objects parse as two rows, and broken
+UTF-8 inside a key makes a field vanish. The guards here stand before it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+
+from exporter.errors import PageError
+
+MAX_DEPTH = 64
+"""Deepest nesting of a page's brackets; the API's own pages nest to 6."""
+
+_STEPS = bytearray(256)
+for _opening in b"[{":
+    _STEPS[_opening] = 1
+for _closing in b"]}":
+    _STEPS[_closing] = 255  # -1 as a signed byte
+_STEP_TABLE = bytes(_STEPS)
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def guard(body: bytes) -> None:
+    """Refuse what no JSON reader should be given; raises `PageError`."""
+    if not body.lstrip(b" \t\r\n").startswith(b"{"):
+        raise PageError("the body is not a JSON object")
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise PageError(f"the body is not UTF-8 at byte {error.start}") from None
+    if _depth(body) > MAX_DEPTH:
+        raise PageError(f"the body nests deeper than {MAX_DEPTH} levels")
+
+
+def _depth(body: bytes) -> int:
+    """Return how deep the brackets nest; those inside strings count too, which only errs high."""
+    steps = body.translate(_STEP_TABLE, _NOT_BRACKETS)
+    levels = pa.Array.from_buffers(pa.int8(), len(steps), [None, pa.py_buffer(steps)])
+    return int(pc.max(pc.cumulative_sum(levels.cast(pa.int32()))).as_py() or 0)
+
+
+def read_object(body: bytes, items: str) -> dict[str, Any]:
+    """Parse a small page into Python objects; `items` names the key its items stand under.
+
+    Returns the object with `items` and `nextPageToken` always present. Raises `PageError`.
+    """
+    guard(body)
+    try:
+        page = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise PageError(f"the body is not JSON: {error.msg}") from None
+    _refuse_strangers(page, items)
+    listed = page.get(items) or []
+    token = page.get("nextPageToken") or ""
+    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
+        raise PageError(f"`{items}` is not a list of objects")
+    if not isinstance(token, str):
+        raise PageError("`nextPageToken` is not a text")
+    return {items: listed, "nextPageToken": token}
+
+
+def read_columns(body: bytes, items: str, item: pa.StructType) -> tuple[pa.StructArray, str]:
+    """Parse a large page into Arrow without a Python object per row.
+
+    `items` names the key the items stand under, `item` their type; fields beyond it are
+    ignored. Returns the items as one struct array, and the next page's token or an empty text.
+    Raises `PageError`.
+    """
+    guard(body)
+    schema = pa.schema([(items, pa.list_(item)), ("nextPageToken", pa.string())])
+    try:
+        table = pj.read_json(
+            pa.BufferReader(body),
+            read_options=pj.ReadOptions(use_threads=False, block_size=len(body) + 1),
+            parse_options=pj.ParseOptions(
+                explicit_schema=schema,
+                newlines_in_values=True,
+                unexpected_field_behavior="ignore",
+            ),
+        )
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise PageError(f"the body is not the JSON expected: {_first_line(error)}") from None
+    if table.num_rows != 1:
+        raise PageError(f"the body holds {table.num_rows} JSON objects instead of one")
+    listed = table.column(items).chunk(0)
+    token = table.column("nextPageToken")[0].as_py() or ""
+    if listed.null_count:
+        _refuse_strangers(orjson.loads(body), items)
+    rows: pa.StructArray = listed.flatten()
+    if rows.null_count:
+        raise PageError(f"`{items}` holds a null")
+    return rows, token
+
+
+def _refuse_strangers(page: dict[str, Any], items: str) -> None:
+    """Refuse a page that has items, but not under the key where they belong.
+
+    `{}` and a lone `nextPageToken` are empty pages. New fields may appear at any time, so only
+    a list under a strange name, or a page with nothing that is known, is refused.
+    """
+    if items in page or not page:
+        return
+    lists = sorted(key for key, value in page.items() if isinstance(value, list))
+    if lists:
+        raise PageError(f"the page has no `{items}`, but a list named `{lists[0][:40]}`")
+    if "nextPageToken" not in page:
+        raise PageError(f"the page has neither `{items}` nor `nextPageToken`")
+
+
+def _first_line(error: Exception) -> str:
+    # The reader's own words, cut where they begin to quote the body.
+    return str(error).partition("\n")[0][:160]
