@@ -1,0 +1,176 @@
+"""The size totals, by the contract's formulas, registry by registry with plain sets."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from tests.oracle.values import Row, Rows, Tables
+
+Listing = tuple[str, str]
+"""A row of `coverage` by its key: what was listed, and of what."""
+
+
+@dataclass
+class _Use:
+    """Who uses one digest within one registry, and how large it is."""
+
+    size: int = 0
+    images: set[str] = field(default_factory=set)
+
+
+@dataclass
+class _Registry:
+    """One registry's images and blobs; layers and configs are apart, as the contract has them."""
+
+    images: Rows = field(default_factory=list)
+    layers: dict[str, _Use] = field(default_factory=lambda: defaultdict(_Use))
+    configs: dict[str, _Use] = field(default_factory=lambda: defaultdict(_Use))
+
+
+@dataclass
+class _Scope:
+    """One row to be: who it is, which registries it spans, which listings it depends on."""
+
+    scope: str
+    scope_id: str
+    scope_name: str | None
+    registry_id: str | None
+    folder_id: str | None
+    cloud_id: str | None
+    registries: list[str]
+    listings: set[Listing]
+
+
+def size_total_rows(listed: Tables, coverage: Iterable[Row] = ()) -> Rows:
+    """Return a row for each repository, registry, folder and cloud, and one for all together.
+
+    `coverage` needs `listing`, `parent_id` and `status`; listings it does not name count as
+    complete. Repositories are those that a list names and those that only images name.
+    """
+    registries = _registries(listed)
+    incomplete = {
+        (row["listing"], row["parent_id"]) for row in coverage if row["status"] != "complete"
+    }
+    names = _repository_names(listed)
+    rows = []
+    for scope in _scopes(listed, names):
+        inside = [registries[each] for each in scope.registries]
+        only = scope.scope_id if scope.scope == "repository" else None
+        total = scope.scope == "total"
+        rows.append(
+            {
+                "scope": scope.scope,
+                "scope_id": scope.scope_id,
+                "scope_name": scope.scope_name,
+                "registry_id": scope.registry_id,
+                "folder_id": scope.folder_id,
+                "cloud_id": scope.cloud_id,
+                "repository_count": 1 if only else sum(len(names[r]) for r in scope.registries),
+                **_sizes(inside, only),
+                "complete": not (incomplete if total else incomplete & scope.listings),
+            }
+        )
+    return rows
+
+
+def _registries(listed: Tables) -> dict[str, _Registry]:
+    registries: dict[str, _Registry] = defaultdict(_Registry)
+    for image in listed["images"]:
+        registries[image["registry_id"]].images.append(image)
+    for layer in listed["layers"]:
+        _add_use(registries[layer["registry_id"]].layers, layer)
+    for config in listed["config_blobs"]:
+        _add_use(registries[config["registry_id"]].configs, config)
+    return registries
+
+
+def _add_use(blobs: dict[str, _Use], row: Row) -> None:
+    if row["digest"] is not None:
+        use = blobs[row["digest"]]
+        use.size = max(use.size, row["size"])
+        use.images.add(row["image_id"])
+
+
+def _repository_names(listed: Tables) -> dict[str, set[str]]:
+    names: dict[str, set[str]] = defaultdict(set)
+    for row in [*listed["repositories"], *listed["images"]]:
+        names[row["registry_id"]].add(row["repository_name"])
+    return names
+
+
+def _scopes(listed: Tables, names: dict[str, set[str]]) -> list[_Scope]:
+    total = _Scope("total", "*", None, None, None, None, [], set())
+    scopes = [total]
+    clouds = {row["cloud_id"]: _cloud_scope(row) for row in listed["clouds"]}
+    folders = {row["folder_id"]: _folder_scope(row) for row in listed["folders"]}
+    for folder in folders.values():
+        if cloud := clouds.get(folder.cloud_id or ""):
+            cloud.listings |= folder.listings
+    for row in listed["registries"]:
+        registry = _registry_scope(row)
+        above = [folders.get(row["folder_id"]), clouds.get(row["cloud_id"]), total]
+        for scope in above:
+            if scope:
+                scope.registries.append(row["registry_id"])
+                scope.listings |= registry.listings
+        scopes.append(registry)
+        scopes.extend(_repository_scope(registry, name) for name in names[row["registry_id"]])
+    return [*scopes, *folders.values(), *clouds.values()]
+
+
+def _cloud_scope(row: Row) -> _Scope:
+    own = {("folders", row["cloud_id"])}
+    return _Scope("cloud", row["cloud_id"], row["name"], None, None, row["cloud_id"], [], own)
+
+
+def _folder_scope(row: Row) -> _Scope:
+    folder_id = row["folder_id"]
+    own = {("registries", folder_id)}
+    return _Scope("folder", folder_id, row["name"], None, folder_id, row["cloud_id"], [], own)
+
+
+def _registry_scope(row: Row) -> _Scope:
+    registry_id = row["registry_id"]
+    own = {("repositories", registry_id), ("images", registry_id)}
+    parents = (registry_id, row["folder_id"], row["cloud_id"])
+    return _Scope("registry", registry_id, row["name"], *parents, [registry_id], own)
+
+
+def _repository_scope(registry: _Scope, name: str) -> _Scope:
+    parents = (registry.registry_id, registry.folder_id, registry.cloud_id)
+    path = name.partition("/")[2]
+    own = {("images", registry.scope_id)}
+    return _Scope("repository", name, path, *parents, registry.registries, own)
+
+
+def _sizes(registries: list[_Registry], only: str | None) -> Row:
+    """Return the counts and sizes over some whole registries, or over one repository of one."""
+    images = [
+        image
+        for registry in registries
+        for image in registry.images
+        if only is None or image["repository_name"] == only
+    ]
+    inside = {image["image_id"] for image in images}
+    untagged = {image["image_id"] for image in images if not image["tags"]}
+    # Each digest once per registry: a digest of two registries is twice in these lists.
+    layers = [use for each in registries for use in each.layers.values() if use.images & inside]
+    configs = [use for each in registries for use in each.configs.values() if use.images & inside]
+    times = sorted(image["created_at"] for image in images if image["created_at"] is not None)
+    return {
+        "image_count": len(images),
+        "tagged_image_count": len(images) - len(untagged),
+        "untagged_image_count": len(untagged),
+        "tag_count": sum(image["tag_count"] for image in images),
+        "layer_count": sum(image["layer_count"] for image in images),
+        "blob_count": len(layers),
+        "logical_size": sum(image["compressed_size"] for image in images),
+        "stored_size": sum(use.size for use in layers),
+        "exclusive_size": sum(use.size for use in layers if use.images <= inside),
+        "untagged_size": sum(use.size for use in layers if use.images <= untagged),
+        "config_size": sum(use.size for use in configs),
+        "oldest_image_at": times[0] if times else None,
+        "newest_image_at": times[-1] if times else None,
+    }

@@ -1,0 +1,26 @@
+"""All of a snapshot's tables but the ledger, computed from the world that a run saw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tests.oracle.derived import blob_rows, finding_rows, tag_rows
+from tests.oracle.listed import World, listed_tables
+from tests.oracle.totals import size_total_rows
+from tests.oracle.values import Row, Tables
+
+
+def truth(world: World, coverage: Iterable[Row] = ()) -> Tables:
+    """Return the rows of every table but `coverage`; `findings` have no `detail`.
+
+    `coverage` are the ledger's rows (`listing`, `parent_id`, `status` are read): they decide
+    which totals are complete. Listings it does not name count as complete.
+    """
+    listed = listed_tables(world)
+    return {
+        **listed,
+        "tags": tag_rows(listed),
+        "blobs": blob_rows(listed),
+        "size_totals": size_total_rows(listed, coverage),
+        "findings": finding_rows(listed, world.images),
+    }
