@@ -1,0 +1,79 @@
+"""How the emulated service behaves when nothing is wrong: speed, limits, and what it supports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+STATIC_TOKEN = "t1.emulator-static-token"  # noqa: S105 - it opens nothing but the emulator
+"""The bearer token that is accepted unless a behaviour says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceKey:
+    """A service account's authorized key, as the token service knows it.
+
+    Attributes:
+        service_account_id: The `iss` a JWT must have.
+        public_key: PEM of the RSA public key that must verify it.
+
+    """
+
+    service_account_id: str
+    public_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What a well-behaved service does. Times are seconds.
+
+    Attributes:
+        latency: Time every call takes at least.
+        jitter: Time a call takes on top of that at most; how much is drawn for each call.
+        rate: Calls per second, all callers together; more are answered with 429.
+        burst: Calls that may come at once before `rate` holds; by default one second's.
+        retry_after: What `Retry-After` holds in a 429 answer, or that there is none.
+        max_in_flight: Calls handled at the same time; more are answered with 503.
+        require_token: Whether list calls need a bearer token.
+        static_tokens: Bearer tokens that are good from the start.
+        token_life: How long a token from the token or metadata service is good.
+        service_keys: Authorized keys by their id.
+        oauth_tokens: OAuth tokens that the token service exchanges.
+        audiences: `aud` values accepted in a JWT, besides the emulator's own token address.
+        metadata: Whether there is a metadata service that gives tokens.
+        page_token_life: How long a page token is good; None is for ever.
+        order_by: Whether `orderBy` is honoured, or accepted and ignored.
+        descending: Whether ` desc` in it is honoured, accepted and ignored, or refused (400).
+        collation: Whether names sort by their bytes, or as a language's collation would.
+        reshuffle: Whether unordered listings differ each time they are begun.
+        order_seed: Makes unordered listings of two runs over one estate differ.
+        gzip: Whether answers are compressed when the caller accepts that.
+        pretty: Whether bodies are spread over many lines.
+        page_cache_bytes: Bytes of bodies kept for asking again, so that a benchmark's second run
+            does not measure the emulator.
+
+    """
+
+    latency: float = 0.0
+    jitter: float = 0.0
+    rate: float | None = None
+    burst: int | None = None
+    retry_after: Literal["seconds", "date", "absent"] = "seconds"
+    max_in_flight: int | None = None
+    require_token: bool = True
+    static_tokens: frozenset[str] = frozenset({STATIC_TOKEN})
+    token_life: float = 12 * 3600.0
+    service_keys: Mapping[str, ServiceKey] = field(default_factory=dict)
+    oauth_tokens: frozenset[str] = frozenset({"y0_emulator-oauth-token"})
+    audiences: frozenset[str] = frozenset()
+    metadata: bool = True
+    page_token_life: float | None = None
+    order_by: Literal["honoured", "ignored"] = "honoured"
+    descending: Literal["honoured", "ignored", "refused"] = "honoured"
+    collation: Literal["bytes", "words"] = "bytes"
+    reshuffle: bool = True
+    order_seed: int = 0
+    gzip: bool = False
+    pretty: bool = False
+    page_cache_bytes: int = 0

@@ -1,0 +1,53 @@
+"""The emulator's own addresses under `/_emulator`: numbers and truth, for other processes' tests.
+
+They need no token, are not logged and know no faults.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import orjson
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .estate import Estate, Resource
+    from .server import Emulator
+
+_ROWS_AT_ONCE = 256
+
+
+def debug_routes(emulator: Emulator) -> list[web.RouteDef]:
+    """`GET /_emulator/stats` and `GET /_emulator/truth/<table>`, the latter as NDJSON."""
+
+    async def stats(_: web.Request) -> web.Response:
+        return web.Response(
+            body=orjson.dumps(emulator.calls.stats()), content_type="application/json"
+        )
+
+    async def truth(request: web.Request) -> web.StreamResponse:
+        rows = _rows(emulator.estate, request.match_info["table"])
+        if rows is None:
+            raise web.HTTPNotFound
+        stream = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        await stream.prepare(request)
+        while some := list(islice(rows, _ROWS_AT_ONCE)):
+            await stream.write(b"".join(orjson.dumps(row) + b"\n" for row in some))
+        await stream.write_eof()
+        return stream
+
+    return [web.get("/_emulator/stats", stats), web.get("/_emulator/truth/{table}", truth)]
+
+
+def _rows(estate: Estate, table: str) -> Iterator[Resource] | None:
+    tables = {
+        "clouds": estate.clouds,
+        "folders": estate.folders,
+        "registries": estate.registries,
+        "repositories": estate.repositories,
+        "images": estate.images,
+    }
+    return tables[table]() if table in tables else None

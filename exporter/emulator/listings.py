@@ -1,0 +1,178 @@
+"""The five list calls from their parameters to the bytes of a page."""
+
+from __future__ import annotations
+
+import gzip
+from collections import Counter, OrderedDict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import orjson
+
+from .churn import churns
+from .faults import Fault, FaultCoin
+from .ordering import Orders
+from .pages import cut_page, drift, open_listing, with_churn
+from .pagetokens import Cursor, PageTokens
+from .parameters import find_scope, parse_query
+from .status import denied, not_found, unauthenticated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .behaviour import Behaviour
+    from .estate import Estate, Scope
+    from .faults import Faults
+    from .pages import Page
+    from .parameters import Call, Query
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One list call, understood.
+
+    Attributes:
+        query: Its parameters.
+        scope: What it lists in; None for all clouds.
+        cursor: Where its page begins.
+        ids: The ids it is about: of its scope and all above.
+        key: The same for each attempt at the same page, whatever its token looks like.
+
+    """
+
+    query: Query
+    scope: Scope | None
+    cursor: Cursor
+    ids: tuple[str, ...]
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The body of a page, whether it is gzip-encoded, and the paging fault that is in it."""
+
+    body: bytes
+    zipped: bool
+    oddity: Fault | None
+
+
+class Listings:
+    """Answers list calls over one estate; keeps what has to be known from one call to the next."""
+
+    def __init__(self, estate: Estate) -> None:
+        self.coin = FaultCoin()
+        self._estate = estate
+        self._page_tokens = PageTokens(estate.shape.seed)
+        self._orders = {kind: Orders(estate, collation=kind) for kind in ("bytes", "words")}
+        self._chains: Counter[str] = Counter()
+        self._scope_calls: Counter[str] = Counter()
+        self._image_pages = 0
+        self._cache: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
+        self._cached_bytes = 0
+
+    def ask(
+        self, call: Call, given: Iterable[tuple[str, str]], behaviour: Behaviour, now: float
+    ) -> Asked:
+        """Understand a call's parameters; `now` is in seconds since 1970.
+
+        Raises:
+            StatusError: 400 for parameters the API would not take, 404 for an unknown scope.
+
+        """
+        query = parse_query(call, given, descending=behaviour.descending)
+        cursor = self._cursor(query, behaviour, now)
+        scope = find_scope(query, self._estate)
+        ids = (scope.id, *scope.parents) if scope else ()
+        return Asked(query, scope, cursor, ids, f"{query.key}@{cursor.place}")
+
+    def answer(
+        self, asked: Asked, behaviour: Behaviour, faults: Faults, now: float, *, zipped: bool
+    ) -> Answer:
+        """The page that was asked for.
+
+        Raises:
+            StatusError: 401, 403 or 404, where the faults say so of its scope.
+
+        """
+        self._check_scope(asked, faults)
+        query, cursor = asked.query, asked.cursor
+        concerned = faults.concern(query.call.name, asked.ids)
+        oddity = self.coin.paging(faults, asked.key) if concerned else None
+        images = query.call.name == "images"
+        churning = images and churns(faults)
+        tick = self._image_pages
+        self._image_pages += images
+        at = (query.key, cursor, behaviour.order_by, behaviour.descending, behaviour.collation,
+              behaviour.order_seed, behaviour.pretty, zipped)  # fmt: skip
+        if at in self._cache and not oddity and not churning:
+            self._cache.move_to_end(at)
+            return Answer(self._cache[at], zipped, None)
+        listing = open_listing(
+            query,
+            asked.scope,
+            cursor,
+            estate=self._estate,
+            orders=self._orders[behaviour.collation],
+            behaviour=behaviour,
+        )
+        if churning:
+            listing = with_churn(listing, self._estate, faults, tick)
+        page = cut_page(listing, cursor, query.page_size, oddity)
+        if churning:
+            page = drift(page, query, listing, faults)
+        body = self._encode(query, page, oddity, behaviour, now)
+        if zipped:
+            body = gzip.compress(body, 1)
+        if not oddity and not churning:
+            self._keep(at, body, behaviour.page_cache_bytes)
+        return Answer(body, zipped, oddity)
+
+    def _cursor(self, query: Query, behaviour: Behaviour, now: float) -> Cursor:
+        if query.page_token:
+            life = behaviour.page_token_life
+            return self._page_tokens.read(query.page_token, query.key, now=now, life=life)
+        if query.sort_keys and behaviour.order_by == "honoured":
+            return Cursor()
+        self._chains[query.key] += 1
+        return Cursor(chain=self._chains[query.key] - 1 if behaviour.reshuffle else 0)
+
+    def _encode(
+        self, query: Query, page: Page, oddity: Fault | None, behaviour: Behaviour, now: float
+    ) -> bytes:
+        fields = []
+        if page.items:
+            fields.append(f'"{query.call.name}":[{",".join(page.items)}]')
+        if self._estate.shape.quirks.new_fields:
+            fields.append('"newField":{"total":"12"}')
+        if page.following is not None:
+            # Tokens that do not expire do not tell the time, so that pages can be kept.
+            issued = 0 if behaviour.page_token_life is None else round(now * 1000)
+            following = replace(page.following, issued=issued)
+            token = self._page_tokens.make(following, query.key)
+            if oddity is Fault.REPEATED_TOKEN and query.page_token:
+                token = query.page_token
+            fields.append(f'"nextPageToken":"{token}"')
+        body = ("{" + ",".join(fields) + "}").encode()
+        if behaviour.pretty:
+            return orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
+        return body
+
+    def _keep(self, at: tuple[object, ...], body: bytes, room: int) -> None:
+        """Keep a page for the next time it is asked for, within so many bytes."""
+        if len(body) > room:
+            return
+        self._cache[at] = body
+        self._cached_bytes += len(body)
+        while self._cached_bytes > room:
+            self._cached_bytes -= len(self._cache.popitem(last=False)[1])
+
+    def _check_scope(self, asked: Asked, faults: Faults) -> None:
+        """Refuse what the faults say is not to be read, or is gone."""
+        for scope_id in asked.ids:
+            self._scope_calls[scope_id] += 1
+            if scope_id in faults.unauthorized:
+                raise unauthenticated(f"the token is not good for {scope_id}")
+            if scope_id in faults.denied:
+                raise denied(scope_id)
+            if self._scope_calls[scope_id] > faults.vanished.get(scope_id, 1 << 62):
+                raise not_found(scope_id)

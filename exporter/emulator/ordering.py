@@ -1,0 +1,146 @@
+"""The order of a listing: which item stands at which place, computed from the place.
+
+An order always covers the whole scope as the shape has it. What appears or vanishes while a listing
+runs is passed over when its place comes, so a place in an order means the same from first page to
+last: that is what lets an ordered chain give every image that stays exactly once.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import OrderedDict
+from collections.abc import Sequence
+from math import gcd
+from typing import TYPE_CHECKING, overload
+
+from .status import invalid
+from .values import seeded_int
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .estate import Estate
+
+IMAGE_KEYS = ("name", "digest", "created_at", "last_modified")
+REPOSITORY_KEYS = ("name", "id")
+_CACHED_NUMBERS = 4_000_000
+"""Sorted orders kept are this many numbers together at most (8 bytes each)."""
+
+SortKeys = tuple[tuple[str, bool], ...]
+"""What to sort by: key, and whether it descends."""
+
+
+class Shuffled(Sequence[int]):
+    """A range in an order that nobody can rely on, the same for the same seed."""
+
+    def __init__(self, numbers: range, seed: int) -> None:
+        self._numbers = numbers
+        self._offset = seeded_int(seed, "offset")
+        # Near the golden section, neighbours end up far apart.
+        step = max(1, int(len(numbers) * (0.55 + seeded_int(seed, "step") % 1000 / 10_000)))
+        while gcd(step, len(numbers)) > 1:
+            step += 1
+        self._step = step
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, place: int) -> int: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[int]: ...
+    def __getitem__(self, place: int | slice) -> int | Sequence[int]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        count = len(self._numbers)
+        if not 0 <= place < count:
+            raise IndexError(place)
+        return self._numbers[(place * self._step + self._offset) % count]
+
+
+def parse_order(text: str, known: Sequence[str], *, descending: str) -> SortKeys:
+    """`orderBy` as sort keys: names separated by commas, each with ` asc` or ` desc` or neither.
+
+    `descending` is how ` desc` is taken: `honoured`, `ignored` or `refused`.
+    """
+    keys: list[tuple[str, bool]] = []
+    for part in text.split(",") if text else ():
+        match part.split():
+            case [key] | [key, "asc"] if key in known:
+                keys.append((key, False))
+            case [key, "desc"] if key in known and descending != "refused":
+                keys.append((key, descending == "honoured"))
+            case _:
+                raise invalid(f"orderBy: cannot sort by {part!r}; by {', '.join(known)} only")
+    return tuple(keys)
+
+
+class Orders:
+    """Sorted orders of one estate; those of images that took sorting are kept, up to a bound."""
+
+    def __init__(self, estate: Estate, *, collation: str = "bytes") -> None:
+        self._estate = estate
+        self._collation = collation
+        self._kept: OrderedDict[tuple[range, SortKeys], array[int]] = OrderedDict()
+
+    def images(self, numbers: range, keys: SortKeys) -> Sequence[int]:
+        """The numbers of a range of images, sorted by the keys and then by name and age."""
+        if keys[0][0] == "name" and len(keys) == 1 and self._collation == "bytes":
+            # Images are numbered by name: see the first lines of `estate`.
+            return numbers[::-1] if keys[0][1] else numbers
+        if (numbers, keys) not in self._kept:
+            self._kept[numbers, keys] = array("Q", sorted(numbers, key=self._sort_key(keys)))
+            while len(self._kept) > 1 and sum(map(len, self._kept.values())) > _CACHED_NUMBERS:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end((numbers, keys))
+        return self._kept[numbers, keys]
+
+    def resources(self, resources: Sequence[Mapping[str, str]], keys: SortKeys) -> list[int]:
+        """The indices of some resources, sorted by the keys, whose values are texts."""
+        order = list(range(len(resources)))
+        # Sorting is stable: the weakest key first, the strongest last.
+        for key, descending in reversed(keys):
+            texts = [self._collated(resource[key]) for resource in resources]
+            order.sort(key=texts.__getitem__, reverse=descending)
+        return order
+
+    def _collated(self, text: str) -> tuple[str, str]:
+        """A text's sort key; databases with a language's collation put punctuation last."""
+        if self._collation == "words":
+            return "".join(filter(str.isalnum, text)), text
+        return text, ""
+
+    def _sort_key(self, keys: SortKeys) -> Callable[[int], tuple[int, ...]]:
+        getters = [(self._getter(key), -1 if descending else 1) for key, descending in keys]
+
+        def sort_key(number: int) -> tuple[int, ...]:
+            return tuple(get(number) * sign for get, sign in getters)
+
+        return sort_key
+
+    def _getter(self, key: str) -> Callable[[int], int]:
+        estate = self._estate
+        match key:
+            case "digest":
+                return lambda number: int.from_bytes(estate.image_digest(number))
+            case "created_at":
+                return lambda number: estate.image_times(number)[0]
+            case "last_modified":
+                return lambda number: estate.image_times(number)[1]
+            case _:
+                ranks = self._ranks()
+
+                def rank(number: int) -> int:
+                    return ranks[estate.place(number)[0].index]
+
+                return rank
+
+    def _ranks(self) -> list[int]:
+        """The place of each repository among all by name, in this collation."""
+        numbers = list(self._estate.repository_numbers())
+        if self._collation == "words":
+            numbers.sort(key=lambda number: self._collated(self._estate.repository(number).name))
+        ranks = [0] * len(numbers)
+        for rank, number in enumerate(numbers):
+            ranks[number] = rank
+        return ranks

@@ -1,0 +1,154 @@
+"""One page of a listing: which items stand on it, and where the next one begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import orjson
+
+from .churn import churned_text, churns, is_present
+from .faults import Fault
+from .ordering import Shuffled
+from .values import coin, seeded_int
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from .behaviour import Behaviour
+    from .estate import Estate, Resource, Scope
+    from .faults import Faults
+    from .ordering import Orders
+    from .pagetokens import Cursor
+    from .parameters import Query
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Items as JSON texts, and the cursor of the next page where there is one."""
+
+    items: list[str]
+    following: Cursor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One listing: every item's number in the listing's order, and how to show it."""
+
+    order: Sequence[int]
+    show: Callable[[int], str]
+    has: Callable[[int], bool]
+
+
+def open_listing(
+    query: Query,
+    scope: Scope | None,
+    cursor: Cursor,
+    *,
+    estate: Estate,
+    orders: Orders,
+    behaviour: Behaviour,
+) -> Listing:
+    """The listing that a query asks for, as it is without any faults."""
+    chain = cursor.chain if behaviour.reshuffle else 0
+    seed = seeded_int(behaviour.order_seed, f"{estate.shape.seed}|{query.key}|{chain}")
+    ordered = query.sort_keys and behaviour.order_by == "honoured"
+    order: Sequence[int]
+    if query.call.name == "images":
+        numbers = _image_numbers(query, scope, estate)
+        order = orders.images(numbers, query.sort_keys) if ordered else Shuffled(numbers, seed)
+        return Listing(order, estate.image_text, lambda _: True)
+    resources = list(_resources(query, scope, estate))
+    numbers = range(len(resources))
+    order = orders.resources(resources, query.sort_keys) if ordered else Shuffled(numbers, seed)
+    return Listing(order, lambda number: orjson.dumps(resources[number]).decode(), lambda _: True)
+
+
+def with_churn(listing: Listing, estate: Estate, faults: Faults, tick: int) -> Listing:
+    """A listing of images as it is after `tick` pages, with what came and went by then."""
+    if not churns(faults):
+        return listing
+    return replace(
+        listing,
+        show=lambda number: churned_text(estate, faults, number, tick),
+        has=lambda number: is_present(faults, number, tick),
+    )
+
+
+def cut_page(listing: Listing, cursor: Cursor, size: int, oddity: Fault | None) -> Page:
+    """The page at the cursor, with at most `size` items, odd in the way of a paging fault."""
+    order, place = listing.order, cursor.place
+    if oddity is Fault.EMPTY_PAGE and place < len(order):
+        return Page([], replace(cursor, serial=cursor.serial + 1))
+    if oddity is Fault.SHORT_PAGE:
+        size = max(1, size // 3)
+    items: list[str] = []
+    if oddity is Fault.CHANGED_TWICE and place and size > 1:
+        items.append(_changed(listing.show(order[place - 1])))
+    while len(items) < size and place < len(order):
+        number = order[place]
+        if listing.has(number):
+            items.append(listing.show(number))
+        place += 1
+    if place < len(order):
+        return Page(items, replace(cursor, place=place, serial=0))
+    if oddity is Fault.ENDLESS:
+        return Page(items, replace(cursor, place=0, serial=cursor.serial + 1))
+    return Page(items, None)
+
+
+def drift(page: Page, query: Query, listing: Listing, faults: Faults) -> Page:
+    """The page whose successor begins some items too early or too late.
+
+    That is what happens to a listing without an order while images come and go in it.
+    """
+    if query.sort_keys or page.following is None or not churns(faults):
+        return page
+    place = page.following.place
+    shift = round(coin(faults.seed, f"drift|{query.key}|{place}") * 6) - 3
+    # It always gets on, or a page of few items could be asked for over and over.
+    moved = min(max(place + shift, place - len(page.items) + 1, 1), len(listing.order))
+    return Page(page.items, replace(page.following, place=moved))
+
+
+def _image_numbers(query: Query, scope: Scope | None, estate: Estate) -> range:
+    """The images in the scope, or those of them that the filter lets through."""
+    numbers = scope.images if scope else estate.image_numbers()
+    if query.name is None:
+        return numbers
+    named = estate.find(query.name)
+    if named is None or len(named.parents) != 3 or not named.images:
+        return range(0)
+    return named.images if named.images[0] in numbers else range(0)
+
+
+def _resources(query: Query, scope: Scope | None, estate: Estate) -> Iterable[Resource]:
+    """What the call lists when it does not list images."""
+    match query.call.name:
+        case "clouds":
+            found = estate.clouds()
+        case "folders":
+            found = estate.folders(query.scope_id)
+        case "registries":
+            found = estate.registries(query.scope_id)
+        case _:
+            numbers = scope.repositories if scope else range(0)
+            found = (
+                estate.repository_resource(number)
+                for number in numbers
+                if estate.repository(number).listed
+            )
+    for resource in found:
+        if query.name is not None and resource.get("name") != query.name:
+            continue
+        if query.organization_id and resource["organizationId"] != query.organization_id:
+            continue
+        yield resource
+
+
+def _changed(text: str) -> str:
+    """The same image with other content: retagged, and larger by one byte."""
+    image = orjson.loads(text)
+    image["compressedSize"] = str(int(image.get("compressedSize", 0)) + 1)
+    image["tags"] = [*image.get("tags", []), "changed-meanwhile"]
+    return orjson.dumps(image).decode()

@@ -1,0 +1,149 @@
+"""What each fault of one answer does: to the status, to the body, or to the connection."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import zlib
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from .faults import Fault
+from .status import StatusError
+
+if TYPE_CHECKING:
+    from .faults import Faults
+
+HTML = (
+    b"<html>\r\n<head><title>%s</title></head>\r\n<body>\r\n<center><h1>%s</h1></center>\r\n"
+    b"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+)
+"""What gateways answer."""
+_DEPTH = 200_000
+"""How deep a deep body is nested: a recursive parser's stack ends before that."""
+
+_STATUSES = {
+    Fault.HTTP_500: "internal error",
+    Fault.HTTP_503: "the service is unavailable",
+    Fault.HTTP_504: "deadline exceeded",
+}
+
+
+def raise_status(fault: Fault | None, faults: Faults) -> None:
+    """Raise the StatusError of a fault that answers with a google.rpc.Status; else do nothing."""
+    if fault is Fault.HTTP_429:
+        wait = None if faults.retry_after is None else f"{faults.retry_after:g}"
+        raise StatusError(429, "the quota is used up", wait)
+    if fault in _STATUSES:
+        raise StatusError(int(fault.value), _STATUSES[fault])
+
+
+def html_answer(fault: Fault | None) -> web.Response | None:
+    """The answer of a gateway in between, for the faults that are one."""
+    if fault is Fault.HTTP_502:
+        body = HTML % (b"502 Bad Gateway", b"502 Bad Gateway")
+        return web.Response(status=502, body=body, content_type="text/html")
+    if fault is Fault.HTML:
+        body = HTML % (b"Sign in", b"Sign in to the proxy")
+        return web.Response(body=body, content_type="text/html")
+    return None
+
+
+async def spoil_answer(
+    fault: Fault, request: web.Request, answer: web.Response, table: str, faults: Faults
+) -> web.StreamResponse:
+    """The answer as the fault leaves it, sent already where the way of sending is what is wrong."""
+    body = answer.body if isinstance(answer.body, bytes) else b""
+    if fault is Fault.TRUNCATED:
+        return await _send_truncated(request, answer, body)
+    if fault is Fault.SLOW:
+        return await _send_slowly(request, answer, body, faults)
+    if fault is Fault.GZIP_BOMB:
+        answer.headers["Content-Encoding"] = "gzip"
+        answer.body = _gzip_bomb(faults.oversize_bytes)
+    else:
+        answer.body = spoil_body(fault, body, table, faults)
+    return answer
+
+
+def spoil_body(fault: Fault, body: bytes, table: str, faults: Faults) -> bytes:
+    """The body as the fault leaves it; the same body for faults that do not touch bodies."""
+    key = table.encode()
+    match fault:
+        case Fault.GARBAGE:
+            body = bytes((byte * 7 + 13) & 255 for byte in body[:4096])
+        case Fault.UTF8_VALUE:
+            body = _break_text(body, rb'("id": ?")', b"\\1\xff\xc3")
+        case Fault.UTF8_KEY:
+            body = _break_text(body, rb'"createdAt"|"name"', b'"creat\xc3At"')
+        case Fault.NULL:
+            body = b"null"
+        case Fault.DOUBLED:
+            body += body
+        case Fault.DEEP:
+            body = b'{"%s":%s%s}' % (key, b"[" * _DEPTH, b"]" * _DEPTH)
+        case Fault.RENAMED:
+            # An empty page has no key to rename.
+            renamed = body.replace(b'"%s"' % key, b'"items"', 1)
+            body = renamed if renamed != body else b'{"items":[]}'
+        case Fault.NUMBERS:
+            body = _break_text(body, rb'"id": ?"[^"]*"', b'"id":12345', 0)
+        case Fault.OVERSIZE:
+            # The same JSON, with blanks before its last brace.
+            body = body[:-1] + b" " * max(0, faults.oversize_bytes - len(body)) + b"}"
+    return body
+
+
+def _gzip_bomb(size: int) -> bytes:
+    """A gzip stream, a thousandth of the size, that unpacks to one JSON object of that size."""
+    packer = zlib.compressobj(9, wbits=31)
+    chunk = b" " * (1 << 20)
+    parts = [packer.compress(b'{"padding":"')]
+    parts += [packer.compress(chunk) for _ in range(max(1, size >> 20))]
+    return b"".join([*parts, packer.compress(b'"}'), packer.flush()])
+
+
+async def _send_truncated(
+    request: web.Request, answer: web.Response, body: bytes
+) -> web.StreamResponse:
+    """Promise the whole body, send half of it, and close the connection."""
+    stream = _stream_of(answer, len(body) + 1)
+    await stream.prepare(request)
+    await stream.write(body[: max(1, len(body) // 2)])
+    if request.transport is not None:
+        request.transport.close()
+    return stream
+
+
+async def _send_slowly(
+    request: web.Request, answer: web.Response, body: bytes, faults: Faults
+) -> web.StreamResponse:
+    """Send the whole body, piece by piece with a pause after each."""
+    stream = _stream_of(answer, len(body))
+    await stream.prepare(request)
+    for start in range(0, len(body), max(1, faults.drip_bytes)):
+        await stream.write(body[start : start + faults.drip_bytes])
+        await asyncio.sleep(faults.drip_seconds)
+    await stream.write_eof()
+    return stream
+
+
+def reset(request: web.Request) -> web.Response:
+    """Tear the connection down without an answer."""
+    if request.transport is not None:
+        request.transport.abort()
+    # Nobody will read it; the server wants something to be returned.
+    return web.Response(status=500)
+
+
+def _stream_of(answer: web.Response, length: int) -> web.StreamResponse:
+    stream = web.StreamResponse(status=answer.status, headers=answer.headers)
+    stream.content_length = length
+    return stream
+
+
+def _break_text(body: bytes, pattern: bytes, put: bytes, count: int = 1) -> bytes:
+    """The body with matches replaced; an empty page gets something broken of its own."""
+    broken = re.sub(pattern, put, body, count=count)
+    return broken if broken != body else b'{"\xff":12345}'

@@ -1,0 +1,243 @@
+"""The HTTP server: every service of the cloud on one port, answering from an estate."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import TYPE_CHECKING, Self
+
+import orjson
+from aiohttp import web
+
+from . import sabotage
+from .behaviour import Behaviour
+from .calls import CallLog, LoggedCall
+from .debug import debug_routes
+from .faults import Fault, Faults
+from .iam import TokenService
+from .listings import Listings
+from .parameters import CALLS
+from .status import StatusError, not_found
+from .throttle import Throttle
+from .values import seeded_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
+
+    from .estate import Estate
+    from .parameters import Call
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_SERVICES = ("container-registry", "resource-manager", "iam", "discovery")
+_FAULT = web.RequestKey("fault", str)
+_JSON = "application/json"
+
+
+class Emulator:
+    """The cloud, for as long as the `async with` block lasts.
+
+    `behaviour` and `faults` can be replaced at any time; the next call goes by the new ones.
+
+    Attributes:
+        url: Where it listens, such as `http://127.0.0.1:41234`.
+        calls: What it was asked, and how that went.
+        behaviour: How it behaves.
+        faults: What goes wrong.
+        tokens: The bearer tokens it gave out; `tokens.revoke` refuses one from now on.
+
+    """
+
+    def __init__(
+        self,
+        estate: Estate,
+        behaviour: Behaviour | None = None,
+        faults: Faults | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.estate = estate
+        self.behaviour = behaviour or Behaviour()
+        self.faults = faults or Faults()
+        self.calls = CallLog()
+        self.tokens = TokenService(estate.shape.seed)
+        self.url = ""
+        self._host, self._port, self._clock = host, port, clock
+        self._throttle = Throttle()
+        self._listings = Listings(estate)
+        self._jitter = random.Random(estate.shape.seed)  # noqa: S311 - not for secrets
+        self._runner: web.AppRunner | None = None
+
+    async def __aenter__(self) -> Self:
+        app = web.Application(client_max_size=1 << 20)
+        for call in CALLS:
+            app.router.add_get(call.path, self._guarded(call.name, self._listing(call)))
+        app.router.add_get("/endpoints", self._guarded("endpoints", self._endpoints))
+        app.router.add_post("/iam/v1/tokens", self._guarded("tokens", self._tokens))
+        app.router.add_get(
+            "/computeMetadata/v1/instance/service-accounts/default/token",
+            self._guarded("metadata", self._metadata),
+        )
+        app.router.add_routes(debug_routes(self))
+        app.router.add_route("*", "/{rest:.*}", self._guarded("unknown", self._unknown))
+        # A caller that leaves must end what it left, above all a call that hangs.
+        self._runner = web.AppRunner(
+            app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1
+        )
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port, backlog=1024)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def _guarded(self, name: str, handler: Handler) -> Handler:
+        """The handler behind what every call goes through: the log, the limits, the latency."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            self.calls.enter()
+            started = self._clock()
+            began = time.perf_counter()
+            request_id = seeded_bytes(self.estate.shape.seed, f"{began}|{id(request)}", 16).hex()
+            answer: web.StreamResponse | None = None
+            try:
+                answer = await self._answer(name, handler, request)
+                answer.headers.setdefault("x-request-id", request_id)
+            finally:
+                self.calls.leave(
+                    LoggedCall(
+                        method=request.method,
+                        path=request.path,
+                        query=dict(request.query),
+                        status=answer.status if answer is not None else 0,
+                        fault=request.get(_FAULT),
+                        started=started,
+                        seconds=time.perf_counter() - began,
+                        bytes=_size(answer),
+                        request_id=request_id,
+                    )
+                )
+            return answer
+
+        return guarded
+
+    async def _answer(
+        self, name: str, handler: Handler, request: web.Request
+    ) -> web.StreamResponse:
+        behaviour = self.behaviour
+        try:
+            self._throttle.admit(behaviour, self.calls.in_flight, self._clock())
+            pause = behaviour.latency + behaviour.jitter * self._jitter.random()
+            if pause:
+                await asyncio.sleep(pause)
+            if name in {"tokens", "metadata", "endpoints"}:
+                return await self._spoiled(name, name, (), request, lambda: handler(request))
+            return await handler(request)
+        except StatusError as error:
+            return self._error(error)
+
+    def _listing(self, call: Call) -> Handler:
+        async def list_items(request: web.Request) -> web.StreamResponse:
+            self.tokens.check(
+                request.headers.get("Authorization"),
+                self.behaviour,
+                self._clock(),
+                self.faults.revoke_after,
+            )
+            asked = self._listings.ask(call, request.query.items(), self.behaviour, self._clock())
+
+            async def answer() -> web.Response:
+                accepts = "gzip" in request.headers.get("Accept-Encoding", "")
+                page = self._listings.answer(
+                    asked,
+                    self.behaviour,
+                    self.faults,
+                    self._clock(),
+                    # A fault's own answer has to stay readable up to where it is broken.
+                    zipped=self.behaviour.gzip and accepts and _FAULT not in request,
+                )
+                if page.oddity:
+                    request[_FAULT] = page.oddity.value
+                headers = {"Content-Encoding": "gzip"} if page.zipped else None
+                return web.Response(body=page.body, content_type=_JSON, headers=headers)
+
+            return await self._spoiled(call.name, asked.key, asked.ids, request, answer)
+
+        return list_items
+
+    async def _spoiled(
+        self,
+        name: str,
+        key: str,
+        ids: tuple[str, ...],
+        request: web.Request,
+        handle: Callable[[], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        """The answer to a call, or what a fault that hits the call makes of it."""
+        faults = self.faults
+        fault = self._listings.coin.transient(faults, key) if faults.concern(name, ids) else None
+        if fault:
+            request[_FAULT] = fault.value
+        sabotage.raise_status(fault, faults)
+        if fault is Fault.RESET:
+            return sabotage.reset(request)
+        if fault is Fault.HANG:
+            await asyncio.Event().wait()
+        if html := sabotage.html_answer(fault):
+            return html
+        answer = await handle()
+        if fault is None or not isinstance(answer, web.Response):
+            return answer
+        return await sabotage.spoil_answer(fault, request, answer, name, faults)
+
+    async def _endpoints(self, _: web.Request) -> web.StreamResponse:
+        address = self.url.removeprefix("http://")
+        return _json({"endpoints": [{"id": each, "address": address} for each in _SERVICES]})
+
+    async def _tokens(self, request: web.Request) -> web.StreamResponse:
+        try:
+            body = orjson.loads(await request.read())
+        except orjson.JSONDecodeError as error:
+            raise StatusError(400, f"the body is not JSON: {error}") from None
+        audience = f"{self.url}/iam/v1/tokens"
+        return _json(self.tokens.exchange(body, self.behaviour, audience, self._clock()))
+
+    async def _metadata(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Metadata-Flavor") != "Google":
+            raise StatusError(403, "Metadata-Flavor: Google is missing")
+        if not self.behaviour.metadata:
+            raise not_found("service account")
+        token, expiry = self.tokens.issue(self.behaviour, self._clock())
+        life = int(expiry - self._clock())
+        return _json({"access_token": token, "expires_in": life, "token_type": "Bearer"})
+
+    async def _unknown(self, request: web.Request) -> web.StreamResponse:
+        raise not_found(request.path)
+
+    def _error(self, error: StatusError) -> web.Response:
+        headers = {"Retry-After": error.retry_after} if error.retry_after is not None else None
+        return web.Response(
+            status=error.http, body=error.body(), content_type=_JSON, headers=headers
+        )
+
+
+def _json(answer: object) -> web.Response:
+    return web.Response(body=orjson.dumps(answer), content_type=_JSON)
+
+
+def _size(answer: web.StreamResponse | None) -> int:
+    body = answer.body if isinstance(answer, web.Response) else None
+    return len(body) if isinstance(body, bytes) else 0

@@ -1,0 +1,79 @@
+"""Values that follow from a seed and a key alone: bytes, coins, ids, timestamps, shares."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from hashlib import blake2b, shake_128
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ALPHABET = b"0123456789abcdefghijklmnopqrstuv"
+"""What the vendor's ids are spelled with (base32hex)."""
+
+ID_TABLE = bytes(_ALPHABET[byte & 31] for byte in range(256))
+"""For `bytes.translate`: any bytes to characters of an id."""
+
+DAY = 86_400
+"""Seconds in a day."""
+
+
+def seeded_bytes(seed: int, key: str, size: int) -> bytes:
+    """`size` bytes that look random and are always the same for this seed and key."""
+    return shake_128(f"{seed}|{key}".encode()).digest(size)
+
+
+def seeded_int(seed: int, key: str) -> int:
+    """A number from 0 to 2^64-1 that is always the same for this seed and key."""
+    return int.from_bytes(blake2b(f"{seed}|{key}".encode(), digest_size=8).digest())
+
+
+def coin(seed: int, key: str) -> float:
+    """A number from 0 (included) to 1 (excluded), the same for the same seed and key."""
+    return seeded_int(seed, key) / (1 << 64)
+
+
+def vendor_id(prefix: str, seed: int, key: str) -> str:
+    """An id as the vendor makes them: a three-letter prefix and 17 more characters."""
+    return prefix + seeded_bytes(seed, key, 17).translate(ID_TABLE).decode("ascii")
+
+
+@lru_cache(maxsize=8192)
+def _date(day: int) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(day * DAY))
+
+
+def timestamp(second: int, nanosecond: int = 0) -> str:
+    """RFC 3339 in UTC with 0, 3, 6 or 9 fractional digits, as few as say it all (proto3 JSON).
+
+    `second` counts from 1970 and must lie in the years 1000 to 9999.
+    """
+    day, rest = divmod(second, DAY)
+    clock = f"{_date(day)}T{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
+    if not nanosecond:
+        return clock + "Z"
+    if not nanosecond % 1_000_000:
+        return f"{clock}.{nanosecond // 1_000_000:03}Z"
+    if not nanosecond % 1000:
+        return f"{clock}.{nanosecond // 1000:06}Z"
+    return f"{clock}.{nanosecond:09}Z"
+
+
+def apportion(total: int, weights: Sequence[float]) -> list[int]:
+    """Divide `total` into whole shares by weight, at least 1 each where there are enough."""
+    if not weights:
+        return []
+    floor = 1 if total >= len(weights) else 0
+    rest = total - floor * len(weights)
+    whole = sum(weights)
+    shares = [floor + int(rest * weight / whole) for weight in weights]
+    for index in range(total - sum(shares)):
+        shares[index % len(shares)] += 1
+    return shares
+
+
+def zipf(count: int, exponent: float) -> list[float]:
+    """Weights of the first `count` ranks; exponent 0 makes them all the same."""
+    return [1.0 / rank**exponent for rank in range(1, count + 1)]
