@@ -1,0 +1,148 @@
+"""The staging area: one private folder per unfinished snapshot, and which of them to go on with."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sqlite3
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from exporter.errors import OutputError, SettingsError
+from exporter.snapshot.journal import NAME
+from exporter.snapshot.parts import output_errors
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A staging folder of an earlier run: its snapshot's id, its settings' print, its start."""
+
+    path: Path
+    snapshot_id: str
+    fingerprint: str
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class Place:
+    """The staging folder a run works in; `resumed` if an earlier run began it."""
+
+    path: Path
+    snapshot_id: str
+    started_at: datetime
+    resumed: bool
+
+
+def staging_root(output_url: str, local_output: Path | None, named: Path | None) -> Path:
+    """Return the folder that holds the staging folders of an output.
+
+    It is `.staging` inside a local output, so that publishing is a rename; else, or where the
+    settings name one, a folder of that output's own below the named or the cache folder.
+    """
+    if named is None and local_output is not None:
+        return local_output / ".staging"
+    own = hashlib.sha256(output_url.encode()).hexdigest()[:16]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return (named or cache / "registry-exporter").expanduser() / own
+
+
+def open_place(
+    root: Path,
+    *,
+    snapshot_id: str | None,
+    new_id: str,
+    fingerprint: str,
+    now: datetime,
+    resume_within: timedelta,
+    fresh: bool,
+) -> Place:
+    """Find the unfinished staging to go on with, or make a new one; the caller holds the lock.
+
+    With `snapshot_id`, only that one is taken up; it must be of the same settings. Without, the
+    newest of the same settings is. What is older than `resume_within`, and with `fresh` whatever
+    would be taken up, is discarded. Raises `SettingsError` and `OutputError`.
+    """
+    with output_errors(root):
+        root.mkdir(parents=True, exist_ok=True)
+        root.chmod(0o700)
+    young = []
+    for unfinished in _unfinished(root):
+        if now - unfinished.started_at > resume_within:
+            log.warning(
+                "staging_discarded",
+                reason="older than output.resume_within",
+                staged_snapshot_id=unfinished.snapshot_id,
+                started_at=unfinished.started_at.isoformat(),
+            )
+            discard(unfinished.path)
+        else:
+            young.append(unfinished)
+    if snapshot_id is None:
+        candidates = [one for one in young if one.fingerprint == fingerprint]
+    else:
+        candidates = [one for one in young if one.snapshot_id == snapshot_id]
+    for one in candidates if fresh else ():
+        log.info("staging_discarded", reason="--fresh", staged_snapshot_id=one.snapshot_id)
+        discard(one.path)
+    if candidates and not fresh:
+        found = max(candidates, key=lambda one: one.started_at)
+        if found.fingerprint != fingerprint:
+            raise SettingsError(
+                f"Snapshot {snapshot_id} was begun with other settings and is not finished: use "
+                "the settings it was begun with, --fresh to start it over, or another id."
+            )
+        return Place(found.path, found.snapshot_id, found.started_at, resumed=True)
+    chosen = snapshot_id or _free_id(root, new_id)
+    path = root / chosen
+    with output_errors(root):
+        if path.exists():
+            discard(path)  # A folder without a readable journal holds nothing to go on with.
+        path.mkdir(mode=0o700)
+    return Place(path, chosen, now, resumed=False)
+
+
+def discard(path: Path) -> None:
+    """Remove a staging folder; raises `OutputError`."""
+    with output_errors(path):
+        shutil.rmtree(path)
+
+
+def _free_id(root: Path, new_id: str) -> str:
+    taken = {path.name for path in root.iterdir()}
+    ids = [new_id, *(f"{new_id}-{number}" for number in range(2, 1000))]
+    return next(one for one in ids if one not in taken)
+
+
+def _unfinished(root: Path) -> list[Unfinished]:
+    found = []
+    for path in sorted(root.iterdir()):
+        if not (path / NAME).is_file():
+            continue
+        try:
+            meta = _meta(path)
+            found.append(
+                Unfinished(
+                    path,
+                    meta["snapshot_id"],
+                    meta["fingerprint"],
+                    datetime.fromisoformat(meta["started_at"]).astimezone(UTC),
+                )
+            )
+        except (sqlite3.Error, KeyError, ValueError, OutputError):
+            log.warning("staging_unreadable", path=str(path))
+    return found
+
+
+def _meta(path: Path) -> dict[str, str]:
+    # Opened for writing because a journal left by a killed run has to be recovered first.
+    database = sqlite3.connect(path / NAME, timeout=5)
+    try:
+        return dict(database.execute("SELECT name, value FROM meta").fetchall())
+    finally:
+        database.close()
