@@ -48,7 +48,7 @@ def steady_images(
             yield orjson.loads(estate.image_text(number))
 
 
-def churned_text(estate: Estate, faults: Faults, number: int, tick: int) -> str:
+def churned_text(estate: Estate, faults: Faults, number: int, tick: int) -> bytes:
     """The image's JSON after `tick` pages of images, with the tags it has by then."""
     text = estate.image_text(number)
     repository, index = estate.place(number)
@@ -64,7 +64,7 @@ def churned_text(estate: Estate, faults: Faults, number: int, tick: int) -> str:
         given = orjson.loads(estate.image_text(number - 1)).get("tags", [])
         tags = tags + given[:1]
     image.pop("tags", None)
-    return orjson.dumps(image | ({"tags": tags} if tags else {})).decode()
+    return orjson.dumps(image | ({"tags": tags} if tags else {}))
 
 
 def _has_moved(faults: Faults, number: int, tick: int) -> bool:

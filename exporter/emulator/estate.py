@@ -17,6 +17,7 @@ import orjson
 from .images import ImageMaker, Repository
 from .naming import name_resource, repository_names
 from .oddities import odd_image, odd_resource
+from .shape import Quirks
 from .values import apportion, seeded_int, vendor_id, zipf
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Estate:
         self.shape = shape
         self.scopes: dict[str, Scope] = {}
         self._maker = ImageMaker(shape)
+        self._is_odd = shape.quirks != Quirks()
         self._repositories: list[Repository] = []
         self._by_name: dict[str, int] = {}
         self._clouds: list[Scope] = []
@@ -107,11 +109,11 @@ class Estate:
             return self.scopes[registry_id].repositories
         return range(len(self._repositories))
 
-    def image_text(self, number: int) -> str:
+    def image_text(self, number: int) -> bytes:
         """One image as the API's compact JSON."""
         repository, index = self.place(number)
         text = self._maker.text(repository, index)
-        return odd_image(text, repository, index, self.shape)
+        return odd_image(text, repository, index, self.shape) if self._is_odd else text
 
     def place(self, number: int) -> tuple[Repository, int]:
         """The image's repository, and its index there."""

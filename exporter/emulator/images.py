@@ -6,9 +6,12 @@ The text is put together by formatting: a page of 1000 images has to take millis
 
 from __future__ import annotations
 
+from binascii import hexlify
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import shake_128
+from itertools import chain
+from struct import Struct
 from typing import TYPE_CHECKING
 
 from .values import DAY, ID_TABLE, seeded_int, timestamp
@@ -26,6 +29,19 @@ _UNIT = 32
 """Bytes of an image's randomness that each of its blobs gets: as many as a SHA-256 has."""
 _FRACTIONS = (0, 1_000_000, 1_000, 1)
 """Resolutions of creation times, in nanoseconds: 0, 3, 6 or 9 fractional digits."""
+_BLOCK = 4
+"""So many images in a row share all layers but their own."""
+_BASE_AGE = 256
+"""After so many images, a repository moves on to another base image."""
+
+_LAYER = b'{"id":"crp%b","digest":"sha256:%b","size":"%d"}'
+_EMPTY_LAYER = b'{"id":"crp%b","digest":"sha256:%b"}'
+_IMAGE = (
+    b'{"id":"crp%b","name":"%b","digest":"sha256:%b","compressedSize":"%d","config":'
+    + _LAYER
+    + b',"layers":[%b'
+)
+_INDEX = b'{"id":"crp%b","name":"%b","digest":"sha256:%b"%b,"createdAt":"%b"}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +58,9 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class _Layers:
-    """Some layers as JSON text, a comma between them, and the sum of their sizes in bytes."""
+    """Some layers as JSON, a comma after each, and the sum of their sizes in bytes."""
 
-    text: str
+    text: bytes
     size: int
 
 
@@ -60,13 +76,24 @@ class ImageMaker:
         self._repeat = round(shape.repeat_share * 256)
         # Of ten layers, four come with the base image, three are the repository's own and
         # change from time to time, three are new with each image.
-        self._fresh = max(1, round(shape.layers * 0.3))
+        fresh = max(1, round(shape.layers * 0.3))
         history = max(0, round(shape.layers * 0.3))
-        self._base = max(0, shape.layers - self._fresh - history)
-        self._periods = tuple(4 * 4**slot for slot in reversed(range(history)))
-        self._raw_size = _UNIT * (2 * self._fresh + 2)
-        self._stack: Callable[[int], _Layers] = lru_cache(maxsize=2048)(self._make_stack)
-        self._own: Callable[[int, int, int], _Layers] = lru_cache(maxsize=32_768)(self._make_own)
+        self._base = max(0, shape.layers - fresh - history)
+        self._periods = tuple(_BLOCK**slot for slot in range(history, 0, -1))
+        # An image's randomness: a unit for itself, one for its config, one for each own layer.
+        self._spread = 2 * fresh - 1
+        units = 2 + self._spread
+        self._raw_size = _UNIT * units
+        self._ids = Struct("17s15x" * units)
+        self._digests = Struct("64s" * units)
+        self._sizes = Struct(">64x" + "I28x" * self._spread)
+        self._templates = [
+            _IMAGE + b",".join([_LAYER] * count) + b']%b,"createdAt":"%b"}'
+            for count in range(units + 1)
+        ]
+        self._shared: Callable[[int, int], _Layers] = lru_cache(16_384)(self._make_shared)
+        self._stack: Callable[[int], _Layers] = lru_cache(2048)(self._make_stack)
+        self._own: Callable[[int, int, int], _Layers] = lru_cache(16_384)(self._make_own)
 
     def raw(self, repository: Repository, index: int) -> bytes:
         """The randomness of one image; its first 32 bytes are the image's digest."""
@@ -81,8 +108,7 @@ class ImageMaker:
         if not unit:
             return second, 0
         # The last digit is never 0, or the text would have fewer digits than its resolution.
-        steps = 1_000_000_000 // unit
-        value = int.from_bytes(raw[35:39]) % steps
+        value = int.from_bytes(raw[35:39]) % (1_000_000_000 // unit)
         return second, (value - value % 10 + 1 + raw[39] % 9) * unit
 
     def modified(self, repository: Repository, index: int) -> int:
@@ -91,7 +117,34 @@ class ImageMaker:
         second, nanosecond = self.created(repository, index, raw)
         return (second + int.from_bytes(raw[40:43]) % (30 * DAY)) * 1_000_000_000 + nanosecond
 
-    def tags(self, repository: Repository, index: int, raw: bytes) -> list[str]:
+    def text(self, repository: Repository, index: int) -> bytes:
+        """The image as the API's compact JSON, oddities not counted."""
+        raw = self.raw(repository, index)
+        ids = self._ids.unpack(raw.translate(ID_TABLE))
+        digests = self._digests.unpack(hexlify(raw))
+        name = repository.name.encode()
+        tags = _tags_text(self._tags(repository, index, raw))
+        created = timestamp(*self.created(repository, index, raw)).encode()
+        if raw[46] < self._index:
+            return _INDEX % (ids[0], name, digests[0], tags, created)
+        count = 1 + raw[48] % self._spread
+        shared = self._shared(repository.index, index // _BLOCK)
+        largest = self._layer_bytes
+        # As in _size, which is not called here for speed.
+        sizes = [
+            (value * largest >> 32) >> (value & 15) | 1
+            for value in self._sizes.unpack(raw)[:count]
+        ]
+        own = [*zip(ids[2:], digests[2:], sizes, strict=False)]
+        if raw[49] < self._repeat:
+            own.append(own[-1])
+        return self._templates[len(own)] % (
+            ids[0], name, digests[0], shared.size + sum([size for _, _, size in own]),
+            ids[1], digests[1], 1024 + raw[47] * 37,
+            shared.text, *chain.from_iterable(own), tags, created,
+        )  # fmt: skip
+
+    def _tags(self, repository: Repository, index: int, raw: bytes) -> list[str]:
         """The image's tags, each of which is on no other image of the repository."""
         tags = ["latest"] if index == repository.count - 1 else []
         if raw[43] < self._untagged:
@@ -104,72 +157,42 @@ class ImageMaker:
             tags.append(f"_Feature.Branch__{'x' * (raw[45] & 63)}-{index}")
         return tags
 
-    def text(self, repository: Repository, index: int) -> str:
-        """The image as the API's compact JSON, oddities not counted."""
-        raw = self.raw(repository, index)
-        ids = raw.translate(ID_TABLE).decode("ascii")
-        digests = raw.hex()
-        head = f'{{"id":"crp{ids[:17]}","name":"{repository.name}","digest":"sha256:{digests[:64]}"'
-        tags = self.tags(repository, index, raw)
-        tail = ',"tags":["' + '","'.join(tags) + '"]' if tags else ""
-        tail += f',"createdAt":"{timestamp(*self.created(repository, index, raw))}"}}'
-        if raw[46] < self._index:
-            return head + tail
-        layers = self._layers(repository, index, raw, ids, digests)
-        size = f',"compressedSize":"{layers.size}"' if layers.size else ""
-        config = (
-            f',"config":{{"id":"crp{ids[32:49]}","digest":"sha256:{digests[64:128]}",'
-            f'"size":"{1024 + raw[47] * 37}"}}'
-        )
-        return f'{head}{size}{config},"layers":[{layers.text}]{tail}'
-
-    def _layers(
-        self, repository: Repository, index: int, raw: bytes, ids: str, digests: str
-    ) -> _Layers:
-        """All of the image's layers: the base's, the repository's, and its own."""
-        # Every 256 images, the repository moves on to another base.
-        base = self._stack((repository.index * 7 + index // 256) % self._base_stacks)
-        parts = [base.text] if base.text else []
-        size = base.size
-        for slot, period in enumerate(self._periods):
-            own = self._own(repository.index, slot, index // period)
-            parts.append(own.text)
-            size += own.size
-        for unit in range(2, 2 + 1 + raw[48] % (2 * self._fresh - 1)):
-            at = unit * _UNIT
-            fresh = self._size(raw[at : at + 5])
-            size += fresh
-            parts.append(blob_text(ids[at : at + 17], digests[2 * at : 2 * at + 64], fresh))
-        if raw[49] < self._repeat:
-            parts.append(parts[-1])
-            size += fresh
-        return _Layers(",".join(parts), size)
+    def _make_shared(self, repository: int, block: int) -> _Layers:
+        """The layers that a block of images of a repository have in common, lowest first."""
+        index = block * _BLOCK
+        layers = [self._stack((repository * 7 + index // _BASE_AGE) % self._base_stacks)]
+        layers += [
+            self._own(repository, slot, index // period)
+            for slot, period in enumerate(self._periods)
+        ]
+        return _joined(layers)
 
     def _make_stack(self, stack: int) -> _Layers:
+        """The layers of one base image."""
         spread = max(1, 2 * self._base - 1)
         depth = min(self._base, 1) + seeded_int(self._seed, f"depth|{stack}") % spread
-        layers = [self._blob(f"base|{stack}|{level}") for level in range(depth)]
-        return _Layers(",".join(each.text for each in layers), sum(each.size for each in layers))
+        return _joined([self._blob(f"base|{stack}|{level}") for level in range(depth)])
 
     def _make_own(self, repository: int, slot: int, version: int) -> _Layers:
         return self._blob(f"own|{repository}|{slot}|{version}")
 
     def _blob(self, key: str) -> _Layers:
         raw = shake_128(f"{self._seed}|{key}".encode()).digest(_UNIT)
-        size = self._size(raw[:5])
-        return _Layers(
-            blob_text(raw.translate(ID_TABLE).decode("ascii")[:17], raw.hex(), size), size
-        )
+        suffix, digest = raw.translate(ID_TABLE)[:17], hexlify(raw)
+        # Proto3 leaves a size of 0 out.
+        if raw[4] < 8:
+            return _Layers(_EMPTY_LAYER % (suffix, digest) + b",", 0)
+        size = self._size(int.from_bytes(raw[:4])) | 1
+        return _Layers(_LAYER % (suffix, digest, size) + b",", size)
 
-    def _size(self, raw: bytes) -> int:
-        """A layer's size in bytes: many small, few large, and now and then nothing at all."""
-        if raw[4] == 255:
-            return 0
-        return (int.from_bytes(raw[:4]) * self._layer_bytes >> 32) >> (raw[4] & 15)
+    def _size(self, value: int) -> int:
+        """A layer's size in bytes from 32 random bits: many are small, few are large."""
+        return (value * self._layer_bytes >> 32) >> (value & 15)
 
 
-def blob_text(suffix: str, digest: str, size: int) -> str:
-    """A Blob as the API's JSON; a size of 0 is left out, as proto3 does."""
-    if not size:
-        return f'{{"id":"crp{suffix}","digest":"sha256:{digest}"}}'
-    return f'{{"id":"crp{suffix}","digest":"sha256:{digest}","size":"{size}"}}'
+def _joined(layers: list[_Layers]) -> _Layers:
+    return _Layers(b"".join(each.text for each in layers), sum(each.size for each in layers))
+
+
+def _tags_text(tags: list[str]) -> bytes:
+    return b',"tags":["%b"]' % '","'.join(tags).encode() if tags else b""

@@ -141,9 +141,9 @@ class Listings:
     ) -> bytes:
         fields = []
         if page.items:
-            fields.append(f'"{query.call.name}":[{",".join(page.items)}]')
+            fields.append(b'"%b":[%b]' % (query.call.name.encode(), b",".join(page.items)))
         if self._estate.shape.quirks.new_fields:
-            fields.append('"newField":{"total":"12"}')
+            fields.append(b'"newField":{"total":"12"}')
         if page.following is not None:
             # Tokens that do not expire do not tell the time, so that pages can be kept.
             issued = 0 if behaviour.page_token_life is None else round(now * 1000)
@@ -151,8 +151,8 @@ class Listings:
             token = self._page_tokens.make(following, query.key)
             if oddity is Fault.REPEATED_TOKEN and query.page_token:
                 token = query.page_token
-            fields.append(f'"nextPageToken":"{token}"')
-        body = ("{" + ",".join(fields) + "}").encode()
+            fields.append(b'"nextPageToken":"%b"' % token.encode())
+        body = b"{" + b",".join(fields) + b"}"
         if behaviour.pretty:
             return orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
         return body

@@ -49,11 +49,11 @@ def odd_resource(kind: str, number: int, shape: Shape) -> dict[str, Any]:
     return fields
 
 
-def odd_image(text: str, repository: Repository, index: int, shape: Shape) -> str:
+def odd_image(text: bytes, repository: Repository, index: int, shape: Shape) -> bytes:
     """The image's JSON with the oddities it is due; most images are due none."""
     quirks = shape.quirks
     huge = quirks.huge_sizes and (repository.first + index) % _HUGE_PERIOD == 0
-    if not huge and (quirks == type(quirks)() or not _is_due(repository, index)):
+    if not huge and not _is_due(repository, index):
         return text
     image: dict[str, Any] = orjson.loads(text)
     layers: list[dict[str, Any]] = image.get("layers", [])
@@ -61,7 +61,7 @@ def odd_image(text: str, repository: Repository, index: int, shape: Shape) -> st
         _resize(image, layers[-1], layers, _HUGE)
     if _is_due(repository, index):
         _apply(quirks, image, layers, index)
-    return orjson.dumps(image).decode()
+    return orjson.dumps(image)
 
 
 def _is_due(repository: Repository, index: int) -> bool:

@@ -45,13 +45,18 @@ def _date(day: int) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(day * DAY))
 
 
+@lru_cache(maxsize=65_536)
+def _minute(minute: int) -> str:
+    return f"{_date(minute // 1440)}T{minute // 60 % 24:02}:{minute % 60:02}"
+
+
 def timestamp(second: int, nanosecond: int = 0) -> str:
     """RFC 3339 in UTC with 0, 3, 6 or 9 fractional digits, as few as say it all (proto3 JSON).
 
     `second` counts from 1970 and must lie in the years 1000 to 9999.
     """
-    day, rest = divmod(second, DAY)
-    clock = f"{_date(day)}T{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
+    minute, rest = divmod(second, 60)
+    clock = f"{_minute(minute)}:{rest:02}"
     if not nanosecond:
         return clock + "Z"
     if not nanosecond % 1_000_000:
