@@ -16,7 +16,7 @@ import orjson
 
 from .images import ImageMaker, Repository
 from .naming import name_resource, repository_names
-from .oddities import odd_image, odd_resource
+from .oddities import odd_image, odd_resource, odd_time
 from .shape import Quirks
 from .values import apportion, seeded_int, vendor_id, zipf
 
@@ -124,10 +124,9 @@ class Estate:
     def image_times(self, number: int) -> tuple[int, int]:
         """When the image was created and last modified, in nanoseconds since 1970."""
         repository, index = self.place(number)
-        second, nanosecond = self._maker.created(
-            repository, index, self._maker.raw(repository, index)
-        )
-        return second * 1_000_000_000 + nanosecond, self._maker.modified(repository, index)
+        created, modified = self._maker.times(repository, index)
+        odd = odd_time(repository, index, self.shape)
+        return (created if odd is None else odd), modified
 
     def image_digest(self, number: int) -> bytes:
         """The image's digest: 32 bytes."""

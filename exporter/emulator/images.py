@@ -100,22 +100,12 @@ class ImageMaker:
         key = b"%d|image|%d|%d" % (self._seed, repository.index, index)
         return shake_128(key).digest(self._raw_size)
 
-    def created(self, repository: Repository, index: int, raw: bytes) -> tuple[int, int]:
-        """When the image was pushed: seconds since 1970, and nanoseconds. Later images later."""
-        step = max(1, _SPAN // max(1, repository.count))
-        second = _EPOCH + index * step + raw[33] * (step - 1) // 255
-        unit = _FRACTIONS[raw[34] & 3]
-        if not unit:
-            return second, 0
-        # The last digit is never 0, or the text would have fewer digits than its resolution.
-        value = int.from_bytes(raw[35:39]) % (1_000_000_000 // unit)
-        return second, (value - value % 10 + 1 + raw[39] % 9) * unit
-
-    def modified(self, repository: Repository, index: int) -> int:
-        """When the image last changed (`last_modified`, not shown), in nanoseconds since 1970."""
+    def times(self, repository: Repository, index: int) -> tuple[int, int]:
+        """When the image was created and last modified, in nanoseconds since 1970."""
         raw = self.raw(repository, index)
-        second, nanosecond = self.created(repository, index, raw)
-        return (second + int.from_bytes(raw[40:43]) % (30 * DAY)) * 1_000_000_000 + nanosecond
+        second, nanosecond = self._created(repository, index, raw)
+        created = second * 1_000_000_000 + nanosecond
+        return created, created + int.from_bytes(raw[40:43]) % (30 * DAY) * 1_000_000_000
 
     def text(self, repository: Repository, index: int) -> bytes:
         """The image as the API's compact JSON, oddities not counted."""
@@ -124,7 +114,7 @@ class ImageMaker:
         digests = self._digests.unpack(hexlify(raw))
         name = repository.name.encode()
         tags = _tags_text(self._tags(repository, index, raw))
-        created = timestamp(*self.created(repository, index, raw)).encode()
+        created = timestamp(*self._created(repository, index, raw)).encode()
         if raw[46] < self._index:
             return _INDEX % (ids[0], name, digests[0], tags, created)
         count = 1 + raw[48] % self._spread
@@ -132,8 +122,7 @@ class ImageMaker:
         largest = self._layer_bytes
         # As in _size, which is not called here for speed.
         sizes = [
-            (value * largest >> 32) >> (value & 15) | 1
-            for value in self._sizes.unpack(raw)[:count]
+            (value * largest >> 32) >> (value & 15) | 1 for value in self._sizes.unpack(raw)[:count]
         ]
         own = [*zip(ids[2:], digests[2:], sizes, strict=False)]
         if raw[49] < self._repeat:
@@ -143,6 +132,17 @@ class ImageMaker:
             ids[1], digests[1], 1024 + raw[47] * 37,
             shared.text, *chain.from_iterable(own), tags, created,
         )  # fmt: skip
+
+    def _created(self, repository: Repository, index: int, raw: bytes) -> tuple[int, int]:
+        """When the image was pushed: seconds since 1970, and nanoseconds. Later images later."""
+        step = max(1, _SPAN // max(1, repository.count))
+        second = _EPOCH + index * step + raw[33] * (step - 1) // 255
+        unit = _FRACTIONS[raw[34] & 3]
+        if not unit:
+            return second, 0
+        # The last digit is never 0, or the text would have fewer digits than its resolution.
+        value = int.from_bytes(raw[35:39]) % (1_000_000_000 // unit)
+        return second, (value - value % 10 + 1 + raw[39] % 9) * unit
 
     def _tags(self, repository: Repository, index: int, raw: bytes) -> list[str]:
         """The image's tags, each of which is on no other image of the repository."""

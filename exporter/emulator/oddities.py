@@ -23,7 +23,12 @@ ODD_TEXTS = (
 
 _HUGE = (1 << 53) + 1
 """The first whole number that a double cannot hold, in bytes."""
-_TIMES = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999Z", None)
+_TIMES = (
+    ("0001-01-01T00:00:00Z", -62_135_596_800 * 1_000_000_000),
+    ("9999-12-31T23:59:59.999999999Z", 253_402_300_800 * 1_000_000_000 - 1),
+    (None, 0),
+)
+"""Extreme creation times: as the API shows them, and in nanoseconds since 1970; None at all."""
 _PERIOD = 16
 """Every so many images of a repository, one has each oddity."""
 _HUGE_PERIOD = 509
@@ -45,7 +50,7 @@ def odd_resource(kind: str, number: int, shape: Shape) -> dict[str, Any]:
         if kind != "registry":
             fields["description"] = odd * 3
     if quirks.extreme_times and kind != "repository" and number % 3 == 1:
-        fields["createdAt"] = _TIMES[number // 3 % 2]
+        fields["createdAt"] = _TIMES[number // 3 % 2][0]
     return fields
 
 
@@ -62,6 +67,13 @@ def odd_image(text: bytes, repository: Repository, index: int, shape: Shape) -> 
     if _is_due(repository, index):
         _apply(quirks, image, layers, index)
     return orjson.dumps(image)
+
+
+def odd_time(repository: Repository, index: int, shape: Shape) -> int | None:
+    """When an image with an odd creation time was created, in nanoseconds since 1970."""
+    if not shape.quirks.extreme_times or not _is_due(repository, index):
+        return None
+    return _TIMES[index % len(_TIMES)][1]
 
 
 def _is_due(repository: Repository, index: int) -> bool:
@@ -84,7 +96,7 @@ def _apply(quirks: Quirks, image: dict[str, Any], layers: list[dict[str, Any]], 
     if quirks.odd_text and index % 2:
         image["tags"] = [*image.get("tags", []), f"{ODD_TEXTS[index % len(ODD_TEXTS)]} {index}"]
     if quirks.extreme_times:
-        when = _TIMES[index % len(_TIMES)]
+        when, _ = _TIMES[index % len(_TIMES)]
         if when is None:
             image.pop("createdAt")
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+import uuid
 from typing import TYPE_CHECKING, Self
 
 import orjson
@@ -20,7 +21,6 @@ from .listings import Listings
 from .parameters import CALLS
 from .status import StatusError, not_found
 from .throttle import Throttle
-from .values import seeded_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _SERVICES = ("container-registry", "resource-manager", "iam", "discovery")
 _FAULT = web.RequestKey("fault", str)
+_REQUEST_ID = web.RequestKey("request_id", str)
 _JSON = "application/json"
 
 
@@ -84,6 +85,7 @@ class Emulator:
         )
         app.router.add_routes(debug_routes(self))
         app.router.add_route("*", "/{rest:.*}", self._guarded("unknown", self._unknown))
+        app.on_response_prepare.append(_add_request_id)
         # A caller that leaves must end what it left, above all a call that hangs.
         self._runner = web.AppRunner(
             app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1
@@ -111,23 +113,23 @@ class Emulator:
             self.calls.enter()
             started = self._clock()
             began = time.perf_counter()
-            request_id = seeded_bytes(self.estate.shape.seed, f"{began}|{id(request)}", 16).hex()
+            request[_REQUEST_ID] = str(uuid.uuid4())
             answer: web.StreamResponse | None = None
             try:
                 answer = await self._answer(name, handler, request)
-                answer.headers.setdefault("x-request-id", request_id)
             finally:
+                sent = answer is not None and request.get(_FAULT) != Fault.RESET
                 self.calls.leave(
                     LoggedCall(
                         method=request.method,
                         path=request.path,
                         query=dict(request.query),
-                        status=answer.status if answer is not None else 0,
+                        status=answer.status if answer is not None and sent else 0,
                         fault=request.get(_FAULT),
                         started=started,
                         seconds=time.perf_counter() - began,
                         bytes=_size(answer),
-                        request_id=request_id,
+                        request_id=request[_REQUEST_ID],
                     )
                 )
             return answer
@@ -232,6 +234,12 @@ class Emulator:
         return web.Response(
             status=error.http, body=error.body(), content_type=_JSON, headers=headers
         )
+
+
+async def _add_request_id(request: web.Request, answer: web.StreamResponse) -> None:
+    # Here and not where answers are made, so that those sent piece by piece have it too.
+    if _REQUEST_ID in request:
+        answer.headers["x-request-id"] = request[_REQUEST_ID]
 
 
 def _json(answer: object) -> web.Response:
