@@ -5,17 +5,18 @@ It imports nothing of the rest of the package, so that the two cannot share a mi
     async with Emulator(Estate(preset("tiny"))) as emulator:
         ...  # call emulator.url with the bearer token STATIC_TOKEN
 
-What lives here: `shape`, `estate`, `images`, `naming` and `oddities` say what there is to list;
-`behaviour` and `faults` how well it is served; `parameters`, `ordering`, `pagetokens`, `pages` and
-`listings` are the list calls; `iam` the tokens; `sabotage` and `churn` what faults do; `server` is
-HTTP, `calls` and `debug` what can be seen of it, and `serve` runs it as a process of its own.
+What lives here: `shape`, `layout`, `estate`, `images`, `naming` and `oddities` say what there is to
+list; `behaviour` and `faults` how well it is served; `parameters`, `ordering`, `pagetokens`,
+`pages` and `listings` are the list calls; `iam` the tokens; `sabotage` and `churn` what faults do;
+`server` is HTTP, `calls` and `debug` what can be seen of it, and `serve` runs it as a process.
 """
 
 from .behaviour import STATIC_TOKEN, Behaviour, ServiceKey
 from .calls import CallLog, LoggedCall
 from .churn import is_steady, steady_images
-from .estate import Estate, Resource
+from .estate import Estate
 from .faults import Fault, Faults, parse_fault
+from .layout import Resource
 from .serve import serve
 from .server import Emulator
 from .shape import PRESETS, Quirks, Shape, preset

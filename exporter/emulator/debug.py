@@ -14,7 +14,8 @@ from aiohttp import web
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .estate import Estate, Resource
+    from .estate import Estate
+    from .layout import Resource
     from .server import Emulator
 
 _ROWS_AT_ONCE = 256

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .behaviour import Behaviour
-    from .estate import Estate, Scope
+    from .estate import Estate
     from .faults import Faults
+    from .layout import Scope
     from .pages import Page
     from .parameters import Call, Query
 

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from .behaviour import Behaviour
-    from .estate import Estate, Resource, Scope
+    from .estate import Estate
     from .faults import Faults
+    from .layout import Resource, Scope
     from .ordering import Orders
     from .pagetokens import Cursor
     from .parameters import Query

@@ -12,7 +12,8 @@ from .status import invalid, not_found
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .estate import Estate, Scope
+    from .estate import Estate
+    from .layout import Scope
 
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*(/([a-z0-9]+(?:[._-][a-z0-9]+)*))*")
 _FILTER = re.compile(r'\s*name\s*=\s*"((?:[^"\\]|\\.)*)"\s*')
