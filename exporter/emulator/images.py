@@ -160,7 +160,10 @@ class ImageMaker:
     def _make_shared(self, repository: int, block: int) -> _Layers:
         """The layers that a block of images of a repository have in common, lowest first."""
         index = block * _BLOCK
-        layers = [self._stack((repository * 7 + index // _BASE_AGE) % self._base_stacks)]
+        at = seeded_int(self._seed, f"stack|{repository}|{index // _BASE_AGE}")
+        # The product of two draws: a few base images are popular, most are not.
+        draws = (at % self._base_stacks) * ((at >> 32) % self._base_stacks)
+        layers = [self._stack(draws // self._base_stacks)]
         layers += [
             self._own(repository, slot, index // period)
             for slot, period in enumerate(self._periods)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 
 
@@ -128,8 +129,8 @@ PRESETS: tuple[str, ...] = tuple(_PRESETS)
 def preset(name: str, *, images: int | None = None, seed: int | None = None) -> Shape:
     """The named shape, made larger or smaller until it has `images` images.
 
-    The number of repositories follows the number of images, unless there is only one; clouds,
-    folders and registries stay as many as they are.
+    Repositories grow with the square root of that, for they grow fuller too; clouds, folders and
+    registries stay as many as they are.
 
     Raises:
         ValueError: There is no preset of that name.
@@ -139,8 +140,8 @@ def preset(name: str, *, images: int | None = None, seed: int | None = None) -> 
         raise ValueError(f"there is no preset {name!r}; there are {', '.join(PRESETS)}")
     shape = _PRESETS[name]
     if images is not None and shape.repositories > 1:
-        scaled = round(shape.repositories * images / shape.images)
-        shape = replace(shape, repositories=max(scaled, min(shape.registries * 2, 8), 1))
+        scaled = round(shape.repositories * math.sqrt(images / shape.images))
+        shape = replace(shape, repositories=max(1, scaled))
     if images is not None:
         shape = replace(shape, images=images)
     return shape if seed is None else replace(shape, seed=seed)

@@ -1,0 +1,101 @@
+"""A caller of the emulator that does as little as possible."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+
+from exporter.emulator import STATIC_TOKEN, Behaviour, Emulator, Estate, Faults, Shape
+
+PATHS = {
+    "clouds": "/resource-manager/v1/clouds",
+    "folders": "/resource-manager/v1/folders",
+    "registries": "/container-registry/v1/registries",
+    "repositories": "/container-registry/v1/repositories",
+    "images": "/container-registry/v1/images",
+}
+SMALL = Shape(clouds=2, folders=4, registries=5, repositories=20, images=400, layers=4)
+
+
+class Clock:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+
+class Caller:
+    """Calls one emulator; `emulator` and `estate` are what it calls."""
+
+    def __init__(self, emulator: Emulator, session: aiohttp.ClientSession) -> None:
+        self.emulator = emulator
+        self.estate = emulator.estate
+        self._session = session
+
+    async def get(self, path: str, token: str | None = STATIC_TOKEN, **given: object) -> Reply:
+        headers = {str(k): str(v) for k, v in dict(given.pop("headers", {}) or {}).items()}  # type: ignore[call-overload]
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        params = {name: str(value) for name, value in given.items()}
+        async with self._session.get(
+            PATHS.get(path, path), params=params, headers=headers
+        ) as answer:
+            return Reply(answer.status, dict(answer.headers), await answer.read())
+
+    async def post(self, path: str, body: object) -> Reply:
+        async with self._session.post(path, data=orjson.dumps(body)) as answer:
+            return Reply(answer.status, dict(answer.headers), await answer.read())
+
+    async def pages(self, table: str, **given: object) -> AsyncIterator[list[dict[str, Any]]]:
+        """The pages of one listing; fails on any answer but 200."""
+        token: str | None = ""
+        while token is not None:
+            extra = {"pageToken": token} if token else {}
+            reply = await self.get(table, **given, **extra)
+            assert reply.status == 200, reply
+            token = reply.json.get("nextPageToken")
+            yield reply.json.get(table, [])
+
+    async def list(self, table: str, **given: object) -> list[dict[str, Any]]:
+        """All items of one listing."""
+        return [item async for page in self.pages(table, **given) for item in page]
+
+
+@asynccontextmanager
+async def emulate(
+    shape: Shape = SMALL,
+    behaviour: Behaviour | None = None,
+    faults: Faults | None = None,
+    clock: Clock | None = None,
+) -> AsyncIterator[Caller]:
+    """Serve an estate on a clock that stands still, and call it."""
+    async with (
+        Emulator(Estate(shape), behaviour, faults, clock=clock or Clock()) as emulator,
+        aiohttp.ClientSession(emulator.url) as session,
+    ):
+        yield Caller(emulator, session)
+
+
+def largest_registry(estate: Estate) -> str:
+    """The id of the registry with most images."""
+    ids = [registry["id"] for registry in estate.registries()]
+    return str(max(ids, key=lambda registry_id: len(estate.image_numbers(registry_id))))
