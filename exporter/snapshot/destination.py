@@ -1,0 +1,136 @@
+"""The destination: where snapshots are published, one interface for a folder and for a bucket."""
+
+from __future__ import annotations
+
+import errno
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from exporter.errors import OutputError, SettingsError
+
+_ADVICE = {
+    errno.ENOSPC: "the disk is full; free some space and run again",
+    errno.EDQUOT: "the disk quota is used up; free some space and run again",
+    errno.EFBIG: "the file would be larger than this process or file system allows",
+    errno.EACCES: "permission is denied; give this user write access or name another output.url",
+    errno.EPERM: "permission is denied; give this user write access or name another output.url",
+    errno.EROFS: "the file system is read-only; mount it for writing or name another output.url",
+    errno.ENOTDIR: "a file stands where a folder is needed; move it or name another output.url",
+    errno.EEXIST: "a file stands where a folder is needed; move it or name another output.url",
+    errno.EIO: "the disk reports an input/output error; check it before running again",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of the destination: its path below the destination, its size in bytes."""
+
+    path: str
+    size: int
+
+
+class Destination(ABC):
+    """A place that holds snapshots; paths are relative to it, with `/` between their segments.
+
+    Every method raises `OutputError`, in one sentence, for what the place refuses. All of them
+    may be called from several threads.
+    """
+
+    url: str
+    """The place as it was named, for messages."""
+    parallel: int = 1
+    """How many files are worth moving at once: several where each waits for a network."""
+
+    @staticmethod
+    def open(url: str) -> Destination:
+        """Return the destination at a path, `file://`, `s3://bucket/prefix` or `gs://`.
+
+        Nothing is touched yet. Credentials and the region of a bucket come from the
+        environment; `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` name another service than
+        AWS. Raises `SettingsError` for a URL that names no place.
+        """
+        scheme, separator, rest = url.partition("://")
+        if not separator or scheme == "file":
+            from exporter.snapshot.folder import Folder  # noqa: PLC0415 - it builds on this
+
+            return Folder(_local_path(url))
+        bucket, _, prefix = rest.strip("/").partition("/")
+        if scheme not in ("s3", "gs") or not bucket or ".." in prefix.split("/"):
+            raise SettingsError(
+                f"output.url {url!r} names no place to write to: use a path, file://, "
+                "s3://bucket/prefix or gs://bucket/prefix."
+            )
+        # PyArrow's object stores take a moment to load, and a folder has no use for them.
+        from exporter.snapshot.bucket import Bucket, open_gs, open_s3  # noqa: PLC0415
+
+        files = open_s3() if scheme == "s3" else open_gs()
+        return Bucket(f"{scheme}://{bucket}/{prefix}".rstrip("/"), files, f"{bucket}/{prefix}")
+
+    @abstractmethod
+    def check_writable(self) -> None:
+        """Create the place if need be, and write and remove a small file in it."""
+
+    @abstractmethod
+    def read(self, path: str) -> bytes | None:
+        """Return a whole small file; None where there is none of that name."""
+
+    @abstractmethod
+    def write_atomically(self, path: str, data: bytes) -> None:
+        """Write a small file durably; a reader sees what was there before, or all of it."""
+
+    @abstractmethod
+    def move_in(self, source: Path, path: str) -> None:
+        """Move a local file to `path`, durably and at once; the source may be gone after it."""
+
+    @abstractmethod
+    def size(self, path: str) -> int | None:
+        """Return a file's size in bytes; None where there is none of that name."""
+
+    @abstractmethod
+    def list(self, prefix: str) -> list[Entry]:
+        """Return every file below the folder `prefix`, at any depth, by path."""
+
+    @abstractmethod
+    def delete(self, path: str) -> None:
+        """Remove a file, and the folders it leaves empty; one that is gone is no error."""
+
+    @abstractmethod
+    def open_input(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """Open a file for reading, seekable; a missing one is an `OutputError`."""
+
+    @abstractmethod
+    def fetched(self, path: str, working: Path) -> AbstractContextManager[Path]:
+        """Give a file as a local one: itself, or a copy in `working` that goes away after."""
+
+
+def _local_path(url: str) -> Path:
+    if not url.startswith("file://"):
+        return Path(url).expanduser()
+    parts = urlsplit(url)
+    if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+        raise SettingsError(
+            f"output.url {url!r} names no local folder: write file:///absolute/path."
+        )
+    return Path(unquote(parts.path))
+
+
+@contextmanager
+def output_errors(doing: str) -> Iterator[None]:
+    """Turn an `OSError` into an `OutputError` that says what could not be done, and what to do.
+
+    `doing` completes "Cannot …". PyArrow's file systems raise `OSError` as well, mostly
+    without an error number and with a text of their own.
+    """
+    try:
+        yield
+    except OSError as error:
+        known = _ADVICE.get(error.errno or 0)
+        text = " ".join(str(error.strerror or error).split())
+        raise OutputError(
+            f"Cannot {doing}: {known or text + '; check that the place exists and may be used'}."
+        ) from error

@@ -1,0 +1,119 @@
+"""The lock: one run at a time per output.
+
+It is `flock` on a file, so the kernel lets go of it when its holder dies, however that happens;
+what stands in the file only says who the holder is. The file lies in the root of the staging
+area. For a local output that is a folder inside the output, so two machines that share it over
+NFS exclude each other as far as NFS does: mounts with `nolock` or `local_lock=flock` do not.
+For a bucket it is on this machine: runs on two machines are kept apart by nothing but their
+snapshot ids.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import orjson
+
+from exporter.errors import LockedError
+from exporter.snapshot.destination import output_errors
+
+NAME = ".lock"
+_SIZE = 1024
+_POLL = 0.2
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock: host, process id, start as RFC 3339, and the snapshot it works on."""
+
+    host: str
+    pid: int
+    started_at: str
+    snapshot_id: str
+
+
+class Lock:
+    """Hold `<root>/.lock`; use it as a context manager.
+
+    Entering raises `LockedError`, which names the holder, if another process still holds it
+    after `wait` seconds (0: at once), and `OutputError` if the file cannot be written. The
+    wait blocks its thread and ends early with the exception of a signal handler.
+    """
+
+    def __init__(self, root: Path, snapshot_id: str, *, wait: float = 0) -> None:
+        self._path = root / NAME
+        self._holder = Holder(
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            snapshot_id=snapshot_id,
+        )
+        self._wait = wait
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> Self:
+        """Acquire the lock."""
+        with output_errors(f"lock {self._path}"):
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                self._acquire(descriptor)
+                # One write of a fixed size: a reader never finds half of it.
+                os.pwrite(descriptor, orjson.dumps(asdict(self._holder)).ljust(_SIZE), 0)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        self._descriptor = descriptor
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let go of the lock; its file stays, for removing it would race with the next run."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _acquire(self, descriptor: int) -> None:
+        deadline = time.monotonic() + self._wait
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise LockedError(self._refusal(descriptor)) from None
+                time.sleep(min(_POLL, left))
+            else:
+                return
+
+    def _refusal(self, descriptor: int) -> str:
+        holder = _read(descriptor)
+        who = (
+            f"process {holder.pid} on {holder.host}, started at {holder.started_at} for snapshot "
+            f"{holder.snapshot_id}"
+            if holder
+            else "its holder has not said who it is yet"
+        )
+        return (
+            f"Another run holds the output ({self._path}): {who}; let it finish, or use --wait to "
+            "wait for it."
+        )
+
+
+def _read(descriptor: int) -> Holder | None:
+    try:
+        return Holder(**orjson.loads(os.pread(descriptor, _SIZE, 0)))
+    except (orjson.JSONDecodeError, TypeError):
+        return None
