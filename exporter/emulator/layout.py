@@ -68,7 +68,7 @@ class Layout:
         self._images = 0
         chosen = random.Random(shape.seed)  # noqa: S311 - an estate is not a secret
         images = _shares(shape.images, shape.registries, shape.registry_skew, shape, chosen)
-        repositories = _larger_shares(shape.repositories, images)
+        repositories = _larger_shares(shape.repositories, images, shape.registry_skew / 2)
         self._contents = list(zip(repositories, images, strict=True))
         registries = _shares(shape.registries, shape.folders, 0.3, shape, chosen)
         folders = apportion(shape.folders, [1.0] * shape.clouds)
@@ -137,12 +137,12 @@ def _shares(total: int, count: int, skew: float, shape: Shape, chosen: random.Ra
     return shares
 
 
-def _larger_shares(total: int, sizes: list[int]) -> list[int]:
-    """Divide `total` over places of these sizes: the larger the more, and 0 where the size is 0."""
+def _larger_shares(total: int, sizes: list[int], skew: float) -> list[int]:
+    """Divide `total`, skewed: more to the places of larger size, 0 where the size is 0."""
     filled = sorted((at for at, size in enumerate(sizes) if size), key=lambda at: -sizes[at])
     # An estate without images can have repositories all the same.
     filled = filled or list(range(len(sizes)))
     shares = [0] * len(sizes)
-    for place, share in zip(filled, apportion(total, zipf(len(filled), 0.5)), strict=True):
+    for place, share in zip(filled, apportion(total, zipf(len(filled), skew)), strict=True):
         shares[place] = share
     return shares

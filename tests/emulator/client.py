@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -51,21 +51,31 @@ class Caller:
         self.estate = emulator.estate
         self._session = session
 
-    async def get(self, path: str, token: str | None = STATIC_TOKEN, **given: object) -> Reply:
-        headers = {str(k): str(v) for k, v in dict(given.pop("headers", {}) or {}).items()}  # type: ignore[call-overload]
+    async def get(self, table: str, /, **given: object) -> Reply:
+        """One list call with a good token."""
+        return await self.call(PATHS[table], given)
+
+    async def call(
+        self,
+        path: str,
+        given: Mapping[str, object] | None = None,
+        *,
+        token: str | None = STATIC_TOKEN,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """A GET of any path; the body comes as it was sent, but for gzip."""
+        sent = dict(headers or {})
         if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        params = {name: str(value) for name, value in given.items()}
-        async with self._session.get(
-            PATHS.get(path, path), params=params, headers=headers
-        ) as answer:
+            sent["Authorization"] = f"Bearer {token}"
+        params = {name: str(value) for name, value in (given or {}).items()}
+        async with self._session.get(path, params=params, headers=sent) as answer:
             return Reply(answer.status, dict(answer.headers), await answer.read())
 
     async def post(self, path: str, body: object) -> Reply:
         async with self._session.post(path, data=orjson.dumps(body)) as answer:
             return Reply(answer.status, dict(answer.headers), await answer.read())
 
-    async def pages(self, table: str, **given: object) -> AsyncIterator[list[dict[str, Any]]]:
+    async def pages(self, table: str, /, **given: object) -> AsyncIterator[list[dict[str, Any]]]:
         """The pages of one listing; fails on any answer but 200."""
         token: str | None = ""
         while token is not None:
@@ -75,7 +85,7 @@ class Caller:
             token = reply.json.get("nextPageToken")
             yield reply.json.get(table, [])
 
-    async def list(self, table: str, **given: object) -> list[dict[str, Any]]:
+    async def list(self, table: str, /, **given: object) -> list[dict[str, Any]]:
         """All items of one listing."""
         return [item async for page in self.pages(table, **given) for item in page]
 

