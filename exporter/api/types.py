@@ -1,11 +1,13 @@
-"""What is asked of the API and what comes back: one call, one answer."""
+"""What is asked of the API and what comes back: one call, one answer, and how much was sent."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 Service = Literal["container_registry", "resource_manager"]
+
+PageT = TypeVar("PageT")
 
 
 @dataclass(frozen=True)
@@ -26,16 +28,37 @@ class Call:
         merged = {**dict(self.params), **params}
         return replace(self, params=tuple(merged.items()))
 
+    def without_params(self, *names: str) -> Call:
+        """Return the same call without some parameters."""
+        return replace(self, params=tuple(pair for pair in self.params if pair[0] not in names))
+
 
 @dataclass(frozen=True)
-class Answer:
-    """A 200 with its whole body: unpacked bytes that nothing has looked into yet.
+class Answer(Generic[PageT]):
+    """A 200 whose whole body arrived and was decoded.
 
-    `calls` counts the requests sent until this one was answered, retries among them;
-    `wire_bytes` the body bytes that travelled for it.
+    `page` is what the caller's `decode` made of `body`, the unpacked bytes. `calls` counts the
+    requests sent until this one was answered, retries among them; `wire_bytes` the body bytes
+    that travelled for all of them.
     """
 
+    page: PageT
     body: bytes
     calls: int
     request_id: str | None
     wire_bytes: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a client has sent and received so far.
+
+    `calls` are requests sent to list calls, `retries` those among them that repeat an earlier
+    one; `throttled` were answered with 429 or 503. `wire_bytes` are body bytes received, packed
+    as they travelled.
+    """
+
+    calls: int = 0
+    retries: int = 0
+    throttled: int = 0
+    wire_bytes: int = 0

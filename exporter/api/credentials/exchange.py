@@ -1,0 +1,125 @@
+"""Tokens by exchange: a user's OAuth token, or a JWT, for an IAM token (`API.md`, Tokens)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+
+import orjson
+from pydantic import SecretStr
+
+from exporter.api.credentials.token import Token, clean
+from exporter.api.endpoints import Directory
+from exporter.api.faults import FaultError
+from exporter.api.retry import Sleep, ask
+from exporter.api.transport import Reply, Transport
+from exporter.errors import AnswerError, CredentialsError
+
+PATH = "/iam/v1/tokens"
+TIMEOUT = 30.0
+"""Seconds one exchange may take."""
+MOST_BYTES = 1 << 20
+
+_REFUSED = frozenset({400, 401, 403})
+
+
+class Exchange:
+    """The call that turns credentials into tokens; `attempts` is how often it is tried in all."""
+
+    def __init__(
+        self, directory: Directory, transport: Transport, *, attempts: int, sleep: Sleep
+    ) -> None:
+        self._directory = directory
+        self._transport = transport
+        self._attempts = attempts
+        self._sleep = sleep
+
+    @property
+    def audience(self) -> str:
+        """The `aud` that a JWT for this call must have."""
+        return self._directory.token_audience
+
+    async def token(self, body: Mapping[str, SecretStr], source: str) -> Token:
+        """Exchange `body` for a token; `source` names the credentials in errors.
+
+        Raises `CredentialsError` where they are refused, `ApiError` where no answer comes.
+        """
+        url = await self._directory.base("iam") + PATH
+        reply = await ask_for_token(
+            lambda: self._transport.send(url, timeout=TIMEOUT, max_bytes=MOST_BYTES, post=body),
+            call=f"POST {url}",
+            source=source,
+            attempts=self._attempts,
+            sleep=self._sleep,
+        )
+        answer = read_answer(reply, call=f"POST {url}")
+        expires = answer.get("expiresAt")
+        return Token(
+            clean(str(answer.get("iamToken") or ""), f"the exchange of {source}"),
+            _moment(expires) if isinstance(expires, str) else None,
+        )
+
+
+class OauthToken:
+    """A user's OAuth token, exchanged; `name` says where it stands. Raises `CredentialsError`."""
+
+    def __init__(self, token: SecretStr, name: str, exchange: Exchange) -> None:
+        self.name = name
+        self._body = {"yandexPassportOauthToken": clean(token.get_secret_value(), name)}
+        self._exchange = exchange
+
+    def changed(self) -> bool:
+        """Never: only time makes another token necessary."""
+        return False
+
+    async def fetch(self) -> Token:
+        """Return a new token; raises `CredentialsError` and `ApiError`."""
+        return await self._exchange.token(self._body, self.name)
+
+
+async def ask_for_token(
+    send: Callable[[], Awaitable[Reply]], *, call: str, source: str, attempts: int, sleep: Sleep
+) -> Reply:
+    """Send a request for a token until it is answered.
+
+    Raises `CredentialsError` where the answer is a refusal, else `ApiError`.
+    """
+    try:
+        return await ask(send, attempts=attempts, sleep=sleep, what=f"a token from {source}")
+    except FaultError as error:
+        fault = error.fault
+    if fault.http_status in _REFUSED:
+        # The service's own words are left out: it may quote the credentials it refuses.
+        status = f"{fault.http_status} {fault.code}".rstrip()
+        raise CredentialsError(
+            f"the cloud refuses {source}: {call} was answered {status}; "
+            "check that the key or token is whole, not deleted, and of this cloud"
+        )
+    raise fault.error(
+        call=call, scope=f"a token from {source}", calls=attempts if fault.passing else 1
+    )
+
+
+def read_answer(reply: Reply, *, call: str) -> dict[str, object]:
+    """Return a token answer's JSON object; raises `AnswerError`."""
+    try:
+        answer = orjson.loads(reply.body)
+    except orjson.JSONDecodeError:
+        answer = None  # the error would hold the body, and with it a token
+    if not isinstance(answer, dict):
+        raise AnswerError(
+            "the API answered a request for a token with something that is not JSON",
+            call=call,
+            scope="a token",
+            request_id=reply.request_id,
+        )
+    return answer
+
+
+def _moment(text: str) -> float | None:
+    """Return an RFC 3339 time of up to nine fractional digits as seconds since 1970."""
+    seconds, _, fraction = text.removesuffix("Z").partition(".")
+    try:
+        return datetime.fromisoformat(f"{seconds}.{fraction[:6]:0<6}+00:00").timestamp()
+    except ValueError:
+        return None

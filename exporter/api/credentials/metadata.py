@@ -1,0 +1,60 @@
+"""A virtual machine's metadata service, which gives tokens to whoever runs on it (`API.md`)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from exporter.api.credentials.exchange import MOST_BYTES, ask_for_token, read_answer
+from exporter.api.credentials.token import Token, clean
+from exporter.api.retry import Sleep
+from exporter.api.transport import Transport
+
+ADDRESS = "http://169.254.169.254"
+_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
+_CONNECT_TIMEOUT = 2.0
+"""Seconds to wait for a connection: on a machine without the service nothing answers at all."""
+_TIMEOUT = 10.0
+_ATTEMPTS = 3
+
+
+class MetadataService:
+    """Tokens of the virtual machine's own service account."""
+
+    def __init__(
+        self, address: str | None, *, sleep: Sleep, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.name = "the metadata service of this machine (credentials.metadata)"
+        self._url = f"{address or ADDRESS}{_PATH}"
+        self._sleep = sleep
+        self._clock = clock
+
+    def changed(self) -> bool:
+        """Never: only time makes another token necessary."""
+        return False
+
+    async def fetch(self) -> Token:
+        """Return a token; raises `CredentialsError` and `ApiError`."""
+        began = self._clock()
+        call = f"GET {self._url}"
+        # A session of its own, for no proxy knows this address.
+        async with Transport(connections=1, ca_file=None, proxies=False) as transport:
+            reply = await ask_for_token(
+                lambda: transport.send(
+                    self._url,
+                    timeout=_TIMEOUT,
+                    connect_timeout=_CONNECT_TIMEOUT,
+                    max_bytes=MOST_BYTES,
+                    headers={"Metadata-Flavor": "Google"},
+                ),
+                call=call,
+                source=self.name,
+                attempts=_ATTEMPTS,
+                sleep=self._sleep,
+            )
+        answer = read_answer(reply, call=call)
+        seconds = answer.get("expires_in")
+        return Token(
+            clean(str(answer.get("access_token") or ""), self.name),
+            began + seconds if isinstance(seconds, int | float) else None,
+        )

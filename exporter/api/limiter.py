@@ -1,0 +1,250 @@
+"""How many calls one host gets at once, and how fast: a limiter that finds its own level.
+
+What always holds:
+
+1. Never more than `concurrency` calls are in flight, nor more than the level of the moment,
+   except for calls that were already under way when the level fell.
+2. Whoever asked first starts first. A caller that is cancelled, waiting or under way, leaves
+   nothing behind: its place or its slot goes to the next one at once.
+3. Nothing starts while the host is held (`Retry-After`), nor faster than the pace (`pace.py`).
+4. The level grows only by answers to calls that needed it: one more slot per good answer at the
+   beginning (doubling each round trip), later one more per round trip.
+5. A congestion event halves the level at most once: failures of calls that began before the last
+   event tell nothing new and do not count again.
+6. A stray failure is no congestion. Failures add up and good answers wear them off; an event is
+   three failures more than `TOLERATED` of the answers. Otherwise the few 503s that any large
+   service gives at random would keep the level near the floor (for TCP, which halves on every
+   loss, Mathis et al. 1997 put it at 1.2/√share of loss: 12 slots at 1%).
+
+Two kinds of trouble are told apart. A 429 says *too fast*: the first such event also teaches the
+pace a rate, and from then on a 429 lowers the rate and leaves the slots alone, since few slots
+over a short round trip are still too fast, and many over a long one may be too slow. A 503 or a
+timeout says *too much at once* and takes slots.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from exporter.api.pace import Pace, Sample
+
+INITIAL_LEVEL = 16
+"""Slots at the beginning; two round trips later there may be four times as many."""
+TOLERATED = 0.02
+"""Share of failed answers that is taken for noise."""
+_EVIDENCE = 3.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class LimiterStatistics:
+    """A moment of a limiter, frozen.
+
+    `level` slots of at most `concurrency` may be used, `in_use` are, and `waiting` callers want
+    one. `rate` is the most calls started per second, set or learned; None where only the slots
+    limit. `held_until` is when a held host may be asked again, in the event loop's seconds, or
+    None. `events` counts congestion events so far.
+    """
+
+    host: str
+    level: int
+    concurrency: int
+    in_use: int
+    waiting: int
+    rate: float | None
+    held_until: float | None
+    events: int
+
+
+class Slot:
+    """Permission for one call. Its holder says how the call went; saying nothing is allowed."""
+
+    def __init__(self, limiter: Limiter, number: int, sample: Sample) -> None:
+        self._limiter = limiter
+        self.number = number
+        """How many calls began before this one."""
+        self.sample = sample
+
+    def good(self) -> None:
+        """The host answered as it should."""
+        self._limiter._good(self)  # noqa: SLF001 - the two are one mechanism
+
+    def refused(self) -> None:
+        """The host answered 429."""
+        self._limiter._refused(self)  # noqa: SLF001
+
+    def overloaded(self) -> None:
+        """The host answered 503, or not in time."""
+        self._limiter._overloaded(self)  # noqa: SLF001
+
+
+class Limiter:
+    """Gives out slots for calls to one host; belongs to one event loop.
+
+    `concurrency` is the most slots ever, `requests_per_second` a fixed ceiling, if any.
+    """
+
+    def __init__(
+        self, host: str, *, concurrency: int, requests_per_second: float | None = None
+    ) -> None:
+        self._host = host
+        self._concurrency = concurrency
+        self._level = float(min(INITIAL_LEVEL, concurrency))
+        self._additive_from = float(concurrency)
+        """Below this level growth doubles, from it on it is one slot per round trip."""
+        self._pace = Pace(requests_per_second)
+        self._in_use = 0
+        self._waiters: deque[asyncio.Future[Slot]] = deque()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._held_until: float | None = None
+        self._started = 0
+        self._events = 0
+        self._event_at = 0
+        """Number of the first call begun after the last congestion event."""
+        self._evidence = 0.0
+
+    @property
+    def spare(self) -> bool:
+        """Whether one more call could start right now on a host that nothing holds back."""
+        return (
+            self._pace.rate is None
+            and self._held_until is None
+            and self._in_use + len(self._waiters) < int(self._level)
+        )
+
+    def statistics(self) -> LimiterStatistics:
+        """Return this moment's figures."""
+        return LimiterStatistics(
+            host=self._host,
+            level=int(self._level),
+            concurrency=self._concurrency,
+            in_use=self._in_use,
+            waiting=len(self._waiters),
+            rate=self._pace.rate,
+            held_until=self._held_until,
+            events=self._events,
+        )
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[Slot]:
+        """Wait for a slot and hold it for the body of the `async with`.
+
+        Cancelled while it waits, it gives up its place; cancelled in the body, its slot.
+        """
+        slot = await self._enter()
+        try:
+            yield slot
+        finally:
+            self._in_use -= 1
+            self._pace.busy(asyncio.get_running_loop().time(), self._busy)
+            self._give()
+
+    def hold(self, seconds: float) -> None:
+        """Let no call start for so many seconds; a longer hold in force stays."""
+        until = asyncio.get_running_loop().time() + seconds
+        if seconds > 0 and until > (self._held_until or 0.0):
+            self._held_until = until
+            self._pace.held(seconds)
+            _log.warning("host_held", host=self._host, seconds=round(seconds, 3))
+
+    @property
+    def _busy(self) -> bool:
+        return self._in_use > 0 or bool(self._waiters)
+
+    async def _enter(self) -> Slot:
+        loop = asyncio.get_running_loop()
+        self._pace.busy(loop.time(), True)
+        waiter: asyncio.Future[Slot] = loop.create_future()
+        self._waiters.append(waiter)
+        self._give()
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self._in_use -= 1
+            else:
+                self._waiters.remove(waiter)
+            self._pace.busy(loop.time(), self._busy)
+            self._give()
+            raise
+
+    def _give(self) -> None:
+        """Start as many waiting calls as may start now; come back when the next one may."""
+        loop = asyncio.get_running_loop()
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        now = loop.time()
+        if self._held_until is not None and now >= self._held_until:
+            self._held_until = None
+        while self._waiters and self._in_use < int(self._level):
+            may_start = max(self._held_until or now, self._pace.next_start)
+            if may_start > now:
+                self._alarm = loop.call_at(may_start, self._give)
+                if self._held_until is None:
+                    self._pace.made_wait()
+                return
+            waiter = self._waiters.popleft()
+            if waiter.cancelled():
+                continue
+            self._in_use += 1
+            full = self._in_use >= self._concurrency
+            waiter.set_result(Slot(self, self._started, self._pace.start(now, full=full)))
+            self._started += 1
+
+    def _good(self, slot: Slot) -> None:
+        now = asyncio.get_running_loop().time()
+        self._pace.accepted(slot.sample, now, self._in_use)
+        self._evidence = max(0.0, self._evidence - TOLERATED)
+        if slot.number < self._event_at or self._in_use < int(self._level):
+            return
+        doubling = self._level < self._additive_from
+        self._level = min(
+            float(self._concurrency), self._level + (1.0 if doubling else 1.0 / self._level)
+        )
+
+    def _refused(self, slot: Slot) -> None:
+        now = asyncio.get_running_loop().time()
+        learned = self._pace.learned is not None
+        self._pace.refused(slot.sample, now)
+        if learned:
+            if self._pace.slow_down(slot.sample, now, self._in_use):
+                self._event("rate")
+        elif self._convinced(slot):
+            self._pace.learn(slot.sample, now, self._in_use)
+            # The pace protects the host from here on, so that slots may come back fast.
+            self._additive_from = self._level
+            self._level = max(1.0, self._level / 2)
+            self._event("slots and rate")
+
+    def _overloaded(self, slot: Slot) -> None:
+        self._pace.troubled(slot.sample)
+        if self._convinced(slot):
+            self._level = self._additive_from = max(1.0, self._level / 2)
+            self._event("slots")
+
+    def _convinced(self, slot: Slot) -> bool:
+        if slot.number < self._event_at:
+            return False
+        self._evidence += 1.0
+        return self._evidence >= _EVIDENCE
+
+    def _event(self, what: str) -> None:
+        self._events += 1
+        self._event_at = self._started
+        self._evidence = 0.0
+        rate = self._pace.rate
+        _log.info(
+            "limiter_lowered",
+            host=self._host,
+            lowered=what,
+            level=int(self._level),
+            rate=None if rate is None else round(rate, 2),
+        )

@@ -1,0 +1,68 @@
+"""One listing as a chain of pages: which call comes next, and when a chain runs in circles.
+
+Page N+1 cannot be asked for before page N has come (`API.md`, List calls), so a chain is a
+passive object: whoever drives it sends `call`, decodes the page and hands the next token back.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from exporter.api.address import call_line
+from exporter.api.types import Call
+from exporter.errors import AnswerError
+
+MOST_EMPTY_PAGES = 1000
+"""Empty pages in a row that are believed; a page may be empty while more follow (`API.md`)."""
+
+
+class Chain:
+    """Walks one listing page by page.
+
+    `call` is the call to send next, or None once the last page has come. What is remembered of
+    a page's token is eight bytes, so that a chain of a million pages stays small.
+    """
+
+    def __init__(self, first: Call, *, page_size: int) -> None:
+        self._first = first.without_params("pageToken").with_params(pageSize=str(page_size))
+        self.call: Call | None = self._first
+        self.pages = 0
+        """Pages that have come so far, since the last restart."""
+        self._seen: set[bytes] = set()
+        self._empty = 0
+
+    def advance(self, next_token: str, *, items: int) -> None:
+        """Take note of a page that came: its next token, empty at the end, and how many items.
+
+        Raises `AnswerError` where the listing would never end: a token that this chain was given
+        before, or more than `MOST_EMPTY_PAGES` empty pages in a row.
+        """
+        self.pages += 1
+        if not next_token:
+            self.call = None
+            return
+        mark = blake2b(next_token.encode(), digest_size=8).digest()
+        if mark in self._seen:
+            raise self._error(
+                f"the API gave the same page token twice, after {self.pages} pages, so the listing "
+                "would never end; run the export again"
+            )
+        self._seen.add(mark)
+        self._empty = 0 if items else self._empty + 1
+        if self._empty > MOST_EMPTY_PAGES:
+            raise self._error(
+                f"the API gave {self._empty} empty pages in a row and still promises more; "
+                "run the export again"
+            )
+        self.call = self._first.with_params(pageToken=next_token)
+
+    def restart(self) -> None:
+        """Begin again at the first page, for example because a page token expired."""
+        self.call = self._first
+        self.pages = 0
+        self._seen.clear()
+        self._empty = 0
+
+    def _error(self, message: str) -> AnswerError:
+        # Every request of the chain has been counted by the answers it brought.
+        return AnswerError(message, call=call_line(self._first), scope=self._first.scope, calls=0)
