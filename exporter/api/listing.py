@@ -31,6 +31,10 @@ class Chain:
         self._seen: set[bytes] = set()
         self._empty = 0
 
+    def has_seen(self, next_token: str) -> bool:
+        """Say whether this chain was given a page token before."""
+        return _mark(next_token) in self._seen
+
     def advance(self, next_token: str, *, items: int) -> None:
         """Take note of a page that came: its next token, empty at the end, and how many items.
 
@@ -41,7 +45,7 @@ class Chain:
         if not next_token:
             self.call = None
             return
-        mark = blake2b(next_token.encode(), digest_size=8).digest()
+        mark = _mark(next_token)
         if mark in self._seen:
             raise self._error(
                 f"the API gave the same page token twice, after {self.pages} pages, so the listing "
@@ -66,3 +70,7 @@ class Chain:
     def _error(self, message: str) -> AnswerError:
         # Every request of the chain has been counted by the answers it brought.
         return AnswerError(message, call=call_line(self._first), scope=self._first.scope, calls=0)
+
+
+def _mark(token: str) -> bytes:
+    return blake2b(token.encode(), digest_size=8).digest()

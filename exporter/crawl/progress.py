@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
+
+from exporter.api import Counts, LimiterStatistics
 
 Phase = Literal["starting", "listing", "deriving", "publishing", "done"]
 
@@ -42,6 +44,26 @@ class Statistics:
         return self.calls / self.seconds if self.seconds > 0 else 0.0
 
 
+class ClientState(Protocol):
+    """The part of `api.Client` that progress reads."""
+
+    @property
+    def counts(self) -> Counts:
+        """What was sent and received so far."""
+        ...
+
+    @property
+    def limiters(self) -> tuple[LimiterStatistics, ...]:
+        """The state of each host's limiter."""
+        ...
+
+
+@dataclass(frozen=True)
+class _NothingSent:
+    counts: Counts = field(default_factory=Counts)
+    limiters: tuple[LimiterStatistics, ...] = ()
+
+
 @dataclass
 class Progress:
     """The live counters of one run; only the run itself writes to them.
@@ -58,16 +80,16 @@ class Progress:
     recalled_pages: int = 0
     images: int = 0
     layers: int = 0
-    calls: int = 0
-    retries: int = 0
-    throttled: int = 0
-    wire_bytes: int = 0
-    slots_in_use: int = 0
-    slots: int = 0
+    client: ClientState = field(default_factory=_NothingSent)
+    """Where the client's counts and its limiters' levels are read from."""
+    calls_before: int = 0
+    """Requests that earlier attempts at this snapshot sent for pages that were recalled."""
+    retries_before: int = 0
     _began: float = field(default_factory=time.monotonic)
 
     def statistics(self) -> Statistics:
         """Return this moment's figures."""
+        counts, limiters = self.client.counts, self.client.limiters
         seconds = time.monotonic() - self._began
         left = None
         if self.phase == "listing" and self.discovered and self.listings_done:
@@ -82,11 +104,11 @@ class Progress:
             recalled_pages=self.recalled_pages,
             images=self.images,
             layers=self.layers,
-            calls=self.calls,
-            retries=self.retries,
-            throttled=self.throttled,
-            wire_bytes=self.wire_bytes,
-            slots_in_use=self.slots_in_use,
-            slots=self.slots,
+            calls=counts.calls,
+            retries=counts.retries,
+            throttled=counts.throttled,
+            wire_bytes=counts.wire_bytes,
+            slots_in_use=sum(limiter.in_use for limiter in limiters),
+            slots=max((limiter.level for limiter in limiters), default=0),
             seconds_left=left,
         )

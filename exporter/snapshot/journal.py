@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS pages (
 );
 CREATE INDEX IF NOT EXISTS pages_by_generation ON pages (generation);
 CREATE TABLE IF NOT EXISTS claims (
-    registry_id TEXT, repository_name TEXT, PRIMARY KEY (registry_id, repository_name)
+    registry_id TEXT, repository_name TEXT, mode TEXT,
+    PRIMARY KEY (registry_id, repository_name, mode)
 );
 CREATE TABLE IF NOT EXISTS parts (
     table_name TEXT, number INTEGER, rows INTEGER, PRIMARY KEY (table_name, number)
@@ -157,20 +158,21 @@ class Journal:
                 )
         self.dirty = True
 
-    def claim(self, registry_id: str, repository_name: str) -> None:
-        """Note that a repository is listed alone; ordered before all pages kept after it."""
+    def claim(self, registry_id: str, repository_name: str, mode: str) -> None:
+        """Note how a repository is listed beside the front; ordered before pages kept later."""
         with journal_errors(self._staging):
             self._database.execute(
-                "INSERT OR IGNORE INTO claims VALUES (?, ?)", (registry_id, repository_name)
+                "INSERT OR IGNORE INTO claims VALUES (?, ?, ?)",
+                (registry_id, repository_name, mode),
             )
         self.dirty = True
 
-    def claims(self) -> dict[str, list[str]]:
-        """Return the claimed repositories by registry."""
-        claimed: dict[str, list[str]] = {}
+    def claims(self) -> dict[str, list[tuple[str, str]]]:
+        """Return the claims by registry: repository and mode."""
+        claimed: dict[str, list[tuple[str, str]]] = {}
         with journal_errors(self._staging):
-            for registry, name in self._database.execute("SELECT * FROM claims"):
-                claimed.setdefault(registry, []).append(name)
+            for registry, *claim in self._database.execute("SELECT * FROM claims"):
+                claimed.setdefault(registry, []).append((claim[0], claim[1]))
         return claimed
 
     def commit(self) -> None:

@@ -38,6 +38,7 @@ class Stage:
     def __init__(self, staging: Path) -> None:
         self.path = staging
         self._journal = Journal(staging)
+        self._claims = self._journal.claims()
         self._drop_unfinished_parts()
         numbers: dict[str, int] = {}
         for table, number, _ in self._journal.parts():
@@ -81,9 +82,9 @@ class Stage:
         """Return the page that an earlier attempt kept under `key`, if there is one."""
         return self._journal.recall(key)
 
-    def claims(self) -> dict[str, list[str]]:
-        """Return the repositories that an earlier attempt claimed, by registry."""
-        return self._journal.claims()
+    def claims(self) -> dict[str, list[tuple[str, str]]]:
+        """Return what an earlier attempt claimed, by registry: repository and mode."""
+        return self._claims
 
     async def keep(
         self,
@@ -109,9 +110,9 @@ class Stage:
         await self._room.acquire()
         self._submit(write, done=self._room.release)
 
-    def claim(self, registry_id: str, repository_name: str) -> None:
-        """Note that a repository is listed alone; ordered before pages handed over later."""
-        self._submit(lambda: self._journal.claim(registry_id, repository_name))
+    def claim(self, registry_id: str, repository_name: str, mode: str) -> None:
+        """Note how a repository is listed beside the front; before pages handed over later."""
+        self._submit(lambda: self._journal.claim(registry_id, repository_name, mode))
 
     async def finish(self) -> list[StagedFile]:
         """Write everything, close the open parts, and return all finished parts of all tables."""

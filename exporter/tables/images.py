@@ -58,7 +58,8 @@ class Order:
 
     `by_name`: repository names never fall, compared as UTF-8. `rising` and `falling`: within
     one name, creation times never fall, or never rise; both are false where a time is missing.
-    `first` and `last` are the outermost names, `oldest` and `newest` the outermost times.
+    `first` and `last` are the repository names of the page's first and last image, `first_at`
+    and `last_at` their creation times.
     """
 
     by_name: bool
@@ -66,8 +67,8 @@ class Order:
     falling: bool
     first: str
     last: str
-    oldest: datetime | None
-    newest: datetime | None
+    first_at: datetime | None
+    last_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -152,8 +153,8 @@ def _order(names: pa.StringArray, created: pa.TimestampArray) -> Order:
         and created.null_count == 0,
         first=names[0].as_py() or "",
         last=names[-1].as_py() or "",
-        oldest=_moment(pc.min(created)),
-        newest=_moment(pc.max(created)),
+        first_at=_moment(created[0]),
+        last_at=_moment(created[-1]),
     )
 
 

@@ -1,0 +1,147 @@
+"""One chain of image pages: where it is, whether its order holds, and where it meets another.
+
+A chain lists a whole registry from the front (by name, then by time), or one repository alone
+(by time), or one repository from the back (by time, downwards) until it meets its partner, the
+chain that comes to the same images from the front.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from exporter.api import Call, Chain
+from exporter.errors import PageError
+from exporter.tables.images import Cut, Order
+
+
+class Mode(Enum):
+    """What a chain lists, and in which order."""
+
+    FRONT = "front"
+    ALONE = "alone"
+    BACK = "back"
+
+
+@dataclass(frozen=True)
+class Ordering:
+    """One `orderBy`, and whether it promises repositories by name, and images by time in them."""
+
+    order_by: str | None
+    by_name: bool
+    by_time: bool
+
+
+LADDERS: dict[Mode, tuple[Ordering, ...]] = {
+    Mode.FRONT: (
+        Ordering("name,created_at", by_name=True, by_time=True),
+        Ordering("name", by_name=True, by_time=False),
+        Ordering(None, by_name=False, by_time=False),
+    ),
+    Mode.ALONE: (
+        Ordering("created_at", by_name=True, by_time=True),
+        Ordering(None, by_name=True, by_time=False),
+    ),
+    # A direction is not in the vendor's reference, but it is the form that other list calls of
+    # the same API take; where it is refused or ignored, the forward chain goes on alone.
+    Mode.BACK: (Ordering("created_at desc", by_name=True, by_time=True),),
+}
+"""What is asked for in turn when the API refuses an `orderBy` with a 400."""
+
+
+class ImagesChain:
+    """The state of one chain of image pages; `repository` is None for a whole registry.
+
+    `last_name` and `last_at` are the repository and the time of the last image that the chain has
+    dealt with; `by_name` and `by_time` say whether the promised order has held so far.
+    """
+
+    def __init__(
+        self, base: Call, mode: Mode, repository: str | None, page_size: int, rung: int
+    ) -> None:
+        self.mode = mode
+        self.repository = repository
+        self.attempt = -1
+        self.restarts = 0
+        self.pages = 0
+        self.stopped = False
+        """Others have covered the rest: what still arrives is dropped."""
+        self.partner: ImagesChain | None = None
+        """The chain that comes from the other end of the same repository."""
+        self._base = base
+        self._page_size = page_size
+        self._ladder = LADDERS[mode]
+        self.rung = min(rung, len(self._ladder) - 1)
+        self.restart()
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to ask."""
+        return self.stopped or self.met or self.chain.call is None
+
+    def restart(self, *, plain: bool = False) -> None:
+        """Begin at the first page, under a new attempt's keys; `plain`: with no order at all."""
+        if plain:
+            self.rung = len(self._ladder) - 1
+        ordering = self._ladder[self.rung]
+        first = self._base
+        if ordering.order_by is not None:
+            first = first.with_params(orderBy=ordering.order_by)
+        self.chain = Chain(first, page_size=self._page_size)
+        self.attempt += 1
+        self.by_name = ordering.by_name
+        self.by_time = ordering.by_time
+        self.last_name = ""
+        self.last_at: datetime | None = None
+        self.met = False
+        """Another chain delivers all that follows: the page in hand is the last."""
+
+    def descend(self) -> bool:
+        """Go one rung down the ladder of orderings, and begin anew; False at its foot."""
+        if self.rung + 1 >= len(self._ladder):
+            return False
+        self.rung += 1
+        self.restart()
+        return True
+
+    def check(self, token: str) -> None:
+        """Refuse a token that the chain was given before; raises `PageError`."""
+        if token and self.chain.has_seen(token):
+            raise PageError("the next page's token is one that this listing was given before")
+
+    def observe(self, order: Order) -> None:
+        """Hold a page's order against the promised one, and note how far the chain has come."""
+        downwards = self.mode is Mode.BACK
+        in_time = order.falling if downwards else order.rising
+        if self.pages and self.last_name:
+            self.by_name = self.by_name and self.last_name <= order.first
+            if self.last_name == order.first and self.last_at and order.first_at:
+                before, after = self.last_at, order.first_at
+                in_time = in_time and (after <= before if downwards else before <= after)
+        self.by_name = self.by_name and order.by_name
+        self.by_time = self.by_time and in_time
+        self.last_name = order.last
+        self.last_at = order.last_at
+
+    def end_cut(self, cut: Cut) -> None:
+        """End with a page that was cut: beyond the cut, other chains deliver."""
+        self.met = True
+        self.last_at = cut.created_until or cut.created_from or self.last_at
+
+
+def have_met(one: ImagesChain, other: ImagesChain) -> bool:
+    """Say whether two chains from both ends of a repository have covered all of it between them.
+
+    The forward chain has all images before its last time and some at it, the back chain all
+    after its last time and some at it: nothing is left between them only where they overlap. A
+    chain that was cut has all images at its last time too, so that meeting there is enough.
+    """
+    forward, back = (other, one) if one.mode is Mode.BACK else (one, other)
+    if forward.stopped or back.stopped or not (forward.by_time and back.by_time):
+        return False
+    if forward.last_name != back.repository or forward.last_at is None or back.last_at is None:
+        return False
+    if forward.met or back.met:
+        return back.last_at <= forward.last_at
+    return back.last_at < forward.last_at

@@ -1,0 +1,324 @@
+"""The estate: from clouds to folders to registries, and from each registry to its images.
+
+Clouds, folders and registries are held in memory, because they are what is asked about next;
+repositories and images are not. What the user named and the walk from above did not meet is asked
+for directly, with its parents unknown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+import structlog
+
+from exporter.api import Client
+from exporter.crawl.fetch import Fetcher, Keeper
+from exporter.crawl.ledger import Entry, Ledger, Listing
+from exporter.crawl.listings import ResourcesJob, listing_call
+from exporter.crawl.progress import Progress
+from exporter.crawl.scheduler import Job, Scheduler
+from exporter.crawl.scope import Wanted
+from exporter.crawl.walk import Context, Walk
+from exporter.errors import ApiError
+from exporter.settings import Settings
+from exporter.tables.resources import Parents, Resource, rows_to_arrow
+from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES
+
+log = structlog.get_logger()
+
+_LEVELS: tuple[Listing, ...] = ("clouds", "folders", "registries")
+
+
+class Estate:
+    """Everything one run lists. `run` makes the calls; the rest is what came of it.
+
+    `expected_images` gives images per registry of an earlier snapshot, so that the longest
+    registries are begun first. With `with_images=False` it stops at the registries.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: Client,
+        fetcher: Fetcher,
+        keeper: Keeper,
+        ledger: Ledger,
+        progress: Progress,
+        *,
+        expected_images: Mapping[str, int] | None = None,
+        with_images: bool = True,
+    ) -> None:
+        self._page_size = settings.limits.page_size
+        self._client = client
+        self._fetcher = fetcher
+        self._ledger = ledger
+        self._progress = progress
+        self._wanted = Wanted(settings.scope)
+        self._expected = expected_images or {}
+        self._with_images = with_images
+        self._scheduler = Scheduler(settings.limits.concurrency, self._steal)
+        self._context = Context(
+            fetcher=fetcher,
+            keeper=keeper,
+            wanted=self._wanted,
+            page_size=self._page_size,
+            split=settings.limits.split_listings,
+            queue=self._scheduler.add,
+            refresh=self._refresh,
+        )
+        self._walks: list[Walk] = []
+        self._open: Counter[Listing] = Counter()
+        self._level = 0
+        self._rows: dict[Listing, dict[str, Mapping[str, Any]]] = {
+            listing: {} for listing in _LEVELS
+        }
+
+    async def run(self) -> None:
+        """List everything; raises `CredentialsError`, `OutputError`, never a scope's failure."""
+        self._list("clouds", self._wanted.organization_id, Parents(), known=True)
+        await self._scheduler.run()
+
+    def tables(self) -> dict[str, pa.Table]:
+        """Return the rows of `clouds`, `folders` and `registries` that are in scope."""
+        clouds = self._rows["clouds"] | self._met_directly("clouds", "cloud_id")
+        folders = self._rows["folders"] | self._met_directly("folders", "folder_id")
+        registries = self._rows["registries"] | self._met_directly("registries", "registry_id")
+        if self._wanted.registries:
+            held = {row.get("folder_id") for row in registries.values()}
+            folders = {key: row for key, row in folders.items() if key in held}
+        if self._wanted.registries or self._wanted.folders:
+            held = {row.get("cloud_id") for row in folders.values()}
+            clouds = {key: row for key, row in clouds.items() if key in held}
+        return {
+            table.name: rows_to_arrow(list(rows.values()), table)
+            for table, rows in ((CLOUDS, clouds), (FOLDERS, folders), (REGISTRIES, registries))
+        }
+
+    def _met_directly(self, listing: Listing, key: str) -> dict[str, Mapping[str, Any]]:
+        """Return rows, with nothing but an id, of what was named, not met, and yet answered."""
+        below: Mapping[Listing, tuple[Listing, ...]] = {
+            "clouds": ("folders",),
+            "folders": ("registries",),
+            "registries": ("repositories", "images"),
+        }
+        rows: dict[str, Mapping[str, Any]] = {}
+        for missing in sorted(self._named(listing) - self._rows[listing].keys()):
+            entries = [self._ledger.entry(child, missing) for child in below[listing]]
+            if any(entry is not None and entry.pages for entry in entries):
+                rows[missing] = {key: missing}
+        return rows
+
+    def _named(self, listing: Listing) -> frozenset[str]:
+        named: Mapping[Listing, frozenset[str]] = {
+            "clouds": self._wanted.clouds,
+            "folders": self._wanted.folders,
+            "registries": self._wanted.registries,
+        }
+        return named[listing]
+
+    # Discovery, level by level.
+
+    def _list(
+        self,
+        listing: Listing,
+        parent_id: str | None,
+        parents: Parents,
+        *,
+        known: bool,
+    ) -> None:
+        entry = self._ledger.open(
+            listing, "*" if listing == "clouds" else parent_id or "*", known=known
+        )
+        self._open[listing] += 1
+        found: Mapping[Listing, Callable[[Resource], None]] = {
+            "clouds": self._cloud,
+            "folders": self._folder,
+            "registries": partial(self._registry, parents),
+        }
+        wanted: Mapping[Listing, Callable[[str], bool]] = {
+            "clouds": self._wanted.cloud,
+            "folders": self._wanted.folder,
+            "registries": self._wanted.registry,
+        }
+        job = ResourcesJob(
+            self._fetcher,
+            entry,
+            listing_call(listing, parent_id),
+            parents,
+            self._page_size,
+            wanted=wanted[listing],
+            found=found[listing],
+            ended=partial(self._listed, entry),
+        )
+        self._scheduler.add(job)
+
+    def _cloud(self, cloud: Resource) -> None:
+        if not self._wanted.cloud(cloud.id):
+            self._skip("folders", cloud.id, "scope.clouds")
+        elif self._note("clouds", cloud):
+            self._list("folders", cloud.id, Parents(cloud_id=cloud.id), known=True)
+
+    def _folder(self, folder: Resource) -> None:
+        if not self._wanted.folder(folder.id):
+            self._skip("registries", folder.id, "scope.folders")
+        elif self._note("folders", folder):
+            parents = Parents(cloud_id=folder.row["cloud_id"], folder_id=folder.id)
+            self._list("registries", folder.id, parents, known=True)
+
+    def _registry(self, parents: Parents, registry: Resource) -> None:
+        if not self._wanted.registry(registry.id):
+            self._skip("repositories", registry.id, "scope.registries")
+            self._skip("images", registry.id, "scope.registries")
+        elif self._note("registries", registry):
+            folder_id = registry.row["folder_id"]
+            self._open_registry(registry.id, Parents(parents.cloud_id, folder_id), known=True)
+
+    def _note(self, listing: Listing, resource: Resource) -> bool:
+        """Remember a resource's row; False if it was met before, on another parent's page."""
+        rows = self._rows[listing]
+        if resource.id in rows:
+            return False
+        rows[resource.id] = resource.row
+        return True
+
+    def _skip(self, listing: Listing, parent_id: str, setting: str) -> None:
+        if self._ledger.entry(listing, parent_id) is None:
+            self._ledger.open(listing, parent_id).skip(f"left out by {setting}")
+
+    def _listed(self, entry: Entry, error: ApiError | None) -> None:
+        if error is None:
+            entry.complete()
+        elif self._only_looked_up(entry.listing):
+            entry.lookup_failed(error)
+        else:
+            entry.fail(error)
+        if error is not None:
+            log.warning(
+                "listing_ended",
+                listing=entry.listing,
+                parent_id=entry.parent_id,
+                status=entry.status,
+                reason=error.message,
+                request_id=error.request_id,
+            )
+        self._open[entry.listing] -= 1
+        self._go_down()
+
+    def _only_looked_up(self, listing: Listing) -> bool:
+        """Say whether a listing is made only to find what the user named below it."""
+        return any(self._named(level) for level in _LEVELS[_LEVELS.index(listing) :])
+
+    def _go_down(self) -> None:
+        """Once a level has been listed whole, ask directly for what was named and not met on it."""
+        while self._level < len(_LEVELS) and not any(
+            self._open[listing] for listing in _LEVELS[: self._level + 1]
+        ):
+            listing = _LEVELS[self._level]
+            self._level += 1
+            for missing in sorted(self._named(listing) - self._rows[listing].keys()):
+                log.info("asked_directly", kind=listing, id=missing)
+                self._ask_directly(listing, missing)
+        self._progress.discovered = self._level == len(_LEVELS)
+
+    def _ask_directly(self, listing: Listing, missing: str) -> None:
+        if listing == "clouds":
+            self._list("folders", missing, Parents(cloud_id=missing), known=False)
+        elif listing == "folders":
+            self._list("registries", missing, Parents(folder_id=missing), known=False)
+        else:
+            self._open_registry(missing, Parents(), known=False)
+
+    # Registries.
+
+    def _open_registry(self, registry_id: str, parents: Parents, *, known: bool) -> None:
+        if not self._with_images:
+            return
+        repositories = self._ledger.open("repositories", registry_id, known=known)
+        images = self._ledger.open("images", registry_id, known=known)
+        expected = self._expected.get(registry_id)
+        pages = None if expected is None else expected / self._page_size
+        walk = Walk(registry_id, parents, images, self._context, pages)
+        self._walks.append(walk)
+        names: list[str] = []
+
+        def ended(error: ApiError | None) -> None:
+            if error is None:
+                repositories.complete()
+            else:
+                repositories.fail(error)
+            walk.repositories_listed(names, whole=error is None)
+
+        self._scheduler.add(
+            self._repositories_job(
+                repositories,
+                parents,
+                found=names.append,
+                ended=ended,
+                weight=(pages or 0) + 2.0,
+            )
+        )
+        walk.start()
+
+    def _repositories_job(
+        self,
+        entry: Entry,
+        parents: Parents,
+        *,
+        found: Callable[[str], None],
+        ended: Callable[[ApiError | None], None],
+        wanted: Callable[[str], bool] | None = None,
+        attempt: int = 0,
+        weight: float = 1.0,
+    ) -> Job:
+        return ResourcesJob(
+            self._fetcher,
+            entry,
+            listing_call("repositories", entry.parent_id),
+            parents,
+            self._page_size,
+            wanted=wanted or self._wanted.repository,
+            found=lambda resource: found(resource.id),
+            ended=ended,
+            staged=True,
+            attempt=attempt,
+            rank=1,
+            weight=weight,
+        )
+
+    def _refresh(self, walk: Walk) -> None:
+        """List a split registry's repositories again, to find those created meanwhile."""
+        entry = self._ledger.entry("repositories", walk.registry_id)
+        if entry is None:
+            return
+        names: list[str] = []
+
+        def ended(error: ApiError | None) -> None:
+            if error is not None:
+                log.warning("refresh_failed", scope=error.scope, reason=error.message)
+            walk.repositories_refreshed(names)
+
+        self._scheduler.add(
+            self._repositories_job(
+                entry,
+                walk.parents,
+                found=names.append,
+                ended=ended,
+                wanted=walk.is_newcomer,
+                attempt=1000,
+            )
+        )
+
+    def _steal(self) -> Job | None:
+        """Give a free worker a part of the longest registry that can be split."""
+        if not self._client.spare("container_registry"):
+            return None
+        self._walks = [walk for walk in self._walks if not walk.ended]
+        for walk in sorted(self._walks, key=lambda one: -one.weight):
+            job = walk.steal()
+            if job is not None:
+                return job
+        return None

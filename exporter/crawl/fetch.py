@@ -1,0 +1,276 @@
+"""One page, wherever it comes from: recalled from staging, or asked for, decoded and kept.
+
+Resuming is nothing but this: a run that is taken up again makes the same crawl, and every page
+that an earlier attempt kept is answered from the journal instead of by the cloud.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+from urllib.parse import urlencode
+
+import orjson
+import pyarrow as pa
+
+from exporter.api import Answer, Call, Client
+from exporter.crawl.progress import Progress
+from exporter.tables.images import Cut, ImagesPage, Order, decode_images
+from exporter.tables.resources import Parents, ResourcesPage, decode_resources
+from exporter.tables.schemas import Table
+
+T = TypeVar("T")
+
+
+class Kept(Protocol):
+    """A page of an earlier attempt: see `snapshot.journal.Recalled`."""
+
+    @property
+    def summary(self) -> bytes:
+        """What was written down about the page."""
+        ...
+
+    @property
+    def body(self) -> bytes | None:
+        """The page's body, where it is still held."""
+        ...
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the page's rows are durably in a finished part."""
+        ...
+
+
+class Keeper(Protocol):
+    """Where pages are kept: `snapshot.stage.Stage`, as the crawl needs it."""
+
+    def recall(self, key: str) -> Kept | None:
+        """Return the page an earlier attempt kept under `key`."""
+        ...
+
+    async def keep(
+        self,
+        key: str,
+        summary: bytes,
+        body: bytes,
+        tables: Mapping[str, pa.Table],
+        *,
+        inline: bool = False,
+    ) -> None:
+        """Take a page over; waits while there is no room."""
+        ...
+
+    def claim(self, registry_id: str, repository_name: str, mode: str) -> None:
+        """Note, before all pages handed over later, how a repository is listed beside the front."""
+        ...
+
+    def claims(self) -> dict[str, list[tuple[str, str]]]:
+        """Return the claims of earlier attempts, by registry: repository and mode."""
+        ...
+
+
+@dataclass(frozen=True)
+class Resources:
+    """A page of clouds, folders, registries or repositories, and the calls it took."""
+
+    page: ResourcesPage
+    calls: int
+
+
+@dataclass(frozen=True)
+class Images:
+    """What is known of a page of images once its rows are on their way to the parts.
+
+    `listed` images were on the page and `rows` of them kept; `names` are the repositories met;
+    `cut` says what was left to another listing; `calls` were sent for it.
+    """
+
+    listed: int
+    rows: int
+    layers: int
+    names: tuple[str, ...]
+    order: Order | None
+    cut: Cut | None
+    next_token: str
+    calls: int
+
+
+Judge = Callable[[Order, tuple[str, ...], Cut | None], Cut | None]
+"""Told the order of a page that arrived and the repositories on it, decides what to cut from it; a
+page that was kept before comes with the cut it was given then."""
+
+
+TokenCheck = Callable[[str], None]
+"""Raises `PageError` for a next page's token that the listing was given before, so that the page is
+asked for again."""
+
+
+class Dropped(Exception):  # noqa: N818  (no error: the page is not wanted any more)
+    """Raised by a `Judge` for a page that others have covered meanwhile; it took `calls`."""
+
+    calls = 0
+
+
+class Fetcher:
+    """Gets pages; `decoders` are the threads that decode, away from the event loop."""
+
+    def __init__(
+        self, client: Client, keeper: Keeper, progress: Progress, decoders: Executor
+    ) -> None:
+        self._client = client
+        self._keeper = keeper
+        self._progress = progress
+        self._decoders = decoders
+
+    async def resources(
+        self,
+        call: Call,
+        attempt: int,
+        table: Table,
+        parents: Parents,
+        stage: Callable[[ResourcesPage], Mapping[str, pa.Table]],
+        check: TokenCheck,
+    ) -> Resources:
+        """Get a page of small resources; raises `ApiError` and `OutputError`.
+
+        `stage` says which rows of it go to the parts at once. The page's body is kept as long as
+        the run is unfinished, because its items say what to ask next.
+        """
+        key = _key(call, attempt)
+        recalled = self._keeper.recall(key)
+        if recalled is not None and recalled.body is not None:
+            page = decode_resources(recalled.body, table, parents)
+            if not recalled.sealed:
+                await self._keeper.keep(
+                    key, recalled.summary, recalled.body, stage(page), inline=True
+                )
+            calls: int = orjson.loads(recalled.summary)["calls"]
+            self._count(calls, recalled=True)
+            return Resources(page, calls)
+
+        async def decode(body: bytes) -> ResourcesPage:
+            page = decode_resources(body, table, parents)
+            check(page.next_token)
+            return page
+
+        answer = await self._client.get(call, decode)
+        self._count(answer.calls)
+        summary = orjson.dumps({"calls": answer.calls})
+        await self._keeper.keep(key, summary, answer.body, stage(answer.page), inline=True)
+        return Resources(answer.page, answer.calls)
+
+    async def images(
+        self,
+        call: Call,
+        attempt: int,
+        parents: Parents,
+        wanted: Callable[[str], bool] | None,
+        judge: Judge,
+        check: TokenCheck,
+    ) -> Images:
+        """Get a page of images and send its rows on; raises `ApiError`, `OutputError`, `Dropped`.
+
+        `attempt` tells apart the pages of a listing that had to be begun anew.
+        """
+        key = _key(call, attempt)
+
+        async def decode(body: bytes, cut: Cut | None = None) -> ImagesPage:
+            page = await self._decode(body, parents, wanted, cut)
+            check(page.next_token)
+            return page
+
+        recalled = self._keeper.recall(key)
+        if recalled is not None and (recalled.sealed or recalled.body is not None):
+            summary = _from_json(recalled.summary)
+            if summary.order is not None:
+                judge(summary.order, summary.names, summary.cut)
+            if not recalled.sealed and recalled.body is not None:
+                page = await decode(recalled.body, summary.cut)
+                await self._keeper.keep(key, recalled.summary, recalled.body, _tables(page))
+            self._count(summary.calls, recalled=True)
+            self._count_rows(summary)
+            return summary
+
+        answer: Answer[ImagesPage] = await self._client.get(call, decode)
+        page = answer.page
+        try:
+            cut = judge(page.order, page.names, None) if page.order is not None else None
+        except Dropped as dropped:
+            dropped.calls = answer.calls
+            raise
+        if cut is not None:
+            page = await decode(answer.body, cut)
+        summary = Images(
+            listed=page.listed,
+            rows=page.images.num_rows,
+            layers=page.layers.num_rows,
+            names=page.names,
+            order=page.order,
+            cut=cut,
+            next_token=page.next_token,
+            calls=answer.calls,
+        )
+        self._count(answer.calls)
+        await self._keeper.keep(key, _to_json(summary), answer.body, _tables(page))
+        self._count_rows(summary)
+        return summary
+
+    async def _decode(
+        self,
+        body: bytes,
+        parents: Parents,
+        wanted: Callable[[str], bool] | None,
+        cut: Cut | None,
+    ) -> ImagesPage:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._decoders,
+            lambda: decode_images(
+                body,
+                cloud_id=parents.cloud_id,
+                folder_id=parents.folder_id,
+                wanted=wanted,
+                cut=cut,
+            ),
+        )
+
+    def _count(self, calls: int, *, recalled: bool = False) -> None:
+        self._progress.pages += 1
+        if recalled:
+            self._progress.recalled_pages += 1
+            self._progress.calls_before += calls
+            self._progress.retries_before += calls - 1
+
+    def _count_rows(self, summary: Images) -> None:
+        self._progress.images += summary.rows
+        self._progress.layers += summary.layers
+
+
+def _key(call: Call, attempt: int) -> str:
+    return f"{call.service}{call.path}?{urlencode(sorted(call.params))}#{attempt}"
+
+
+def _tables(page: ImagesPage) -> dict[str, pa.Table]:
+    return {"images": page.images, "layers": page.layers, "config_blobs": page.config_blobs}
+
+
+def _to_json(summary: Images) -> bytes:
+    return orjson.dumps(asdict(summary))
+
+
+def _from_json(text: bytes) -> Images:
+    fields: dict[str, Any] = orjson.loads(text)
+    order, cut = fields["order"], fields["cut"]
+    fields["names"] = tuple(fields["names"])
+    if order is not None:
+        fields["order"] = Order(**{**order, **_times(order, "first_at", "last_at")})
+    if cut is not None:
+        fields["cut"] = Cut(**{**cut, **_times(cut, "created_from", "created_until")})
+    return Images(**fields)
+
+
+def _times(fields: Mapping[str, Any], *names: str) -> dict[str, datetime | None]:
+    return {name: datetime.fromisoformat(fields[name]) if fields[name] else None for name in names}

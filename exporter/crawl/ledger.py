@@ -1,0 +1,147 @@
+"""The coverage ledger: every listing the run set out to make, and how it went."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+import pyarrow as pa
+
+from exporter.crawl.progress import Progress
+from exporter.errors import ApiError, StatusError
+from exporter.tables.schemas import COVERAGE
+
+Listing = Literal["clouds", "folders", "registries", "repositories", "images"]
+Status = Literal["complete", "denied", "vanished", "failed", "partial", "skipped"]
+
+_WHOLE: frozenset[Status] = frozenset({"complete", "skipped", "vanished"})
+
+
+@dataclass
+class Entry:
+    """One listing and how it goes; `status` is None while it is under way.
+
+    `known` says whether the parent was listed earlier in the run, so that a 404 means that it
+    has vanished since.
+    """
+
+    listing: Listing
+    parent_id: str
+    known: bool
+    status: Status | None = None
+    pages: int = 0
+    rows: int = 0
+    calls: int = 0
+    retries: int = 0
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    http_status: int | None = None
+    error_code: str | None = None
+    message: str | None = None
+    _on_end: list[Progress] = field(default_factory=list, repr=False)
+
+    def begin(self) -> None:
+        """Note that the first request is about to be sent."""
+        if self.started_at is None:
+            self.started_at = datetime.now(UTC)
+
+    def page(self, *, rows: int, calls: int) -> None:
+        """Count a page with the rows that were kept of it and the requests it took."""
+        self.pages += 1
+        self.rows += rows
+        self.spent(calls)
+
+    def spent(self, calls: int) -> None:
+        """Count the requests sent for one page, all but the last of them in vain."""
+        self.calls += calls
+        self.retries += max(0, calls - 1)
+
+    def complete(self, message: str | None = None) -> None:
+        """End the listing: everything there was has been listed."""
+        self._end("complete", message)
+
+    def skip(self, message: str) -> None:
+        """End the listing: the user's filter left it, or some of it, out."""
+        self._end("skipped", message)
+
+    def fail(self, error: ApiError) -> None:
+        """End the listing with the error that stopped it."""
+        if isinstance(error, StatusError):
+            self.http_status = error.http_status
+            self.error_code = error.code or None
+        self._end(self._verdict(), error.message)
+
+    def lookup_failed(self, error: ApiError) -> None:
+        """End a listing that was only made to learn the parents of what the user named."""
+        self.fail(error)
+        self.status = "skipped"
+        self.message = f"asked only to learn the parents of what was named: {error.message}"
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing that was set out for is missing here."""
+        return self.status in _WHOLE
+
+    def _verdict(self) -> Status:
+        if self.http_status in (401, 403):
+            return "denied"
+        if self.http_status == 404 and self.known:
+            return "vanished"
+        return "partial" if self.pages else "failed"
+
+    def _end(self, status: Status, message: str | None) -> None:
+        self.status = status
+        self.message = message
+        if self.started_at is not None:
+            self.finished_at = datetime.now(UTC)
+        for progress in self._on_end:
+            progress.listings_done += 1
+        self._on_end = []
+
+
+class Ledger:
+    """All entries of a run, one per listing and parent."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._entries: dict[tuple[Listing, str], Entry] = {}
+
+    def open(self, listing: Listing, parent_id: str, *, known: bool = True) -> Entry:
+        """Enter a listing that the run sets out to make."""
+        entry = Entry(listing, parent_id, known, _on_end=[self._progress])
+        self._entries[listing, parent_id] = entry
+        self._progress.listings_known += 1
+        return entry
+
+    def entry(self, listing: Listing, parent_id: str) -> Entry | None:
+        """Return the entry of a listing, if it was entered."""
+        return self._entries.get((listing, parent_id))
+
+    def entries(self) -> list[Entry]:
+        """Return all entries, in the order of the table's key."""
+        order = ("clouds", "folders", "registries", "repositories", "images")
+        return sorted(
+            self._entries.values(), key=lambda entry: (order.index(entry.listing), entry.parent_id)
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Return how many listings ended in which status."""
+        return dict(sorted(Counter(entry.status or "failed" for entry in self.entries()).items()))
+
+    @property
+    def complete(self) -> bool:
+        """Whether the snapshot is complete (`DATA_MODEL.md`, coverage)."""
+        return all(entry.whole for entry in self._entries.values())
+
+    @property
+    def empty(self) -> bool:
+        """Whether not one page of anything arrived."""
+        return not any(entry.pages for entry in self._entries.values())
+
+    def table(self) -> pa.Table:
+        """Return the rows of `coverage`."""
+        columns = COVERAGE.schema.names
+        rows = [{name: getattr(entry, name) for name in columns} for entry in self.entries()]
+        return pa.Table.from_pylist(rows, schema=COVERAGE.schema)

@@ -1,0 +1,136 @@
+"""Listings of small resources: clouds, folders, registries and repositories, as jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import structlog
+
+from exporter.api import Call, Chain, Service
+from exporter.crawl.fetch import Fetcher
+from exporter.crawl.ledger import Entry, Listing
+from exporter.errors import ApiError, PageError, StatusError
+from exporter.tables.resources import Parents, Resource, ResourcesPage
+from exporter.tables.schemas import TABLES
+
+log = structlog.get_logger()
+
+MAX_RESTARTS = 3
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where one kind of resource is listed, and the parameter that names its parent."""
+
+    service: Service
+    path: str
+    parameter: str
+    parent: str
+
+
+ENDPOINTS: Mapping[Listing, Endpoint] = {
+    "clouds": Endpoint("resource_manager", "/resource-manager/v1/clouds", "organizationId", "all"),
+    "folders": Endpoint("resource_manager", "/resource-manager/v1/folders", "cloudId", "cloud"),
+    "registries": Endpoint(
+        "container_registry", "/container-registry/v1/registries", "folderId", "folder"
+    ),
+    "repositories": Endpoint(
+        "container_registry", "/container-registry/v1/repositories", "registryId", "registry"
+    ),
+}
+
+
+def listing_call(listing: Listing, parent_id: str | None) -> Call:
+    """Return the first call of a listing; no parent for all clouds the token can see."""
+    endpoint = ENDPOINTS[listing]
+    params = ((endpoint.parameter, parent_id),) if parent_id is not None else ()
+    scope = f"{listing} of {endpoint.parent} {parent_id}" if parent_id else f"{listing}"
+    return Call(endpoint.service, endpoint.path, params, scope)
+
+
+class ResourcesJob:
+    """Lists one parent's resources, a page a step.
+
+    `wanted` says by id which resources count; with `staged` their rows go to the parts as pages
+    come, else they are left to the caller. `found` is told of every resource once, wanted or not,
+    and `ended` of the end: the error that stopped the listing, or None. `attempt` tells apart the
+    pages of a listing that is made a second time.
+    """
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        entry: Entry,
+        call: Call,
+        parents: Parents,
+        page_size: int,
+        *,
+        wanted: Callable[[str], bool],
+        found: Callable[[Resource], None],
+        ended: Callable[[ApiError | None], None],
+        staged: bool = False,
+        attempt: int = 0,
+        rank: int = 0,
+        weight: float = 1.0,
+    ) -> None:
+        self.rank = rank
+        self.weight = weight
+        self._fetcher = fetcher
+        self._entry = entry
+        self._parents = parents
+        self._wanted = wanted
+        self._found = found
+        self._ended = ended
+        self._staged = staged
+        self._attempt = attempt
+        self._restarts = 0
+        self._table = TABLES[entry.listing]
+        self._chain = Chain(call, page_size=page_size)
+        self._seen: set[str] = set()
+
+    async def step(self) -> bool:
+        """Ask for the next page; return True while there is more."""
+        call = self._chain.call
+        if call is None:
+            return False
+        self._entry.begin()
+        try:
+            got = await self._fetcher.resources(
+                call, self._attempt, self._table, self._parents, self._rows, self._check
+            )
+            fresh = [one for one in got.page.resources if one.id not in self._seen]
+            self._seen.update(one.id for one in fresh)
+            self._entry.page(rows=sum(self._wanted(one.id) for one in fresh), calls=got.calls)
+            for one in fresh:
+                self._found(one)
+            self._chain.advance(got.page.next_token, items=len(got.page.resources))
+        except ApiError as error:
+            self._entry.spent(error.calls)
+            if self._begins_anew(error):
+                return True
+            self._ended(error)
+            return False
+        if self._chain.call is not None:
+            return True
+        self._ended(None)
+        return False
+
+    def _begins_anew(self, error: ApiError) -> bool:
+        """Start over where a page token has expired: it is the only mend for a 400 midway."""
+        expired = isinstance(error, StatusError) and error.http_status == 400
+        if not (expired and self._chain.pages and self._restarts < MAX_RESTARTS):
+            return False
+        log.warning("listing_restarted", scope=error.scope, reason=error.message)
+        self._restarts += 1
+        self._attempt += 1
+        self._chain.restart()
+        return True
+
+    def _rows(self, page: ResourcesPage) -> Mapping[str, pa.Table]:
+        return {self._table.name: page.rows(self._wanted)} if self._staged else {}
+
+    def _check(self, token: str) -> None:
+        if token and self._chain.has_seen(token):
+            raise PageError("the next page's token is one that this listing was given before")

@@ -1,0 +1,380 @@
+"""One registry's images: a chain from the front, and what free slots steal from its tail.
+
+Invariants, which the tests hold:
+
+- *Every image is covered.* The front stops at a claimed repository only while every page kept the
+  promised order and named only listed repositories, and only because every listed repository from
+  there on is claimed, each by a chain of its own.
+- *A cut ends a chain.* Rows are cut from a page only where they belong to a claimed repository or
+  to the other end of the same one, and the chain that was cut asks for nothing after it.
+- *A claim comes first.* It is journalled before any page that is cut on its account, so that a run
+  that is taken up again makes it again.
+- *Claims are a tail.* The next repository claimed is the last unclaimed one, and lies behind the
+  last name the front has seen.
+- *Trust is lost for good.* An order that is not kept, or a repository that was not listed, makes
+  the front a plain chain to the end; rows that come twice are dropped later by their key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import structlog
+
+from exporter.api import Call
+from exporter.crawl.chain import ImagesChain, Mode, have_met
+from exporter.crawl.fetch import Dropped, Fetcher, Images, Keeper
+from exporter.crawl.ledger import Entry
+from exporter.crawl.scope import Wanted
+from exporter.crawl.tail import Tail
+from exporter.errors import ApiError, StatusError
+from exporter.tables.images import Cut, Order
+from exporter.tables.resources import Parents
+
+log = structlog.get_logger()
+
+PATH = "/container-registry/v1/images"
+MIN_PAGES_BEFORE_BACK = 2
+"""Pages that show a repository to be long, before it is also walked from its back."""
+MAX_RESTARTS = 3
+"""How often one chain begins anew because its page token expired."""
+
+
+@dataclass
+class Context:
+    """What the walks of a run share.
+
+    `queue` gives a chain to the scheduler, `refresh` has a registry's repositories listed again.
+    `rung` is the first `orderBy` that the API has not refused, `backwards` whether it sorts
+    downwards as far as is known.
+    """
+
+    fetcher: Fetcher
+    keeper: Keeper
+    wanted: Wanted
+    page_size: int
+    split: bool
+    queue: Callable[[PageJob], None]
+    refresh: Callable[[Walk], None]
+    rung: int = 0
+    backwards: bool = True
+
+
+class PageJob:
+    """The scheduler's view of a chain: one step is one page."""
+
+    rank = 1
+
+    def __init__(self, walk: Walk, chain: ImagesChain) -> None:
+        self._walk = walk
+        self._chain = chain
+
+    @property
+    def weight(self) -> float:
+        """Pages that may still come."""
+        return self._walk.pages_left(self._chain)
+
+    async def step(self) -> bool:
+        """Ask for the chain's next page."""
+        return await self._walk.step(self._chain)
+
+
+class Walk:
+    """The images of one registry; `expected_pages` is what an earlier snapshot lets expect."""
+
+    def __init__(
+        self,
+        registry_id: str,
+        parents: Parents,
+        entry: Entry,
+        context: Context,
+        expected_pages: float | None = None,
+    ) -> None:
+        self.registry_id = registry_id
+        self.parents = parents
+        self._entry = entry
+        self._context = context
+        self._expected = expected_pages
+        self._tail = Tail()
+        self._listed: bool | None = None  # Whether the repository list is whole; None: not yet.
+        self._left_out: set[str] = set()
+        self._met_unlisted: set[str] = set()  # Repositories met before any were listed.
+        self._trusted = context.split and context.wanted.all_repositories
+        self._open: set[ImagesChain] = set()
+        self._front: ImagesChain | None = None
+        self._failure: ApiError | None = None
+        self._refreshed = False
+        self._claimed_before = context.keeper.claims().get(registry_id, [])
+
+    def start(self) -> None:
+        """Begin from the front, unless what to list first depends on the repositories."""
+        if self._context.wanted.exact_repositories is None and not self._claimed_before:
+            self._front = self._begin(Mode.FRONT)
+
+    def repositories_listed(self, names: Iterable[str], *, whole: bool) -> None:
+        """Take the registry's repositories; `whole` if the list can be relied on."""
+        wanted = self._context.wanted
+        every = set(names)
+        chosen = [name for name in every if wanted.repository(name)]
+        self._left_out |= every - set(chosen)
+        self._tail = Tail(chosen)
+        self._listed = whole
+        if self._trusted and any(name not in self._tail for name in self._met_unlisted):
+            self._distrust("the front met repositories that are not listed")
+        self._met_unlisted = set()
+        if wanted.exact_repositories is not None and whole:
+            for name in sorted(chosen):
+                self._begin(Mode.ALONE, name)
+        elif self._front is None:
+            self._front = self._begin(Mode.FRONT)
+            self._claim_again()
+        self._settle()
+
+    def repositories_refreshed(self, names: Iterable[str]) -> None:
+        """List what has come behind the boundary since the repositories were first listed."""
+        for name in self._tail.newcomers(names):
+            self._begin(Mode.ALONE, name)
+        self._settle()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the registry's listing is over, however it went."""
+        return self._entry.status is not None
+
+    @property
+    def weight(self) -> float:
+        """Pages that may still come: which registry is worth splitting first."""
+        return max((self.pages_left(chain) for chain in self._open), default=0.0)
+
+    def is_newcomer(self, name: str) -> bool:
+        """Say whether a repository was created behind the boundary since they were listed."""
+        return bool(self._tail.newcomers([name]))
+
+    def pages_left(self, chain: ImagesChain) -> float:
+        """Return how many pages a chain may still take, for the order of work."""
+        if chain is self._front and self._expected is not None:
+            return max(self._expected - chain.pages, 1.0)
+        # What has gone on for long tends to go on.
+        return chain.pages + 1.0
+
+    def steal(self) -> PageJob | None:
+        """Return a chain for a free slot: from the tail, or a long repository's other end."""
+        if not (self._context.split and self._listed):
+            return None
+        front = self._front
+        name = self._tail.last_unclaimed()
+        if (
+            self._trusted
+            and name is not None
+            and front is not None
+            and not front.done
+            and front.by_name
+            and front.pages
+            and self._tail.worth_stealing(front.last_name, front.pages)
+        ):
+            return PageJob(self, self._claim(name))
+        for chain in sorted(self._open, key=lambda one: -one.pages):
+            if self._can_go_back(chain):
+                return PageJob(self, self._go_back(chain))
+        return None
+
+    async def step(self, chain: ImagesChain) -> bool:
+        """Ask for a chain's next page; return True while there is more to ask."""
+        if chain.chain.call is None or chain.done:
+            return self._end(chain)
+        self._entry.begin()
+        try:
+            images = await self._context.fetcher.images(
+                chain.chain.call,
+                chain.attempt,
+                self.parents,
+                None if self._context.wanted.all_repositories else self._context.wanted.repository,
+                lambda order, names, cut: self._judge(chain, order, names, cut),
+                chain.check,
+            )
+            chain.pages += 1
+            self._note(images)
+            chain.chain.advance(images.next_token, items=images.listed)
+        except Dropped as dropped:
+            self._entry.spent(dropped.calls)
+        except ApiError as error:
+            self._entry.spent(error.calls)
+            if self._mend(chain, error):
+                return True
+            chain.stopped = True
+        return self._end(chain) if chain.done else True
+
+    def _note(self, images: Images) -> None:
+        self._entry.page(rows=images.rows, calls=images.calls)
+        if self._listed is None:
+            self._met_unlisted.update(images.names)
+        if not self._context.wanted.all_repositories:
+            self._left_out |= {
+                name for name in images.names if not self._context.wanted.repository(name)
+            }
+
+    # Beginning chains.
+
+    def _begin(self, mode: Mode, name: str | None = None, *, queue: bool = True) -> ImagesChain:
+        param = ("registryId", self.registry_id) if name is None else ("repositoryName", name)
+        what = f"registry {self.registry_id}" if name is None else f"repository {name}"
+        call = Call("container_registry", PATH, (param,), f"images of {what}")
+        context = self._context
+        rung = context.rung if mode is not Mode.BACK else 0
+        chain = ImagesChain(call, mode, name, context.page_size, rung)
+        self._open.add(chain)
+        if queue:
+            context.queue(PageJob(self, chain))
+        return chain
+
+    def _claim(self, name: str, *, queue: bool = False) -> ImagesChain:
+        self._context.keeper.claim(self.registry_id, name, Mode.ALONE.value)
+        self._tail.claim(name)
+        log.debug("listing_split", repository_name=name, how="listed alone")
+        return self._begin(Mode.ALONE, name, queue=queue)
+
+    def _claim_again(self) -> None:
+        """Make the claims of an earlier attempt again: pages were cut on their account."""
+        claimed = {
+            mode: sorted(n for n, m in self._claimed_before if m == mode.value) for mode in Mode
+        }
+        alone = {name: self._claim(name, queue=True) for name in reversed(claimed[Mode.ALONE])}
+        for name in claimed[Mode.BACK]:
+            forward = alone.get(name, self._front)
+            if forward is not None:
+                self._go_back(forward, name, queue=True)
+
+    def _can_go_back(self, chain: ImagesChain) -> bool:
+        if chain.mode is Mode.BACK or chain.partner is not None or chain.done:
+            return False
+        if chain.pages < MIN_PAGES_BEFORE_BACK or not chain.by_time or chain.last_at is None:
+            return False
+        # The front may be joined in its last repository: everything behind it is claimed.
+        last = self._trusted and self._tail.last_unclaimed() == chain.last_name
+        return self._context.backwards and (chain.mode is Mode.ALONE or last)
+
+    def _go_back(
+        self, forward: ImagesChain, name: str | None = None, *, queue: bool = False
+    ) -> ImagesChain:
+        repository = name or forward.repository or forward.last_name
+        self._context.keeper.claim(self.registry_id, repository, Mode.BACK.value)
+        log.debug("listing_split", repository_name=repository, how="from both ends")
+        back = self._begin(Mode.BACK, repository, queue=queue)
+        back.partner, forward.partner = forward, back
+        return back
+
+    # What a page's order decides.
+
+    def _judge(
+        self, chain: ImagesChain, order: Order, names: tuple[str, ...], cut: Cut | None
+    ) -> Cut | None:
+        """Decide what to cut from a page that arrived; `cut` if it was decided before."""
+        if chain.stopped:
+            raise Dropped
+        chain.observe(order)
+        if cut is None:
+            self._doubt(chain, names)
+            cut = self._seam(chain, order)
+        if cut is not None:
+            chain.end_cut(cut)
+        if chain.partner is not None and (
+            (cut is not None and cut.names_before is not None) or have_met(chain, chain.partner)
+        ):
+            chain.met = True
+            chain.partner.stopped = True
+        return cut
+
+    def _doubt(self, chain: ImagesChain, names: tuple[str, ...]) -> None:
+        """Look for a reason to trust neither the order nor the list of repositories."""
+        if chain.mode is Mode.FRONT and self._trusted and self._listed:
+            strangers = [name for name in names if name not in self._tail]
+            if strangers:
+                self._distrust(f"repository {strangers[0]} has images, but is not listed")
+            elif not chain.by_name and chain.rung < 2:
+                self._distrust("the order asked for is not the order that came")
+        if chain.mode is Mode.BACK and not chain.by_time:
+            self._context.backwards = False
+            log.info("order_not_kept", repository_name=chain.repository, order_by="created_at desc")
+            chain.stopped = True
+            raise Dropped
+
+    def _seam(self, chain: ImagesChain, order: Order) -> Cut | None:
+        """Return the cut at which a chain meets what other chains deliver, if it has come there."""
+        boundary = self._tail.boundary
+        if chain.mode is Mode.FRONT and self._trusted and boundary and order.last >= boundary:
+            return Cut(names_before=boundary)
+        partner = chain.partner
+        if partner is None or not have_met(chain, partner) or order.first != order.last:
+            return None
+        if chain.mode is Mode.BACK:
+            return Cut(created_from=partner.last_at)
+        return Cut(created_until=partner.last_at)
+
+    def _distrust(self, reason: str) -> None:
+        log.warning("split_given_up", registry_id=self.registry_id, reason=reason)
+        self._trusted = False
+        for chain in self._open:
+            if chain.mode is not Mode.FRONT:
+                chain.stopped = True
+        front = self._front
+        if front is not None and front.met:
+            front.restart(plain=True)
+            self._open.add(front)
+            self._context.queue(PageJob(self, front))
+
+    # What goes wrong, and the end.
+
+    def _mend(self, chain: ImagesChain, error: ApiError) -> bool:
+        """Do what can be done about a failed call; return True if the chain is to go on."""
+        status = error.http_status if isinstance(error, StatusError) else None
+        if status == 400 and chain.chain.pages:
+            if chain.restarts < MAX_RESTARTS:
+                chain.restarts += 1
+                log.warning("listing_restarted", scope=error.scope, reason=error.message)
+                chain.restart()
+                return True
+        elif status == 400 and chain.mode is Mode.BACK:
+            self._context.backwards = False
+            return False
+        elif status == 400 and chain.descend():
+            if chain.mode is Mode.FRONT:
+                self._context.rung = max(self._context.rung, chain.rung)
+            log.warning("order_refused", scope=error.scope, reason=error.message)
+            return True
+        elif status == 400 and chain.mode is Mode.ALONE and self._front is not None:
+            self._distrust(f"{error.scope} cannot be listed alone: {error.message}")
+            return False
+        if chain.mode is Mode.ALONE and status == 404:
+            log.warning("repository_vanished", repository_name=chain.repository)
+        elif chain.mode is not Mode.BACK or (chain.partner and chain.partner.met):
+            self._failure = self._failure or error
+        return False
+
+    def _end(self, chain: ImagesChain) -> bool:
+        """Take a chain out; its partner has nothing left to do if it came to the end alone."""
+        self._open.discard(chain)
+        partner = chain.partner
+        if partner is not None and chain.mode is not Mode.BACK and chain.chain.call is None:
+            partner.stopped = True
+        self._settle()
+        return False
+
+    def _settle(self) -> None:
+        """End the registry's listing once no chain of it is open and nothing is awaited."""
+        waits = self._listed is None and (
+            self._front is None or not self._context.wanted.all_repositories
+        )
+        if self._open or waits or self._entry.status is not None:
+            return
+        if self._failure is not None:
+            self._entry.fail(self._failure)
+        elif self._tail.boundary is not None and self._trusted and not self._refreshed:
+            self._refreshed = True
+            self._context.refresh(self)
+        elif self._left_out:
+            self._entry.skip(
+                f"{len(self._left_out)} repositories are left out by scope.repositories"
+            )
+        else:
+            self._entry.complete()
