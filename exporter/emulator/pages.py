@@ -92,7 +92,7 @@ def cut_page(listing: Listing, cursor: Cursor, size: int, oddity: Fault | None) 
             items.append(listing.show(number))
         place += 1
     if place < len(order):
-        return Page(items, replace(cursor, place=place, serial=0))
+        return Page(items, replace(cursor, place=place))
     if oddity is Fault.ENDLESS:
         return Page(items, replace(cursor, place=0, serial=cursor.serial + 1))
     return Page(items, None)

@@ -23,7 +23,7 @@ class Cursor:
         place: The next place in the listing's order.
         chain: Which chain this is of those that were begun with the same parameters.
         issued: When the token was made, in milliseconds since 1970; 0 where tokens do not expire.
-        serial: How often in a row the chain stayed at this place; makes its tokens differ.
+        serial: How often the chain stayed where it was or began anew; makes its tokens differ.
 
     """
 

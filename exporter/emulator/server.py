@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 import uuid
+from asyncio import sleep as pause
 from typing import TYPE_CHECKING, Self
 
 import orjson
@@ -142,9 +143,9 @@ class Emulator:
         behaviour = self.behaviour
         try:
             self._throttle.admit(behaviour, self.calls.in_flight, self._clock())
-            pause = behaviour.latency + behaviour.jitter * self._jitter.random()
-            if pause:
-                await asyncio.sleep(pause)
+            seconds = behaviour.latency + behaviour.jitter * self._jitter.random()
+            if seconds:
+                await pause(seconds)
             if name in {"tokens", "metadata", "endpoints"}:
                 return await self._spoiled(name, name, (), request, lambda: handler(request))
             return await handler(request)

@@ -35,7 +35,7 @@ class Clock:
 @dataclass(frozen=True)
 class Reply:
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: bytes
 
     @property
@@ -69,11 +69,11 @@ class Caller:
             sent["Authorization"] = f"Bearer {token}"
         params = {name: str(value) for name, value in (given or {}).items()}
         async with self._session.get(path, params=params, headers=sent) as answer:
-            return Reply(answer.status, dict(answer.headers), await answer.read())
+            return Reply(answer.status, answer.headers, await answer.read())
 
     async def post(self, path: str, body: object) -> Reply:
         async with self._session.post(path, data=orjson.dumps(body)) as answer:
-            return Reply(answer.status, dict(answer.headers), await answer.read())
+            return Reply(answer.status, answer.headers, await answer.read())
 
     async def pages(self, table: str, /, **given: object) -> AsyncIterator[list[dict[str, Any]]]:
         """The pages of one listing; fails on any answer but 200."""
