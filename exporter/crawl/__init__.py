@@ -1,1 +1,8 @@
-"""crawl."""
+"""What to ask next: the estate, the scheduler, how a long listing is split, and the ledger."""
+
+from exporter.crawl.estate import Estate
+from exporter.crawl.fetch import Fetcher, Unkept
+from exporter.crawl.ledger import Entry, Ledger
+from exporter.crawl.progress import Progress, Statistics
+
+__all__ = ["Entry", "Estate", "Fetcher", "Ledger", "Progress", "Statistics", "Unkept"]

@@ -82,6 +82,11 @@ class Estate:
         self._list("clouds", self._wanted.organization_id, Parents(), known=True)
         await self._scheduler.run()
 
+    def registry_ids(self) -> list[str]:
+        """Return the registries in scope: those met, then those only named."""
+        met = self._rows["registries"]
+        return [*met, *sorted(self._wanted.registries - met.keys())]
+
     def tables(self) -> dict[str, pa.Table]:
         """Return the rows of `clouds`, `folders` and `registries` that are in scope."""
         clouds = self._rows["clouds"] | self._met_directly("clouds", "cloud_id")

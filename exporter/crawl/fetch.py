@@ -73,6 +73,31 @@ class Keeper(Protocol):
         ...
 
 
+class Unkept:
+    """A keeper for runs that only look: nothing is kept, nothing is recalled."""
+
+    def recall(self, key: str) -> None:
+        """Return nothing."""
+
+    async def keep(
+        self,
+        key: str,
+        summary: bytes,
+        body: bytes,
+        tables: Mapping[str, pa.Table],
+        *,
+        inline: bool = False,
+    ) -> None:
+        """Let the page go."""
+
+    def claim(self, registry_id: str, repository_name: str, mode: str) -> None:
+        """Note nothing."""
+
+    def claims(self) -> dict[str, list[tuple[str, str]]]:
+        """Return nothing."""
+        return {}
+
+
 @dataclass(frozen=True)
 class Resources:
     """A page of clouds, folders, registries or repositories, and the calls it took."""
@@ -82,11 +107,19 @@ class Resources:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What was sent and received for a page: requests, and bytes as they travelled."""
+
+    calls: int
+    wire_bytes: int
+
+
+@dataclass(frozen=True)
 class Images:
     """What is known of a page of images once its rows are on their way to the parts.
 
     `listed` images were on the page and `rows` of them kept; `names` are the repositories met;
-    `cut` says what was left to another listing; `calls` were sent for it.
+    `cut` says what was left to another listing.
     """
 
     listed: int
@@ -96,7 +129,7 @@ class Images:
     order: Order | None
     cut: Cut | None
     next_token: str
-    calls: int
+    cost: Cost
 
 
 Judge = Callable[[Order, tuple[str, ...], Cut | None], Cut | None]
@@ -148,9 +181,9 @@ class Fetcher:
                 await self._keeper.keep(
                     key, recalled.summary, recalled.body, stage(page), inline=True
                 )
-            calls: int = orjson.loads(recalled.summary)["calls"]
-            self._count(calls, recalled=True)
-            return Resources(page, calls)
+            cost = Cost(**orjson.loads(recalled.summary))
+            self._count_recalled(cost)
+            return Resources(page, cost.calls)
 
         async def decode(body: bytes) -> ResourcesPage:
             page = decode_resources(body, table, parents)
@@ -158,8 +191,8 @@ class Fetcher:
             return page
 
         answer = await self._client.get(call, decode)
-        self._count(answer.calls)
-        summary = orjson.dumps({"calls": answer.calls})
+        self._progress.pages += 1
+        summary = orjson.dumps(asdict(Cost(answer.calls, answer.wire_bytes)))
         await self._keeper.keep(key, summary, answer.body, stage(answer.page), inline=True)
         return Resources(answer.page, answer.calls)
 
@@ -191,7 +224,7 @@ class Fetcher:
             if not recalled.sealed and recalled.body is not None:
                 page = await decode(recalled.body, summary.cut)
                 await self._keeper.keep(key, recalled.summary, recalled.body, _tables(page))
-            self._count(summary.calls, recalled=True)
+            self._count_recalled(summary.cost)
             self._count_rows(summary)
             return summary
 
@@ -212,9 +245,9 @@ class Fetcher:
             order=page.order,
             cut=cut,
             next_token=page.next_token,
-            calls=answer.calls,
+            cost=Cost(answer.calls, answer.wire_bytes),
         )
-        self._count(answer.calls)
+        self._progress.pages += 1
         await self._keeper.keep(key, _to_json(summary), answer.body, _tables(page))
         self._count_rows(summary)
         return summary
@@ -237,12 +270,12 @@ class Fetcher:
             ),
         )
 
-    def _count(self, calls: int, *, recalled: bool = False) -> None:
+    def _count_recalled(self, cost: Cost) -> None:
         self._progress.pages += 1
-        if recalled:
-            self._progress.recalled_pages += 1
-            self._progress.calls_before += calls
-            self._progress.retries_before += calls - 1
+        self._progress.recalled_pages += 1
+        self._progress.calls_before += cost.calls
+        self._progress.retries_before += cost.calls - 1
+        self._progress.wire_bytes_before += cost.wire_bytes
 
     def _count_rows(self, summary: Images) -> None:
         self._progress.images += summary.rows
@@ -265,6 +298,7 @@ def _from_json(text: bytes) -> Images:
     fields: dict[str, Any] = orjson.loads(text)
     order, cut = fields["order"], fields["cut"]
     fields["names"] = tuple(fields["names"])
+    fields["cost"] = Cost(**fields["cost"])
     if order is not None:
         fields["order"] = Order(**{**order, **_times(order, "first_at", "last_at")})
     if cut is not None:

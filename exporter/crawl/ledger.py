@@ -130,6 +130,12 @@ class Ledger:
         """Return how many listings ended in which status."""
         return dict(sorted(Counter(entry.status or "failed" for entry in self.entries()).items()))
 
+    def drop_rows(self, listing: str, parent_id: str | None, rows: int) -> None:
+        """Count rows out that were dropped because they had come twice."""
+        for entry in self._entries.values():
+            if (entry.listing, entry.parent_id) == (listing, parent_id):
+                entry.rows -= rows
+
     @property
     def complete(self) -> bool:
         """Whether the snapshot is complete (`DATA_MODEL.md`, coverage)."""

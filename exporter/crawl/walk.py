@@ -206,7 +206,7 @@ class Walk:
         return self._end(chain) if chain.done else True
 
     def _note(self, images: Images) -> None:
-        self._entry.page(rows=images.rows, calls=images.calls)
+        self._entry.page(rows=images.rows, calls=images.cost.calls)
         if self._listed is None:
             self._met_unlisted.update(images.names)
         if not self._context.wanted.all_repositories:

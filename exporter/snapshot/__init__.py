@@ -1,1 +1,44 @@
-"""snapshot."""
+"""Where rows land: staging, parts, manifest, publishing, lock, retention and verification.
+
+Knows no HTTP and no settings: what it needs is handed in as plain values.
+"""
+
+from exporter.snapshot.catalog import SnapshotInfo, read_manifest, snapshots
+from exporter.snapshot.destination import Destination
+from exporter.snapshot.hints import image_counts
+from exporter.snapshot.layout import StagedFile, new_snapshot_id
+from exporter.snapshot.lock import Lock
+from exporter.snapshot.manifest import Manifest, Requests, plain_row
+from exporter.snapshot.ndjson import write_ndjson
+from exporter.snapshot.parts import write_table
+from exporter.snapshot.prune import prune
+from exporter.snapshot.publish import check_free, planned, publish
+from exporter.snapshot.retention import Policy
+from exporter.snapshot.stage import Stage
+from exporter.snapshot.staging import Place, discard, open_place, staging_root
+
+__all__ = [
+    "Destination",
+    "Lock",
+    "Manifest",
+    "Place",
+    "Policy",
+    "Requests",
+    "SnapshotInfo",
+    "Stage",
+    "StagedFile",
+    "check_free",
+    "discard",
+    "image_counts",
+    "new_snapshot_id",
+    "open_place",
+    "plain_row",
+    "planned",
+    "prune",
+    "publish",
+    "read_manifest",
+    "snapshots",
+    "staging_root",
+    "write_ndjson",
+    "write_table",
+]

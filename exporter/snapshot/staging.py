@@ -13,6 +13,8 @@ from pathlib import Path
 import structlog
 
 from exporter.errors import OutputError, SettingsError
+from exporter.snapshot.destination import Destination
+from exporter.snapshot.folder import Folder
 from exporter.snapshot.journal import NAME
 from exporter.snapshot.parts import output_errors
 
@@ -39,15 +41,15 @@ class Place:
     resumed: bool
 
 
-def staging_root(output_url: str, local_output: Path | None, named: Path | None) -> Path:
+def staging_root(destination: Destination, named: Path | None) -> Path:
     """Return the folder that holds the staging folders of an output.
 
     It is `.staging` inside a local output, so that publishing is a rename; else, or where the
     settings name one, a folder of that output's own below the named or the cache folder.
     """
-    if named is None and local_output is not None:
-        return local_output / ".staging"
-    own = hashlib.sha256(output_url.encode()).hexdigest()[:16]
+    if named is None and isinstance(destination, Folder):
+        return destination.root / ".staging"
+    own = hashlib.sha256(destination.url.encode()).hexdigest()[:16]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return (named or cache / "registry-exporter").expanduser() / own
 
