@@ -29,7 +29,7 @@ _UNIT = 32
 """Bytes of an image's randomness that each of its blobs gets: as many as a SHA-256 has."""
 _FRACTIONS = (0, 1_000_000, 1_000, 1)
 """Resolutions of creation times, in nanoseconds: 0, 3, 6 or 9 fractional digits."""
-_BLOCK = 4
+_BLOCK = 16
 """So many images in a row share all layers but their own."""
 _BASE_AGE = 256
 """After so many images, a repository moves on to another base image."""
@@ -74,12 +74,12 @@ class ImageMaker:
         self._untagged = round(shape.untagged_share * 256)
         self._index = round(shape.index_share * 256)
         self._repeat = round(shape.repeat_share * 256)
-        # Of ten layers, four come with the base image, three are the repository's own and
-        # change from time to time, three are new with each image.
-        fresh = max(1, round(shape.layers * 0.3))
+        # Of ten layers, five come with the base image, three are the repository's own and
+        # change from time to time, two are new with each image.
+        fresh = max(1, round(shape.layers * 0.2))
         history = max(0, round(shape.layers * 0.3))
         self._base = max(0, shape.layers - fresh - history)
-        self._periods = tuple(_BLOCK**slot for slot in range(history, 0, -1))
+        self._periods = tuple(_BLOCK * 4**slot for slot in reversed(range(history)))
         # An image's randomness: a unit for itself, one for its config, one for each own layer.
         self._spread = 2 * fresh - 1
         units = 2 + self._spread

@@ -134,8 +134,6 @@ def parse_query(call: Call, given: Iterable[tuple[str, str]], *, descending: str
         if len(value) > call.longest.get(name, 20):
             raise invalid(f"{name} is longer than {call.longest.get(name, 20)} characters")
     values = {name: value for name, value in values.items() if value}
-    if "orderBy" in values and not call.sort_keys:
-        raise invalid("there is no parameter orderBy")
     if not _REPOSITORY.fullmatch(values.get("repositoryName", "x")):
         raise invalid("repositoryName does not have the form of one")
     scope_ids = [values[name] for name in call.scopes if name in values]

@@ -40,14 +40,12 @@ def vendor_id(prefix: str, seed: int, key: str) -> str:
     return prefix + seeded_bytes(seed, key, 17).translate(ID_TABLE).decode("ascii")
 
 
-@lru_cache(maxsize=8192)
-def _date(day: int) -> str:
-    return time.strftime("%Y-%m-%d", time.gmtime(day * DAY))
+_WITHIN_HOUR = tuple(f"{second // 60:02}:{second % 60:02}" for second in range(3600))
 
 
 @lru_cache(maxsize=65_536)
-def _minute(minute: int) -> str:
-    return f"{_date(minute // 1440)}T{minute // 60 % 24:02}:{minute % 60:02}"
+def _hour(hour: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:", time.gmtime(hour * 3600))
 
 
 def timestamp(second: int, nanosecond: int = 0) -> str:
@@ -55,15 +53,15 @@ def timestamp(second: int, nanosecond: int = 0) -> str:
 
     `second` counts from 1970 and must lie in the years 1000 to 9999.
     """
-    minute, rest = divmod(second, 60)
-    clock = f"{_minute(minute)}:{rest:02}"
+    hour, rest = divmod(second, 3600)
+    clock = _hour(hour) + _WITHIN_HOUR[rest]
     if not nanosecond:
         return clock + "Z"
-    if not nanosecond % 1_000_000:
-        return f"{clock}.{nanosecond // 1_000_000:03}Z"
-    if not nanosecond % 1000:
+    if nanosecond % 1000:
+        return f"{clock}.{nanosecond:09}Z"
+    if nanosecond % 1_000_000:
         return f"{clock}.{nanosecond // 1000:06}Z"
-    return f"{clock}.{nanosecond:09}Z"
+    return f"{clock}.{nanosecond // 1_000_000:03}Z"
 
 
 def apportion(total: int, weights: Sequence[float]) -> list[int]:

@@ -109,3 +109,19 @@ def largest_registry(estate: Estate) -> str:
     """The id of the registry with most images."""
     ids = [registry["id"] for registry in estate.registries()]
     return str(max(ids, key=lambda registry_id: len(estate.image_numbers(registry_id))))
+
+
+def ids(items: list[dict[str, Any]]) -> list[str]:
+    """The ids of some items, in their order."""
+    return [item["id"] for item in items]
+
+
+def always(kind: str, **more: object) -> Faults:
+    """One kind of fault, at the first attempt of every call."""
+    return Faults(rates={kind: 1.0}, in_a_row=1, **more)  # type: ignore[arg-type]
+
+
+async def page(caller: Caller, **given: object) -> Reply:
+    """The first page of the largest registry's images by name, or the page of a token."""
+    registry = largest_registry(caller.estate)
+    return await caller.get("images", registryId=registry, orderBy="name", pageSize=20, **given)
