@@ -86,10 +86,11 @@ def cut_page(listing: Listing, cursor: Cursor, size: int, oddity: Fault | None) 
     items: list[bytes] = []
     if oddity is Fault.CHANGED_TWICE and place and size > 1:
         items.append(_changed(listing.show(order[place - 1])))
-    while len(items) < size and place < len(order):
+    show, has, end = listing.show, listing.has, len(order)
+    while len(items) < size and place < end:
         number = order[place]
-        if listing.has(number):
-            items.append(listing.show(number))
+        if has(number):
+            items.append(show(number))
         place += 1
     if place < len(order):
         return Page(items, replace(cursor, place=place))

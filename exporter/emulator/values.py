@@ -43,9 +43,9 @@ def vendor_id(prefix: str, seed: int, key: str) -> str:
 _WITHIN_HOUR = tuple(f"{second // 60:02}:{second % 60:02}" for second in range(3600))
 
 
-@lru_cache(maxsize=65_536)
-def _hour(hour: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:", time.gmtime(hour * 3600))
+@lru_cache(maxsize=8192)
+def _date(day: int) -> str:
+    return time.strftime("%Y-%m-%dT", time.gmtime(day * DAY))
 
 
 def timestamp(second: int, nanosecond: int = 0) -> str:
@@ -53,8 +53,8 @@ def timestamp(second: int, nanosecond: int = 0) -> str:
 
     `second` counts from 1970 and must lie in the years 1000 to 9999.
     """
-    hour, rest = divmod(second, 3600)
-    clock = _hour(hour) + _WITHIN_HOUR[rest]
+    day, rest = divmod(second, DAY)
+    clock = f"{_date(day)}{rest // 3600:02}:{_WITHIN_HOUR[rest % 3600]}"
     if not nanosecond:
         return clock + "Z"
     if nanosecond % 1000:
