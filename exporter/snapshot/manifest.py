@@ -173,11 +173,26 @@ def columns_of(schema: pa.Schema) -> list[Column]:
     return [
         Column(
             name=field.name,
-            type=str(field.type),
+            type=type_name(field.type),
             description=(field.metadata or {}).get(b"description", b"").decode(),
         )
         for field in schema
     ]
+
+
+def type_name(type_: pa.DataType) -> str:
+    """Return a type in `DATA_MODEL.md`'s words: `int64`, `list<string>`, `timestamp[us, UTC]`.
+
+    Arrow's own text of a nested type has the names of its inner fields in it, which Parquet
+    readers change.
+    """
+    if pa.types.is_map(type_):
+        return f"map<{type_name(type_.key_type)},{type_name(type_.item_type)}>"
+    if pa.types.is_list(type_):
+        return f"list<{type_name(type_.value_type)}>"
+    if pa.types.is_timestamp(type_) and type_.tz:
+        return f"timestamp[{type_.unit}, {type_.tz}]"
+    return str(type_)
 
 
 def table_entry(name: str, files: list[File]) -> TableEntry:
