@@ -143,7 +143,8 @@ class Listings:
         fields = []
         if page.items:
             fields.append(b'"%b":[%b]' % (query.call.name.encode(), b",".join(page.items)))
-        if self._estate.shape.quirks.new_fields:
+        if self._estate.shape.quirks.new_fields and page.items:
+            # Not on an empty page: one with no key that is known is an error (API.md).
             fields.append(b'"newField":{"total":"12"}')
         if page.following is not None:
             # Tokens that do not expire do not tell the time, so that pages can be kept.

@@ -20,7 +20,7 @@ _SERVICES = (
     "gateway", "importer", "indexer", "ingest", "migrations", "notifier", "nginx", "proxy",
     "queue", "reports", "scheduler", "sidecar", "sync", "trainer", "webhook", "worker",
 )  # fmt: skip
-_FAMILY = ("app", "app-api", "app.api", "app/api", "app/api/v2", "app0", "app_api", "app__api")
+_FAMILY = ("app", "app-api", "app.api", "app/api", "app/api/v2", "app0", "app_api", "app-2")
 """Names whose order differs with the collation, and of which one is the beginning of another."""
 _FOLDER_STATES = ("ACTIVE", "ACTIVE", "ACTIVE", "ACTIVE", "PENDING_DELETION", "DELETING")
 _REGISTRY_STATES = ("ACTIVE", "ACTIVE", "ACTIVE", "ACTIVE", "CREATING", "DELETING")
