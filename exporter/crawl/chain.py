@@ -54,7 +54,8 @@ class ImagesChain:
     """The state of one chain of image pages; `repository` is None for a whole registry.
 
     `last_name` and `last_at` are the repository and the time of the last image that the chain has
-    dealt with; `by_name` and `by_time` say whether the promised order has held so far.
+    dealt with, `last_ids` the images at that time; `by_name` and `by_time` say whether the
+    promised order has held so far.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class ImagesChain:
         self.attempt = -1
         self.restarts = 0
         self.pages = 0
+        self.images = 0
         self.stopped = False
         """Others have covered the rest: what still arrives is dropped."""
         self.partner: ImagesChain | None = None
@@ -94,6 +96,7 @@ class ImagesChain:
         self.by_time = ordering.by_time
         self.last_name = ""
         self.last_at: datetime | None = None
+        self.last_ids: tuple[str, ...] = ()
         self.met = False
         """Another chain delivers all that follows: the page in hand is the last."""
 
@@ -121,6 +124,11 @@ class ImagesChain:
                 in_time = in_time and (after <= before if downwards else before <= after)
         self.by_name = self.by_name and order.by_name
         self.by_time = self.by_time and in_time
+        if (self.last_name, self.last_at) == (order.last, order.last_at):
+            # Ties that go on over pages: the ids of some are not enough, and too many to hold.
+            self.last_ids = self.last_ids + order.last_ids if order.last_ids else ()
+        else:
+            self.last_ids = order.last_ids
         self.last_name = order.last
         self.last_at = order.last_at
 

@@ -300,9 +300,11 @@ def _from_json(text: bytes) -> Images:
     fields["names"] = tuple(fields["names"])
     fields["cost"] = Cost(**fields["cost"])
     if order is not None:
-        fields["order"] = Order(**{**order, **_times(order, "first_at", "last_at")})
+        times = _times(order, "first_at", "last_at")
+        fields["order"] = Order(**{**order, **times, "last_ids": tuple(order["last_ids"])})
     if cut is not None:
-        fields["cut"] = Cut(**{**cut, **_times(cut, "created_from", "created_until")})
+        times = _times(cut, "created_from", "created_until")
+        fields["cut"] = Cut(**{**cut, **times, "but_not": tuple(cut["but_not"])})
     return Images(**fields)
 
 

@@ -6,15 +6,21 @@ claimed name is the boundary at which the chain from the front may stop.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable
 
 MIN_PAGES_LEFT = 3.0
-"""Pages the front must be expected to have left before its tail is stolen from: a short registry
-costs the fewest calls as one chain."""
+MIN_IMAGES_LEFT = 4000.0
+"""What the front must be expected to have left before its tail is stolen from. A short registry
+costs the fewest calls as one chain; and the chain, unlike claims, finds the images of repositories
+that are not listed, so the list is trusted only where much time is won by it."""
 MAX_REPOSITORIES_PER_PAGE = 20.0
 """Repositories on an average page above which listing them one by one costs too many calls for
 what it saves."""
+_LISTABLE = re.compile(
+    r"[a-z0-9]+(?:[._-][a-z0-9]+)*(?:/[a-z0-9]+(?:[._-][a-z0-9]+)*)*"
+)  # What `repositoryName` has to match (`API.md`, List calls).
 
 
 class Tail:
@@ -57,14 +63,19 @@ class Tail:
         passed = bisect_left(self._names, front_name) + 1
         return front_pages * max(self._end() - passed, 0) / passed
 
-    def worth_stealing(self, front_name: str, front_pages: int) -> bool:
-        """Say whether the last unclaimed repository is better listed alone, by a free slot."""
+    def worth_stealing(self, front_name: str, front_pages: int, front_images: int) -> bool:
+        """Say whether the last unclaimed repository is better listed alone, by a free slot.
+
+        The front is in `front_name` after `front_pages` pages with `front_images` images.
+        """
         last = self.last_unclaimed()
-        if last is None or last <= front_name:
+        if last is None or last <= front_name or not _LISTABLE.fullmatch(last):
             return False
         passed = bisect_left(self._names, front_name) + 1
+        pages_left = self.pages_left(front_name, front_pages)
         return (
-            self.pages_left(front_name, front_pages) >= MIN_PAGES_LEFT
+            pages_left >= MIN_PAGES_LEFT
+            and pages_left * front_images / front_pages >= MIN_IMAGES_LEFT
             and passed <= MAX_REPOSITORIES_PER_PAGE * front_pages
         )
 

@@ -36,7 +36,8 @@ log = structlog.get_logger()
 
 PATH = "/container-registry/v1/images"
 MIN_PAGES_BEFORE_BACK = 2
-"""Pages that show a repository to be long, before it is also walked from its back."""
+MIN_IMAGES_BEFORE_BACK = 2000
+"""What shows a repository to be long, before it is also walked from its back."""
 MAX_RESTARTS = 3
 """How often one chain begins anew because its page token expired."""
 
@@ -171,7 +172,7 @@ class Walk:
             and not front.done
             and front.by_name
             and front.pages
-            and self._tail.worth_stealing(front.last_name, front.pages)
+            and self._tail.worth_stealing(front.last_name, front.pages, front.images)
         ):
             return PageJob(self, self._claim(name))
         for chain in sorted(self._open, key=lambda one: -one.pages):
@@ -194,6 +195,7 @@ class Walk:
                 chain.check,
             )
             chain.pages += 1
+            chain.images += images.listed
             self._note(images)
             chain.chain.advance(images.next_token, items=images.listed)
         except Dropped as dropped:
@@ -248,7 +250,9 @@ class Walk:
     def _can_go_back(self, chain: ImagesChain) -> bool:
         if chain.mode is Mode.BACK or chain.partner is not None or chain.done:
             return False
-        if chain.pages < MIN_PAGES_BEFORE_BACK or not chain.by_time or chain.last_at is None:
+        if chain.pages < MIN_PAGES_BEFORE_BACK or chain.images < MIN_IMAGES_BEFORE_BACK:
+            return False
+        if not chain.by_time or chain.last_at is None:
             return False
         # The front may be joined in its last repository: everything behind it is claimed.
         last = self._trusted and self._tail.last_unclaimed() == chain.last_name
@@ -308,11 +312,12 @@ class Walk:
         if partner is None or not have_met(chain, partner) or order.first != order.last:
             return None
         if chain.mode is Mode.BACK:
-            return Cut(created_from=partner.last_at)
-        return Cut(created_until=partner.last_at)
+            return Cut(created_from=partner.last_at, but_not=partner.last_ids)
+        return Cut(created_until=partner.last_at, but_not=partner.last_ids)
 
     def _distrust(self, reason: str) -> None:
-        log.warning("split_given_up", registry_id=self.registry_id, reason=reason)
+        if self._tail.boundary is not None:
+            log.warning("split_given_up", registry_id=self.registry_id, reason=reason)
         self._trusted = False
         for chain in self._open:
             if chain.mode is not Mode.FRONT:

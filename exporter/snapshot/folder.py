@@ -108,7 +108,7 @@ class Folder(Destination):
             yield file
 
     @contextmanager
-    def fetched(self, path: str, working: Path) -> Iterator[Path]:  # noqa: ARG002 - it is local
+    def fetched(self, path: str, working: Path) -> Iterator[Path]:
         """See `Destination`."""
         if self.size(path) is None:
             raise OutputError(f"Cannot read {self.root / path}: there is no such file.")

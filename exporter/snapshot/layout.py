@@ -35,7 +35,7 @@ def new_snapshot_id(now: datetime) -> str:
 
 def check_snapshot_id(snapshot_id: str) -> str:
     """Return the id as it is; raises `SettingsError` for one that cannot be a path segment."""
-    if not _SNAPSHOT_ID.fullmatch(snapshot_id) or snapshot_id in ("latest",):
+    if not _SNAPSHOT_ID.fullmatch(snapshot_id) or snapshot_id == "latest":
         raise SettingsError(
             f"{snapshot_id!r} cannot be a snapshot id: 1 to 64 letters, digits, '.', '_' and '-' "
             "are wanted, the first a letter or a digit, and 'latest' is taken."

@@ -39,17 +39,23 @@ _IMAGE = pa.struct(
 )
 
 
+MAX_TIES = 64
+"""Images of one repository created in the same microsecond that are told apart by id."""
+
+
 @dataclass(frozen=True)
 class Cut:
     """Which images of a page to keep, because another listing delivers the others.
 
-    An image stays if its repository's name is before `names_before`, and it was created at or
-    after `created_from` and at or before `created_until`; None sets no bound.
+    An image stays if its repository's name is before `names_before`, it was created at or
+    after `created_from` and at or before `created_until` (None sets no bound), and its id is not
+    in `but_not`: images at the very time of a bound that the other listing has delivered.
     """
 
     names_before: str | None = None
     created_from: datetime | None = None
     created_until: datetime | None = None
+    but_not: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,8 @@ class Order:
     `by_name`: repository names never fall, compared as UTF-8. `rising` and `falling`: within
     one name, creation times never fall, or never rise; both are false where a time is missing.
     `first` and `last` are the repository names of the page's first and last image, `first_at`
-    and `last_at` their creation times.
+    and `last_at` their creation times. `last_ids` are the ids of the images of the last name
+    at the last time; empty if they are more than `MAX_TIES`.
     """
 
     by_name: bool
@@ -69,6 +76,7 @@ class Order:
     last: str
     first_at: datetime | None
     last_at: datetime | None
+    last_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,8 +115,8 @@ def decode_images(
     names = rows.field("name").dictionary_encode()
     created = parse_times(rows.field("createdAt"))
     met = tuple(name for name in names.dictionary.to_pylist() if name is not None)
-    order = _order(rows.field("name"), created) if listed else None
-    keep = _kept(names, created, wanted, cut)
+    order = _order(rows.field("id"), rows.field("name"), created) if listed else None
+    keep = _kept(rows.field("id"), names, created, wanted, cut)
     if keep is not None:
         rows, names, created = rows.filter(keep), names.filter(keep), created.filter(keep)
     images, layers, configs = _flatten(rows, names, created, cloud_id, folder_id)
@@ -116,6 +124,7 @@ def decode_images(
 
 
 def _kept(
+    ids: pa.StringArray,
     names: pa.DictionaryArray,
     created: pa.Array,
     wanted: Callable[[str], bool] | None,
@@ -132,6 +141,8 @@ def _kept(
         masks.append(pc.greater_equal(created, pa.scalar(cut.created_from, TIME)))
     if cut is not None and cut.created_until is not None:
         masks.append(pc.less_equal(created, pa.scalar(cut.created_until, TIME)))
+    if cut is not None and cut.but_not:
+        masks.append(pc.invert(pc.is_in(ids, pa.array(cut.but_not, pa.string()))))
     if not masks:
         return None
     keep = masks[0]
@@ -141,10 +152,11 @@ def _kept(
     return pc.fill_null(keep, wanted is None)
 
 
-def _order(names: pa.StringArray, created: pa.TimestampArray) -> Order:
+def _order(ids: pa.StringArray, names: pa.StringArray, created: pa.TimestampArray) -> Order:
     before, after = names[:-1], names[1:]
     same = pc.equal(before, after)
     elsewhere = pc.invert(same)
+    ties = ids.filter(pc.and_(pc.equal(names, names[-1]), pc.equal(created, created[-1])))
     return Order(
         by_name=_all(pc.less_equal(before, after)) and names.null_count == 0,
         rising=_all(pc.or_(elsewhere, pc.less_equal(created[:-1], created[1:])))
@@ -155,6 +167,7 @@ def _order(names: pa.StringArray, created: pa.TimestampArray) -> Order:
         last=names[-1].as_py() or "",
         first_at=_moment(created[0]),
         last_at=_moment(created[-1]),
+        last_ids=tuple(one for one in ties.to_pylist() if one) if len(ties) <= MAX_TIES else (),
     )
 
 

@@ -48,7 +48,7 @@ class ResourcesPage:
 
 
 def decode_resources(body: bytes, table: Table, parents: Parents) -> ResourcesPage:
-    """Decode one page of `clouds`, `folders`, `registries` or `repositories`; raises `PageError`."""
+    """Decode one page of clouds, folders, registries or repositories; raises `PageError`."""
     page = read_object(body, table.name)
     make = _ROWS[table.name]
     resources = []
