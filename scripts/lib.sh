@@ -1,0 +1,21 @@
+# What the scripts share: a virtual environment of the clone's own, made when it is missing or stale.
+# Sourced, not run: `. scripts/lib.sh; prepare dev`.
+
+# prepare EXTRA: make .venv with the pinned versions and the named extra ("" for none).
+prepare() {
+    extra=$1
+    python=${PYTHON:-python3}
+    if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        echo "Python 3.11 or newer is needed; set PYTHON to one (found: $("$python" -V 2>&1))." >&2
+        exit 2
+    fi
+    stamp=.venv/.installed-${extra:-base}
+    wanted=$(cat pyproject.toml scripts/constraints.txt | cksum)
+    if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
+        [ -x .venv/bin/python ] || "$python" -m venv .venv
+        echo "Installing into .venv …" >&2
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+            --constraint scripts/constraints.txt --editable ".${extra:+[$extra]}"
+        echo "$wanted" >"$stamp"
+    fi
+}
