@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -49,11 +50,7 @@ def snapshots(destination: Destination) -> list[SnapshotInfo]:
         else _info(read, is_latest=snapshot_id == latest)
         for snapshot_id, (_, read) in _read_all(destination).items()
     ]
-    # Two stable sorts: by id for equal starts and for the broken, then by start.
-    infos.sort(key=lambda info: info.snapshot_id, reverse=True)
-    return sorted(
-        infos, key=lambda info: info.started_at.timestamp() if info.started_at else float("inf")
-    )[::-1]
+    return sorted(infos, key=_age, reverse=True)
 
 
 def read_manifest(destination: Destination, snapshot_id: str) -> Manifest | None:
@@ -139,6 +136,10 @@ def _latest_id(destination: Destination) -> str | None:
         return None if data is None else Manifest.parse(data, LATEST).snapshot_id
     except IntegrityError:
         return None
+
+
+def _age(info: SnapshotInfo) -> tuple[float, str]:
+    return (info.started_at.timestamp() if info.started_at else -math.inf, info.snapshot_id)
 
 
 def _info(manifest: Manifest, *, is_latest: bool) -> SnapshotInfo:

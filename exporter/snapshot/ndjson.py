@@ -22,11 +22,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from isal import isal_zlib
 
+from exporter.errors import OutputError
 from exporter.snapshot.layout import StagedFile, staged_path
 from exporter.snapshot.parts import fsync, output_errors
 from exporter.tables import Table
 
-FILE_BYTES = 480 * 1024 * 1024
+FILE_BYTES = 448 * 1024 * 1024
 """File size at which a part is closed and the next begun; the contract's limit is 512 MB."""
 _BATCH_ROWS = 8192
 _BATCH_BYTES = 4 * 1024 * 1024
@@ -84,10 +85,16 @@ def json_lines(batch: pa.RecordBatch) -> memoryview:
 def _batches(parts: Sequence[Path], table: Table) -> Iterator[pa.RecordBatch]:
     names = table.schema.names
     for path in parts:
-        # Neither read ahead nor decoded on many threads: that holds whole row groups.
-        with pq.ParquetFile(path, pre_buffer=False) as file:
-            for batch in file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False):
-                yield from _bounded(batch)
+        try:
+            # Neither read ahead nor decoded on many threads: that holds whole row groups.
+            with pq.ParquetFile(path, pre_buffer=False) as file:
+                for batch in file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False):
+                    yield from _bounded(batch)
+        except pa.ArrowException as error:
+            raise OutputError(
+                f"The staged part {path} cannot be read ({error}): start the snapshot over with "
+                "--fresh."
+            ) from error
 
 
 def _bounded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

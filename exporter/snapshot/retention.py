@@ -105,7 +105,7 @@ def choose(snapshots: Sequence[SnapshotInfo], policy: Policy) -> Choice:
     for _, info in dated:
         if info.status == "complete":
             break
-        reasons[info.snapshot_id].append("partial, no newer complete")
+        reasons[info.snapshot_id].append("no newer complete")
     reasons |= {info.snapshot_id: ["broken"] for info in snapshots if info.started_at is None}
     return Choice(
         keep=tuple(Kept(name, tuple(why)) for name, why in reasons.items() if why),

@@ -252,8 +252,8 @@ def test_a_publication_killed_after_any_step_is_truthful_and_can_be_finished(
     formats: tuple[Format, ...] = ("parquet",) if existing else ("parquet", "ndjson")
     staging = tmp_path / "template/staging"
     if existing:
-        out = Destination.open(str(tmp_path / "template/out"))
-        publish(out, draft("first"), stage(staging, formats=formats), staging=staging)
+        template = Destination.open(str(tmp_path / "template/out"))
+        publish(template, draft("first"), stage(staging, formats=formats), staging=staging)
         shutil.rmtree(staging)
     staged = stage(staging, mark="b", formats=formats)
     (tmp_path / "draft.json").write_bytes(
