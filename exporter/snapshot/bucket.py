@@ -1,6 +1,7 @@
 """An object store as a destination, through PyArrow's file systems: S3 and Google Cloud Storage.
 
-An object appears when its upload ends, so every write is atomic by itself.
+An object appears when its upload ends, so every write is atomic by itself. Every stream is opened
+with `compression=None`: left to itself, PyArrow compresses what goes to a name with `.gz` again.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Bucket(Destination):
         """See `Destination`; buckets are not created."""
         probe = f"{self._root}/.writable-{os.getpid()}"
         with output_errors(f"write to {self.url}"):
-            with self._files.open_output_stream(probe) as stream:
+            with self._files.open_output_stream(probe, compression=None) as stream:
                 stream.write(b"writable\n")
             self._files.delete_file(probe)
 
@@ -73,7 +74,7 @@ class Bucket(Destination):
         """See `Destination`."""
         with output_errors(f"read {self.url}/{path}"):
             try:
-                with self._files.open_input_stream(self._at(path)) as stream:
+                with self._files.open_input_stream(self._at(path), compression=None) as stream:
                     return cast("bytes", stream.read())
             except FileNotFoundError:
                 return None
@@ -82,7 +83,7 @@ class Bucket(Destination):
         """See `Destination`."""
         with (
             output_errors(f"write {self.url}/{path}"),
-            self._files.open_output_stream(self._at(path)) as stream,
+            self._files.open_output_stream(self._at(path), compression=None) as stream,
         ):
             stream.write(data)
 
@@ -91,7 +92,7 @@ class Bucket(Destination):
         with (
             output_errors(f"write {self.url}/{path}"),
             source.open("rb") as file,
-            self._files.open_output_stream(self._at(path)) as stream,
+            self._files.open_output_stream(self._at(path), compression=None) as stream,
         ):
             while chunk := file.read(_CHUNK):
                 stream.write(chunk)
