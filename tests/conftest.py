@@ -1,0 +1,48 @@
+"""Fixtures for tests of the whole program: a served cloud, and the command to run against it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+pytest.register_assert_rewrite("tests.oracle", "tests.e2e")
+
+from exporter.emulator import Behaviour, Estate, Faults, Shape  # noqa: E402 - after the rewrite
+from tests.e2e.clouds import SMALL, Cloud  # noqa: E402
+from tests.e2e.commands import Exporter  # noqa: E402
+
+
+class ServeCloud(Protocol):
+    """Serves an estate until the test ends."""
+
+    def __call__(
+        self,
+        estate: Estate | Shape = SMALL,
+        behaviour: Behaviour | None = None,
+        faults: Faults | None = None,
+    ) -> Cloud: ...
+
+
+@pytest.fixture
+def serve_cloud() -> Iterator[ServeCloud]:
+    """Return a function that serves an estate, with behaviour and faults, until the test ends."""
+    with ExitStack() as stack:
+
+        def serve(
+            estate: Estate | Shape = SMALL,
+            behaviour: Behaviour | None = None,
+            faults: Faults | None = None,
+        ) -> Cloud:
+            return stack.enter_context(Cloud(estate, behaviour, faults))
+
+        yield serve
+
+
+@pytest.fixture
+def exporter_for(tmp_path: Path) -> Callable[[Cloud | None], Exporter]:
+    """Return a function that makes the command for a cloud, in the test's own empty folder."""
+    return lambda cloud: Exporter(tmp_path, cloud)
