@@ -1,0 +1,56 @@
+"""The tree of commands, and `main`, which the operating system starts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from exporter.cli.commands.export import export
+
+app = typer.Typer(
+    name="registry-exporter",
+    # Plain help: rich would take longer to load than all the rest of `--help`.
+    rich_markup_mode=None,
+    # Typer's own tracebacks show local variables, and those may hold a token.
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(export)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from exporter import __version__  # noqa: PLC0415 - it takes a moment to find out
+
+        typer.echo(f"registry-exporter {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Take a complete inventory of the container images in a Container Registry.
+
+    Asks the list API of a Nebius or Yandex Cloud Container Registry, and publishes what it
+    finds as a snapshot of Parquet and NDJSON tables, with size totals and a manifest.
+
+    \b
+    No cloud at hand?   registry-exporter demo
+    With one:           export REGISTRY_IAM_TOKEN=…
+                        registry-exporter plan
+                        registry-exporter export --output ./snapshots
+    """  # noqa: D301 - \b keeps a paragraph's lines as they are
+
+
+def main() -> None:
+    """Run the command that `sys.argv` names, and exit with its code (`exporter.errors`)."""
+    app(prog_name="registry-exporter")

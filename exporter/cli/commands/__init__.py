@@ -1,0 +1,1 @@
+"""The commands, a module each: flags and help, and nothing imported that `--help` does not need."""

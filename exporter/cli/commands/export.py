@@ -1,0 +1,99 @@
+"""`export`: take an inventory and publish it as a snapshot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from exporter.cli import options
+from exporter.cli.failures import reported
+
+
+def export(
+    config: options.Config = None,
+    snapshot_id: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", help="The snapshot's id; by default its start, 20261123T020000Z."
+        ),
+    ] = None,
+    output: options.Output = None,
+    format_: Annotated[
+        list[options.Format] | None,
+        typer.Option(
+            "--format",
+            metavar="parquet|ndjson",
+            help="May be repeated; both by default. [output.formats]",
+        ),
+    ] = None,
+    concurrency: options.Concurrency = None,
+    cloud: options.Clouds = None,
+    folder: options.Folders = None,
+    registry: options.Registries = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace a snapshot that has this id already.")
+    ] = False,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Start over, and do not go on with what is unfinished."),
+    ] = False,
+    wait: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="How long to wait for another run on this output, such as 10m."
+        ),
+    ] = None,
+    log_format: options.LogFormatChoice = None,
+    log_level: options.LogLevelChoice = None,
+    quiet: options.Quiet = False,
+    metrics_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="Write Prometheus metrics here, for the textfile collector."
+        ),
+    ] = None,
+    summary_json: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Write the summary here as JSON; - is stdout."),
+    ] = None,
+    debug: options.Debug = False,
+) -> None:
+    """Take an inventory and publish it as a snapshot.
+
+    Flags win over the environment (REGISTRY_EXPORTER__LIMITS__CONCURRENCY=8), which wins over
+    the file. A run that was stopped or killed is gone on with by the same command.
+
+    \b
+    Examples:
+      registry-exporter export --config cron.yaml --metrics-file /var/lib/node_exporter/re.prom
+      registry-exporter export --registry crp1abc --format parquet --output s3://bucket/images
+
+    \b
+    Exit codes:
+      0 complete              1 failed, nothing published
+      2 usage or settings     3 published, but partial
+      4 credentials refused   5 the output cannot be written
+      11 another run holds the output
+      130 interrupted, 143 terminated: what was staged is kept
+    """  # noqa: D301 - \b keeps a paragraph's lines as they are
+    with reported(debug):
+        from exporter.cli.exporting import Showing, Wishes, export_and_show  # noqa: PLC0415
+        from exporter.settings import load_settings  # noqa: PLC0415
+
+        settings = load_settings(
+            config,
+            options.settings_flags(
+                output=output,
+                formats=format_,
+                concurrency=concurrency,
+                clouds=cloud,
+                folders=folder,
+                registries=registry,
+            ),
+        )
+        wishes = Wishes(snapshot_id, replace, fresh, options.seconds(wait))
+        showing = Showing(log_format, log_level, quiet, debug, metrics_file, summary_json)
+        code = export_and_show(settings, wishes, showing)
+    raise typer.Exit(code)

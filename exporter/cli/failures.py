@@ -1,0 +1,60 @@
+"""How errors end a command: one sentence on stderr, an exit code, a traceback only if asked for."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from exporter.cli.redact import redact
+from exporter.errors import ExporterError
+
+
+@contextmanager
+def reported(debug: bool) -> Iterator[None]:
+    """Turn an error of the body into its sentence, and into `typer.Exit` with its exit code.
+
+    `debug` adds the traceback. No traceback has local variables in it, and what looks like a
+    secret is blotted out.
+    """
+    try:
+        yield
+    except (typer.Exit, BrokenPipeError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it ends as a sentence
+        report(error, debug=debug)
+        raise typer.Exit(exit_code(error)) from None
+
+
+def exit_code(error: Exception) -> int:
+    """Return what the command ends with: the error's own code, or 1 for a bug."""
+    return error.exit_code if isinstance(error, ExporterError) else 1
+
+
+def report(error: Exception, *, debug: bool) -> None:
+    """Write an error to stderr as a sentence, with its traceback if `debug`."""
+    if debug:
+        sys.stderr.write(redact("".join(traceback.format_exception(error))))
+    complain(sentence(error))
+
+
+def sentence(error: Exception) -> str:
+    """Return what an error says to a person."""
+    if isinstance(error, ExporterError):
+        return redact(str(error))
+    advice = "run the command again with --debug, and report what it prints"
+    return redact(f"This is a bug, {advice}: {type(error).__name__}: {_first_line(error)}")
+
+
+def complain(text: str) -> None:
+    """Write a sentence to stderr under the command's name, a line of it at a time."""
+    for line in text.splitlines():
+        sys.stderr.write(f"registry-exporter: {line}\n")
+    sys.stderr.flush()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or "without a message."

@@ -1,0 +1,97 @@
+"""Logging: structlog's events as JSON lines or for a console, on stderr, without secrets.
+
+Every event has `timestamp` (RFC 3339, UTC), `level` and `event`; those of a run also have
+`run_id` and `snapshot_id`, which the run binds as context variables. What libraries log through
+the standard library, and Python's warnings, come out the same way.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from exporter.cli.options import LogFormat, LogLevel
+from exporter.cli.redact import BLOT, is_secret_key, redact
+
+
+def configure_logs(format_: LogFormat, level: LogLevel) -> None:
+    """Write events of at least this level to stderr from now on."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
+        # A plain traceback: one with local variables could show a token.
+        structlog.processors.format_exc_info,
+        without_secrets,
+    ]
+    renderer = _renderer(format_)
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(_stderr()),
+    )
+    handler = logging.StreamHandler(_stderr())
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            foreign_pre_chain=shared,
+        )
+    )
+    # What others have to say is of use to who looks for a fault, and noise to everyone else.
+    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+    logging.captureWarnings(capture=True)
+
+
+def without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Blot out what must not be logged: by its key, by its type, or by what it looks like."""
+    return {name: _clean(name, value) for name, value in event.items()}
+
+
+def _clean(name: str, value: Any) -> Any:
+    if is_secret_key(name):
+        return BLOT
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {key: _clean(str(key), inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(name, inner) for inner in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return redact(str(value))
+
+
+def _renderer(format_: LogFormat) -> Processor:
+    if format_ is LogFormat.JSON:
+        return structlog.processors.JSONRenderer(serializer=_to_json)
+    return structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(),
+        timestamp_key="timestamp",
+        exception_formatter=structlog.dev.plain_traceback,
+    )
+
+
+def _to_json(event: EventDict, **_: object) -> str:
+    first = {name: event[name] for name in ("timestamp", "level", "event") if name in event}
+    return orjson.dumps({**first, **event}, default=str).decode()
+
+
+class _Stderr:
+    """Whatever `sys.stderr` is at the moment: a progress display puts itself in its place."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def _stderr() -> TextIO:
+    return _Stderr()  # type: ignore[return-value] # loggers write and flush, and do nothing else

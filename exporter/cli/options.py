@@ -1,0 +1,119 @@
+"""The flags that several commands share, and what their texts mean."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from exporter.errors import SettingsError
+
+
+class Format(StrEnum):
+    """A format that tables are written in."""
+
+    PARQUET = "parquet"
+    NDJSON = "ndjson"
+
+
+class LogFormat(StrEnum):
+    """How log events are written."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """The least important events that are written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="The settings, as YAML; without it they come from the environment.",
+    ),
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="URL",
+        help="Where the snapshots are: a path, file://, s3:// or gs://. [output.url]",
+    ),
+]
+Folders = Annotated[
+    list[str] | None,
+    typer.Option("--folder", metavar="ID", help="Only this folder; may be repeated."),
+]
+Registries = Annotated[
+    list[str] | None,
+    typer.Option("--registry", metavar="ID", help="Only this registry; may be repeated."),
+]
+Clouds = Annotated[
+    list[str] | None,
+    typer.Option("--cloud", metavar="ID", help="Only this cloud; may be repeated."),
+]
+Concurrency = Annotated[
+    int | None,
+    typer.Option("--concurrency", metavar="N", help="The most calls at once. [limits.concurrency]"),
+]
+LogFormatChoice = Annotated[
+    LogFormat | None,
+    typer.Option("--log-format", help="By default console on a terminal, json elsewhere."),
+]
+LogLevelChoice = Annotated[
+    LogLevel | None,
+    typer.Option(
+        "--log-level", help="By default info, and warning where progress is shown instead."
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
+
+
+def settings_flags(
+    *,
+    output: str | None = None,
+    formats: list[Format] | None = None,
+    concurrency: int | None = None,
+    folders: list[str] | None = None,
+    registries: list[str] | None = None,
+    clouds: list[str] | None = None,
+) -> dict[str, Any]:
+    """Return flags as `load_settings` takes them: nested as the file is, the given ones only."""
+    told: dict[str, dict[str, Any]] = {
+        "output": {"url": output, "formats": [one.value for one in formats or ()]},
+        "limits": {"concurrency": concurrency},
+        "scope": {"folders": folders, "registries": registries, "clouds": clouds},
+    }
+    return {
+        section: given
+        for section, flags in told.items()
+        if (given := {name: flag for name, flag in flags.items() if flag not in (None, [])})
+    }
+
+
+def seconds(wait: str | None) -> float:
+    """Return the seconds of `--wait`: `90`, `90s`, `10m`; raises `SettingsError`."""
+    if wait is None:
+        return 0.0
+    from exporter.settings.model import parse_duration  # noqa: PLC0415 - `--help` does not need it
+
+    try:
+        duration = parse_duration(wait)
+    except ValueError as error:
+        raise SettingsError(f"--wait {wait}: {error}.") from None
+    return duration.total_seconds() if isinstance(duration, timedelta) else float(wait)

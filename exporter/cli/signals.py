@@ -1,0 +1,86 @@
+"""SIGINT and SIGTERM: the run is cancelled, what is staged is kept, the process ends in time.
+
+The first signal cancels the run. If it has not ended three seconds later (a thread may be in the
+middle of a large file), the process leaves at once, as it does at a second signal: whatever the
+moment, the staging is safe to go on with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any, NoReturn, Self
+
+GRACE = 3.0
+"""Seconds between a signal and the end of the process at the latest."""
+KEPT = "what was staged is kept: the same command, without --fresh, goes on with it"
+
+_SHOW_CURSOR = b"\x1b[?25h"
+
+
+class Signals:
+    """Watches for SIGINT and SIGTERM inside its `with` block, in the main thread.
+
+    `received` is the number of the signal that came, if one did.
+    """
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._deadline: threading.Timer | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        """Take the signals over."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give the signals back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    def cancel_at_signal(self, task: asyncio.Task[Any]) -> None:
+        """Cancel this task of the running loop when a signal comes."""
+        self._task, self._loop = task, asyncio.get_running_loop()
+
+    @property
+    def exit_code(self) -> int:
+        """What the process ends with after a signal: 130 or 143."""
+        return 128 + (self.received or signal.SIGINT)
+
+    @property
+    def message(self) -> str:
+        """What happened, in a sentence."""
+        name = (self.received or signal.SIGINT).name
+        return f"Stopped by {name}; {KEPT}."
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self.received is not None:
+            self._leave()
+        self.received = signal.Signals(number)
+        self._deadline = threading.Timer(GRACE, self._leave)
+        self._deadline.daemon = True
+        self._deadline.start()
+        if self._task is None or self._loop is None:
+            raise KeyboardInterrupt
+        self._loop.call_soon_threadsafe(self._task.cancel)
+
+    def _leave(self) -> NoReturn:
+        # Neither sys.stderr nor rich: a thread that is stuck may hold their locks.
+        if os.isatty(2):
+            os.write(2, _SHOW_CURSOR + b"\n")
+        os.write(2, f"registry-exporter: {self.message}\n".encode())
+        os._exit(self.exit_code)
