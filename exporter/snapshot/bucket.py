@@ -118,12 +118,20 @@ class Bucket(Destination):
         )
 
     def delete(self, path: str) -> None:
-        """See `Destination`; a bucket has no folders, so none is left empty."""
+        """See `Destination`; an empty snapshot's folder is a marker object, and goes as well."""
+        folder = self._at(path.rpartition("/")[0])
         with output_errors(f"remove {self.url}/{path}"):
             try:
                 self._files.delete_file(self._at(path))
             except FileNotFoundError:
                 return
+            # PyArrow puts a marker where the last file of a folder was, and readers would take
+            # it for an empty partition. Other folders keep theirs: this removes whatever has
+            # come into the folder meanwhile, which only a snapshot's own folder is safe from.
+            if "/snapshot_id=" in folder and not self._files.get_file_info(
+                fs.FileSelector(folder, allow_not_found=True)
+            ):
+                self._files.delete_dir(folder)
 
     @contextmanager
     def open_input(self, path: str) -> Iterator[BinaryIO]:

@@ -32,7 +32,7 @@ class Folder(Destination):
         """See `Destination`."""
         probe = f".writable-{os.getpid()}"
         with output_errors(f"write to the output folder {self.root}"):
-            self._make_folder(self.root)
+            make_folder(self.root)
             self._write(self.root / probe, b"")
             (self.root / probe).unlink()
 
@@ -47,14 +47,14 @@ class Folder(Destination):
     def write_atomically(self, path: str, data: bytes) -> None:
         """See `Destination`."""
         with output_errors(f"write {self.root / path}"):
-            self._make_folder((self.root / path).parent)
+            make_folder((self.root / path).parent)
             self._write(self.root / path, data)
 
     def move_in(self, source: Path, path: str) -> None:
         """See `Destination`; a rename where source and folder share a file system."""
         target = self.root / path
         with output_errors(f"write {target}"):
-            self._make_folder(target.parent)
+            make_folder(target.parent)
             source.chmod(source.stat().st_mode & 0o644)
             fsync(source)
             try:
@@ -114,16 +114,6 @@ class Folder(Destination):
             raise OutputError(f"Cannot read {self.root / path}: there is no such file.")
         yield self.root / path
 
-    def _make_folder(self, folder: Path) -> None:
-        # `mkdir(parents=True)` gives parents the default mode, so each is made by itself; a
-        # folder survives a power loss once its parent is synced.
-        missing = [one for one in (folder, *folder.parents) if not one.exists()]
-        for one in reversed(missing):
-            one.mkdir(mode=0o755, exist_ok=True)
-            fsync(one.parent)
-        if not folder.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(folder))
-
     def _write(self, target: Path, content: bytes | BinaryIO) -> None:
         temporary = target.with_name(f".{target.name}.{os.getpid()}{TEMPORARY}")
         try:
@@ -141,3 +131,15 @@ class Folder(Destination):
                 temporary.unlink()
             raise
         fsync(target.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents durably, each with mode 0755 or less; raises `OSError`."""
+    # `mkdir(parents=True)` would give parents the default mode, which others may write to
+    # under a lax umask; and a folder survives a power loss once its parent is synced.
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir(mode=0o755, exist_ok=True)
+        fsync(one.parent)
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(folder))

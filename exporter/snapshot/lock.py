@@ -24,6 +24,7 @@ import orjson
 
 from exporter.errors import LockedError
 from exporter.snapshot.destination import output_errors
+from exporter.snapshot.folder import make_folder
 
 NAME = ".lock"
 _SIZE = 1024
@@ -62,7 +63,7 @@ class Lock:
     def __enter__(self) -> Self:
         """Acquire the lock."""
         with output_errors(f"lock {self._path}"):
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(self._path.parent)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 self._acquire(descriptor)

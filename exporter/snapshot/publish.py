@@ -100,7 +100,7 @@ def _carry_out(destination: Destination, plan: Plan, staging: Path, tell: OnStep
     digest = sha256(data)
     current = destination.read(path)
     found = None if current is None else sha256(current)
-    if found not in (digest, plan.replaced_sha256):
+    if found not in (None, digest, plan.replaced_sha256):
         raise SettingsError(
             f"Snapshot {manifest.snapshot_id} already exists in {destination.url} and is not the "
             "one that was there when publishing began: use another --snapshot-id."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,13 +15,13 @@ from pyarrow import fs
 from exporter.errors import OutputError
 from exporter.snapshot.catalog import snapshots
 from exporter.snapshot.destination import Destination, Entry
-from exporter.snapshot.layout import LATEST
+from exporter.snapshot.layout import LATEST, Format
 from exporter.snapshot.manifest import Manifest
 from exporter.snapshot.publish import publish
 from exporter.snapshot.retention import remove
 from exporter.snapshot.verify import verify_files
 from exporter.snapshot.verify_rows import verify_rows
-from tests.snapshot.world import START, draft, stage
+from tests.snapshot.world import START, UNMEASURED, draft, stage
 
 SERVER = """
 import sys
@@ -42,6 +43,7 @@ def endpoint() -> Iterator[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        env=UNMEASURED,
         text=True,
     ) as process:
         assert process.stdout is not None
@@ -66,6 +68,13 @@ def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtu
     )
     store.create_dir(name)
     return name
+
+
+def _folders(bucket: str) -> list[str]:
+    """Return what tools that go by folders would find, empty ones included."""
+    host = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
+    store = fs.S3FileSystem(scheme="http", endpoint_override=host, region="us-east-1")
+    return [info.path for info in store.get_file_info(fs.FileSelector(bucket, recursive=True))]
 
 
 def test_a_bucket_keeps_files_as_a_folder_does(bucket: str, tmp_path: Path) -> None:
@@ -105,12 +114,13 @@ def test_a_snapshot_is_published_verified_replaced_and_removed_in_a_bucket(
     bucket: str, tmp_path: Path
 ) -> None:
     destination = Destination.open(f"s3://{bucket}/inventory")
-    for day, mark in enumerate("ab"):
+    attempts: list[tuple[str, list[Format]]] = [("a", ["parquet"]), ("b", ["parquet", "ndjson"])]
+    for day, (mark, formats) in enumerate(attempts):
         staging = tmp_path / mark
         manifest = publish(
             destination,
             draft("first", started_at=START + timedelta(day)),
-            stage(staging, mark=mark),
+            stage(staging, mark=mark, formats=formats),
             staging=staging,
             replace=day > 0,
         )
@@ -125,3 +135,4 @@ def test_a_snapshot_is_published_verified_replaced_and_removed_in_a_bucket(
     assert [info.is_latest for info in snapshots(destination)] == [True]
     remove(destination, ["first"])
     assert destination.list("") == []
+    assert not any("snapshot_id" in folder for folder in _folders(bucket))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from exporter.snapshot.ndjson import write_ndjson
 from exporter.snapshot.parts import write_table
 from exporter.tables import TABLES
 
+UNMEASURED = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
+"""An environment for processes that fork and are killed: they would ruin coverage's files."""
 START = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 
 
