@@ -12,9 +12,9 @@ What always holds:
 5. A congestion event halves the level at most once: failures of calls that began before the last
    event tell nothing new and do not count again.
 6. A stray failure is no congestion. Failures add up and good answers wear them off; an event is
-   three failures more than `TOLERATED` of the answers. Otherwise the few 503s that any large
-   service gives at random would keep the level near the floor (for TCP, which halves on every
-   loss, Mathis et al. 1997 put it at 1.2/√share of loss: 12 slots at 1%).
+   five 429s, or three 503s and timeouts, more than `TOLERATED` of the answers. Otherwise the few
+   503s that any large service gives at random would keep the level near the floor (for TCP, which
+   halves on every loss, Mathis et al. 1997 put it at 1.2/√share of loss: 12 slots at 1%).
 
 Two kinds of trouble are told apart. A 429 says *too fast*: the first such event also teaches the
 pace a rate, and from then on a 429 lowers the rate and leaves the slots alone, since few slots
@@ -38,7 +38,8 @@ INITIAL_LEVEL = 16
 """Slots at the beginning; two round trips later there may be four times as many."""
 TOLERATED = 0.02
 """Share of failed answers that is taken for noise."""
-_EVIDENCE = 3.0
+_ENOUGH_REFUSALS = 5.0
+_ENOUGH_OVERLOADS = 3.0
 
 _log = structlog.get_logger(__name__)
 
@@ -66,11 +67,10 @@ class LimiterStatistics:
 class Slot:
     """Permission for one call. Its holder says how the call went; saying nothing is allowed."""
 
-    def __init__(self, limiter: Limiter, number: int, sample: Sample) -> None:
+    def __init__(self, limiter: Limiter, sample: Sample) -> None:
         self._limiter = limiter
-        self.number = number
-        """How many calls began before this one."""
         self.sample = sample
+        """The call as the pace sees it."""
 
     def good(self) -> None:
         """The host answered as it should."""
@@ -108,7 +108,8 @@ class Limiter:
         self._events = 0
         self._event_at = 0
         """Number of the first call begun after the last congestion event."""
-        self._evidence = 0.0
+        self._refusals = 0.0
+        self._overloads = 0.0
 
     @property
     def spare(self) -> bool:
@@ -143,7 +144,7 @@ class Limiter:
             yield slot
         finally:
             self._in_use -= 1
-            self._pace.busy(asyncio.get_running_loop().time(), self._busy)
+            self._tell_pace()
             self._give()
 
     def hold(self, seconds: float) -> None:
@@ -152,17 +153,20 @@ class Limiter:
         if seconds > 0 and until > (self._held_until or 0.0):
             self._held_until = until
             self._pace.held(seconds)
+            self._tell_pace()
             _log.warning("host_held", host=self._host, seconds=round(seconds, 3))
 
-    @property
-    def _busy(self) -> bool:
-        return self._in_use > 0 or bool(self._waiters)
+    def _tell_pace(self) -> None:
+        wanted = self._in_use > 0 or bool(self._waiters)
+        self._pace.run_clocks(
+            asyncio.get_running_loop().time(), wanting=wanted, held=self._held_until is not None
+        )
 
     async def _enter(self) -> Slot:
         loop = asyncio.get_running_loop()
-        self._pace.busy(loop.time(), True)
         waiter: asyncio.Future[Slot] = loop.create_future()
         self._waiters.append(waiter)
+        self._tell_pace()
         self._give()
         try:
             return await waiter
@@ -171,7 +175,7 @@ class Limiter:
                 self._in_use -= 1
             else:
                 self._waiters.remove(waiter)
-            self._pace.busy(loop.time(), self._busy)
+            self._tell_pace()
             self._give()
             raise
 
@@ -184,6 +188,7 @@ class Limiter:
         now = loop.time()
         if self._held_until is not None and now >= self._held_until:
             self._held_until = None
+            self._tell_pace()
         while self._waiters and self._in_use < int(self._level):
             may_start = max(self._held_until or now, self._pace.next_start)
             if may_start > now:
@@ -196,14 +201,14 @@ class Limiter:
                 continue
             self._in_use += 1
             full = self._in_use >= self._concurrency
-            waiter.set_result(Slot(self, self._started, self._pace.start(now, full=full)))
+            waiter.set_result(Slot(self, self._pace.start(now, full=full)))
             self._started += 1
 
     def _good(self, slot: Slot) -> None:
-        now = asyncio.get_running_loop().time()
-        self._pace.accepted(slot.sample, now, self._in_use)
-        self._evidence = max(0.0, self._evidence - TOLERATED)
-        if slot.number < self._event_at or self._in_use < int(self._level):
+        self._pace.accepted(slot.sample, self._in_use)
+        self._refusals = max(0.0, self._refusals - TOLERATED)
+        self._overloads = max(0.0, self._overloads - TOLERATED)
+        if not self._is_news(slot) or self._in_use < int(self._level):
             return
         doubling = self._level < self._additive_from
         self._level = min(
@@ -212,34 +217,34 @@ class Limiter:
 
     def _refused(self, slot: Slot) -> None:
         now = asyncio.get_running_loop().time()
-        learned = self._pace.learned is not None
-        self._pace.refused(slot.sample, now)
-        if learned:
+        self._pace.failed(slot.sample)
+        if self._pace.learned is not None:
             if self._pace.slow_down(slot.sample, now, self._in_use):
                 self._event("rate")
-        elif self._convinced(slot):
-            self._pace.learn(slot.sample, now, self._in_use)
-            # The pace protects the host from here on, so that slots may come back fast.
-            self._additive_from = self._level
-            self._level = max(1.0, self._level / 2)
-            self._event("slots and rate")
+        elif self._is_news(slot):
+            self._refusals += 1.0
+            if self._refusals >= _ENOUGH_REFUSALS:
+                self._pace.learn(slot.sample, now, self._in_use)
+                # The pace protects the host from here on, so the slots may come back fast.
+                self._additive_from = self._level
+                self._level = max(1.0, self._level / 2)
+                self._event("slots and rate")
 
     def _overloaded(self, slot: Slot) -> None:
-        self._pace.troubled(slot.sample)
-        if self._convinced(slot):
-            self._level = self._additive_from = max(1.0, self._level / 2)
-            self._event("slots")
+        self._pace.failed(slot.sample)
+        if self._is_news(slot):
+            self._overloads += 1.0
+            if self._overloads >= _ENOUGH_OVERLOADS:
+                self._level = self._additive_from = max(1.0, self._level / 2)
+                self._event("slots")
 
-    def _convinced(self, slot: Slot) -> bool:
-        if slot.number < self._event_at:
-            return False
-        self._evidence += 1.0
-        return self._evidence >= _EVIDENCE
+    def _is_news(self, slot: Slot) -> bool:
+        return slot.sample.number >= self._event_at
 
     def _event(self, what: str) -> None:
         self._events += 1
         self._event_at = self._started
-        self._evidence = 0.0
+        self._refusals = self._overloads = 0.0
         rate = self._pace.rate
         _log.info(
             "limiter_lowered",

@@ -1,32 +1,33 @@
 """How fast calls to one host may start: a fixed ceiling, and a rate learned from its refusals.
 
 A service that allows R calls a second counts them in a token bucket and answers 429 past it. R is
-not told, so it is measured: between two moments at which the bucket was empty, exactly
-R × elapsed calls were accepted. From a congestion event on the rate is
+not told, so it is measured: between two moments at which the bucket was empty, R × elapsed calls
+were accepted. From a congestion event on the rate is
 
     rate(n) = measured × (1 + C × (n/K − 1)³),   C = 1 − START = 0.05,
 
 n being the calls accepted at this rate since the event, and K the calls in one `step`. This is
 CUBIC's curve (RFC 9438, 4.2) over calls instead of seconds: it begins 5% below what was measured,
 is flat around it, and only 2K calls later 5% above it, where the next refusal comes. So the mean
-stays near R, and there is about one refusal per 2K calls. If R has grown meanwhile the
-curve turns upward steeply: 1.4 × at 3K, 4 × at 5K.
+stays near R, and there is about one refusal in 2K calls. If R has grown meanwhile, the curve
+turns upward steeply: 1.4 × at 3K, 4 × at 5K.
 
-K is at least 100 calls, and so many that the refusals of one event (what is in flight at 5% too
-much, and what a `Retry-After` costs in held time) stay small against the calls between two events.
+K is at least 100 calls, and so many that what one event costs stays small against the calls
+between two events: the calls in flight at 5% too much, and the time a `Retry-After` holds.
 
-After a cut that had to be bounded, and after the first one, R may be far away: there the rate
-doubles about every round trip until the next refusal, as TCP's slow start does.
+After the first event, and after one so deep that it had to be bounded, R may be far away: there
+the rate doubles about every two round trips until the next refusal.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
 START = 0.95
 """Where the curve begins, as a share of the measured rate."""
-DEEPEST_CUT = 0.5
+DEEPEST_CUT = 0.2
 """One event lowers the rate to this share at most."""
 SLOWEST = 0.1
 """Calls per second below which no rate is learned."""
@@ -35,29 +36,37 @@ SHORTEST_STEP = 100
 CATCH_UP = 0.05
 """Seconds of lateness, of a busy event loop say, that calls may make up for."""
 
+_STEP_ROUND_TRIPS = 10
+_STEP_HOLDS = 10
+_LONGEST_HOLD = 5.0
+"""Seconds of a hold beyond which K does not grow: the rate must recover in minutes."""
+_EARLY = 0.8
+"""Where holds hide how far off the rate is, an event long before 2K lowers it at least to this."""
+_SHORTEST_LOOK_BACK = 64
 _REMEMBERED = 4096
 _PRIOR = 8
+"""Calls that a measurement takes to have gone at the present rate, so that few do not mislead."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Sample:
-    """One call as the pace sees it.
+    """One call as the pace sees it, at its start.
 
-    `began` is on the clock of busy seconds, `number` counts calls begun; `waited` says whether
-    the pace made it wait; `began_at` is on the event loop's clock.
+    `number` counts the host's calls. `began_at` is in the event loop's seconds, `wanted` and
+    `open` on the clocks of `Pace.run_clocks`. `waited` says whether the pace held it back.
     """
 
     number: int
-    began: float
     began_at: float
+    wanted: float
+    open: float
     waited: bool
 
 
 class Pace:
     """When the next call may start; all moments are in the event loop's seconds.
 
-    `ceiling` is a fixed number of calls per second, or None. `next_start` is the moment before
-    which no call may start.
+    `ceiling` is a fixed number of calls per second, or None.
     """
 
     def __init__(self, ceiling: float | None) -> None:
@@ -65,13 +74,15 @@ class Pace:
         self.learned: float | None = None
         """The rate learned from refusals, in calls per second; None while there were none."""
         self.next_start = 0.0
+        """The moment before which no call may start."""
         self._waited = False
         self._number = 0
-        self._clock = 0.0
-        self._clock_at: float | None = None
-        self._answers: deque[tuple[int, float, bool]] = deque(maxlen=_REMEMBERED)
-        self._event_number = 0
-        self._plateau = 0.0
+        self._wanting = self._held = False
+        self._clocks_at = self._wanted = self._open = 0.0
+        self._answers: deque[tuple[Sample, bool]] = deque(maxlen=_REMEMBERED)
+        self._event: Sample | None = None
+        """A sample taken at the last event."""
+        self._measured = 0.0
         self._step = float(SHORTEST_STEP)
         self._accepted = 0
         self._searching = False
@@ -81,15 +92,19 @@ class Pace:
     @property
     def rate(self) -> float | None:
         """The most calls started per second, or None for no limit."""
-        if self.learned is None:
-            return self._ceiling
-        return self.learned if self._ceiling is None else min(self.learned, self._ceiling)
+        if self.learned is None or self._ceiling is None:
+            return self.learned or self._ceiling
+        return min(self.learned, self._ceiling)
 
-    def busy(self, now: float, busy: bool) -> None:
-        """Keep the clock of busy seconds: idle time says nothing about the host."""
-        if self._clock_at is not None:
-            self._clock += now - self._clock_at
-        self._clock_at = now if busy else None
+    def run_clocks(self, now: float, *, wanting: bool, held: bool) -> None:
+        """Keep two clocks: `wanted` stands while nothing is asked, `open` also while held."""
+        passed = now - self._clocks_at
+        self._clocks_at = now
+        if self._wanting:
+            self._wanted += passed
+            if not self._held:
+                self._open += passed
+        self._wanting, self._held = wanting, held
 
     def made_wait(self) -> None:
         """Note that the call first in line could start but for the pace."""
@@ -97,87 +112,100 @@ class Pace:
 
     def held(self, seconds: float) -> None:
         """Note that the host asked for a pause of so many seconds."""
-        self._longest_hold = max(self._longest_hold * 0.9, seconds)
+        self._longest_hold = min(_LONGEST_HOLD, max(self._longest_hold * 0.9, seconds))
 
     def start(self, now: float, *, full: bool) -> Sample:
         """Count a call in; `full` says that every slot there can ever be is in use."""
-        self.busy(now, True)
-        rate = self.rate
-        if rate is not None:
-            self.next_start = max(self.next_start, now - CATCH_UP) + 1 / rate
-        sample = Sample(self._number, self._clock, now, self._waited)
+        self.run_clocks(now, wanting=True, held=False)
+        if self.rate is not None:
+            self.next_start = max(self.next_start, now - CATCH_UP) + 1 / self.rate
+        sample = self._sample(now, waited=self._waited)
         self._number += 1
-        if self.learned is not None:
-            self._unlimited = self._unlimited + 1 if full and not self._waited else 0
-            if self._unlimited > 3 * self._step:
-                # The slots are what limits, for long: the host grew past the rate once learned.
-                self.learned = None
-                self.next_start = now
+        self._unlimited = self._unlimited + 1 if full and not self._waited else 0
+        if self._unlimited > 3 * self._step:
+            # For long it is the slots that limit: the host grew past the rate once learned.
+            self.learned = None
         self._waited = False
         return sample
 
-    def accepted(self, sample: Sample, now: float, in_flight: int) -> None:
-        """Count a good answer; lets the rate grow if it was this rate that limited the call."""
-        self.busy(now, True)
-        self._answers.append((sample.number, sample.began, True))
-        if self.learned is None or not sample.waited or sample.number < self._event_number:
+    def accepted(self, sample: Sample, in_flight: int) -> None:
+        """Count a good answer; the rate grows if it was this rate that limited the call."""
+        self._answers.append((sample, True))
+        if self.learned is None or not sample.waited or not self._after_event(sample):
             return
         self._accepted += 1
         if self._searching:
-            self.learned += self.learned / max(4, in_flight)
-            return
-        x = self._accepted / self._step - 1
-        self.learned = self._plateau * (1 + (1 - START) * x * x * x)
+            self.learned += self.learned / max(8, 2 * in_flight)
+        else:
+            x = self._accepted / self._step - 1
+            self.learned = self._measured * (1 + (1 - START) * x * x * x)
 
-    def refused(self, sample: Sample, now: float) -> None:
-        """Count a 429."""
-        self.busy(now, True)
-        self._answers.append((sample.number, sample.began, False))
-
-    def troubled(self, sample: Sample) -> None:
-        """Count a failure that says nothing about the rate."""
-        self._answers.append((sample.number, sample.began, False))
+    def failed(self, sample: Sample) -> None:
+        """Count an answer that is not good."""
+        self._answers.append((sample, False))
 
     def learn(self, sample: Sample, now: float, in_flight: int) -> None:
-        """Take a first rate from what the host accepted so far, and search from there."""
+        """Take a first rate from what the host accepted until it refused a call."""
         measured, sent = self._measure(sample, now, in_flight)
-        self._cut(max(measured, sent * DEEPEST_CUT), sent, in_flight)
+        self._cut(measured, sent, now, in_flight)
         self._searching = True
 
     def slow_down(self, sample: Sample, now: float, in_flight: int) -> bool:
-        """Lower the learned rate after a 429, unless the call began before the last time."""
-        if self.learned is None or sample.number < self._event_number:
+        """Lower the learned rate for a refused call, and say so.
+
+        A call that began before the last event tells nothing new: False.
+        """
+        if self.learned is None or not self._after_event(sample):
             return False
         measured, _ = self._measure(sample, now, in_flight)
-        self._cut(measured, self.learned, in_flight)
+        early = self._longest_hold > 0 and self._accepted < self._step / 4
+        self._cut(
+            min(measured, self.learned * (_EARLY if early else 1)), self.learned, now, in_flight
+        )
         return True
 
-    def _measure(self, sample: Sample, now: float, in_flight: int) -> tuple[float, float]:
-        """Return calls per second accepted, and sent, up to the refused call.
+    def _after_event(self, sample: Sample) -> bool:
+        return self._event is None or sample.number >= self._event.number
 
-        Looks back to the last event, and over at least twice what is in flight.
+    def _sample(self, now: float, *, waited: bool) -> Sample:
+        return Sample(self._number, now, self._wanted, self._open, waited)
+
+    def _measure(self, refused: Sample, now: float, in_flight: int) -> tuple[float, float]:
+        """Return the calls per second that were accepted, and sent, up to a refused call.
+
+        Looks back to the last event, and over twice what is in flight at least.
         """
-        least = max(64, 2 * in_flight)
+        least = max(_SHORTEST_LOOK_BACK, 2 * in_flight)
         counted = accepted = 0
-        oldest = sample.began
-        for number, began, good in reversed(self._answers):
-            if counted >= least and number < self._event_number:
+        first = refused if self._event is None else self._event
+        for sample, good in reversed(self._answers):
+            if counted >= least and not self._after_event(sample):
                 break
             counted += 1
             accepted += good
-            oldest = min(oldest, began)
-        elapsed = max(sample.began - oldest, now - sample.began_at, 1e-3)
-        sent = self.learned or counted / elapsed
-        return (accepted + _PRIOR) / (elapsed + _PRIOR / sent), sent
+            first = min(first, sample, key=lambda each: each.number)
+        round_trip = max(now - refused.began_at, 1e-3)
+        opened = max(refused.open - first.open, round_trip)
+        wanted = max(refused.wanted - first.wanted, round_trip)
+        sent = self.learned or counted / opened
+        prior = _PRIOR / sent
+        # While a host is held its bucket fills up again, as far as the bucket is deep. How deep is
+        # not known: R lies between what the open seconds say and what all seconds say.
+        most = (accepted + _PRIOR) / (opened + prior)
+        fewest = (accepted + _PRIOR) / (wanted + prior)
+        return math.sqrt(most * fewest), sent
 
-    def _cut(self, measured: float, current: float, in_flight: int) -> None:
-        floor = current * DEEPEST_CUT
-        self._searching = measured < floor
-        self._plateau = max(min(measured, current), floor, SLOWEST / START)
-        self.learned = self._plateau * START
+    def _cut(self, measured: float, current: float, now: float, in_flight: int) -> None:
+        bound = current * DEEPEST_CUT
+        # A search that ends in a deep cut was too fast, and must not begin anew.
+        self._searching = measured < bound and not self._searching
+        self._measured = max(min(measured, current), bound, SLOWEST / START)
+        self.learned = self._measured * START
         self._step = max(
-            SHORTEST_STEP, 5.0 * in_flight, 10.0 * min(self._longest_hold, 5.0) * self._plateau
+            SHORTEST_STEP,
+            _STEP_ROUND_TRIPS * in_flight,
+            _STEP_HOLDS * self._longest_hold * self._measured,
         )
         self._accepted = 0
         self._unlimited = 0
-        self._event_number = self._number
+        self._event = self._sample(now, waited=False)
