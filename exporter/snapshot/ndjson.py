@@ -91,7 +91,7 @@ def _batches(parts: Sequence[Path], table: Table) -> Iterator[pa.RecordBatch]:
             with pq.ParquetFile(path, pre_buffer=False) as file:
                 for batch in file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False):
                     yield from _bounded(batch)
-        except pa.ArrowException as error:
+        except (OSError, pa.ArrowException) as error:
             raise OutputError(
                 f"The staged part {path} cannot be read ({error}): start the snapshot over with "
                 "--fresh."

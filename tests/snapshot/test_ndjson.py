@@ -201,6 +201,8 @@ def test_a_broken_parquet_part_is_an_output_error(tmp_path: Path) -> None:
     part.write_bytes(b"PAR1 and then nothing")
     with pytest.raises(OutputError, match=r"a\.parquet"):
         write_ndjson([part], TABLES["layers"], tmp_path / "staging")
+    with pytest.raises(OutputError, match=r"b\.parquet cannot be read"):
+        write_ndjson([tmp_path / "b.parquet"], TABLES["layers"], tmp_path / "staging")
     assert not list((tmp_path / "staging/ndjson/layers").iterdir())
 
 
