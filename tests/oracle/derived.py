@@ -48,19 +48,22 @@ def blob_rows(listed: Tables) -> Rows:
     return rows
 
 
-def finding_rows(listed: Tables, images: Iterable[Resource] = ()) -> Rows:
+def finding_rows(
+    listed: Tables, images: Iterable[Resource] = (), coverage: Iterable[Row] = ()
+) -> Rows:
     """Return the findings without their `detail`, which is a sentence in the program's words.
 
     `images` are the images as the pages showed them, those that came twice included: two
     contents under one id are a finding. The columns that say where a finding is are those
-    that the finding determines; the others are null.
+    that the finding determines; the others are null. A repository list that is not complete in
+    `coverage` says nothing about the repositories it does not name.
     """
     return [
         *_size_conflicts(listed),
         *_size_mismatches(listed),
         *_tags_on_two_images(listed),
         *_changed_images(images),
-        *_unlisted_repositories(listed),
+        *_unlisted_repositories(listed, coverage),
     ]
 
 
@@ -80,7 +83,7 @@ def _finding(
     }
 
 
-def conflicting_registries(listed: Tables) -> dict[str, set[str]]:
+def _conflicting_registries(listed: Tables) -> dict[str, set[str]]:
     """Return the digests that one registry lists with two sizes, with all such registries."""
     sizes: dict[tuple[str, str, str], set[int]] = defaultdict(set)
     for table in ("layers", "config_blobs"):
@@ -95,10 +98,10 @@ def conflicting_registries(listed: Tables) -> dict[str, set[str]]:
 
 
 def _size_conflicts(listed: Tables) -> Rows:
-    # A digest may conflict in several registries and has one row all the same: the first by id.
+    # A digest may conflict in several registries and has one row all the same, which names none.
     return [
-        _finding("size_conflict", digest, min(registries))
-        for digest, registries in conflicting_registries(listed).items()
+        _finding("size_conflict", digest, next(iter(registries)) if len(registries) == 1 else None)
+        for digest, registries in _conflicting_registries(listed).items()
     ]
 
 
@@ -134,13 +137,18 @@ def _changed_images(images: Iterable[Resource]) -> Rows:
     return list(changed.values())
 
 
-def _unlisted_repositories(listed: Tables) -> Rows:
+def _unlisted_repositories(listed: Tables, coverage: Iterable[Row]) -> Rows:
+    unknown = {
+        row["parent_id"]
+        for row in coverage
+        if row["listing"] == "repositories" and row["status"] != "complete"
+    }
     named = {row["repository_name"] for row in listed["repositories"]}
     found = {row["repository_name"]: row["registry_id"] for row in listed["images"]}
     return [
         _finding("unlisted_repository", name, registry_id, name)
         for name, registry_id in found.items()
-        if name not in named
+        if name not in named and registry_id not in unknown
     ]
 
 

@@ -162,6 +162,14 @@ def test_a_digest_with_two_sizes_counts_with_the_larger_wherever_it_is_used() ->
     assert finding(tables) == {"kind": "size_conflict", "registry_id": "r", "subject": "a"}
 
 
+def test_a_digest_that_conflicts_in_two_registries_is_found_once_and_names_neither() -> None:
+    world = small_world()
+    for name in ("r/nothing", "s/app"):
+        extra = image(name, 6, "", layers=[blob("a", 64)], compressedSize="64")
+        world.images.append(extra | {"id": f"i-{name}"})
+    assert finding(truth(world)) == {"kind": "size_conflict", "subject": "a"}
+
+
 def test_a_layer_without_a_digest_counts_only_as_a_layer() -> None:
     world = small_world()
     world.images.append(image("s/app", 6, "", layers=[{"size": "5"}], compressedSize="5"))
@@ -221,6 +229,14 @@ def test_a_repository_that_no_list_names_is_a_scope_and_a_finding() -> None:
     assert total(tables, "s/hidden/deep")["scope_name"] == "hidden/deep"
     assert total(tables, "s")["repository_count"] == 2
     assert len(tables["repositories"]) == 4
+
+
+def test_a_repository_list_that_did_not_come_leaves_no_repository_unlisted() -> None:
+    world = small_world()
+    world.repositories = []
+    failed = {"listing": "repositories", "parent_id": "r", "status": "failed"}
+    found = truth(world, [failed])["findings"]
+    assert [row["subject"] for row in found] == ["s/app"]
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,12 @@ def truth(world: World, coverage: Iterable[Row] = ()) -> Tables:
     `coverage` are the ledger's rows (`listing`, `parent_id`, `status` are read): they decide
     which totals are complete. Listings it does not name count as complete.
     """
+    coverage = list(coverage)
     listed = listed_tables(world)
     return {
         **listed,
         "tags": tag_rows(listed),
         "blobs": blob_rows(listed),
         "size_totals": size_total_rows(listed, coverage),
-        "findings": finding_rows(listed, world.images),
+        "findings": finding_rows(listed, world.images, coverage),
     }
