@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
+from exporter.cli.commands.config import config
+from exporter.cli.commands.demo import demo
+from exporter.cli.commands.emulate import emulate
 from exporter.cli.commands.export import export
+from exporter.cli.commands.list import list_snapshots
+from exporter.cli.commands.plan import plan
+from exporter.cli.commands.prune import prune
+from exporter.cli.commands.schema import schema
+from exporter.cli.commands.verify import verify
 
 app = typer.Typer(
     name="registry-exporter",
@@ -19,6 +27,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(export)
+app.command()(plan)
+app.command()(demo)
+app.command(name="list")(list_snapshots)
+app.command()(verify)
+app.command()(prune)
+app.command()(schema)
+app.add_typer(config, name="config")
+app.command()(emulate)
 
 
 def _print_version(wanted: bool) -> None:

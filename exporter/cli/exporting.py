@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from exporter.cli.failures import complain, exit_code, report
+import orjson
+from rich.console import Console
+
+from exporter.cli.failures import complain, exit_code, report, sentence
+from exporter.cli.live import LiveProgress, can_show
 from exporter.cli.logs import configure_logs
+from exporter.cli.metrics import Outcome, write_metrics
 from exporter.cli.options import LogFormat, LogLevel
 from exporter.cli.progress import log_progress
+from exporter.cli.published import WHOLE, highlights
 from exporter.cli.signals import Signals
+from exporter.cli.summary import show_summary
 from exporter.crawl import Progress
-from exporter.run import export
+from exporter.errors import SettingsError
+from exporter.run import export, summary
 from exporter.settings import Settings
-from exporter.snapshot import Manifest
+from exporter.snapshot import Destination, Manifest
 
 PARTIAL = 3
 """The exit code of a run that published a partial snapshot."""
+
+STDOUT = "-"
 
 Watch = Callable[[Progress], Coroutine[None, None, None]]
 
@@ -46,39 +58,66 @@ class Showing:
     metrics_file: Path | None = None
     summary_json: str | None = None
 
-    @property
-    def format(self) -> LogFormat:
-        """The log's format in force."""
-        return self.log_format or (LogFormat.CONSOLE if sys.stderr.isatty() else LogFormat.JSON)
-
-    @property
-    def level(self) -> LogLevel:
-        """The log's level in force."""
-        if self.quiet:
-            return LogLevel.ERROR
-        return self.log_level or LogLevel.INFO
+    def check(self) -> None:
+        """Refuse files that could not be written after hours of work; raises `SettingsError`."""
+        for flag, named in (
+            ("--metrics-file", self.metrics_file),
+            ("--summary-json", None if self.summary_json == STDOUT else self.summary_json),
+        ):
+            path = Path(named).absolute() if named is not None else None
+            if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK)):
+                raise SettingsError(
+                    f"{flag} {path} cannot be written: name a file in a folder that exists and "
+                    "that this user may write to."
+                )
 
 
 def export_and_show(settings: Settings, wishes: Wishes, showing: Showing) -> int:
-    """Run an export to its end, show how it goes and what it came to; return the exit code."""
-    configure_logs(showing.format, showing.level)
+    """Run an export to its end, show how it goes and what it came to; return the exit code.
+
+    Raises `SettingsError` for what `showing` cannot be.
+    """
+    showing.check()
+    console = Console(stderr=True, highlight=False)
+    format_ = showing.log_format or (LogFormat.CONSOLE if console.is_terminal else LogFormat.JSON)
+    for_a_person = format_ is LogFormat.CONSOLE and not showing.quiet
+    live = for_a_person and can_show(console)
+    level = showing.log_level or (LogLevel.WARNING if live else LogLevel.INFO)
+    configure_logs(format_, LogLevel.ERROR if showing.quiet else level)
+    progress = Progress()
+    watch = LiveProgress(console) if live else log_progress
+    outcome = _run(settings, wishes, progress, watch, debug=showing.debug)
+    manifest = outcome.manifest
+    if manifest is not None and for_a_person:
+        found = highlights(Destination.open(settings.output.url), manifest)
+        show_summary(console, manifest, found, output=settings.output.url)
+    elif manifest is not None and manifest.status == "partial":
+        complain(_partial_sentence(manifest))
+    _write_files(showing, outcome)
+    return outcome.exit_code
+
+
+def _run(
+    settings: Settings, wishes: Wishes, progress: Progress, watch: Watch, *, debug: bool
+) -> Outcome:
     with Signals() as signals:
         try:
-            manifest = asyncio.run(_watched(settings, wishes, log_progress, signals))
+            manifest = asyncio.run(_watched(settings, wishes, progress, watch, signals))
         except (asyncio.CancelledError, KeyboardInterrupt):
             complain(signals.message)
-            return signals.exit_code
+            return Outcome(
+                "interrupted", signals.exit_code, progress.statistics(), error=signals.message
+            )
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends as a sentence
-            report(error, debug=showing.debug)
-            return exit_code(error)
-    if manifest.status == "partial":
-        complain(_partial_sentence(manifest))
-        return PARTIAL
-    return 0
+            report(error, debug=debug)
+            return Outcome("failed", exit_code(error), progress.statistics(), error=sentence(error))
+    code = 0 if manifest.status == "complete" else PARTIAL
+    return Outcome(manifest.status, code, progress.statistics(), manifest)
 
 
-async def _watched(settings: Settings, wishes: Wishes, watch: Watch, signals: Signals) -> Manifest:
-    progress = Progress()
+async def _watched(
+    settings: Settings, wishes: Wishes, progress: Progress, watch: Watch, signals: Signals
+) -> Manifest:
     # One context for both tasks: what the run binds to the log stands in the watcher's events too.
     context = contextvars.copy_context()
     run = asyncio.create_task(
@@ -102,13 +141,37 @@ async def _watched(settings: Settings, wishes: Wishes, watch: Watch, signals: Si
 
 
 def _partial_sentence(manifest: Manifest) -> str:
-    missing = sum(
-        count
-        for status, count in manifest.coverage.items()
-        if status not in ("complete", "skipped", "vanished")
-    )
+    missing = sum(count for status, count in manifest.coverage.items() if status not in WHOLE)
     return (
         f"Snapshot {manifest.snapshot_id} is partial: {missing} of "
         f"{sum(manifest.coverage.values())} listings are not complete; its table `coverage` says "
         "which and why, and latest.json was left as it was."
     )
+
+
+def _write_files(showing: Showing, outcome: Outcome) -> None:
+    """Write what other programs read; a failure is told, and changes nothing about the run."""
+    try:
+        if showing.metrics_file is not None:
+            write_metrics(showing.metrics_file, outcome)
+        if showing.summary_json is not None:
+            _write_summary(showing.summary_json, outcome)
+    except OSError as error:
+        complain(f"{error.filename or 'A file'} cannot be written: {error.strerror or error}.")
+
+
+def _write_summary(target: str, outcome: Outcome) -> None:
+    content: dict[str, Any] = {"exit_code": outcome.exit_code}
+    if outcome.manifest is None:
+        content |= {"status": outcome.status, "error": outcome.error}
+    else:
+        content |= summary(outcome.manifest)
+    text = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+    if target == STDOUT:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    path = Path(target).absolute()
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)

@@ -19,6 +19,14 @@ class Format(StrEnum):
     NDJSON = "ndjson"
 
 
+class SchemaFormat(StrEnum):
+    """How the tables' schemas are printed."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
 class LogFormat(StrEnum):
     """How log events are written."""
 
@@ -68,6 +76,12 @@ Clouds = Annotated[
 Concurrency = Annotated[
     int | None,
     typer.Option("--concurrency", metavar="N", help="The most calls at once. [limits.concurrency]"),
+]
+Wait = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME", help="How long to wait for another run on this output, such as 10m."
+    ),
 ]
 LogFormatChoice = Annotated[
     LogFormat | None,

@@ -39,12 +39,7 @@ def export(
         bool,
         typer.Option("--fresh", help="Start over, and do not go on with what is unfinished."),
     ] = False,
-    wait: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME", help="How long to wait for another run on this output, such as 10m."
-        ),
-    ] = None,
+    wait: options.Wait = None,
     log_format: options.LogFormatChoice = None,
     log_level: options.LogLevelChoice = None,
     quiet: options.Quiet = False,

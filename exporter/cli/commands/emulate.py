@@ -1,0 +1,83 @@
+"""`emulate`: a stand-in for the cloud, to try the exporter and its settings against."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from exporter.cli import options
+from exporter.cli.failures import reported
+
+
+def emulate(
+    preset: Annotated[
+        str, typer.Option(metavar="NAME", help="The estate's shape; see the list above.")
+    ] = "demo",
+    images: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Scale the shape to so many images.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="S", help="Which of the estates of that shape.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port; 0 takes any free one.")
+    ] = 0,
+    latency_ms: Annotated[
+        float, typer.Option(metavar="MS", min=0, help="What every call takes at least.")
+    ] = 0.0,
+    jitter_ms: Annotated[
+        float, typer.Option(metavar="MS", min=0, help="What it may take on top of that.")
+    ] = 0.0,
+    rate: Annotated[
+        float | None, typer.Option(metavar="N", help="Calls per second; more are answered 429.")
+    ] = None,
+    max_in_flight: Annotated[
+        int | None, typer.Option(metavar="N", help="Calls at once; more are answered 503.")
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND=RATE", help="A share of calls goes wrong; may be repeated."),
+    ] = None,
+    fault_seed: Annotated[int, typer.Option(metavar="S", help="Which calls go wrong.")] = 0,
+    deny: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Answer 403 for this scope; may be repeated."),
+    ] = None,
+    debug: options.Debug = False,
+) -> None:
+    """Serve a made-up cloud on this machine until stopped.
+
+    Prints a line of JSON when it is ready: its url, and a token that it accepts. What else it
+    can be told: python -m exporter.emulator --help.
+
+    \b
+    Shapes: tiny, demo, skewed, uniform, giant-registry, giant-repository, million, quirks
+    Faults: 429=0.05, 503=0.05, truncated=0.01, hang=0.001, …
+
+    \b
+    Example, in two terminals:
+      registry-exporter emulate --port 8080 --latency-ms 50 --fault 503=0.02
+      export REGISTRY_IAM_TOKEN=t1.emulator-static-token
+      export REGISTRY_EXPORTER__DOMAIN=http://127.0.0.1:8080
+      registry-exporter export
+    """  # noqa: D301 - \b keeps a paragraph's lines as they are
+    with reported(debug):
+        from exporter.emulator import Behaviour, Faults, parse_fault, serve  # noqa: PLC0415
+        from exporter.emulator import preset as shape_of  # noqa: PLC0415
+        from exporter.errors import SettingsError  # noqa: PLC0415
+
+        try:
+            rates = dict(parse_fault(text) for text in fault or ())
+            faults = Faults(rates=rates, seed=fault_seed, denied=frozenset(deny or ()))
+            shape = shape_of(preset, images=images, seed=seed)
+        except ValueError as error:
+            raise SettingsError(f"The emulator cannot be that: {error}.") from None
+        behaviour = Behaviour(
+            latency=latency_ms / 1000,
+            jitter=jitter_ms / 1000,
+            rate=rate,
+            max_in_flight=max_in_flight,
+        )
+        serve(shape, behaviour, faults, host=host, port=port)

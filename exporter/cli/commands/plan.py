@@ -1,0 +1,38 @@
+"""`plan`: what an export would list, and how many calls it takes at least."""
+
+from __future__ import annotations
+
+import typer
+
+from exporter.cli import options
+from exporter.cli.failures import reported
+
+
+def plan(
+    config: options.Config = None,
+    output: options.Output = None,
+    cloud: options.Clouds = None,
+    folder: options.Folders = None,
+    registry: options.Registries = None,
+    as_json: options.AsJson = False,
+    debug: options.Debug = False,
+) -> None:
+    """Show what an export would list, without listing images or writing anything.
+
+    Asks for clouds, folders and registries only. The number of calls is the least it can be;
+    how many images to expect is taken from the last complete snapshot, where there is one.
+
+    \b
+    Examples:
+      registry-exporter plan --config cron.yaml
+      registry-exporter plan --folder b1gabc --json
+    """  # noqa: D301 - \b keeps a paragraph's lines as they are
+    with reported(debug):
+        from exporter.cli.planning import plan_and_show  # noqa: PLC0415
+        from exporter.settings import load_settings  # noqa: PLC0415
+
+        flags = options.settings_flags(
+            output=output, clouds=cloud, folders=folder, registries=registry
+        )
+        code = plan_and_show(load_settings(config, flags), as_json=as_json)
+    raise typer.Exit(code)

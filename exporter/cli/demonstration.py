@@ -1,0 +1,62 @@
+"""The demo: the emulator in a thread of its own, and a real export against it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from exporter.cli.exporting import Showing, Wishes, export_and_show
+from exporter.emulator import STATIC_TOKEN, Behaviour, Emulator, Estate, Shape, preset
+from exporter.errors import ExporterError
+from exporter.settings import load_settings
+
+LATENCY = Behaviour(latency=0.05, jitter=0.02)
+"""A cloud answers no faster than that."""
+PAGE_SIZE = 100
+"""Small pages, so that there is something to see of how a long listing is taken apart."""
+
+_START_WITHIN = 60.0
+
+
+def demonstrate(*, images: int, seed: int, output: str, showing: Showing) -> int:
+    """Export an emulated estate to `output`; return the exit code."""
+    with _served(preset("demo", images=images, seed=seed)) as url:
+        settings = load_settings(
+            None,
+            {
+                "domain": url,
+                "endpoints": dict.fromkeys(("container_registry", "resource_manager", "iam"), url),
+                "credentials": {"iam_token": STATIC_TOKEN},
+                "limits": {"page_size": PAGE_SIZE},
+                "output": {"url": output, "formats": ["parquet", "ndjson"]},
+            },
+        )
+        return export_and_show(settings, Wishes(fresh=True), showing)
+
+
+@contextmanager
+def _served(shape: Shape) -> Iterator[str]:
+    """Serve an estate for the body of the `with`; give the URL it is served at."""
+    loop = asyncio.new_event_loop()
+    ready = threading.Event()
+    stop = asyncio.Event()
+    urls: list[str] = []
+
+    async def serve() -> None:
+        async with Emulator(Estate(shape), LATENCY) as emulator:
+            urls.append(emulator.url)
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
+    thread.start()
+    if not ready.wait(_START_WITHIN):
+        raise ExporterError("The emulator did not start; is this machine out of memory or ports?")
+    try:
+        yield urls[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()

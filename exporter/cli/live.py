@@ -1,0 +1,110 @@
+"""What a person at a terminal sees of a run while it runs: a few lines, renewed in place."""
+
+from __future__ import annotations
+
+import asyncio
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from exporter.cli.text import duration, number, size
+from exporter.crawl import Progress, Statistics
+
+REFRESH_EVERY = 0.125
+"""Seconds between two looks at the figures."""
+
+_PHASES = {
+    "starting": "Starting",
+    "listing": "Listing",
+    "deriving": "Computing totals",
+    "publishing": "Publishing",
+    "done": "Done",
+}
+_BAR_WIDTH = 30
+_WIDTH_WITH_BAR = 80
+
+
+def can_show(console: Console) -> bool:
+    """Say whether a console can renew lines in place."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
+class LiveProgress:
+    """Shows a run's figures on a console; what is logged meanwhile appears above them."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._spinner = Spinner("dots", style="cyan")
+
+    async def __call__(self, progress: Progress) -> None:
+        """Show the figures until cancelled, then leave no trace of them.
+
+        They are read in the event loop, between its steps, so they are never torn.
+        """
+        with Live(
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            vertical_overflow="crop",
+        ) as live:
+            while True:
+                live.update(self.render(progress.statistics()), refresh=True)
+                await asyncio.sleep(REFRESH_EVERY)
+
+    def render(self, now: Statistics) -> RenderableType:
+        """Return the figures of a moment as lines that fit the console."""
+        head = Table.grid(padding=(0, 1))
+        cells: list[RenderableType] = [self._spinner, Text(_PHASES[now.phase], style="bold")]
+        if now.phase == "listing":
+            if self._console.width >= _WIDTH_WITH_BAR:
+                cells.append(_bar(now))
+            cells.append(Text(f"{now.listings_done:,} of {_known(now)} listings"))
+        cells.append(Text(_time(now), style="dim"))
+        head.add_row(*cells)
+        return Group(head, _line(_found(now)), _line(_asked(now), style="dim"))
+
+
+def _bar(now: Statistics) -> ProgressBar:
+    known = now.seconds_left is not None
+    return ProgressBar(
+        total=max(1, now.listings_known) if known else None,
+        completed=now.listings_done,
+        width=_BAR_WIDTH,
+        pulse=not known,
+        animation_time=now.seconds,
+    )
+
+
+def _known(now: Statistics) -> str:
+    return f"{now.listings_known:,}" + ("" if now.seconds_left is not None else "+")
+
+
+def _time(now: Statistics) -> str:
+    left = "" if now.seconds_left is None else f", about {duration(now.seconds_left)} left"
+    return f"{duration(now.seconds)}{left}"
+
+
+def _found(now: Statistics) -> list[str]:
+    pages = number(now.pages, "page")
+    if now.recalled_pages:
+        pages += f" ({now.recalled_pages:,} from the earlier attempt)"
+    return [number(now.images, "image"), number(now.layers, "layer"), pages]
+
+
+def _asked(now: Statistics) -> list[str]:
+    return [
+        f"{number(now.calls, 'call')}, {now.calls_per_second:.0f}/s",
+        f"{now.slots_in_use} of {number(now.slots, 'slot')}",
+        number(now.retries, "retry", "retries"),
+        f"{now.throttled:,} throttled",
+        size(now.wire_bytes),
+    ]
+
+
+def _line(parts: list[str], style: str = "") -> Text:
+    return Text("  " + " · ".join(parts), style=style, no_wrap=True, overflow="ellipsis")

@@ -1,0 +1,35 @@
+"""What commands print as their result: tables for a person, JSON for a program, on stdout."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+UNLIMITED = 10_000
+
+
+def result_console() -> Console:
+    """Return a console on stdout; into a pipe or a file, lines are never folded."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = UNLIMITED
+    return console
+
+
+def new_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    """Return an empty table with headers; columns of figures stand to the right."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return table
+
+
+def print_json(content: Any) -> None:
+    """Print indented JSON."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    sys.stdout.write(orjson.dumps(content, option=options).decode())
+    sys.stdout.flush()

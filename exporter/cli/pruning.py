@@ -1,0 +1,61 @@
+"""Pruning as the terminal shows it: what stays and why, and what goes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from rich.text import Text
+
+from exporter.cli.logs import configure_logs
+from exporter.cli.options import LogFormat, LogLevel
+from exporter.cli.printing import new_table, result_console
+from exporter.cli.text import number
+from exporter.run import only_run
+from exporter.settings import Settings
+from exporter.snapshot import Destination, Policy, prune, staging_root
+from exporter.snapshot.retention import Choice
+
+
+def prune_and_show(settings: Settings, policy: Policy, *, dry_run: bool, wait: float) -> None:
+    """Prune under the output's lock and print what was chosen.
+
+    An empty policy stands for that of the settings. Raises `SettingsError` if that is empty too,
+    `LockedError` and `OutputError`.
+    """
+    configure_logs(LogFormat.CONSOLE, LogLevel.WARNING)
+    if policy == Policy() and settings.output.keep is not None:
+        policy = Policy(**settings.output.keep.model_dump())
+    destination = Destination.open(settings.output.url)
+    if dry_run:
+        choice = prune(destination, policy, dry_run=True)
+    else:
+        choice = asyncio.run(_prune(settings, destination, policy, wait))
+    _show(choice, dry_run=dry_run)
+
+
+async def _prune(
+    settings: Settings, destination: Destination, policy: Policy, wait: float
+) -> Choice:
+    # Chosen before anything is written: a mistaken policy or place leaves no trace, a lock neither.
+    prune(destination, policy, dry_run=True)
+    root = staging_root(destination, settings.output.staging)
+    async with only_run(root, "prune", wait):
+        staged = {path.name for path in root.iterdir() if path.is_dir()}
+        return await asyncio.to_thread(prune, destination, policy, staged=staged)
+
+
+def _show(choice: Choice, *, dry_run: bool) -> None:
+    console = result_console()
+    verb = "would be removed" if dry_run else "removed"
+    table = new_table("snapshot", "", "why")
+    for kept in choice.keep:
+        table.add_row(kept.snapshot_id, "kept", ", ".join(kept.reasons))
+    for snapshot_id in choice.remove:
+        table.add_row(snapshot_id, Text(verb, style="yellow"), "no rule keeps it")
+    if table.row_count:
+        console.print(table)
+        console.print()
+    console.print(
+        f"{number(len(choice.keep), 'snapshot')} kept, {len(choice.remove):,} {verb}.",
+        soft_wrap=True,
+    )

@@ -1,0 +1,80 @@
+"""The tables' schemas as text, as Markdown and as JSON."""
+
+from __future__ import annotations
+
+import difflib
+
+import orjson
+
+from exporter.cli.options import SchemaFormat
+from exporter.errors import SettingsError
+from exporter.snapshot.manifest import columns_of
+from exporter.tables import FORMAT_VERSION, TABLES, Table
+
+
+def render_schema(name: str | None, format_: SchemaFormat) -> str:
+    """Return one table's schema, or all of them; raises `SettingsError` for an unknown table."""
+    tables = [_table(name)] if name else list(TABLES.values())
+    if format_ is SchemaFormat.JSON:
+        return _json(tables)
+    render = _text if format_ is SchemaFormat.TEXT else _markdown
+    return "\n\n".join(render(table) for table in tables)
+
+
+def _table(name: str) -> Table:
+    if name in TABLES:
+        return TABLES[name]
+    near = difflib.get_close_matches(name, TABLES, n=1)
+    advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(TABLES)}."
+    raise SettingsError(f"There is no table {name}; {advice}")
+
+
+def _text(table: Table) -> str:
+    columns = columns_of(table.schema)
+    names = max(len(column.name) for column in columns)
+    types = max(len(column.type) for column in columns)
+    lines = [
+        f"  {column.name:<{names}}  {column.type:<{types}}  {column.description}"
+        for column in columns
+    ]
+    head = f"{table.name} ({table.kind}): {table.description}. Key: {', '.join(table.key)}."
+    return "\n".join([head, *lines])
+
+
+def _markdown(table: Table) -> str:
+    lines = [
+        f"| `{column.name}` | `{column.type}` | {_cell(column.description)} |"
+        for column in columns_of(table.schema)
+    ]
+    return "\n".join(
+        [
+            f"## `{table.name}`",
+            "",
+            f"{table.description}. Key: {', '.join(f'`{name}`' for name in table.key)}.",
+            "",
+            "| column | type | meaning |",
+            "|---|---|---|",
+            *lines,
+        ]
+    )
+
+
+def _cell(text: str) -> str:
+    # Markdown takes <…> for HTML, and a bar for the end of the cell.
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def _json(tables: list[Table]) -> str:
+    content = {
+        "format_version": FORMAT_VERSION,
+        "tables": {
+            table.name: {
+                "kind": table.kind,
+                "description": table.description,
+                "key": table.key,
+                "columns": [column.model_dump() for column in columns_of(table.schema)],
+            }
+            for table in tables
+        },
+    }
+    return orjson.dumps(content, option=orjson.OPT_INDENT_2).decode()

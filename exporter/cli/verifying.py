@@ -1,0 +1,102 @@
+"""A verification as the terminal shows it: what is checked, and each problem on a line."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+
+from exporter.cli.printing import result_console
+from exporter.cli.text import number, size
+from exporter.derive import recompute_problems
+from exporter.errors import OutputError
+from exporter.settings import Settings
+from exporter.snapshot import Destination, Manifest, read_manifest, snapshots
+from exporter.snapshot.verify import verify_files
+from exporter.snapshot.verify_rows import verify_rows
+
+LATEST = "latest"
+MEMORY_LIMIT = "256MB"
+"""What DuckDB's buffers may take while it compares rows; beyond that it spills."""
+
+
+def verify_and_show(settings: Settings, snapshot_id: str) -> int:
+    """Verify a snapshot and print each problem; return 0 if there is none, else 1.
+
+    Raises `OutputError` where there is no such snapshot, `IntegrityError` where its manifest
+    cannot be read.
+    """
+    destination = Destination.open(settings.output.url)
+    manifest = _manifest(destination, snapshot_id)
+    console = result_console()
+    problems = 0
+    for problem in _problems(console, destination, manifest):
+        problems += 1
+        console.print(f"  {problem}", style="red", markup=False, soft_wrap=True)
+    name = f"Snapshot {manifest.snapshot_id}"
+    if problems:
+        console.print(
+            f"{name} is BROKEN: {number(problems, 'problem')}.", style="bold red", soft_wrap=True
+        )
+        return 1
+    rest = "" if manifest.status == "complete" else " It is partial, as its manifest says."
+    console.print(f"{name} is sound.{rest}", style="bold green", soft_wrap=True)
+    return 0
+
+
+def _manifest(destination: Destination, snapshot_id: str) -> Manifest:
+    if snapshot_id == LATEST:
+        newest = next((one for one in snapshots(destination) if one.is_latest), None)
+        if newest is None:
+            raise OutputError(
+                f"There is no complete snapshot in {destination.url}: name another --output, or "
+                "the id of a partial snapshot; `registry-exporter list` shows what there is."
+            )
+        snapshot_id = newest.snapshot_id
+    manifest = read_manifest(destination, snapshot_id)
+    if manifest is None:
+        raise OutputError(
+            f"There is no snapshot {snapshot_id} in {destination.url}: "
+            "`registry-exporter list` shows those that there are."
+        )
+    return manifest
+
+
+def _problems(console: Console, destination: Destination, manifest: Manifest) -> Iterator[str]:
+    bytes_ = size(sum(file.bytes for file in manifest.files))
+    rows = sum(table.rows for table in manifest.tables.values())
+    _step(console, f"{number(len(manifest.files), 'file')} of {bytes_} against the manifest")
+    broken = verify_files(destination, manifest)
+    yield from (f"{problem.where}: {problem.what}" for problem in broken)
+    if broken:
+        # What is computed from files that are not what they were would only say so again.
+        return
+    with tempfile.TemporaryDirectory(prefix="registry-exporter-") as working:
+        _step(console, f"keys and formats of {number(rows, 'row')}")
+        for problem in verify_rows(
+            destination, manifest, working=Path(working), memory_limit=MEMORY_LIMIT
+        ):
+            yield f"{problem.where}: {problem.what}"
+        if any(file.format == "parquet" for file in manifest.files):
+            _step(console, "tags, blobs and totals, computed anew")
+            yield from _recomputed(destination, manifest, Path(working))
+
+
+def _recomputed(destination: Destination, manifest: Manifest, working: Path) -> list[str]:
+    with ExitStack() as stack:
+        parts = {
+            name: [
+                stack.enter_context(destination.fetched(file.path, working))
+                for file in table.files
+                if file.format == "parquet"
+            ]
+            for name, table in manifest.tables.items()
+        }
+        return recompute_problems(parts, working)
+
+
+def _step(console: Console, what: str) -> None:
+    console.print(f"Checking {what} …", style="dim", soft_wrap=True)
