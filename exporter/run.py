@@ -104,17 +104,17 @@ async def export(
 async def _export(
     settings: Settings, destination: Destination, place: Place, replace: bool, progress: Progress
 ) -> Manifest:
-    files: list[StagedFile] = []
-    manifest = planned(place.path)
-    if manifest is None:
+    begun = planned(place.path)
+    if begun is not None:
+        log.info("publishing_resumed")
+        manifest, files = begun, []
+    else:
         check_free(destination, place.snapshot_id, replace=replace)
         log.info("export_started", resumed=place.resumed, output=settings.output.url)
         progress.phase = "listing"
         listed = await _list(settings, destination, place, progress)
         progress.phase = "deriving"
         manifest, files = await asyncio.to_thread(_conclude, settings, place, listed)
-    else:
-        log.info("publishing_resumed")
     progress.phase = "publishing"
     published = await asyncio.to_thread(
         publish, destination, manifest, files, staging=place.path, replace=replace

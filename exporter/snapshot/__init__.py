@@ -8,21 +8,26 @@ from exporter.snapshot.destination import Destination
 from exporter.snapshot.hints import image_counts
 from exporter.snapshot.layout import StagedFile, new_snapshot_id
 from exporter.snapshot.lock import Lock
-from exporter.snapshot.manifest import Manifest, Requests, plain_row
+from exporter.snapshot.manifest import Manifest, Requests, plain_row, type_name
 from exporter.snapshot.ndjson import write_ndjson
 from exporter.snapshot.parts import write_table
 from exporter.snapshot.prune import prune
 from exporter.snapshot.publish import check_free, planned, publish
-from exporter.snapshot.retention import Policy
+from exporter.snapshot.retention import Choice, Kept, Policy
 from exporter.snapshot.stage import Stage
 from exporter.snapshot.staging import Place, discard, open_place, staging_root
+from exporter.snapshot.verify import Problem, verify_files
+from exporter.snapshot.verify_rows import verify_rows
 
 __all__ = [
+    "Choice",
     "Destination",
+    "Kept",
     "Lock",
     "Manifest",
     "Place",
     "Policy",
+    "Problem",
     "Requests",
     "SnapshotInfo",
     "Stage",
@@ -39,6 +44,9 @@ __all__ = [
     "read_manifest",
     "snapshots",
     "staging_root",
+    "type_name",
+    "verify_files",
+    "verify_rows",
     "write_ndjson",
     "write_table",
 ]
