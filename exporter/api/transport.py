@@ -32,6 +32,7 @@ Trouble = Literal[
 
 _TROUBLES: tuple[tuple[type[Exception], Trouble, str], ...] = (
     # aiohttp's classes inherit from each other: the special ones stand before the general ones.
+    (aiohttp.ServerTimeoutError, "timeout", "no connection in time"),
     (
         aiohttp.ClientConnectorCertificateError,
         "certificate",
@@ -103,6 +104,7 @@ class Transport:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=self._proxies,
             headers={"Accept-Encoding": "gzip", "User-Agent": "registry-exporter"},
+            middlewares=(_send_once,),
         )
         return self
 
@@ -192,12 +194,29 @@ def _reveal(post: Mapping[str, SecretStr]) -> dict[str, str]:
     return {name: value.get_secret_value() for name, value in post.items()}
 
 
-def _trust(ca_file: Path | None) -> ssl.SSLContext:
+def _trust(ca_file: Path | None) -> ssl.SSLContext | bool:
+    if ca_file is None:
+        return True  # aiohttp's own context, which verifies by the system's authorities
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # ssl.SSLError is one
         reason = error.strerror or "it holds no PEM certificates"
     raise SettingsError(f"network.ca_file {ca_file} cannot be used: {reason}")
+
+
+async def _send_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a GET anew on its own when a connection breaks.
+
+    It does so for the errors caught here, and has no switch for it (aiohttp issue 10790). Asking
+    again is decided in `retry.py`, which waits, counts and logs.
+    """
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        trouble, message = _explain_aiohttp(error)
+    raise NoReplyError(trouble, message)
 
 
 def _explain(error: Exception, timeout: float, max_bytes: int) -> tuple[Trouble, str]:
@@ -208,8 +227,11 @@ def _explain(error: Exception, timeout: float, max_bytes: int) -> tuple[Trouble,
         return "oversize", f"the answer is larger than {max_bytes} bytes"
     if isinstance(error, BodyBrokenError):
         return "truncated" if error.cut_short else "garbled", str(error)
+    return _explain_aiohttp(error)
+
+
+def _explain_aiohttp(error: Exception) -> tuple[Trouble, str]:
     for kind, trouble, message in _TROUBLES:
         if isinstance(error, kind):
             return trouble, message
-    reason = error.strerror if isinstance(error, OSError) else None
-    return "reset", f"the connection broke before the answer came{f' ({reason})' if reason else ''}"
+    return "reset", "the connection broke before the answer came"

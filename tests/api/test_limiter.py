@@ -1,0 +1,362 @@
+"""The limiter's promises, on virtual time: slots, order, holds, and the level it finds."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from structlog.testing import capture_logs
+
+from exporter.api.limiter import INITIAL_LEVEL, Limiter, Slot
+from tests.api.virtual_time import run
+
+
+@dataclass
+class Host:
+    """A service with a token bucket, a round trip and its troubles; `log` has (moment, status)."""
+
+    rate: float | None = None
+    burst: float = 1.0
+    round_trip: float = 0.05
+    retry_after: float = 0.0
+    at_once: int = 10_000
+    faults: float = 0.0
+    chance: random.Random = field(default_factory=lambda: random.Random(7))
+    log: list[tuple[float, int]] = field(default_factory=list)
+    in_flight: int = 0
+    most_in_flight: int = 0
+    _level: float | None = None
+    _filled_at: float = 0.0
+
+    async def answer(self) -> int:
+        round_trip = self.round_trip * self.chance.uniform(0.9, 1.1)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        await asyncio.sleep(round_trip / 2)
+        now = asyncio.get_running_loop().time()
+        status = self._judge(now)
+        self.log.append((now, status))
+        await asyncio.sleep(round_trip / 2)
+        self.in_flight -= 1
+        return status
+
+    def _judge(self, now: float) -> int:
+        if self.in_flight > self.at_once:
+            return 503
+        if self.chance.random() < self.faults:
+            return self.chance.choice([429, 503])
+        if self.rate is None:
+            return 200
+        level = self.burst if self._level is None else self._level
+        level = min(self.burst, level + (now - self._filled_at) * self.rate)
+        self._filled_at = now
+        self._level = level - (level >= 1)
+        return 200 if level >= 1 else 429
+
+    def accepted_per_second(self, begin: float, end: float) -> float:
+        return self._count(200, begin, end) / (end - begin)
+
+    def share_refused(self, begin: float, end: float) -> float:
+        answers = sum(begin <= moment < end for moment, _ in self.log)
+        return self._count(429, begin, end) / answers
+
+    def _count(self, wanted: int, begin: float, end: float) -> int:
+        return sum(begin <= moment < end and status == wanted for moment, status in self.log)
+
+
+async def call(limiter: Limiter, host: Host) -> None:
+    async with limiter.slot() as slot:
+        status = await host.answer()
+        if status == 429:
+            slot.refused()
+            limiter.hold(host.retry_after)
+        elif status == 503:
+            slot.overloaded()
+        else:
+            slot.good()
+
+
+def drive(
+    host: Host,
+    limiter: Limiter,
+    *,
+    seconds: float,
+    callers: int = 80,
+    changes: dict[float, Callable[[], None]] | None = None,
+) -> None:
+    """Have so many callers ask without a pause for so many virtual seconds."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+
+        async def caller() -> None:
+            while True:
+                await call(limiter, host)
+
+        for moment, change in (changes or {}).items():
+            loop.call_at(moment, change)
+        tasks = [asyncio.create_task(caller()) for _ in range(callers)]
+        await asyncio.sleep(seconds)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("rate", "round_trip"),
+    [(5, 0.005), (5, 0.2), (20, 0.05), (50, 0.2), (100, 0.005), (100, 0.05), (200, 0.2)],
+)
+def test_it_settles_within_a_tenth_of_what_is_allowed_with_few_refusals(
+    rate: int, round_trip: float
+) -> None:
+    host = Host(rate=rate, burst=rate, round_trip=round_trip)
+    limiter = Limiter("host", concurrency=64)
+    drive(host, limiter, seconds=30)
+    assert host.accepted_per_second(10, 30) == pytest.approx(rate, rel=0.1)
+    assert host.share_refused(10, 30) < 0.02
+    assert host.most_in_flight <= 64
+
+
+@pytest.mark.parametrize("rate", [20, 100])
+def test_it_settles_where_every_refusal_asks_for_a_pause(rate: int) -> None:
+    host = Host(rate=rate, burst=rate, round_trip=0.05, retry_after=1.0)
+    limiter = Limiter("host", concurrency=64)
+    drive(host, limiter, seconds=40)
+    assert host.accepted_per_second(10, 40) == pytest.approx(rate, rel=0.1)
+    assert host.share_refused(10, 40) < 0.02
+
+
+@pytest.mark.parametrize("burst", [5, 500])
+def test_it_settles_however_deep_the_bucket_is(burst: int) -> None:
+    host = Host(rate=50, burst=burst)
+    limiter = Limiter("host", concurrency=64)
+    drive(host, limiter, seconds=60)
+    assert host.accepted_per_second(20, 60) == pytest.approx(50, rel=0.1)
+    assert host.share_refused(20, 60) < 0.02
+
+
+def test_it_yields_when_the_host_allows_less_and_grows_back_when_it_allows_more() -> None:
+    host = Host(rate=100, burst=100)
+    limiter = Limiter("host", concurrency=32)
+
+    def allow(rate: float) -> Callable[[], None]:
+        def change() -> None:
+            host.rate = host.burst = rate
+
+        return change
+
+    drive(host, limiter, seconds=105, changes={15: allow(20), 50: allow(100)})
+    assert host.accepted_per_second(10, 15) == pytest.approx(100, rel=0.1)
+    assert host.accepted_per_second(25, 50) == pytest.approx(20, rel=0.1)
+    assert host.share_refused(25, 50) < 0.02
+    assert host.accepted_per_second(85, 105) == pytest.approx(100, rel=0.1)
+    assert host.share_refused(85, 105) < 0.02
+
+
+def test_a_limit_that_is_lifted_is_forgotten() -> None:
+    host = Host(rate=100, burst=100)
+    limiter = Limiter("host", concurrency=32)
+    seen = []
+
+    def lift() -> None:
+        seen.append(limiter.statistics().rate)
+        host.rate = None
+
+    drive(host, limiter, seconds=36, changes={12: lift})
+    assert seen == [pytest.approx(100, rel=0.1)]
+    assert host.accepted_per_second(34, 36) == pytest.approx(32 / 0.05, rel=0.05)
+    assert limiter.statistics().rate is None
+    assert limiter.spare
+
+
+def test_a_host_that_takes_few_calls_at_once_is_given_few() -> None:
+    host = Host(at_once=8)
+    limiter = Limiter("host", concurrency=64)
+    drive(host, limiter, seconds=20)
+    assert 4 <= limiter.statistics().level <= 10
+    assert host.accepted_per_second(10, 20) > 0.5 * 8 / 0.05
+
+
+def test_a_host_that_recovers_is_given_every_slot_again() -> None:
+    host = Host(at_once=4)
+    limiter = Limiter("host", concurrency=64)
+    levels = []
+
+    def recover() -> None:
+        levels.append(limiter.statistics().level)
+        host.at_once = 10_000
+
+    drive(host, limiter, seconds=12, changes={3: recover})
+    assert levels[0] <= 6
+    assert limiter.statistics().level == 64
+
+
+def test_stray_failures_cost_no_slots() -> None:
+    host = Host(faults=0.01)
+    limiter = Limiter("host", concurrency=64)
+    drive(host, limiter, seconds=5)
+    assert host.accepted_per_second(0, 5) > 0.9 * 64 / 0.05
+    assert limiter.statistics().events == 0
+
+
+def test_the_level_doubles_at_first() -> None:
+    host = Host()
+    limiter = Limiter("host", concurrency=256)
+    drive(host, limiter, seconds=0.05 * 4.5, callers=300)
+    assert limiter.statistics().level == 256
+    assert INITIAL_LEVEL == 16
+
+
+def test_the_level_does_not_grow_by_calls_that_did_not_need_it() -> None:
+    limiter = Limiter("host", concurrency=256)
+    drive(Host(), limiter, seconds=10, callers=3)
+    assert limiter.statistics().level == INITIAL_LEVEL
+
+
+@pytest.mark.parametrize("say", [Slot.overloaded, Slot.refused], ids=["503", "429"])
+def test_the_failures_of_one_event_halve_the_level_once(say: Callable[[Slot], None]) -> None:
+    async def main() -> None:
+        limiter = Limiter("host", concurrency=16)
+        together = asyncio.Barrier(16)
+
+        async def fail() -> None:
+            async with limiter.slot() as slot:
+                await together.wait()
+                say(slot)
+
+        with capture_logs() as logs:
+            await asyncio.gather(*(fail() for _ in range(16)))
+        assert limiter.statistics().level == 8
+        assert limiter.statistics().events == 1
+        assert [log["event"] for log in logs] == ["limiter_lowered"]
+
+    run(main())
+
+
+def test_whoever_asked_first_starts_first() -> None:
+    async def main() -> None:
+        limiter = Limiter("host", concurrency=2)
+        order = []
+
+        async def ask(number: int) -> None:
+            async with limiter.slot():
+                order.append(number)
+                await asyncio.sleep(0.01 * (number % 3))
+
+        await asyncio.gather(*(ask(number) for number in range(50)))
+        assert order == list(range(50))
+
+    run(main())
+
+
+def test_a_caller_that_is_cancelled_leaves_nothing_behind() -> None:
+    async def main() -> None:
+        limiter = Limiter("host", concurrency=1)
+        chance = random.Random(3)
+        served = 0
+
+        async def ask() -> None:
+            nonlocal served
+            async with limiter.slot():
+                await asyncio.sleep(chance.random())
+                served += 1
+
+        callers = [asyncio.create_task(ask()) for _ in range(100)]
+        while not all(caller.done() for caller in callers):
+            await asyncio.sleep(chance.random())
+            chance.choice(callers).cancel()
+        assert 0 < served < 100
+        statistics = limiter.statistics()
+        assert (statistics.in_use, statistics.waiting) == (0, 0)
+        async with asyncio.timeout(0), limiter.slot():
+            pass
+
+    run(main())
+
+
+def test_a_slot_given_at_the_moment_of_cancelling_goes_to_the_next() -> None:
+    async def main() -> None:
+        limiter = Limiter("host", concurrency=1)
+
+        async def ask() -> str:
+            async with limiter.slot():
+                return "served"
+
+        async with limiter.slot():
+            first, second = asyncio.create_task(ask()), asyncio.create_task(ask())
+            await asyncio.sleep(0)
+        # The slot is the first one's by now, though it has not run yet.
+        first.cancel()
+        assert await second == "served"
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert limiter.statistics().in_use == 0
+
+    run(main())
+
+
+def test_a_held_host_is_asked_nothing_until_the_hold_is_over() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        limiter = Limiter("host", concurrency=8)
+        limiter.hold(30)
+        limiter.hold(5)
+        assert limiter.statistics().held_until == 30
+        assert not limiter.spare
+        async with limiter.slot():
+            assert loop.time() == 30
+            assert limiter.statistics().held_until is None
+            assert limiter.spare
+
+    run(main())
+
+
+@pytest.mark.parametrize("rate", [0.5, 7, 300])
+def test_a_fixed_rate_is_kept_in_every_second(rate: float) -> None:
+    host = Host(round_trip=0.01)
+    limiter = Limiter("host", concurrency=64, requests_per_second=rate)
+    seconds = max(10.0, 10 / rate)
+    drive(host, limiter, seconds=seconds)
+    moments = [moment for moment, _ in host.log]
+    assert len(moments) == pytest.approx(rate * seconds, rel=0.05, abs=1.5)
+    window = max(1.0, 1 / rate)
+    for index, begin in enumerate(moments):
+        within = bisect_left(moments, begin + window) - index
+        assert within <= rate * (window + 0.06) + 2
+    assert not limiter.spare
+    assert limiter.statistics().rate == rate
+
+
+def test_an_idle_while_is_not_made_up_for() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        limiter = Limiter("host", concurrency=64, requests_per_second=10)
+        await asyncio.sleep(100)
+        starts = []
+        for _ in range(11):
+            async with limiter.slot():
+                starts.append(loop.time() - 100)
+        assert starts[-1] == pytest.approx(1.0, abs=0.06)
+
+    run(main())
+
+
+def test_the_statistics_tell_what_waits_and_what_is_under_way() -> None:
+    async def main() -> None:
+        limiter = Limiter("api.example", concurrency=2)
+        callers = [asyncio.create_task(call(limiter, Host())) for _ in range(5)]
+        await asyncio.sleep(0.01)
+        statistics = limiter.statistics()
+        assert (statistics.host, statistics.level, statistics.concurrency) == ("api.example", 2, 2)
+        assert (statistics.in_use, statistics.waiting) == (2, 3)
+        assert not limiter.spare
+        await asyncio.gather(*callers)
+        assert limiter.spare
+
+    run(main())
