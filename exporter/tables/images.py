@@ -38,7 +38,6 @@ _IMAGE = pa.struct(
     ]
 )
 
-
 MAX_TIES = 64
 """Images of one repository created in the same microsecond that are told apart by id."""
 
@@ -220,7 +219,7 @@ def _flatten(
         raise PageError("an image holds a null layer")
     layers = pa.table(
         {
-            "image_id": pa.DictionaryArray.from_arrays(parents, image_ids),
+            "image_id": _repeat_each(image_ids, parents),
             "position": _positions(layer_lists, parents),
             "registry_id": registry_ids.take(parents),
             "repository_name": names.take(parents),
@@ -284,6 +283,13 @@ def _sizes(texts: pa.StringArray) -> pa.Int64Array:
         return pc.fill_null(texts.cast(pa.int64()), 0)
     except pa.ArrowInvalid:
         raise PageError("a size is not a 64-bit integer") from None
+
+
+def _repeat_each(texts: pa.StringArray, indices: pa.Int32Array) -> pa.DictionaryArray:
+    """Return the texts at some indices, each held once."""
+    if texts.null_count:  # Arrow cannot join dictionaries that hold a null.
+        return texts.take(indices).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(indices, texts)
 
 
 def _repeat(text: str | None, length: int) -> pa.DictionaryArray:

@@ -7,6 +7,7 @@ UTF-8 inside a key makes a field vanish. The guards here stand before it.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -26,6 +27,8 @@ for _closing in b"]}":
     _STEPS[_closing] = 255  # -1 as a signed byte
 _STEP_TABLE = bytes(_STEPS)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_NOT_MARKS = bytes(set(range(256)) - set(b'[]{}"\\'))
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 
 def guard(body: bytes) -> None:
@@ -41,8 +44,13 @@ def guard(body: bytes) -> None:
 
 
 def _depth(body: bytes) -> int:
-    """Return how deep the brackets nest; those inside strings count too, which only errs high."""
-    steps = body.translate(_STEP_TABLE, _NOT_BRACKETS)
+    """Return how deep the brackets nest, those inside texts not counted."""
+    # Of a text without a bracket and an escape, two quotes side by side are left.
+    marks = body.translate(None, _NOT_MARKS).replace(b'""', b"")
+    if b'"' in marks or b"\\" in marks:
+        # Brackets in texts could hide how deep the others nest; this is exact, and slower.
+        marks = _TEXT.sub(b"", body)
+    steps = marks.translate(_STEP_TABLE, _NOT_BRACKETS)
     levels = pa.Array.from_buffers(pa.int8(), len(steps), [None, pa.py_buffer(steps)])
     return int(pc.max(pc.cumulative_sum(levels.cast(pa.int32()))).as_py() or 0)
 
@@ -53,10 +61,7 @@ def read_object(body: bytes, items: str) -> dict[str, Any]:
     Returns the object with `items` and `nextPageToken` always present. Raises `PageError`.
     """
     guard(body)
-    try:
-        page = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise PageError(f"the body is not JSON: {error.msg}") from None
+    page = _parse(body)
     _refuse_strangers(page, items)
     listed = page.get(items) or []
     token = page.get("nextPageToken") or ""
@@ -93,11 +98,19 @@ def read_columns(body: bytes, items: str, item: pa.StructType) -> tuple[pa.Struc
     listed = table.column(items).chunk(0)
     token = table.column("nextPageToken")[0].as_py() or ""
     if listed.null_count:
-        _refuse_strangers(orjson.loads(body), items)
+        _refuse_strangers(_parse(body), items)
     rows: pa.StructArray = listed.flatten()
     if rows.null_count:
         raise PageError(f"`{items}` holds a null")
     return rows, token
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        page: dict[str, Any] = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise PageError(f"the body is not JSON: {error.msg}") from None
+    return page
 
 
 def _refuse_strangers(page: dict[str, Any], items: str) -> None:

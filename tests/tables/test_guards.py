@@ -1,0 +1,176 @@
+"""Bodies that are no page are refused with a `PageError`, and never crash the process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from exporter.errors import PageError
+from exporter.tables.images import decode_images
+from exporter.tables.resources import Parents, decode_resources
+from exporter.tables.schemas import CLOUDS
+
+DEEP = 100_000
+
+NO_OBJECTS: dict[str, bytes] = {
+    "nothing": b"",
+    "null": b"null",
+    "null and more": b'null{"images":[]}',
+    "a list": b"[{}]",
+    "a text": b'"images"',
+    "a number": b"1",
+    "html": b"<!DOCTYPE html><html><body>502</body></html>",
+    "a byte order mark": b'\xef\xbb\xbf{"images":[]}',
+    "one bracket": b"{",
+    "nesting without end": b'{"images":' + b"[" * DEEP,
+    "nesting with an end": b'{"images":' + b"[" * DEEP + b"]" * DEEP + b"}",
+    "objects without end": b'{"a":' * DEEP,
+    "a strange key that nests": b'{"x":' + b"[" * DEEP + b"]" * DEEP + b',"images":[]}',
+    "nesting hidden by brackets in a text": (
+        b'{"a":"' + b"]" * DEEP + b'","x":' + b"[" * DEEP + b"]" * DEEP + b"}"
+    ),
+    "nesting hidden by brackets in many texts": (
+        b'{"x":' + b'["]",' * DEEP + b"1" + b"]" * DEEP + b',"a":"' + b"[" * DEEP + b'"}'
+    ),
+    "nesting behind an escaped quote": (
+        b'{"a":"\\"' + b"]" * DEEP + b'","x":' + b"[" * DEEP + b"]" * DEEP + b"}"
+    ),
+    "a text without end": b'{"images":[{"id":"' + b"[" * DEEP,
+    "doubled": b'{"images":[]}{"images":[]}',
+    "doubled on two lines": b'{"images":[]}\n{"images":[]}',
+    "something behind it": b'{"images":[]} x',
+    "null behind it": b'{"images":[]}\nnull',
+    "broken UTF-8 in a key": b'{"ima\xffges":[]}',
+    "broken UTF-8 in a value": b'{"images":[{"id":"\xff"}]}',
+    "half a surrogate pair": b'{"images":[{"id":"\\ud800"}]}',
+    "cut off in a text": b'{"images":[{"id":"cr',
+    "cut off between images": b'{"images":[{"id":"crp1"},',
+    "cut off before the last bracket": b'{"images":[{"id":"crp1"}]',
+    "a key that stands twice": b'{"images":[{"id":"a"}],"images":[{"id":"b"}]}',
+    "no number": b'{"x":NaN}',
+    "a number without end": b'{"x":' + b"9" * 5000 + b"}",
+}
+NO_PAGES: dict[str, bytes] = {
+    "a renamed key": b'{"pictures":[{"id":"a"}]}',
+    "an error that came as a 200": b'{"code":7,"message":"denied"}',
+    "an object for the list": b'{"images":{}}',
+    "a text for the list": b'{"images":"none"}',
+    "a null for an image": b'{"images":[{"id":"a"},null]}',
+    "a number for an image": b'{"images":[1]}',
+    "a list for an image": b'{"images":[[]]}',
+    "a number for a token": b'{"images":[],"nextPageToken":7}',
+    "a number for an id": b'{"images":[{"id":7}]}',
+    "a number for a size": b'{"images":[{"compressedSize":7}]}',
+    "a number for a blob's size": b'{"images":[{"layers":[{"size":7}]}]}',
+    "a number for a time": b'{"images":[{"createdAt":7}]}',
+    "a text for the tags": b'{"images":[{"tags":"v1"}]}',
+    "an object for the layers": b'{"images":[{"layers":{}}]}',
+    "a list for the config": b'{"images":[{"config":[]}]}',
+    "a null for a tag": b'{"images":[{"tags":["v1",null]}]}',
+    "a null for a layer": b'{"images":[{"layers":[{"id":"a"},null]}]}',
+    "a null for a layer's URL": b'{"images":[{"layers":[{"urls":[null]}]}]}',
+    "a null for a config's URL": b'{"images":[{"config":{"urls":[null]}}]}',
+    "a size of 2^63": b'{"images":[{"compressedSize":"9223372036854775808"}]}',
+    "a size below -2^63": b'{"images":[{"compressedSize":"-9223372036854775809"}]}',
+    "a size with a fraction": b'{"images":[{"layers":[{"size":"1.5"}]}]}',
+    "a size in words": b'{"images":[{"config":{"size":"many"}}]}',
+    "an empty size": b'{"images":[{"compressedSize":""}]}',
+}
+BAD_TIMES = (
+    "",
+    "Z",
+    "yesterday",
+    "2026-11-23T02:00:00",
+    "2026-11-23T02:00:00+03:00",
+    "2026-13-01T00:00:00Z",
+    "2026-02-30T00:00:00Z",
+    "2026-11-23T25:00:00Z",
+    "2026-11-23T02:00:00ZZ",
+    "2026-11-23T02:00:00.Z",
+    "2026-11-23T02:00:00.123456xyzZ",
+    "2026-11-23T02:00:00.1234567890Z",
+    "2026-11-23T02:00:00.123456+01:00Z",
+    "0000-01-01T00:00:00Z",
+    "10000-01-01T00:00:00Z",
+)
+
+
+def refusal(body: bytes) -> str:
+    with pytest.raises(PageError) as caught:
+        decode_images(body, cloud_id=None, folder_id=None)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("body", [*NO_OBJECTS.values(), *NO_PAGES.values()], ids=[
+    *NO_OBJECTS, *NO_PAGES
+])  # fmt: skip
+def test_a_body_that_is_no_page_of_images_is_refused(body: bytes) -> None:
+    assert refusal(body)
+
+
+@pytest.mark.parametrize("name", sorted(NO_OBJECTS.keys() - {"a key that stands twice"}))
+def test_a_body_that_is_no_object_is_refused_as_a_page_of_resources(name: str) -> None:
+    with pytest.raises(PageError):
+        decode_resources(NO_OBJECTS[name].replace(b"images", b"clouds"), CLOUDS, Parents())
+
+
+@pytest.mark.parametrize("text", BAD_TIMES)
+def test_a_time_that_is_not_the_apis_is_refused(text: str) -> None:
+    assert "a time" in refusal(b'{"images":[{"createdAt":"%b"}]}' % text.encode())
+
+
+def test_none_of_these_bodies_ends_the_process() -> None:
+    program = (
+        "import sys\n"
+        "from exporter.errors import PageError\n"
+        "from exporter.tables.images import decode_images\n"
+        "import tests.tables.test_guards as guards\n"
+        "for name, body in (guards.NO_OBJECTS | guards.NO_PAGES).items():\n"
+        "    try:\n"
+        "        decode_images(body, cloud_id=None, folder_id=None)\n"
+        "    except PageError:\n"
+        "        print(name)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [*NO_OBJECTS, *NO_PAGES]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b" \r\n\t{ } \n",
+        b'{"images":[]}',
+        b'{"images":null}',
+        b'{"nextPageToken":""}',
+        b'{"images":[],"newField":{"total":"12"}}',
+        b'{"newField":"x","nextPageToken":""}',
+    ],
+)
+def test_an_empty_page_is_a_page(body: bytes) -> None:
+    page = decode_images(body, cloud_id=None, folder_id=None)
+    assert (page.listed, page.order, page.next_token) == (0, None, "")
+    assert page.images.num_rows == page.layers.num_rows == page.config_blobs.num_rows == 0
+
+
+def test_brackets_inside_texts_are_not_taken_for_nesting() -> None:
+    tag = b"[{" * DEEP
+    page = decode_images(b'{"images":[{"tags":["%b"]}]}' % tag, cloud_id=None, folder_id=None)
+    assert page.images["tags"].to_pylist() == [[tag.decode()]]
+
+
+def test_a_refusal_does_not_quote_what_the_body_holds() -> None:
+    secret = "t1.secret-of-somebody"
+    bodies = (
+        f'{{"images":[{{"compressedSize":"{secret}"}}]}}',
+        f'{{"images":[{{"createdAt":"{secret}"}}]}}',
+        f'{{"images":[{{"id":["{secret}"]}}]}}',
+        f'{{"error":"{secret}"}}',
+        f'{{"images":[{{"id":"{secret}',
+    )
+    assert [body for body in bodies if secret in refusal(body.encode())] == []
