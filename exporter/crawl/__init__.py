@@ -1,7 +1,8 @@
 """What to ask next: the estate, the scheduler, how a long listing is split, and the ledger."""
 
 from exporter.crawl.estate import Estate
-from exporter.crawl.fetch import Fetcher, Unkept
+from exporter.crawl.fetch import Fetcher
+from exporter.crawl.keeper import Unkept
 from exporter.crawl.ledger import Entry, Ledger
 from exporter.crawl.progress import Progress, Statistics
 

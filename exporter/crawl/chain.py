@@ -153,3 +153,19 @@ def have_met(one: ImagesChain, other: ImagesChain) -> bool:
     if forward.met or back.met:
         return back.last_at <= forward.last_at
     return back.last_at < forward.last_at
+
+
+def seam(chain: ImagesChain, order: Order, boundary: str | None) -> Cut | None:
+    """Return the cut at which a chain meets what other chains deliver, if it has come there.
+
+    `boundary` is the first repository that is claimed, if the front may rely on claims; `order` is
+    the page's, already observed.
+    """
+    if chain.mode is Mode.FRONT and boundary and order.last >= boundary:
+        return Cut(names_before=boundary)
+    partner = chain.partner
+    if partner is None or not have_met(chain, partner) or order.first != order.last:
+        return None
+    if chain.mode is Mode.BACK:
+        return Cut(created_from=partner.last_at, but_not=partner.last_ids)
+    return Cut(created_until=partner.last_at, but_not=partner.last_ids)

@@ -16,13 +16,15 @@ import pyarrow as pa
 import structlog
 
 from exporter.api import Client
-from exporter.crawl.fetch import Fetcher, Keeper
+from exporter.crawl.context import Context
+from exporter.crawl.fetch import Fetcher
+from exporter.crawl.keeper import Keeper
 from exporter.crawl.ledger import Entry, Ledger, Listing
 from exporter.crawl.listings import ResourcesJob, listing_call
 from exporter.crawl.progress import Progress
 from exporter.crawl.scheduler import Job, Scheduler
 from exporter.crawl.scope import Wanted
-from exporter.crawl.walk import Context, Walk
+from exporter.crawl.walk import Walk
 from exporter.errors import ApiError
 from exporter.settings import Settings
 from exporter.tables.resources import Parents, Resource, rows_to_arrow

@@ -11,91 +11,18 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any
 from urllib.parse import urlencode
 
 import orjson
 import pyarrow as pa
 
 from exporter.api import Answer, Call, Client
+from exporter.crawl.keeper import Keeper
 from exporter.crawl.progress import Progress
 from exporter.tables.images import Cut, ImagesPage, Order, decode_images
 from exporter.tables.resources import Parents, ResourcesPage, decode_resources
 from exporter.tables.schemas import Table
-
-T = TypeVar("T")
-
-
-class Kept(Protocol):
-    """A page of an earlier attempt: see `snapshot.journal.Recalled`."""
-
-    @property
-    def summary(self) -> bytes:
-        """What was written down about the page."""
-        ...
-
-    @property
-    def body(self) -> bytes | None:
-        """The page's body, where it is still held."""
-        ...
-
-    @property
-    def sealed(self) -> bool:
-        """Whether the page's rows are durably in a finished part."""
-        ...
-
-
-class Keeper(Protocol):
-    """Where pages are kept: `snapshot.stage.Stage`, as the crawl needs it."""
-
-    def recall(self, key: str) -> Kept | None:
-        """Return the page an earlier attempt kept under `key`."""
-        ...
-
-    async def keep(
-        self,
-        key: str,
-        summary: bytes,
-        body: bytes,
-        tables: Mapping[str, pa.Table],
-        *,
-        inline: bool = False,
-    ) -> None:
-        """Take a page over; waits while there is no room."""
-        ...
-
-    def claim(self, registry_id: str, repository_name: str, mode: str) -> None:
-        """Note, before all pages handed over later, how a repository is listed beside the front."""
-        ...
-
-    def claims(self) -> dict[str, list[tuple[str, str]]]:
-        """Return the claims of earlier attempts, by registry: repository and mode."""
-        ...
-
-
-class Unkept:
-    """A keeper for runs that only look: nothing is kept, nothing is recalled."""
-
-    def recall(self, key: str) -> None:
-        """Return nothing."""
-
-    async def keep(
-        self,
-        key: str,
-        summary: bytes,
-        body: bytes,
-        tables: Mapping[str, pa.Table],
-        *,
-        inline: bool = False,
-    ) -> None:
-        """Let the page go."""
-
-    def claim(self, registry_id: str, repository_name: str, mode: str) -> None:
-        """Note nothing."""
-
-    def claims(self) -> dict[str, list[tuple[str, str]]]:
-        """Return nothing."""
-        return {}
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,16 @@ Invariants, which the tests hold:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import structlog
 
 from exporter.api import Call
-from exporter.crawl.chain import ImagesChain, Mode, have_met
-from exporter.crawl.fetch import Dropped, Fetcher, Images, Keeper
+from exporter.crawl.chain import ImagesChain, Mode, have_met, seam
+from exporter.crawl.context import Context, PageJob
+from exporter.crawl.fetch import Dropped, Images
 from exporter.crawl.ledger import Entry
-from exporter.crawl.scope import Wanted
+from exporter.crawl.mending import Remedy, mend
 from exporter.crawl.tail import Tail
 from exporter.errors import ApiError, StatusError
 from exporter.tables.images import Cut, Order
@@ -38,47 +38,6 @@ PATH = "/container-registry/v1/images"
 MIN_PAGES_BEFORE_BACK = 2
 MIN_IMAGES_BEFORE_BACK = 2000
 """What shows a repository to be long, before it is also walked from its back."""
-MAX_RESTARTS = 3
-"""How often one chain begins anew because its page token expired."""
-
-
-@dataclass
-class Context:
-    """What the walks of a run share.
-
-    `queue` gives a chain to the scheduler, `refresh` has a registry's repositories listed again.
-    `rung` is the first `orderBy` that the API has not refused, `backwards` whether it sorts
-    downwards as far as is known.
-    """
-
-    fetcher: Fetcher
-    keeper: Keeper
-    wanted: Wanted
-    page_size: int
-    split: bool
-    queue: Callable[[PageJob], None]
-    refresh: Callable[[Walk], None]
-    rung: int = 0
-    backwards: bool = True
-
-
-class PageJob:
-    """The scheduler's view of a chain: one step is one page."""
-
-    rank = 1
-
-    def __init__(self, walk: Walk, chain: ImagesChain) -> None:
-        self._walk = walk
-        self._chain = chain
-
-    @property
-    def weight(self) -> float:
-        """Pages that may still come."""
-        return self._walk.pages_left(self._chain)
-
-    async def step(self) -> bool:
-        """Ask for the chain's next page."""
-        return await self._walk.step(self._chain)
 
 
 class Walk:
@@ -190,7 +149,7 @@ class Walk:
                 chain.chain.call,
                 chain.attempt,
                 self.parents,
-                None if self._context.wanted.all_repositories else self._context.wanted.repository,
+                self._context.filter,
                 lambda order, names, cut: self._judge(chain, order, names, cut),
                 chain.check,
             )
@@ -204,17 +163,15 @@ class Walk:
             self._entry.spent(error.calls)
             if self._mend(chain, error):
                 return True
-            chain.stopped = True
         return self._end(chain) if chain.done else True
 
     def _note(self, images: Images) -> None:
         self._entry.page(rows=images.rows, calls=images.cost.calls)
         if self._listed is None:
             self._met_unlisted.update(images.names)
-        if not self._context.wanted.all_repositories:
-            self._left_out |= {
-                name for name in images.names if not self._context.wanted.repository(name)
-            }
+        wanted = self._context.filter
+        if wanted is not None:
+            self._left_out.update(name for name in images.names if not wanted(name))
 
     # Beginning chains.
 
@@ -279,7 +236,7 @@ class Walk:
         chain.observe(order)
         if cut is None:
             self._doubt(chain, names)
-            cut = self._seam(chain, order)
+            cut = seam(chain, order, self._tail.boundary if self._trusted else None)
         if cut is not None:
             chain.end_cut(cut)
         if chain.partner is not None and (
@@ -303,18 +260,6 @@ class Walk:
             chain.stopped = True
             raise Dropped
 
-    def _seam(self, chain: ImagesChain, order: Order) -> Cut | None:
-        """Return the cut at which a chain meets what other chains deliver, if it has come there."""
-        boundary = self._tail.boundary
-        if chain.mode is Mode.FRONT and self._trusted and boundary and order.last >= boundary:
-            return Cut(names_before=boundary)
-        partner = chain.partner
-        if partner is None or not have_met(chain, partner) or order.first != order.last:
-            return None
-        if chain.mode is Mode.BACK:
-            return Cut(created_from=partner.last_at, but_not=partner.last_ids)
-        return Cut(created_until=partner.last_at, but_not=partner.last_ids)
-
     def _distrust(self, reason: str) -> None:
         if self._tail.boundary is not None:
             log.warning("split_given_up", registry_id=self.registry_id, reason=reason)
@@ -331,28 +276,18 @@ class Walk:
     # What goes wrong, and the end.
 
     def _mend(self, chain: ImagesChain, error: ApiError) -> bool:
-        """Do what can be done about a failed call; return True if the chain is to go on."""
-        status = error.http_status if isinstance(error, StatusError) else None
-        if status == 400 and chain.chain.pages:
-            if chain.restarts < MAX_RESTARTS:
-                chain.restarts += 1
-                log.warning("listing_restarted", scope=error.scope, reason=error.message)
-                chain.restart()
-                return True
-        elif status == 400 and chain.mode is Mode.BACK:
-            self._context.backwards = False
-            return False
-        elif status == 400 and chain.descend():
+        """Do what can be done about a failed call; return True if the chain goes on."""
+        remedy = mend(chain, error)
+        if remedy is Remedy.AGAIN:
             if chain.mode is Mode.FRONT:
                 self._context.rung = max(self._context.rung, chain.rung)
-            log.warning("order_refused", scope=error.scope, reason=error.message)
             return True
-        elif status == 400 and chain.mode is Mode.ALONE and self._front is not None:
+        chain.stopped = True
+        if chain.mode is Mode.BACK and isinstance(error, StatusError) and error.http_status == 400:
+            self._context.backwards = False
+        if remedy is Remedy.DISTRUST and self._front is not None:
             self._distrust(f"{error.scope} cannot be listed alone: {error.message}")
-            return False
-        if chain.mode is Mode.ALONE and status == 404:
-            log.warning("repository_vanished", repository_name=chain.repository)
-        elif chain.mode is not Mode.BACK or (chain.partner and chain.partner.met):
+        elif remedy is not Remedy.DONE:
             self._failure = self._failure or error
         return False
 

@@ -1,0 +1,59 @@
+"""What the walks of one run share, and how the scheduler sees a chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter.crawl.chain import ImagesChain
+from exporter.crawl.fetch import Fetcher
+from exporter.crawl.keeper import Keeper
+from exporter.crawl.scope import Wanted
+
+if TYPE_CHECKING:
+    from exporter.crawl.walk import Walk
+
+
+@dataclass
+class Context:
+    """What the walks of a run share.
+
+    `queue` gives a chain to the scheduler, `refresh` has a registry's repositories listed again.
+    `rung` is the first `orderBy` that the API has not refused, `backwards` whether it sorts
+    downwards as far as is known.
+    """
+
+    fetcher: Fetcher
+    keeper: Keeper
+    wanted: Wanted
+    page_size: int
+    split: bool
+    queue: Callable[[PageJob], None]
+    refresh: Callable[[Walk], None]
+    rung: int = 0
+    backwards: bool = True
+
+    @property
+    def filter(self) -> Callable[[str], bool] | None:
+        """Which repositories' images to keep, by name; None for all of them."""
+        return None if self.wanted.all_repositories else self.wanted.repository
+
+
+class PageJob:
+    """The scheduler's view of a chain: one step is one page."""
+
+    rank = 1
+
+    def __init__(self, walk: Walk, chain: ImagesChain) -> None:
+        self._walk = walk
+        self._chain = chain
+
+    @property
+    def weight(self) -> float:
+        """Pages that may still come."""
+        return self._walk.pages_left(self._chain)
+
+    async def step(self) -> bool:
+        """Ask for the chain's next page."""
+        return await self._walk.step(self._chain)

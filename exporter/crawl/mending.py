@@ -1,0 +1,52 @@
+"""What can be done about a call of an image chain that failed for good."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import structlog
+
+from exporter.crawl.chain import ImagesChain, Mode
+from exporter.errors import ApiError, StatusError
+
+log = structlog.get_logger()
+
+MAX_RESTARTS = 3
+"""How often one chain begins anew because its page token expired."""
+
+
+class Remedy(Enum):
+    """What becomes of the chain, and of the registry's listing with it."""
+
+    AGAIN = "the chain goes on, begun anew"
+    DONE = "the chain ends, and nothing is missing for it"
+    DISTRUST = "the chain ends, and the front has to list everything"
+    FAILED = "the chain ends, and the listing is not complete"
+
+
+def mend(chain: ImagesChain, error: ApiError) -> Remedy:
+    """Decide about a failed call, and begin the chain anew where that helps.
+
+    A 400 in the middle of a chain is an expired page token, at its beginning an `orderBy` or a
+    repository's name that the API does not take (`API.md`, Errors). A repository that is gone was
+    deleted meanwhile. A chain from the back is never needed while its partner can go on.
+    """
+    status = error.http_status if isinstance(error, StatusError) else None
+    if status == 400 and chain.chain.pages:
+        if chain.restarts < MAX_RESTARTS:
+            chain.restarts += 1
+            log.warning("listing_restarted", scope=error.scope, reason=error.message)
+            chain.restart()
+            return Remedy.AGAIN
+    elif status == 400 and chain.descend():
+        log.warning("order_refused", scope=error.scope, reason=error.message)
+        return Remedy.AGAIN
+    elif status == 400 and chain.mode is Mode.ALONE:
+        return Remedy.DISTRUST
+    if chain.mode is Mode.ALONE and status == 404:
+        log.warning("repository_vanished", repository_name=chain.repository)
+        return Remedy.DONE
+    if chain.mode is Mode.BACK and not (chain.partner and chain.partner.met):
+        log.info("back_given_up", scope=error.scope, reason=error.message)
+        return Remedy.DONE
+    return Remedy.FAILED
