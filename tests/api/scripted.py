@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from socket import SO_LINGER, SOL_SOCKET
+from ssl import SSLContext
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -133,7 +134,9 @@ async def resetting(writer: asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def serve(routes: dict[str, Play | list[Play]] | None = None) -> AsyncIterator[Scripted]:
+async def serve(
+    routes: dict[str, Play | list[Play]] | None = None, *, tls: SSLContext | None = None
+) -> AsyncIterator[Scripted]:
     """Serve a script on a free port of this machine."""
     scripted = Scripted(routes=routes or {})
 
@@ -148,8 +151,8 @@ async def serve(routes: dict[str, Play | list[Play]] | None = None) -> AsyncIter
         finally:
             writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    scripted.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
+    scripted.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield scripted
     finally:

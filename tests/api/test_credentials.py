@@ -1,0 +1,450 @@
+"""Tokens: from each source, renewed in time, once for all who wait, and refused with a sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jwt
+import orjson
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+from exporter.api import Client
+from exporter.api.credentials import Token, Tokens
+from exporter.errors import ApiError, CredentialsError, ExporterError, UnreachableError
+from tests.api.scripted import (
+    IMAGES,
+    Play,
+    Scripted,
+    Waits,
+    as_json,
+    ok,
+    raw,
+    resetting,
+    settings_for,
+    status,
+)
+
+EXCHANGE = "/iam/v1/tokens"
+METADATA = "/computeMetadata/v1/instance/service-accounts/default/token"
+ISSUED = {"iamToken": "t1.issued-token-8bQ", "expiresAt": "2100-01-01T00:00:00.123456789Z"}
+OAUTH = "y0_planted-oauth-token"
+PAGE: dict[str, Any] = {"images": []}
+
+
+@pytest.fixture(scope="module")
+def private_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def pem_of(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+
+
+@pytest.fixture
+def key_file(tmp_path: Path, private_key: rsa.RSAPrivateKey) -> Path:
+    path = tmp_path / "key.json"
+    comment = "PLEASE DO NOT REMOVE THIS LINE! Authorized key ID <aje1>\n"
+    fields = {
+        "id": "aje1",
+        "service_account_id": "ajesa1",
+        "created_at": "2026-01-01T00:00:00Z",
+        "private_key": comment + pem_of(private_key),
+    }
+    path.write_bytes(orjson.dumps(fields))
+    path.chmod(0o600)
+    return path
+
+
+def open_up(path: Path, mode: int) -> None:
+    path.chmod(mode)
+
+
+def bearer(server: Scripted) -> list[str]:
+    return [request.headers["authorization"].removeprefix("Bearer ") for request in server.asked()]
+
+
+def exchanges(server: Scripted) -> list[Any]:
+    return [orjson.loads(each.body) for each in server.seen if each.path == EXCHANGE]
+
+
+async def get_images(server: Scripted, waits: Waits, credentials: dict[str, Any]) -> None:
+    settings = settings_for(server, credentials=credentials)
+    async with Client(settings, sleep=waits) as client:
+        await client.get(IMAGES, as_json)
+
+
+async def test_a_service_accounts_key_signs_a_jwt_that_holds_in_every_claim(
+    server: Scripted, waits: Waits, key_file: Path, private_key: rsa.RSAPrivateKey
+) -> None:
+    server.routes |= {IMAGES.path: ok(PAGE), EXCHANGE: ok(ISSUED)}
+    before = time.time()
+    await get_images(server, waits, {"service_account_key_file": key_file})
+    (body,) = exchanges(server)
+    assert list(body) == ["jwt"]
+    assert jwt.get_unverified_header(body["jwt"]) == {"alg": "PS256", "kid": "aje1", "typ": "JWT"}
+    claims = jwt.decode(
+        body["jwt"],
+        private_key.public_key(),
+        algorithms=["PS256"],
+        audience="https://iam.api.il.nebius.cloud/iam/v1/tokens",
+        issuer="ajesa1",
+        options={"require": ["iss", "aud", "iat", "exp"]},
+    )
+    assert set(claims) == {"iss", "aud", "iat", "exp"}
+    assert before - 1 <= claims["iat"] <= time.time()
+    assert 0 < claims["exp"] - claims["iat"] <= 3600
+    assert bearer(server) == [ISSUED["iamToken"]]
+
+
+async def test_an_oauth_token_is_exchanged(server: Scripted, waits: Waits) -> None:
+    server.routes |= {IMAGES.path: ok(PAGE), EXCHANGE: ok(ISSUED)}
+    await get_images(server, waits, {"oauth_token": OAUTH})
+    assert exchanges(server) == [{"yandexPassportOauthToken": OAUTH}]
+    assert bearer(server) == [ISSUED["iamToken"]]
+
+
+async def test_the_metadata_service_is_asked_past_any_proxy(
+    server: Scripted, waits: Waits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "")
+    server.routes |= {METADATA: ok({"access_token": "t1.vm", "expires_in": 3600})}
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    settings = settings_for(server, credentials={"metadata": True, "metadata_url": server.url})
+    async with Client(settings, sleep=waits) as client:
+        with pytest.raises(UnreachableError, match="the proxy cannot be reached"):
+            await client.get(IMAGES, as_json)
+    (request,) = server.seen
+    assert request.headers["metadata-flavor"] == "Google"
+
+
+async def test_a_token_file_is_read_again_when_it_changes(
+    server: Scripted, waits: Waits, tmp_path: Path
+) -> None:
+    server.routes[IMAGES.path] = ok(PAGE)
+    path = tmp_path / "token"
+    path.write_text("t1.first\n")
+    settings = settings_for(server, credentials={"iam_token_file": path})
+    async with Client(settings, sleep=waits) as client:
+        await client.get(IMAGES, as_json)
+        await client.get(IMAGES, as_json)
+        other = tmp_path / "other"
+        other.write_text("t1.later\n")
+        other.replace(path)
+        await client.get(IMAGES, as_json)
+        path.unlink()
+        await client.get(IMAGES, as_json)
+    assert bearer(server) == ["t1.first", "t1.first", "t1.later", "t1.later"]
+
+
+VARIABLES = [
+    ("REGISTRY_IAM_TOKEN", "t1.a"),
+    ("IAM_TOKEN", "t1.b"),
+    ("NEBIUS_IAM_TOKEN", "t1.c"),
+    ("YC_IAM_TOKEN", "t1.d"),
+    ("YC_TOKEN", "t1.e"),
+]
+
+
+@pytest.mark.parametrize("first", range(len(VARIABLES)))
+async def test_the_environments_variables_are_tried_in_their_order(
+    first: int, server: Scripted, waits: Waits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.routes[IMAGES.path] = ok(PAGE)
+    for name, value in [*VARIABLES[first:], ("REGISTRY_OAUTH_TOKEN", OAUTH)]:
+        monkeypatch.setenv(name, value)
+    await get_images(server, waits, {})
+    assert bearer(server) == [VARIABLES[first][1]]
+
+
+@pytest.mark.parametrize("name", ["YC_TOKEN", "REGISTRY_OAUTH_TOKEN"])
+async def test_an_oauth_token_of_the_environment_is_exchanged(
+    name: str, server: Scripted, waits: Waits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.routes |= {IMAGES.path: ok(PAGE), EXCHANGE: ok(ISSUED)}
+    monkeypatch.setenv(name, OAUTH)
+    await get_images(server, waits, {})
+    assert exchanges(server) == [{"yandexPassportOauthToken": OAUTH}]
+
+
+async def test_with_nothing_set_the_metadata_service_is_asked(
+    server: Scripted, waits: Waits
+) -> None:
+    server.routes |= {
+        IMAGES.path: ok(PAGE),
+        METADATA: ok({"access_token": "t1.vm", "expires_in": 3600}),
+    }
+    await get_images(server, waits, {"metadata_url": server.url})
+    assert bearer(server) == ["t1.vm"]
+
+
+async def test_with_nothing_at_all_the_error_says_what_can_be_set(
+    server: Scripted, waits: Waits
+) -> None:
+    server.routes[METADATA] = resetting
+    with pytest.raises(CredentialsError) as caught:
+        await get_images(server, waits, {"metadata_url": server.url})
+    for name in ("iam_token_file", "service_account_key_file", "REGISTRY_IAM_TOKEN", "YC_TOKEN"):
+        assert name in str(caught.value)
+    assert caught.value.exit_code == 4
+    assert not server.asked()
+
+
+BAD_TOKENS = {
+    "empty": " \n",
+    "two lines": "t1.se\ncret",
+    "space": "t1.se cret",
+    "text": "t1.sécret",
+}
+
+
+@pytest.mark.parametrize("text", BAD_TOKENS.values(), ids=BAD_TOKENS)
+@pytest.mark.parametrize("source", ["iam_token", "iam_token_file", "oauth_token"])
+async def test_what_cannot_be_a_token_is_refused_and_not_shown(
+    source: str, text: str, server: Scripted, waits: Waits, tmp_path: Path
+) -> None:
+    given: object = text
+    if source == "iam_token_file":
+        given = tmp_path / "token"
+        given.write_text(text)
+    with pytest.raises(CredentialsError, match=source) as caught:
+        await get_images(server, waits, {source: given})
+    assert "cret" not in str(caught.value)
+    assert not server.seen
+
+
+@contextmanager
+def refused_key(path: Path, content: bytes | None) -> Iterator[None]:
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(CredentialsError) as caught:
+        yield
+    assert str(path) in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
+BAD_KEYS = {
+    "missing": None,
+    "binary": b"\xff\xfe hidden",
+    "too large": b" " * 70_000,
+    "not JSON": b"hidden",
+    "a list": b'["hidden"]',
+    "no private key": b'{"id": "hidden", "service_account_id": "a"}',
+    "half a PEM": b'{"id": "k", "service_account_id": "a", "private_key": "-----BEGIN hidden"}',
+    "elliptic": orjson.dumps(
+        {
+            "id": "k",
+            "service_account_id": "a",
+            "private_key": pem_of(ec.generate_private_key(ec.SECP256R1())),
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("content", BAD_KEYS.values(), ids=BAD_KEYS)
+async def test_a_key_file_that_cannot_be_used_is_named(
+    content: bytes | None, server: Scripted, waits: Waits, key_file: Path
+) -> None:
+    with refused_key(key_file, content):
+        await get_images(server, waits, {"service_account_key_file": key_file})
+    assert not server.seen
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, 0), (0o640, 1), (0o604, 1)])
+async def test_a_key_file_that_others_may_read_is_warned_about_once(
+    mode: int, warned: int, server: Scripted, waits: Waits, key_file: Path
+) -> None:
+    server.routes |= {
+        IMAGES.path: [status(401), ok(PAGE)],
+        EXCHANGE: [ok({**ISSUED, "iamToken": "t1.old"}), ok(ISSUED)],
+    }
+    open_up(key_file, mode)
+    with capture_logs() as logs:
+        await get_images(server, waits, {"service_account_key_file": key_file})
+    assert len(exchanges(server)) == 2
+    warnings = [log for log in logs if log["event"] == "key_file_open_to_others"]
+    assert len(warnings) == warned
+    assert all(log["path"] == str(key_file) for log in warnings)
+
+
+async def test_an_exchange_that_fails_in_passing_is_tried_again(
+    server: Scripted, waits: Waits
+) -> None:
+    script: list[Play] = [status(503), resetting, raw(200, b"<html>"), ok(ISSUED)]
+    server.routes |= {IMAGES.path: ok(PAGE), EXCHANGE: script}
+    await get_images(server, waits, {"oauth_token": OAUTH})
+    assert len(exchanges(server)) == 4
+
+
+@pytest.mark.parametrize("http_status", [400, 401, 403])
+async def test_a_refused_exchange_ends_the_run_without_quoting_anything(
+    http_status: int, server: Scripted, waits: Waits
+) -> None:
+    server.routes[EXCHANGE] = status(http_status, {"code": 16, "message": f"{OAUTH} is wrong"})
+    with pytest.raises(CredentialsError, match=r"the cloud refuses credentials\.oauth_token") as e:
+        await get_images(server, waits, {"oauth_token": OAUTH})
+    assert f"answered {http_status} UNAUTHENTICATED" in str(e.value)
+    assert OAUTH not in str(e.value)
+    assert len(exchanges(server)) == 1
+
+
+async def test_an_exchange_that_stays_down_is_no_refusal(server: Scripted, waits: Waits) -> None:
+    server.routes[EXCHANGE] = status(503)
+    with pytest.raises(ApiError, match="the API answered 503"):
+        await get_images(server, waits, {"oauth_token": OAUTH})
+
+
+@pytest.mark.parametrize("answer", [{}, {"iamToken": ""}, {"iamToken": "t1.a\nb"}])
+async def test_an_exchange_without_a_usable_token_is_said(
+    answer: dict[str, str], server: Scripted, waits: Waits
+) -> None:
+    server.routes[EXCHANGE] = ok(answer)
+    with pytest.raises(CredentialsError, match=r"the exchange of credentials\.oauth_token"):
+        await get_images(server, waits, {"oauth_token": OAUTH})
+
+
+@dataclass
+class Clock:
+    now: float = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Issuer:
+    """A source that numbers its tokens; `failure` is raised instead, `life` is None for ever."""
+
+    clock: Clock
+    life: float | None = 43_200.0
+    name: str = "the test"
+    issued: int = 0
+    failure: ExporterError | None = None
+    asked: int = 0
+
+    def changed(self) -> bool:
+        return False
+
+    async def fetch(self) -> Token:
+        self.asked += 1
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure
+        self.issued += 1
+        expires = None if self.life is None else self.clock.now + self.life
+        return Token(SecretStr(f"t{self.issued}"), expires)
+
+
+@dataclass
+class Kept:
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        self.source = Issuer(self.clock)
+        self.tokens = Tokens(self.source, clock=self.clock)
+
+    async def get(self) -> str:
+        return (await self.tokens.get()).get_secret_value()
+
+
+DOWN = UnreachableError("no answer", call="POST /iam/v1/tokens", scope="a token")
+
+
+async def test_many_who_wait_for_a_token_cause_one_exchange() -> None:
+    kept = Kept()
+    assert set(await asyncio.gather(*(kept.get() for _ in range(100)))) == {"t1"}
+    assert kept.source.issued == 1
+    kept.clock.now += 3600
+    assert set(await asyncio.gather(*(kept.get() for _ in range(100)))) == {"t2"}
+    assert kept.source.issued == 2
+
+
+@pytest.mark.parametrize(
+    ("life", "good_for"), [(43_200.0, 3600.0), (3600.0, 3480.0), (300.0, 270.0), (None, 1e9)]
+)
+async def test_a_token_is_renewed_hourly_or_before_it_ends(
+    life: float | None, good_for: float
+) -> None:
+    kept = Kept()
+    kept.source.life = life
+    assert await kept.get() == "t1"
+    kept.clock.now += good_for - 1
+    assert await kept.get() == "t1"
+    if life is not None:
+        kept.clock.now += 1
+        assert await kept.get() == "t2"
+
+
+async def test_one_who_gives_up_waiting_does_not_take_the_token_from_the_others() -> None:
+    kept = Kept()
+    first, second = asyncio.create_task(kept.get()), asyncio.create_task(kept.get())
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second == "t1"
+    assert kept.source.issued == 1
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+
+async def test_a_refused_token_is_renewed_once_for_all_who_sent_it() -> None:
+    kept = Kept()
+    old = await kept.tokens.get()
+    fresh = await asyncio.gather(*(kept.tokens.renew(old) for _ in range(50)))
+    assert {token.get_secret_value() for token in fresh} == {"t2"}
+    assert (await kept.tokens.renew(old)).get_secret_value() == "t2"
+    assert kept.source.issued == 2
+
+
+async def test_a_token_that_is_still_good_is_used_while_renewing_fails() -> None:
+    kept = Kept()
+    await kept.get()
+    kept.source.failure = DOWN
+    kept.clock.now += 3600
+    with capture_logs() as logs:
+        assert await kept.get() == "t1"
+        assert await kept.get() == "t1"
+    assert [log["event"] for log in logs] == ["token_not_renewed"]
+    assert kept.source.asked == 2
+    kept.clock.now += 43_200
+    with pytest.raises(UnreachableError):
+        await kept.get()
+    kept.source.failure = None
+    assert await kept.get() == "t2"
+
+
+async def test_everyone_who_waits_for_a_failed_exchange_is_told() -> None:
+    kept = Kept()
+    kept.source.failure = CredentialsError("refused")
+    outcomes = await asyncio.gather(*(kept.get() for _ in range(20)), return_exceptions=True)
+    assert all(isinstance(outcome, CredentialsError) for outcome in outcomes)
+    assert kept.source.asked == 1
+
+
+async def test_closing_stops_an_exchange_nobody_waits_for() -> None:
+    kept = Kept()
+    waiter = asyncio.create_task(kept.get())
+    await asyncio.sleep(0)
+    waiter.cancel()
+    await kept.tokens.close()
+    assert kept.source.issued == 0
+    assert waiter.cancelled() or waiter.cancelling()
+
+
+def test_this_machines_own_tokens_are_not_in_the_way() -> None:
+    assert not any(name in os.environ for name, _ in VARIABLES)

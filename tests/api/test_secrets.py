@@ -1,0 +1,112 @@
+"""Nothing the client says holds a secret: no log, no error, no traceback, no repr."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from pathlib import Path
+
+import orjson
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from structlog.testing import capture_logs
+
+from exporter.api import Client
+from exporter.errors import ExporterError
+from tests.api.scripted import (
+    IMAGES,
+    TOKEN,
+    Play,
+    Scripted,
+    Waits,
+    as_json,
+    ok,
+    raw,
+    resetting,
+    settings_for,
+    status,
+)
+
+EXCHANGE = "/iam/v1/tokens"
+ISSUED = "t1.issued-secret-Q7"
+OAUTH = "y0_oauth-secret-Z9"
+EXPIRES = "2100-01-01T00:00:00Z"
+
+ENDINGS: dict[str, Play] = {
+    "reset": resetting,
+    "no HTTP": raw(200, b""),
+    "truncated": raw(200, b"{", Content_Length="9"),
+    "denied": status(403, {"code": 7, "message": f"{TOKEN} {ISSUED} may not"}),
+    "unauthorized": status(401, {"code": 16, "message": f"{TOKEN} {ISSUED} is bad"}),
+    "redirect": status(302, Location="https://elsewhere.example"),
+}
+
+
+def everything(error: BaseException, logs: object, caplog: pytest.LogCaptureFixture) -> str:
+    told = ["".join(traceback.format_exception(error)), repr(error), repr(logs), caplog.text]
+    link: BaseException | None = error
+    while link is not None:
+        told.append(repr(vars(link)))
+        link = link.__cause__ or link.__context__
+    return "\n".join(told)
+
+
+@pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
+@pytest.mark.parametrize("credentials", [{"iam_token": TOKEN}, {"oauth_token": OAUTH}], ids=str)
+async def test_a_failed_call_tells_no_secret(
+    ending: Play,
+    credentials: dict[str, str],
+    server: Scripted,
+    waits: Waits,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.routes |= {
+        IMAGES.path: ending,
+        EXCHANGE: ok({"iamToken": ISSUED, "expiresAt": EXPIRES}),
+    }
+    settings = settings_for(server, credentials=credentials, limits={"attempts": 2})
+    with capture_logs() as logs:
+        async with Client(settings, sleep=waits) as client:
+            with pytest.raises(ExporterError) as caught:
+                await client.get(IMAGES, as_json)
+            told = everything(caught.value, [logs, repr(client), repr(vars(client))], caplog)
+    assert IMAGES.scope in told
+    sent = {request.headers.get("authorization", "") for request in server.seen}
+    assert sent & {f"Bearer {TOKEN}", f"Bearer {ISSUED}"}
+    for secret in (TOKEN,) if "iam_token" in credentials else (ISSUED, OAUTH):
+        assert secret not in told
+
+
+@pytest.mark.parametrize("ending", [status(401), status(503), resetting, raw(200, b"{")])
+async def test_a_failed_exchange_tells_no_secret(
+    ending: Play,
+    server: Scripted,
+    waits: Waits,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    pem = (
+        rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        .private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        .decode()
+    )
+    path = tmp_path / "key.json"
+    path.write_bytes(orjson.dumps({"id": "k1", "service_account_id": "s1", "private_key": pem}))
+    server.routes[EXCHANGE] = ending
+    settings = settings_for(server, credentials={"service_account_key_file": path})
+    with capture_logs() as logs:
+        async with Client(settings, sleep=waits) as client:
+            with pytest.raises(ExporterError) as caught:
+                await client.get(IMAGES, as_json)
+            told = everything(caught.value, [logs, repr(vars(client))], caplog)
+    signed = orjson.loads(server.seen[0].body)["jwt"]
+    assert str(path) in told
+    assert signed not in told
+    assert pem.splitlines()[1] not in told

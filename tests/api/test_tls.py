@@ -1,0 +1,77 @@
+"""TLS is always verified: by the system's authorities, or by the ones a setting names."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from exporter.api import Client
+from exporter.errors import UnreachableError
+from tests.api.scripted import IMAGES, Scripted, Waits, as_json, ok, serve, settings_for
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate for 127.0.0.1, with its key in the same file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a private authority")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    path.write_bytes(
+        signed.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return path
+
+
+@pytest.fixture
+async def secure_server(certificate: Path) -> AsyncIterator[Scripted]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    async with serve({IMAGES.path: ok({})}, tls=context) as scripted:
+        yield scripted
+
+
+async def test_a_private_authority_is_trusted_where_the_setting_names_it(
+    secure_server: Scripted, certificate: Path, waits: Waits
+) -> None:
+    settings = settings_for(secure_server, network={"ca_file": certificate})
+    async with Client(settings, sleep=waits) as client:
+        assert (await client.get(IMAGES, as_json)).page == {}
+
+
+async def test_an_unknown_authority_is_refused_at_once_and_no_token_sent(
+    secure_server: Scripted, waits: Waits
+) -> None:
+    async with Client(settings_for(secure_server), sleep=waits) as client:
+        with pytest.raises(UnreachableError, match=r"not trusted.*network\.ca_file"):
+            await client.get(IMAGES, as_json)
+    assert not secure_server.seen
+    assert not waits.seconds
