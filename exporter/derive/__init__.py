@@ -1,1 +1,21 @@
-"""derive."""
+"""What follows from the rows: duplicates dropped, and the derived tables, by DuckDB.
+
+One `.sql` file says what a derived table is (`DATA_MODEL.md` defines each); `uses.sql` and
+`scopes.sql` say once what several of them build on. DuckDB runs them over the staged Parquet
+within a memory limit, spilling below the staging folder.
+"""
+
+from exporter.derive.dropping import Dropped
+from exporter.derive.duplicates import drop_duplicates
+from exporter.derive.engine import MEMORY_LIMIT_BYTES, THREADS
+from exporter.derive.recheck import recompute_problems
+from exporter.derive.tables import derive
+
+__all__ = [
+    "MEMORY_LIMIT_BYTES",
+    "THREADS",
+    "Dropped",
+    "derive",
+    "drop_duplicates",
+    "recompute_problems",
+]

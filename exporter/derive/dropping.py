@@ -1,0 +1,139 @@
+"""Dropping rows from staged parts by a plan, so that being killed in between does no harm.
+
+- `drop.parquet` is the plan: a row for each row to drop, with its place. It appears whole.
+- Each part is replaced by a rename. A part that is not what the plan knew has been replaced.
+- A plan that was carried out becomes `dropped-00000.parquet`, and so on. It stays, because a run
+  that is resumed counts the rows of its pages anew, and has to be told of the dropped ones again.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from exporter.derive.engine import script, staged_parts, stream
+from exporter.snapshot.layout import staged_path
+from exporter.snapshot.parts import PartWriter, fsync
+from exporter.tables import TABLES
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+PLAN = "drop.parquet"
+_DONE, _DONE_PATTERN = "dropped-{:05d}.parquet", "dropped-*.parquet"
+_REWRITTEN = "rewritten"
+_BATCH_ROWS = 32_768
+
+_PLAN_SCHEMA = pa.schema(
+    [
+        ("table", pa.string()),
+        ("part", pa.string()),
+        ("part_row", pa.int64()),
+        ("registry_id", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """How many rows of a table were dropped because a registry had listed them twice.
+
+    `registry_id` is None for the tables of clouds and folders.
+    """
+
+    table: str
+    registry_id: str | None
+    rows: int
+
+
+def planned(staging: Path) -> bool:
+    """Return whether there is a plan that was not carried out to its end."""
+    return (staging / PLAN).exists()
+
+
+def write_plan(staging: Path, connection: DuckDBPyConnection) -> None:
+    """Write down the rows that `drop.sql` finds, and what each part is before any is replaced."""
+    prints = {
+        f"{table}/{path.name}": _print(path)
+        for table in TABLES
+        for path in staged_parts(staging, table)
+    }
+    rows = stream(connection, script("drop"), _PLAN_SCHEMA)
+    write_durably(staging / PLAN, _PLAN_SCHEMA.with_metadata(prints), rows)
+
+
+def carry_out(staging: Path) -> None:
+    """Write the parts that the plan names without the rows it names; then the plan is done."""
+    plan = staging / PLAN
+    for part, print_ in (pq.read_schema(plan).metadata or {}).items():
+        table, _, name = part.decode().partition("/")
+        path = staged_path(staging, table, 0, "parquet").with_name(name)
+        # A part that is something else by now was replaced by an earlier attempt, or anew.
+        if path.exists() and _print(path).encode() == print_:
+            named = (pc.field("table") == table) & (pc.field("part") == name)
+            rows = pq.read_table(plan, columns=["part_row"], filters=named)["part_row"]
+            if len(rows):
+                _write_without(staging, table, path, rows)
+    shutil.rmtree(staging / _REWRITTEN, ignore_errors=True)
+    plan.replace(staging / _DONE.format(len(_done(staging))))
+    fsync(staging)
+
+
+def carried_out(staging: Path) -> list[Dropped]:
+    """Return what all plans together dropped, by table and registry."""
+    counts: Counter[tuple[str, str | None]] = Counter()
+    for path in _done(staging):
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(_BATCH_ROWS, columns=["table", "registry_id"]):
+                counts.update(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+    keys = sorted(counts, key=lambda key: (key[0], key[1] or ""))
+    return [Dropped(*key, counts[key]) for key in keys]
+
+
+def write_durably(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+    """Write a Parquet file that appears whole or not at all, whatever happens meanwhile."""
+    partial = path.with_suffix(".partial")
+    with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+        for rows in tables:
+            writer.write_table(rows.cast(schema))
+    fsync(partial)
+    partial.replace(path)
+    fsync(path.parent)
+
+
+def _done(staging: Path) -> list[Path]:
+    return sorted(staging.glob(_DONE_PATTERN))
+
+
+def _print(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_size} bytes of {status.st_mtime_ns}"
+
+
+def _write_without(staging: Path, table: str, path: Path, rows: pa.ChunkedArray) -> None:
+    """Replace a part by one without some rows; `rows` are their numbers, counted from 0."""
+    number = int(path.stem.removeprefix("part-"))
+    part = PartWriter(staging / _REWRITTEN, TABLES[table], number)
+    try:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            start = 0
+            for batch in file.iter_batches(_BATCH_ROWS, use_threads=False):
+                numbers = pa.arange(start, start + len(batch))
+                start += len(batch)
+                inside = pc.and_(pc.greater_equal(rows, numbers[0]), pc.less(rows, start))
+                kept = pc.invert(pc.is_in(numbers, rows.filter(inside)))
+                part.append(pa.Table.from_batches([batch.filter(kept)]))
+        finished = part.close()
+    except BaseException:
+        part.abandon()
+        raise
+    finished.path.replace(path)
+    fsync(path.parent)

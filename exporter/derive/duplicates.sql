@@ -1,0 +1,50 @@
+-- The images whose id stands twice or more, taken apart into their occurrences.
+--
+-- `places_<table>` are the listed tables with `part` and `part_row`, a row's place on disk. A page's rows
+-- were appended to the three tables in the same order, so the first occurrence of an image has the
+-- first `layer_count` of its layers, the second the next, and so on.
+
+CREATE OR REPLACE TEMP TABLE occurrences AS
+SELECT
+    *,
+    row_number() OVER by_place AS occurrence,
+    coalesce(sum(layer_count) OVER (by_place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)
+        AS layers_before,
+    -- The same among those with, and among those without a config digest. (A config may be
+    -- without a digest: which of several such images it belongs to makes no difference.)
+    row_number() OVER (PARTITION BY image_id, config_digest IS NULL ORDER BY part, part_row)
+        AS config_number
+FROM places_images
+SEMI JOIN (
+    SELECT image_id FROM images
+    WHERE image_id IS NOT NULL
+    GROUP BY image_id HAVING count(*) > 1
+) AS doubled USING (image_id)
+WINDOW by_place AS (PARTITION BY image_id ORDER BY part, part_row);
+
+CREATE OR REPLACE TEMP TABLE occurring_layers AS
+SELECT
+    layers.*,
+    occurrence,
+    number - layers_before AS place
+FROM (
+    SELECT *, row_number() OVER (PARTITION BY image_id ORDER BY part, part_row) - 1 AS number
+    FROM places_layers SEMI JOIN occurrences USING (image_id)
+) AS layers
+LEFT JOIN occurrences
+    ON occurrences.image_id = layers.image_id
+    AND number >= layers_before
+    AND number < layers_before + layer_count;
+
+CREATE OR REPLACE TEMP TABLE occurring_configs AS
+SELECT configs.*, occurrence
+FROM (
+    SELECT
+        *,
+        row_number() OVER (PARTITION BY image_id, digest IS NULL ORDER BY part, part_row) AS number
+    FROM places_config_blobs SEMI JOIN occurrences USING (image_id)
+) AS configs
+LEFT JOIN occurrences
+    ON occurrences.image_id = configs.image_id
+    AND (config_digest IS NULL) = (configs.digest IS NULL)
+    AND config_number = number;

@@ -1,0 +1,109 @@
+"""The engine: one DuckDB connection over Parquet files, within a memory limit, spilling to disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from exporter.errors import OutputError
+from exporter.snapshot.layout import staged_path
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MEMORY_LIMIT_BYTES = 256 * 1024 * 1024
+"""What DuckDB's buffers may take; the process needs about 150 MB beside them."""
+THREADS = 2
+"""Each thread has working memory of its own, so more of them want a higher limit."""
+
+_BATCH_ROWS = 32_768
+
+
+@contextmanager
+def open_engine(
+    folder: Path, *, memory_limit_bytes: int = MEMORY_LIMIT_BYTES, threads: int = THREADS
+) -> Iterator[DuckDBPyConnection]:
+    """Open DuckDB, spilling to `folder`/spill, which is gone afterwards.
+
+    Nothing is downloaded: extensions are those that are built in. Raises `OutputError` where the
+    disk is full or a file cannot be read, from whatever is done with the connection inside.
+    """
+    import duckdb  # noqa: PLC0415  (its import takes long, and `--help` should not wait for it)
+
+    spill = folder / "spill"
+    shutil.rmtree(spill, ignore_errors=True)
+    try:
+        with duckdb.connect(
+            config={
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "memory_limit": f"{memory_limit_bytes}B",
+                "threads": threads,
+                "temp_directory": str(spill),
+                # Rows are ordered where a query says so, and only there.
+                "preserve_insertion_order": False,
+            }
+        ) as connection:
+            # Not among the above, because it belongs to the (built in) extension `icu`.
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute("SET enable_progress_bar = false")
+            yield connection
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        raise OutputError(
+            f"Cannot derive tables below {folder}: {first_line(error)}; free space there, or name "
+            "another place (output.staging), and run again to go on."
+        ) from error
+    finally:
+        shutil.rmtree(spill, ignore_errors=True)
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text: DuckDB adds advice for people who write SQL."""
+    return str(error).split("\n", 1)[0].rstrip(".")
+
+
+def staged_parts(staging: Path, table: str) -> list[Path]:
+    """Return the staged Parquet parts of a table, in the order they were written."""
+    return sorted(staged_path(staging, table, 0, "parquet").parent.glob("part-*.parquet"))
+
+
+def create_view(connection: DuckDBPyConnection, name: str, paths: Iterable[Path]) -> None:
+    """Make `name` a view of the Parquet files' rows."""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW {name} AS "
+        f"FROM read_parquet([{_quoted(paths)}], hive_partitioning = false)"
+    )
+
+
+def create_numbered_view(connection: DuckDBPyConnection, name: str, paths: Iterable[Path]) -> None:
+    """Make `name` a view of the files' rows with `part` and `part_row`, their place on disk."""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW {name} AS FROM ("
+        f"FROM read_parquet([{_quoted(paths)}], "
+        "hive_partitioning = false, filename = true, file_row_number = true) "
+        "SELECT * EXCLUDE (filename, file_row_number), "
+        "parse_filename(filename) AS part, file_row_number AS part_row)"
+    )
+
+
+def _quoted(paths: Iterable[Path]) -> str:
+    return ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
+
+
+def script(name: str) -> str:
+    """Return the text of the `.sql` file of that name."""
+    return files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+
+
+def stream(connection: DuckDBPyConnection, query: str, schema: pa.Schema) -> Iterator[pa.Table]:
+    """Run a query and yield its rows in order, a batch at a time, as tables of `schema`."""
+    relation = connection.sql(query)
+    reader = relation.to_arrow_reader(_BATCH_ROWS)
+    for batch in reader:
+        yield pa.Table.from_batches([batch]).cast(schema)

@@ -1,0 +1,85 @@
+-- What an auditor should look at.
+
+WITH conflicts AS (
+    SELECT
+        digest,
+        CASE WHEN count(DISTINCT registry_id) = 1 THEN min(registry_id) END AS registry_id,
+        string_agg(
+            format('{} to {} bytes as a {} in registry {}', smallest, size, kind, registry_id),
+            ', ' ORDER BY registry_id, kind
+        ) AS places
+    FROM held
+    WHERE size <> smallest
+    GROUP BY digest
+),
+
+-- Layers added and images taken away: one grouping instead of a join of millions.
+differing AS (
+    SELECT image_id, sum(size) AS difference
+    FROM (
+        SELECT image_id, size FROM layers
+        UNION ALL
+        SELECT image_id, 0 - compressed_size::HUGEINT FROM images
+    )
+    GROUP BY image_id
+    HAVING sum(size) <> 0
+),
+
+shared_tags AS (
+    SELECT any_value(registry_id) AS registry_id, repository_name, tag, count(*) AS images
+    FROM tags
+    GROUP BY repository_name, tag
+    HAVING count(*) > 1
+),
+
+-- Where the list of repositories is not complete, its silence says nothing.
+fully_named AS (
+    SELECT parent_id AS registry_id
+    FROM coverage
+    WHERE listing = 'repositories' AND status = 'complete'
+)
+
+SELECT
+    'size_conflict' AS kind,
+    registry_id,
+    NULL AS repository_name,
+    NULL AS image_id,
+    digest AS subject,
+    format('One digest has two sizes: {}; the larger counts.', places) AS detail
+FROM conflicts
+UNION ALL
+SELECT
+    'size_mismatch',
+    registry_id,
+    repository_name,
+    image_id,
+    image_id,
+    format(
+        'compressed_size is {} bytes, and the {} layers have {}.',
+        compressed_size, layer_count, compressed_size + difference
+    )
+FROM images JOIN differing USING (image_id)
+UNION ALL
+SELECT
+    'tag_on_two_images',
+    registry_id,
+    repository_name,
+    NULL,
+    concat(repository_name, ':', tag),
+    format('The tag is on {} images: it moved while the listing ran.', images)
+FROM shared_tags
+UNION ALL
+SELECT 'image_changed', registry_id, repository_name, image_id, image_id, detail
+FROM changed
+UNION ALL
+SELECT
+    'unlisted_repository',
+    registry_id,
+    repository_name,
+    NULL,
+    repository_name,
+    'Images are in this repository, and the complete list of the registry''s repositories does not '
+    'name it.'
+FROM repository_scopes JOIN fully_named USING (registry_id)
+WHERE NOT listed
+ORDER BY kind, subject

@@ -1,0 +1,83 @@
+"""Rechecking: whether a snapshot's derived tables are what follows from its other tables."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from exporter.derive.engine import (
+    MEMORY_LIMIT_BYTES,
+    THREADS,
+    create_view,
+    first_line,
+    open_engine,
+    script,
+)
+from exporter.derive.tables import SOURCES, prepare
+from exporter.tables import TABLES
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+RECHECKED = ("tags", "blobs", "size_totals")
+"""What is recomputed. (A finding may be about what only the run saw.)"""
+
+
+def recompute_problems(
+    parts: Mapping[str, Sequence[Path]],
+    working: Path,
+    *,
+    memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
+    threads: int = THREADS,
+) -> list[str]:
+    """Recompute `tags`, `blobs` and `size_totals` and compare them with the published ones.
+
+    `parts` are the local Parquet files of a snapshot's tables, by table: of the three, of the
+    listed ones and of `coverage`. DuckDB keeps to `memory_limit_bytes` and spills to a folder of
+    its own below `working`. Returns a sentence for each table that differs, and for tables that
+    cannot be read. Raises `OutputError` where the disk is full.
+    """
+    import duckdb  # noqa: PLC0415  (its import takes long, and `--help` should not wait for it)
+
+    missing = [name for name in (*SOURCES, *RECHECKED) if not parts.get(name)]
+    if missing:
+        return [f"{name}: there is no Parquet file to recompute totals from" for name in missing]
+    with (
+        tempfile.TemporaryDirectory(dir=working) as folder,
+        open_engine(
+            Path(folder), memory_limit_bytes=memory_limit_bytes, threads=threads
+        ) as connection,
+    ):
+        try:
+            prepare(connection, parts)
+            return [
+                problem for name in RECHECKED for problem in _compare(connection, name, parts[name])
+            ]
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error as error:
+            return [f"totals cannot be recomputed: {first_line(error)}"]
+
+
+def _compare(connection: DuckDBPyConnection, name: str, parts: Sequence[Path]) -> Iterator[str]:
+    """Yield what differs between the recomputed and the published rows of a table."""
+    table = TABLES[name]
+    columns = ", ".join(table.schema.names)
+    key = ", ".join(table.key)
+    create_view(connection, "published", parts)
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW recomputed AS {script(name)}")
+    for wanted, found, what in (
+        ("recomputed", "published", "does not have the row that follows from the listed tables"),
+        ("published", "recomputed", "has a row that does not follow from the listed tables"),
+    ):
+        differing = connection.execute(
+            f"SELECT {key}, count(*) OVER () FROM ("  # noqa: S608  (names of the schema)
+            f"SELECT {columns} FROM {wanted} EXCEPT ALL SELECT {columns} FROM {found}"
+            f") ORDER BY {key} LIMIT 1"
+        ).fetchone()
+        if differing:
+            *values, count = differing
+            more = f", and {count - 1} more like it" if count > 1 else ""
+            yield f"{name} {what}: {', '.join(map(str, values))}{more}"

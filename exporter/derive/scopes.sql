@@ -1,0 +1,75 @@
+-- The scopes that have a row in `size_totals`, with what is above each and what was listed inside.
+
+CREATE TEMP TABLE registry_scopes AS
+SELECT
+    coalesce(registries.registry_id, seen.registry_id) AS registry_id,
+    registries.folder_id,
+    registries.cloud_id,
+    registries.name
+FROM registries
+FULL JOIN (
+    SELECT registry_id FROM images WHERE registry_id IS NOT NULL
+    UNION
+    SELECT registry_id FROM repositories WHERE registry_id IS NOT NULL
+) AS seen USING (registry_id);
+
+-- `listed`: whether the registry's list of repositories names it, or only its images do.
+CREATE TEMP TABLE repository_scopes AS
+SELECT repository_name, any_value(registry_id) AS registry_id, bool_or(listed) AS listed
+FROM (
+    SELECT repository_name, registry_id, true AS listed FROM repositories
+    UNION ALL
+    SELECT DISTINCT repository_name, registry_id, false FROM images
+)
+WHERE repository_name IS NOT NULL
+GROUP BY repository_name;
+
+CREATE TEMP TABLE scopes AS
+SELECT
+    'repository' AS scope,
+    repository_name AS scope_id,
+    nullif(substr(repository_name, length(registry_id) + 2), '') AS scope_name,
+    registry_id,
+    folder_id,
+    cloud_id
+FROM repository_scopes LEFT JOIN registry_scopes USING (registry_id)
+UNION ALL
+SELECT 'registry', registry_id, name, registry_id, folder_id, cloud_id FROM registry_scopes
+UNION ALL
+SELECT 'folder', folder_id, name, NULL, folder_id, cloud_id FROM folders
+UNION ALL
+SELECT 'cloud', cloud_id, name, NULL, NULL, cloud_id FROM clouds
+UNION ALL
+SELECT 'total', '*', NULL, NULL, NULL, NULL;
+
+-- `listings`: the listings inside each scope, and how they went. A registry that `registries` does
+-- not name has no folder and no cloud, so its listings count for it and for the total alone.
+
+CREATE TEMP TABLE listings AS
+SELECT 'total' AS scope, '*' AS scope_id, status FROM coverage
+UNION ALL
+SELECT 'cloud', parent_id, status FROM coverage WHERE listing = 'folders'
+UNION ALL
+SELECT 'folder', parent_id, status FROM coverage WHERE listing = 'registries'
+UNION ALL
+SELECT 'cloud', folders.cloud_id, coverage.status
+FROM coverage JOIN folders ON parent_id = folder_id
+WHERE listing = 'registries'
+UNION ALL
+SELECT 'registry', parent_id, status FROM coverage WHERE listing IN ('repositories', 'images')
+UNION ALL
+SELECT 'folder', registries.folder_id, coverage.status
+FROM coverage JOIN registries ON parent_id = registry_id
+WHERE listing IN ('repositories', 'images')
+UNION ALL
+SELECT 'cloud', registries.cloud_id, coverage.status
+FROM coverage JOIN registries ON parent_id = registry_id
+WHERE listing IN ('repositories', 'images')
+UNION ALL
+SELECT 'repository', repository_name, status
+FROM coverage JOIN repository_scopes ON parent_id = registry_id
+WHERE listing = 'images';
+
+-- A sum for a column: none is 0, and one past BIGINT is said as the largest it can hold.
+CREATE TEMP MACRO whole(number) AS
+    least(coalesce(number, 0)::HUGEINT, 9223372036854775807)::BIGINT;

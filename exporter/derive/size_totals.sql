@@ -1,0 +1,143 @@
+-- Counts and sizes of every repository, registry, folder and cloud, and of all together.
+--
+-- Facts are rows with some of the measures, the others null; a scope's row is the sum of the facts
+-- about it. What is above a registry has the facts of its registries, because a layer is billed
+-- once in each of them. Sums are HUGEINT until `whole` makes them BIGINT.
+
+WITH image_facts AS (
+    SELECT
+        registry_id,
+        repository_name,
+        count(*) AS image_count,
+        count(*) FILTER (tag_count > 0) AS tagged_image_count,
+        count(*) FILTER (tag_count = 0) AS untagged_image_count,
+        sum(tag_count) AS tag_count,
+        sum(compressed_size) AS logical_size,
+        min(created_at) AS oldest_image_at,
+        max(created_at) AS newest_image_at
+    FROM images
+    GROUP BY registry_id, repository_name
+),
+
+-- A digest with two sizes in a registry has the larger in all its repositories.
+conflicts AS (
+    SELECT kind, registry_id, digest, size AS larger FROM held WHERE size <> smallest
+),
+
+-- Each digest once per repository.
+use_facts AS (
+    SELECT
+        registry_id,
+        repository_name,
+        sum(reference_count) FILTER (kind = 'layer') AS layer_count,
+        count(digest) FILTER (kind = 'layer') AS blob_count,
+        sum(coalesce(larger, size)) FILTER (kind = 'layer' AND digest IS NOT NULL) AS stored_size,
+        sum(coalesce(larger, size)) FILTER (kind = 'config') AS config_size
+    FROM uses LEFT JOIN conflicts USING (kind, registry_id, digest)
+    GROUP BY registry_id, repository_name
+),
+
+-- Each digest once per registry; `repository_name` is null for what several repositories use.
+held_facts AS (
+    SELECT
+        registry_id,
+        repository_name,
+        count(*) FILTER (kind = 'layer') AS blob_count,
+        sum(size) FILTER (kind = 'layer') AS stored_size,
+        sum(size) FILTER (kind = 'layer' AND NOT tagged) AS untagged_size,
+        sum(size) FILTER (kind = 'config') AS config_size
+    FROM held
+    GROUP BY registry_id, repository_name
+),
+
+repository_facts AS (
+    SELECT * EXCLUDE (registry_id) FROM image_facts
+    UNION ALL BY NAME
+    SELECT * EXCLUDE (registry_id) FROM use_facts
+    UNION ALL BY NAME
+    SELECT repository_name, stored_size AS exclusive_size, untagged_size FROM held_facts
+    UNION ALL BY NAME
+    SELECT repository_name, 1 AS repository_count FROM repository_scopes
+),
+
+registry_facts AS (
+    SELECT * EXCLUDE (repository_name) FROM image_facts
+    UNION ALL BY NAME
+    SELECT registry_id, layer_count FROM use_facts
+    UNION ALL BY NAME
+    SELECT * EXCLUDE (repository_name), stored_size AS exclusive_size FROM held_facts
+    UNION ALL BY NAME
+    SELECT registry_id, 1 AS repository_count FROM repository_scopes
+),
+
+facts AS (
+    SELECT 'repository' AS scope, repository_name AS scope_id, * EXCLUDE (repository_name)
+    FROM repository_facts
+    UNION ALL BY NAME
+    SELECT 'registry' AS scope, registry_id AS scope_id, * EXCLUDE (registry_id)
+    FROM registry_facts
+    UNION ALL BY NAME
+    SELECT 'folder' AS scope, folder_id AS scope_id, registry_facts.* EXCLUDE (registry_id)
+    FROM registry_facts JOIN registry_scopes USING (registry_id)
+    UNION ALL BY NAME
+    SELECT 'cloud' AS scope, cloud_id AS scope_id, registry_facts.* EXCLUDE (registry_id)
+    FROM registry_facts JOIN registry_scopes USING (registry_id)
+    UNION ALL BY NAME
+    SELECT 'total' AS scope, '*' AS scope_id, * EXCLUDE (registry_id)
+    FROM registry_facts
+),
+
+sums AS (
+    SELECT
+        scope,
+        scope_id,
+        sum(repository_count) AS repository_count,
+        sum(image_count) AS image_count,
+        sum(tagged_image_count) AS tagged_image_count,
+        sum(untagged_image_count) AS untagged_image_count,
+        sum(tag_count) AS tag_count,
+        sum(layer_count) AS layer_count,
+        sum(blob_count) AS blob_count,
+        sum(logical_size) AS logical_size,
+        sum(stored_size) AS stored_size,
+        sum(exclusive_size) AS exclusive_size,
+        sum(untagged_size) AS untagged_size,
+        sum(config_size) AS config_size,
+        min(oldest_image_at) AS oldest_image_at,
+        max(newest_image_at) AS newest_image_at
+    FROM facts
+    GROUP BY scope, scope_id
+),
+
+incomplete AS (
+    SELECT DISTINCT scope, scope_id, true AS incomplete
+    FROM listings
+    WHERE status IS DISTINCT FROM 'complete'
+)
+
+SELECT
+    scope,
+    scope_id,
+    scope_name,
+    registry_id,
+    folder_id,
+    cloud_id,
+    whole(repository_count) AS repository_count,
+    whole(image_count) AS image_count,
+    whole(tagged_image_count) AS tagged_image_count,
+    whole(untagged_image_count) AS untagged_image_count,
+    whole(tag_count) AS tag_count,
+    whole(layer_count) AS layer_count,
+    whole(blob_count) AS blob_count,
+    whole(logical_size) AS logical_size,
+    whole(stored_size) AS stored_size,
+    whole(exclusive_size) AS exclusive_size,
+    whole(untagged_size) AS untagged_size,
+    whole(config_size) AS config_size,
+    oldest_image_at,
+    newest_image_at,
+    incomplete IS NULL AS complete
+FROM scopes
+LEFT JOIN sums USING (scope, scope_id)
+LEFT JOIN incomplete USING (scope, scope_id)
+ORDER BY scope, scope_id

@@ -1,0 +1,76 @@
+"""The derived tables of a staging folder, written as Parquet parts beside the listed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from exporter.derive.duplicates import create_changed
+from exporter.derive.engine import (
+    MEMORY_LIMIT_BYTES,
+    THREADS,
+    create_view,
+    open_engine,
+    script,
+    staged_parts,
+    stream,
+)
+from exporter.snapshot.parts import PART_BYTES, PartWriter, output_errors
+from exporter.tables import TABLES
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+SOURCES = tuple(table.name for table in TABLES.values() if table.kind != "derived")
+"""The tables that the derived ones follow from."""
+_PREPARED = ("uses", "scopes")
+
+
+def derive(
+    staging: Path, *, memory_limit_bytes: int = MEMORY_LIMIT_BYTES, threads: int = THREADS
+) -> None:
+    """Write `tags`, `blobs`, `size_totals` and `findings` from the other tables' staged parts.
+
+    Each becomes one or more parts below `staging`/parquet, ordered by the table's key; parts of
+    an earlier attempt are replaced. Every other table needs at least one part, and no duplicates
+    (`drop_duplicates`). DuckDB keeps to `memory_limit_bytes` and spills below `staging`. Raises
+    `OutputError`.
+    """
+    with (
+        output_errors(staging),
+        open_engine(staging, memory_limit_bytes=memory_limit_bytes, threads=threads) as connection,
+    ):
+        prepare(connection, {name: staged_parts(staging, name) for name in SOURCES})
+        create_changed(connection, staging)
+        for name in ("tags", "blobs", "size_totals", "findings"):
+            _write(connection, staging, name)
+            if name == "tags":
+                create_view(connection, name, staged_parts(staging, name))
+
+
+def prepare(connection: DuckDBPyConnection, parts: Mapping[str, Sequence[Path]]) -> None:
+    """Make the sources' views, and the temporary tables that several derived tables build on."""
+    for name in SOURCES:
+        create_view(connection, name, parts[name])
+    for name in _PREPARED:
+        connection.execute(script(name))
+
+
+def _write(connection: DuckDBPyConnection, staging: Path, name: str) -> None:
+    table = TABLES[name]
+    for old in staged_parts(staging, name):
+        old.unlink()
+    number = 0
+    part = PartWriter(staging, table, number)
+    try:
+        for rows in stream(connection, script(name), table.schema):
+            if part.size() >= PART_BYTES:
+                part.close()
+                number += 1
+                part = PartWriter(staging, table, number)
+            part.append(rows)
+    except BaseException:
+        part.abandon()
+        raise
+    part.close()
