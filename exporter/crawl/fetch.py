@@ -18,6 +18,7 @@ import orjson
 import pyarrow as pa
 
 from exporter.api import Answer, Call, Client
+from exporter.crawl.budget import Budget
 from exporter.crawl.keeper import Keeper
 from exporter.crawl.progress import Progress
 from exporter.tables.images import Cut, ImagesPage, Order, decode_images
@@ -85,6 +86,7 @@ class Fetcher:
         self._keeper = keeper
         self._progress = progress
         self._decoders = decoders
+        self._budget = Budget()
 
     async def resources(
         self,
@@ -155,29 +157,31 @@ class Fetcher:
             self._count_rows(summary)
             return summary
 
-        answer: Answer[ImagesPage] = await self._client.get(call, decode)
-        page = answer.page
-        try:
-            cut = judge(page.order, page.names, None) if page.order is not None else None
-        except Dropped as dropped:
-            dropped.calls = answer.calls
-            raise
-        if cut is not None:
-            page = await decode(answer.body, cut)
-        summary = Images(
-            listed=page.listed,
-            rows=page.images.num_rows,
-            layers=page.layers.num_rows,
-            names=page.names,
-            order=page.order,
-            cut=cut,
-            next_token=page.next_token,
-            cost=Cost(answer.calls, answer.wire_bytes),
-        )
-        self._progress.pages += 1
-        await self._keeper.keep(key, _to_json(summary), answer.body, _tables(page))
-        self._count_rows(summary)
-        return summary
+        async with self._budget.page():
+            answer: Answer[ImagesPage] = await self._client.get(call, decode)
+            self._budget.learn(len(answer.body))
+            page = answer.page
+            try:
+                cut = judge(page.order, page.names, None) if page.order is not None else None
+            except Dropped as dropped:
+                dropped.calls = answer.calls
+                raise
+            if cut is not None:
+                page = await decode(answer.body, cut)
+            summary = Images(
+                listed=page.listed,
+                rows=page.images.num_rows,
+                layers=page.layers.num_rows,
+                names=page.names,
+                order=page.order,
+                cut=cut,
+                next_token=page.next_token,
+                cost=Cost(answer.calls, answer.wire_bytes),
+            )
+            self._progress.pages += 1
+            await self._keeper.keep(key, _to_json(summary), answer.body, _tables(page))
+            self._count_rows(summary)
+            return summary
 
     async def _decode(
         self,
