@@ -1,0 +1,79 @@
+"""`python -m benchmark`: the benchmark on the command line; `scripts/bench` prepares it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from benchmark.contenders import CONTENDERS
+from benchmark.report import as_json, scenario_table, target_table
+from benchmark.runner import BenchmarkError, Result, run_scenario
+from benchmark.scenarios import FULL, QUICK
+from benchmark.targets import judge
+
+
+def main() -> int:
+    """Measure what is asked for, print it, write it down; return the exit code.
+
+    It is 0 if all was measured, whether the targets are met or not, and 1 if a contender failed.
+    """
+    given = _arguments()
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"[{time.monotonic() - started:6.0f} s] {text}", file=sys.stderr, flush=True)
+
+    results: dict[str, Result] = {}
+    for scenario in QUICK if given.quick else FULL:
+        taking_part = [name for name in scenario.contenders if name in given.contender]
+        if scenario.name not in given.scenario or not taking_part:
+            continue
+        try:
+            result = run_scenario(scenario, taking_part, given.repeats, say)
+        except BenchmarkError as error:
+            print(error, file=sys.stderr)
+            return 1
+        results[scenario.name] = result
+        print(scenario_table(result), flush=True)
+        print()
+    targets = judge(results)
+    if targets:
+        print(target_table(targets))
+    if given.quick:
+        print("\nThese sizes show that the benchmark works; they are too small to judge by.")
+    given.json.parent.mkdir(parents=True, exist_ok=True)
+    content = as_json(results, targets, quick=given.quick)
+    given.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    say(f"written to {given.json}")
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    scenarios = [scenario.name for scenario in FULL]
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="Measure the exporter beside others on an emulated estate.",
+        epilog="Contenders: "
+        + "; ".join(f"{name}: {one.about}" for name, one in CONTENDERS.items()),
+    )
+    parser.add_argument("--quick", action="store_true", help="small sizes, one repeat")
+    parser.add_argument("--repeats", type=int, help="runs, of which the median counts; default 3")
+    parser.add_argument("--json", type=Path, default=Path("bench/results.json"), metavar="PATH")
+    parser.add_argument(
+        "--scenario", action="append", choices=scenarios, help="only this one; may be repeated"
+    )
+    parser.add_argument(
+        "--contender", action="append", choices=list(CONTENDERS), help="only this; may be repeated"
+    )
+    given = parser.parse_args()
+    given.scenario = given.scenario or scenarios
+    given.contender = given.contender or list(CONTENDERS)
+    given.repeats = given.repeats or (1 if given.quick else 3)
+    return given
+
+
+if __name__ == "__main__":
+    sys.exit(main())

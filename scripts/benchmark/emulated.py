@@ -1,0 +1,71 @@
+"""The emulator as a process of its own, and what it says about the calls it got."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from benchmark.scenarios import Scenario
+
+PAGE_CACHE_MB = 2048
+"""Pages that the emulator keeps, so that asking again costs it nothing and it is not measured."""
+
+
+@dataclass(frozen=True)
+class Calls:
+    """Calls so far: all of them, those that were refused (429, 503), and those answered well."""
+
+    total: int
+    refused: int
+    answered: int
+
+    def since(self, before: Calls) -> Calls:
+        """Return what has come since."""
+        return Calls(
+            self.total - before.total,
+            self.refused - before.refused,
+            self.answered - before.answered,
+        )
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A running emulator: its address, a token it accepts, and how many images it lists."""
+
+    url: str
+    token: str
+    images: int
+    repositories: int
+
+    def calls(self) -> Calls:
+        """Return the calls it has had."""
+        with urllib.request.urlopen(f"{self.url}/_emulator/stats", timeout=60) as answer:  # noqa: S310  (our own address)
+            statuses = json.load(answer)["statuses"]
+        return Calls(
+            total=sum(statuses.values()),
+            refused=statuses.get("429", 0) + statuses.get("503", 0),
+            answered=statuses.get("200", 0),
+        )
+
+
+@contextmanager
+def emulated(scenario: Scenario) -> Iterator[Cloud]:
+    """Serve the scenario's estate for as long as the context lasts."""
+    command = [sys.executable, "-m", "exporter.emulator", "--preset", scenario.preset]
+    command += ["--images", str(scenario.images), "--latency-ms", str(scenario.latency_ms)]
+    command += ["--stable-order"]
+    if scenario.warm:
+        command += ["--page-cache-mb", str(PAGE_CACHE_MB)]
+    if scenario.rate is not None:
+        command += ["--rate", str(scenario.rate)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            ready = json.loads(process.stdout.readline() if process.stdout else b"")
+            yield Cloud(ready["url"], ready["token"], ready["images"], ready["repositories"])
+        finally:
+            process.terminate()

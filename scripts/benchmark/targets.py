@@ -1,0 +1,141 @@
+"""What the benchmark has to show, and whether it did."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from benchmark.runner import Outcome, Result
+
+Results = dict[str, Result]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One promise: what is compared, the bound, and what was measured.
+
+    `value` has to be at most `bound`, or at least, as `at_most` says.
+    """
+
+    what: str
+    value: float
+    bound: float
+    at_most: bool
+
+    @property
+    def met(self) -> bool:
+        """Whether what was measured keeps the promise."""
+        return self.value <= self.bound if self.at_most else self.value >= self.bound
+
+
+@dataclass(frozen=True)
+class Ideal:
+    """The least time a listing of one giant registry can take, by its calls and its chains.
+
+    Attributes:
+        by_slots: Seconds that the calls take if all slots are busy all the time.
+        by_chain: Seconds of the longest chain of calls that wait for each other: clouds, folders,
+            registries, the repository list, then half of the largest repository, for it can be
+            walked from both ends.
+        by_whole_chain: The same if the largest repository were walked from one end.
+
+    """
+
+    by_slots: float
+    by_chain: float
+    by_whole_chain: float
+
+    @property
+    def seconds(self) -> float:
+        """The ideal time."""
+        return max(self.by_slots, self.by_chain)
+
+
+def ideal(result: Result) -> Ideal:
+    """Return the ideal time of the exporter's run in a scenario with one registry."""
+    scenario, outcome = result.scenario, result.outcomes["exporter"]
+    latency = scenario.latency_ms / 1000
+    discovery = 3 + math.ceil(result.repositories / scenario.page_size)
+    pages = math.ceil(outcome.rows.largest_repository / scenario.page_size)
+    return Ideal(
+        by_slots=outcome.calls * latency / scenario.slots,
+        by_chain=(discovery + math.ceil(pages / 2)) * latency,
+        by_whole_chain=(discovery + pages) * latency,
+    )
+
+
+def judge(results: Results) -> list[Target]:
+    """Return every target whose scenarios and contenders were run."""
+    return [
+        target
+        for rule in (_skewed, _giant_registry, _giant_repository, _growth, _rate)
+        for target in rule(results)
+    ]
+
+
+def _pair(results: Results, scenario: str, one: str, other: str) -> tuple[Outcome, Outcome] | None:
+    outcomes = results[scenario].outcomes if scenario in results else {}
+    return (outcomes[one], outcomes[other]) if {one, other} <= outcomes.keys() else None
+
+
+_Cost = Callable[[Outcome], float]
+
+
+def _wall(outcome: Outcome) -> float:
+    return outcome.seconds
+
+
+def _cpu(outcome: Outcome) -> float:
+    return outcome.cpu
+
+
+def _skewed(results: Results) -> Iterator[Target]:
+    rules: tuple[tuple[str, _Cost, str, float], ...] = (
+        ("wall time, exporter ÷ dlt", _wall, "dlt", 1 / 10),
+        ("wall time, exporter ÷ sequential", _wall, "sequential", 1 / 4),
+        ("CPU, exporter ÷ dlt", _cpu, "dlt", 1 / 6),
+        ("CPU, exporter ÷ floor", _cpu, "floor", 1.6),
+    )
+    for what, cost, other, bound in rules:
+        if pair := _pair(results, "skewed", "exporter", other):
+            yield Target(f"skewed: {what}", cost(pair[0]) / cost(pair[1]), bound, at_most=True)
+    if pair := _pair(results, "skewed", "exporter+ndjson", "exporter"):
+        extra = pair[0].cpu / pair[1].cpu - 1
+        yield Target("skewed: CPU that NDJSON adds ÷ Parquet only", extra, 1.0, at_most=True)
+
+
+def _giant_registry(results: Results) -> Iterator[Target]:
+    result = results.get("giant-registry")
+    if result is not None and "exporter" in result.outcomes:
+        share = ideal(result).seconds / result.outcomes["exporter"].seconds
+        yield Target("giant registry: share of the ideal speed-up", share, 0.7, at_most=False)
+
+
+def _giant_repository(results: Results) -> Iterator[Target]:
+    if pair := _pair(results, "giant-repository", "exporter-chain", "exporter"):
+        times = pair[0].seconds / pair[1].seconds
+        yield Target("giant repository: one chain ÷ split", times, 1.8, at_most=False)
+
+
+def _growth(results: Results) -> Iterator[Target]:
+    if not {"growth-small", "growth-large"} <= results.keys():
+        return
+    small = results["growth-small"].outcomes["exporter"]
+    large = results["growth-large"].outcomes["exporter"]
+    yield Target("growth tenfold: CPU", large.cpu / small.cpu, 10.5, at_most=True)
+    yield Target("growth tenfold: peak memory", large.peak_mb / small.peak_mb, 1.25, at_most=True)
+    yield Target("largest estate: peak memory, MB", large.peak_mb, 450, at_most=True)
+
+
+def _rate(results: Results) -> Iterator[Target]:
+    result = results.get("rate")
+    outcome = result.outcomes.get("exporter") if result else None
+    if outcome is not None and outcome.pace is not None:
+        pace = outcome.pace
+        share = pace.achieved / pace.rate
+        yield Target("rate limit: achieved ÷ allowed", share, 0.9, at_most=False)
+        yield Target("rate limit: refused after 10 s", pace.refused, 0.02, at_most=True)
+    if pair := _pair(results, "rate", "exporter", "exporter-chain"):
+        calls = pair[0].calls / pair[1].calls
+        yield Target("rate limit: calls ÷ fewest possible", calls, 1.15, at_most=True)
