@@ -12,7 +12,7 @@ from rich.console import Console
 from exporter.cli.printing import result_console
 from exporter.cli.text import number, size
 from exporter.derive import recompute_problems
-from exporter.errors import OutputError
+from exporter.errors import ExporterError
 from exporter.settings import Settings
 from exporter.snapshot import Destination, Manifest, read_manifest, snapshots
 from exporter.snapshot.verify import verify_files
@@ -26,7 +26,7 @@ MEMORY_LIMIT = "256MB"
 def verify_and_show(settings: Settings, snapshot_id: str) -> int:
     """Verify a snapshot and print each problem; return 0 if there is none, else 1.
 
-    Raises `OutputError` where there is no such snapshot, `IntegrityError` where its manifest
+    Raises `ExporterError` where there is no such snapshot, `IntegrityError` where its manifest
     cannot be read.
     """
     destination = Destination.open(settings.output.url)
@@ -51,14 +51,14 @@ def _manifest(destination: Destination, snapshot_id: str) -> Manifest:
     if snapshot_id == LATEST:
         newest = next((one for one in snapshots(destination) if one.is_latest), None)
         if newest is None:
-            raise OutputError(
+            raise ExporterError(
                 f"There is no complete snapshot in {destination.url}: name another --output, or "
                 "the id of a partial snapshot; `registry-exporter list` shows what there is."
             )
         snapshot_id = newest.snapshot_id
     manifest = read_manifest(destination, snapshot_id)
     if manifest is None:
-        raise OutputError(
+        raise ExporterError(
             f"There is no snapshot {snapshot_id} in {destination.url}: "
             "`registry-exporter list` shows those that there are."
         )

@@ -74,7 +74,6 @@ def export(
       130 interrupted, 143 terminated: what was staged is kept
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
     with reported(debug):
-        from exporter.cli.exporting import Showing, Wishes, export_and_show  # noqa: PLC0415
         from exporter.settings import load_settings  # noqa: PLC0415
 
         settings = load_settings(
@@ -88,6 +87,9 @@ def export(
                 registries=registry,
             ),
         )
+        # Only now, for it takes a moment, and a mistyped setting should be told at once.
+        from exporter.cli.exporting import Showing, Wishes, export_and_show  # noqa: PLC0415
+
         wishes = Wishes(snapshot_id, replace, fresh, options.seconds(wait))
         showing = Showing(log_format, log_level, quiet, debug, metrics_file, summary_json)
         code = export_and_show(settings, wishes, showing)

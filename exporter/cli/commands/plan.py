@@ -28,11 +28,13 @@ def plan(
       registry-exporter plan --folder b1gabc --json
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
     with reported(debug):
-        from exporter.cli.planning import plan_and_show  # noqa: PLC0415
         from exporter.settings import load_settings  # noqa: PLC0415
 
         flags = options.settings_flags(
             output=output, clouds=cloud, folders=folder, registries=registry
         )
-        code = plan_and_show(load_settings(config, flags), as_json=as_json)
+        settings = load_settings(config, flags)
+        from exporter.cli.planning import plan_and_show  # noqa: PLC0415
+
+        code = plan_and_show(settings, as_json=as_json)
     raise typer.Exit(code)
