@@ -60,6 +60,9 @@ class Images:
     cost: Cost
 
 
+MAX_DECODING = 4
+"""Pages waiting for or in a decoder that are no sign of falling behind."""
+
 Judge = Callable[[Order, tuple[str, ...], Cut | None], Cut | None]
 """Told the order of a page that arrived and the repositories on it, decides what to cut from it; a
 page that was kept before comes with the cut it was given then."""
@@ -87,6 +90,12 @@ class Fetcher:
         self._progress = progress
         self._decoders = decoders
         self._budget = Budget()
+        self._decoding = 0
+
+    @property
+    def behind(self) -> bool:
+        """Whether pages come faster than they can be decoded, so that more calls win nothing."""
+        return self._decoding > MAX_DECODING
 
     async def resources(
         self,
@@ -190,16 +199,20 @@ class Fetcher:
         wanted: Callable[[str], bool] | None,
         cut: Cut | None,
     ) -> ImagesPage:
-        return await asyncio.get_running_loop().run_in_executor(
-            self._decoders,
-            lambda: decode_images(
-                body,
-                cloud_id=parents.cloud_id,
-                folder_id=parents.folder_id,
-                wanted=wanted,
-                cut=cut,
-            ),
-        )
+        self._decoding += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._decoders,
+                lambda: decode_images(
+                    body,
+                    cloud_id=parents.cloud_id,
+                    folder_id=parents.folder_id,
+                    wanted=wanted,
+                    cut=cut,
+                ),
+            )
+        finally:
+            self._decoding -= 1
 
     def _count_recalled(self, cost: Cost) -> None:
         self._progress.pages += 1
