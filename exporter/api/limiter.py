@@ -173,7 +173,7 @@ class Limiter:
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():
                 self._in_use -= 1
-            else:
+            elif waiter in self._waiters:  # unless `_give` came across it first
                 self._waiters.remove(waiter)
             self._tell_pace()
             self._give()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from socket import SO_LINGER, SOL_SOCKET
-from ssl import SSLContext
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -122,9 +122,8 @@ async def endless(writer: asyncio.StreamWriter) -> None:
 
 
 async def hanging(writer: asyncio.StreamWriter) -> None:
-    """Never answers; ends when the caller hangs up."""
-    with suppress(ConnectionError):
-        await writer.wait_closed()
+    """Never answers."""
+    await asyncio.Event().wait()
 
 
 async def resetting(writer: asyncio.StreamWriter) -> None:
@@ -135,12 +134,19 @@ async def resetting(writer: asyncio.StreamWriter) -> None:
 
 @asynccontextmanager
 async def serve(
-    routes: dict[str, Play | list[Play]] | None = None, *, tls: SSLContext | None = None
+    routes: dict[str, Play | list[Play]] | None = None, *, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Scripted]:
     """Serve a script on a free port of this machine."""
     scripted = Scripted(routes=routes or {})
 
+    under_way: set[asyncio.Task[None]] = set()
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(converse(reader, writer))
+        under_way.add(task)
+        task.add_done_callback(under_way.discard)
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             request = await _read_request(reader)
             scripted.seen.append(request)
@@ -150,6 +156,8 @@ async def serve(
             pass
         finally:
             writer.close()
+            with suppress(ConnectionError, ssl.SSLError):
+                await writer.wait_closed()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
     scripted.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -157,6 +165,9 @@ async def serve(
         yield scripted
     finally:
         server.close()
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
 
 
 async def _read_request(reader: asyncio.StreamReader) -> Seen:

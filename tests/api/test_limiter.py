@@ -280,6 +280,21 @@ def test_a_caller_that_is_cancelled_leaves_nothing_behind() -> None:
     run(main())
 
 
+def test_all_who_wait_can_be_cancelled_together() -> None:
+    async def main() -> None:
+        limiter = Limiter("host", concurrency=3)
+        callers = [asyncio.create_task(call(limiter, Host())) for _ in range(50)]
+        await asyncio.sleep(0.2)
+        for caller in callers:
+            caller.cancel()
+        outcomes = await asyncio.gather(*callers, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {type(None), asyncio.CancelledError}
+        statistics = limiter.statistics()
+        assert (statistics.in_use, statistics.waiting) == (0, 0)
+
+    run(main())
+
+
 def test_a_slot_given_at_the_moment_of_cancelling_goes_to_the_next() -> None:
     async def main() -> None:
         limiter = Limiter("host", concurrency=1)
