@@ -149,11 +149,13 @@ class Limiter:
 
     def hold(self, seconds: float) -> None:
         """Let no call start for so many seconds; a longer hold in force stays."""
-        until = asyncio.get_running_loop().time() + seconds
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
         if seconds > 0 and until > (self._held_until or 0.0):
             self._held_until = until
             self._pace.held(seconds)
             self._tell_pace()
+            loop.call_at(until, self._give)  # ends the hold even while nobody waits
             _log.warning("host_held", host=self._host, seconds=round(seconds, 3))
 
     def _tell_pace(self) -> None:

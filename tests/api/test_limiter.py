@@ -328,6 +328,9 @@ def test_a_held_host_is_asked_nothing_until_the_hold_is_over() -> None:
             assert loop.time() == 30
             assert limiter.statistics().held_until is None
             assert limiter.spare
+        limiter.hold(10)
+        await asyncio.sleep(10.1)
+        assert limiter.spare
 
     run(main())
 
