@@ -104,10 +104,11 @@ async def export(
 async def _export(
     settings: Settings, destination: Destination, place: Place, replace: bool, progress: Progress
 ) -> Manifest:
+    files: list[StagedFile] = []
     begun = planned(place.path)
     if begun is not None:
         log.info("publishing_resumed")
-        manifest, files = begun, []
+        manifest = begun
     else:
         check_free(destination, place.snapshot_id, replace=replace)
         log.info("export_started", resumed=place.resumed, output=settings.output.url)
