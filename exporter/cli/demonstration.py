@@ -33,7 +33,7 @@ def demonstrate(*, images: int, seed: int, output: str, showing: Showing) -> int
                 "output": {"url": output, "formats": ["parquet", "ndjson"]},
             },
         )
-        return export_and_show(settings, Wishes(fresh=True), showing)
+        return export_and_show(settings, Wishes(if_stopped=""), showing)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from exporter.cli.metrics import Outcome, write_metrics
 from exporter.cli.options import LogFormat, LogLevel
 from exporter.cli.progress import log_progress
 from exporter.cli.published import WHOLE, highlights
-from exporter.cli.signals import Signals
+from exporter.cli.signals import KEPT, Signals
 from exporter.cli.summary import show_summary
 from exporter.crawl import Progress
 from exporter.errors import SettingsError
@@ -39,12 +39,16 @@ Watch = Callable[[Progress], Coroutine[None, None, None]]
 
 @dataclass(frozen=True)
 class Wishes:
-    """What is asked of one run beyond its settings; `exporter.run.export` explains them."""
+    """What is asked of one run beyond its settings; `exporter.run.export` explains them.
+
+    `if_stopped` is what a person is told when a signal ends the run.
+    """
 
     snapshot_id: str | None = None
     replace: bool = False
     fresh: bool = False
     wait: float = 0.0
+    if_stopped: str = KEPT
 
 
 @dataclass(frozen=True)
@@ -100,19 +104,24 @@ def export_and_show(settings: Settings, wishes: Wishes, showing: Showing) -> int
 def _run(
     settings: Settings, wishes: Wishes, progress: Progress, watch: Watch, *, debug: bool
 ) -> Outcome:
-    with Signals() as signals:
+    with Signals(wishes.if_stopped) as signals:
         try:
             manifest = asyncio.run(_watched(settings, wishes, progress, watch, signals))
         except (asyncio.CancelledError, KeyboardInterrupt):
-            complain(signals.message)
-            return Outcome(
-                "interrupted", signals.exit_code, progress.statistics(), error=signals.message
-            )
+            return _interrupted(signals, progress)
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends as a sentence
             report(error, debug=debug)
+            if signals.received is not None:
+                # It came of being stopped, and is not what the run ended of.
+                return _interrupted(signals, progress)
             return Outcome("failed", exit_code(error), progress.statistics(), error=sentence(error))
     code = 0 if manifest.status == "complete" else PARTIAL
     return Outcome(manifest.status, code, progress.statistics(), manifest)
+
+
+def _interrupted(signals: Signals, progress: Progress) -> Outcome:
+    complain(signals.message)
+    return Outcome("interrupted", signals.exit_code, progress.statistics(), error=signals.message)
 
 
 async def _watched(

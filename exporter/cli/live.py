@@ -66,7 +66,9 @@ class LiveProgress:
             cells.append(Text(f"{now.listings_done:,} of {_known(now)} listings"))
         cells.append(Text(_time(now), style="dim"))
         head.add_row(*cells)
-        return Group(head, _line(_found(now)), _line(_asked(now), style="dim"))
+        # Room for the ^C that a terminal writes, which would otherwise wrap and shift the lines.
+        width = self._console.width - 3
+        return Group(head, _line(_found(now), width), _line(_asked(now), width, style="dim"))
 
 
 def _bar(now: Statistics) -> ProgressBar:
@@ -106,5 +108,7 @@ def _asked(now: Statistics) -> list[str]:
     ]
 
 
-def _line(parts: list[str], style: str = "") -> Text:
-    return Text("  " + " · ".join(parts), style=style, no_wrap=True, overflow="ellipsis")
+def _line(parts: list[str], width: int, style: str = "") -> Text:
+    line = Text("  " + " · ".join(parts), style=style, no_wrap=True)
+    line.truncate(width, overflow="ellipsis")
+    return line

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, Self
 
 GRACE = 3.0
 """Seconds between a signal and the end of the process at the latest."""
-KEPT = "what was staged is kept: the same command, without --fresh, goes on with it"
+KEPT = "What was staged is kept: the same command, without --fresh, goes on with it."
 
 _SHOW_CURSOR = b"\x1b[?25h"
 
@@ -24,10 +24,12 @@ _SHOW_CURSOR = b"\x1b[?25h"
 class Signals:
     """Watches for SIGINT and SIGTERM inside its `with` block, in the main thread.
 
-    `received` is the number of the signal that came, if one did.
+    `received` is the number of the signal that came, if one did. `advice` is what a person is
+    told besides its name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, advice: str = KEPT) -> None:
+        self._advice = advice
         self.received: signal.Signals | None = None
         self._task: asyncio.Task[Any] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -63,9 +65,9 @@ class Signals:
 
     @property
     def message(self) -> str:
-        """What happened, in a sentence."""
+        """What happened, and what to do."""
         name = (self.received or signal.SIGINT).name
-        return f"Stopped by {name}; {KEPT}."
+        return f"Stopped by {name}. {self._advice}".rstrip()
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self.received is not None:

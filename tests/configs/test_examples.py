@@ -1,0 +1,171 @@
+"""The examples in configs/: settings that load, units systemd takes, a CronJob that is sound."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from exporter.cli.app import app
+from exporter.settings import load_settings
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+PROGRAM = "registry-exporter"
+
+
+def cron_job() -> dict[str, Any]:
+    return documents()["CronJob"]
+
+
+def documents() -> dict[str, dict[str, Any]]:
+    text = (CONFIGS / "kubernetes-cronjob.yaml").read_text(encoding="utf-8")
+    return {document["kind"]: document for document in yaml.safe_load_all(text)}
+
+
+def pod() -> dict[str, Any]:
+    spec: dict[str, Any] = cron_job()["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    return spec
+
+
+def unit(name: str) -> list[str]:
+    lines = (CONFIGS / name).read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def parses(arguments: list[str]) -> None:
+    """Check that the command line knows every flag of an example; nothing is run."""
+    command = get_command(app)
+    with command.make_context(PROGRAM, list(arguments), resilient_parsing=False) as context:
+        name, subcommand, rest = command.resolve_command(context, arguments)  # type: ignore[attr-defined]
+        assert subcommand.make_context(name, rest, parent=context).params["config"]
+
+
+def test_the_nightly_job_keeps_snapshots_and_publishes_partial_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("REGISTRY_IAM_TOKEN", raising=False)
+    settings = load_settings(CONFIGS / "cron.yaml")
+    assert settings.credentials.named() == ["service_account_key_file"]
+    assert settings.output.keep is not None
+    assert settings.output.keep.daily == 14
+    assert settings.output.on_partial == "publish"
+
+
+def test_the_audit_is_of_one_registry_and_all_or_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REGISTRY_ID", "crp1example")
+    monkeypatch.setenv("REGISTRY_IAM_TOKEN", "t1.placeholder")
+    settings = load_settings(CONFIGS / "audit.yaml")
+    assert settings.scope.registries == ["crp1example"]
+    assert settings.credentials.iam_token is not None
+    assert settings.credentials.iam_token.get_secret_value() == "t1.placeholder"
+    assert settings.output.on_partial == "fail"
+
+
+def test_the_crontab_has_one_job_with_flags_that_exist() -> None:
+    lines = unit("crontab")
+    variables = [line for line in lines if re.match(r"[A-Z]+=", line)]
+    (job,) = [line for line in lines if line not in variables]
+    minute, hour, *_, user, program, rest = job.split(maxsplit=7)
+    assert (int(minute), int(hour)) == (17, 2)
+    assert (user, program) == (PROGRAM, PROGRAM)
+    assert "%" not in job, "cron takes a percent sign for a line break"
+    parses(shlex.split(rest))
+
+
+def test_the_service_is_hardened_and_its_command_parses() -> None:
+    lines = unit(f"{PROGRAM}.service")
+    wanted = {
+        "Type=oneshot",
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+        "PrivateTmp=yes",
+        "DynamicUser=yes",
+        "StateDirectory=registry-exporter",
+        "LoadCredential=key.json:/etc/registry-exporter/key.json",
+    }
+    assert wanted <= set(lines)
+    (start,) = [line.removeprefix("ExecStart=") for line in lines if line.startswith("ExecStart=")]
+    program, *arguments = shlex.split(start)
+    assert Path(program).name == PROGRAM
+    parses(arguments)
+
+
+def test_the_services_environment_sets_settings_that_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    for line in unit(f"{PROGRAM}.service"):
+        if line.startswith("Environment="):
+            name, _, value = line.removeprefix("Environment=").partition("=")
+            monkeypatch.setenv(name, value.replace("%S", "/var/lib").replace("%d", "/run/creds"))
+    settings = load_settings(CONFIGS / "cron.yaml")
+    assert settings.output.url == "/var/lib/registry-exporter/snapshots"
+    assert settings.credentials.service_account_key_file == Path("/run/creds/key.json")
+
+
+def test_the_timer_is_nightly_and_catches_up() -> None:
+    lines = unit(f"{PROGRAM}.timer")
+    assert "OnCalendar=*-*-* 02:00:00" in lines
+    assert "Persistent=yes" in lines
+    assert "WantedBy=timers.target" in lines
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
+    service = (CONFIGS / f"{PROGRAM}.service").read_text(encoding="utf-8")
+    # The program is not installed where the example says, and systemd looks for it.
+    service = service.replace(f"/opt/{PROGRAM}/bin/{PROGRAM}", "/bin/true")
+    (tmp_path / f"{PROGRAM}.service").write_text(service, encoding="utf-8")
+    shutil.copy(CONFIGS / f"{PROGRAM}.timer", tmp_path)
+    units = [str(tmp_path / f"{PROGRAM}.{kind}") for kind in ("service", "timer")]
+    verified = subprocess.run(
+        ["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False
+    )
+    assert (verified.returncode, verified.stderr) == (0, "")
+
+
+def test_the_cron_job_runs_one_at_a_time_and_does_not_repeat_what_cannot_mend() -> None:
+    spec = cron_job()["spec"]
+    assert spec["concurrencyPolicy"] == "Forbid"
+    job = spec["jobTemplate"]["spec"]
+    (rule,) = job["podFailurePolicy"]["rules"]
+    assert rule["action"] == "FailJob"
+    assert rule["onExitCodes"]["values"] == [2, 3, 4]
+    assert rule["onExitCodes"]["containerName"] == pod()["containers"][0]["name"]
+    # A pod failure policy is refused with any other restart policy.
+    assert pod()["restartPolicy"] == "Never"
+
+
+def test_the_cron_jobs_pod_has_no_more_rights_than_it_needs() -> None:
+    (container,) = pod()["containers"]
+    assert pod()["automountServiceAccountToken"] is False
+    assert pod()["securityContext"]["runAsNonRoot"] is True
+    assert pod()["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {"requests", "limits"} <= set(container["resources"])
+
+
+def test_the_cron_jobs_settings_load_and_its_files_are_mounted(tmp_path: Path) -> None:
+    (container,) = pod()["containers"]
+    program, *arguments = container["args"]
+    assert program == PROGRAM
+    parses(arguments)
+    settings_file = tmp_path / "settings.yaml"
+    settings_file.write_text(documents()["ConfigMap"]["data"]["settings.yaml"], encoding="utf-8")
+    settings = load_settings(settings_file)
+    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in pod()["volumes"]}
+    key = settings.credentials.service_account_key_file
+    assert key is not None
+    assert "secret" in volumes[mounts[str(key.parent)]]
+    assert "persistentVolumeClaim" in volumes[mounts[settings.output.url]]
+    config = Path(arguments[arguments.index("--config") + 1])
+    assert "configMap" in volumes[mounts[str(config.parent)]]
