@@ -3,12 +3,15 @@
 WITH conflicts AS (
     SELECT
         digest,
-        CASE WHEN count(DISTINCT registry_id) = 1 THEN min(registry_id) END AS registry_id,
+        CASE WHEN count(DISTINCT registry) = 1 THEN min(registry_id) END AS registry_id,
         string_agg(
-            format('{} to {} bytes as a {} in registry {}', smallest, size, kind, registry_id),
-            ', ' ORDER BY registry_id, kind
+            format(
+                '{} to {} bytes as a {} in registry {}',
+                smallest, size, CASE WHEN is_config THEN 'config' ELSE 'layer' END, registry_id
+            ),
+            ', ' ORDER BY registry_id, is_config
         ) AS places
-    FROM held
+    FROM held LEFT JOIN registry_scopes USING (registry)
     WHERE size <> smallest
     GROUP BY digest
 ),

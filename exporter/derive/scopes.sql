@@ -1,28 +1,41 @@
 -- The scopes that have a row in `size_totals`, with what is above each and what was listed inside.
 
+-- `registry` and `repository` number the registries and repositories in the order of their ids.
+
 CREATE TEMP TABLE registry_scopes AS
 SELECT
-    coalesce(registries.registry_id, seen.registry_id) AS registry_id,
+    row_number() OVER (ORDER BY registry_id)::INTEGER AS registry,
+    registry_id,
     registries.folder_id,
     registries.cloud_id,
     registries.name
 FROM registries
 FULL JOIN (
-    SELECT registry_id FROM images WHERE registry_id IS NOT NULL
+    SELECT registry_id FROM images
     UNION
-    SELECT registry_id FROM repositories WHERE registry_id IS NOT NULL
-) AS seen USING (registry_id);
+    SELECT registry_id FROM repositories
+) AS seen USING (registry_id)
+WHERE registry_id IS NOT NULL;
 
 -- `listed`: whether the registry's list of repositories names it, or only its images do.
 CREATE TEMP TABLE repository_scopes AS
-SELECT repository_name, any_value(registry_id) AS registry_id, bool_or(listed) AS listed
+SELECT
+    row_number() OVER (ORDER BY repository_name)::INTEGER AS repository,
+    repository_name,
+    registry,
+    registry_id,
+    listed
 FROM (
-    SELECT repository_name, registry_id, true AS listed FROM repositories
-    UNION ALL
-    SELECT DISTINCT repository_name, registry_id, false FROM images
+    SELECT repository_name, any_value(registry_id) AS registry_id, bool_or(listed) AS listed
+    FROM (
+        SELECT repository_name, registry_id, true AS listed FROM repositories
+        UNION ALL
+        SELECT DISTINCT repository_name, registry_id, false FROM images
+    )
+    WHERE repository_name IS NOT NULL
+    GROUP BY repository_name
 )
-WHERE repository_name IS NOT NULL
-GROUP BY repository_name;
+LEFT JOIN registry_scopes USING (registry_id);
 
 CREATE TEMP TABLE scopes AS
 SELECT

@@ -6,8 +6,8 @@
 
 WITH image_facts AS (
     SELECT
-        registry_id,
-        repository_name,
+        registry,
+        repository,
         count(*) AS image_count,
         count(*) FILTER (tag_count > 0) AS tagged_image_count,
         count(*) FILTER (tag_count = 0) AS untagged_image_count,
@@ -15,76 +15,84 @@ WITH image_facts AS (
         sum(compressed_size) AS logical_size,
         min(created_at) AS oldest_image_at,
         max(created_at) AS newest_image_at
-    FROM images
-    GROUP BY registry_id, repository_name
-),
-
--- A digest with two sizes in a registry has the larger in all its repositories.
-conflicts AS (
-    SELECT kind, registry_id, digest, size AS larger FROM held WHERE size <> smallest
+    FROM images LEFT JOIN repository_scopes USING (repository_name)
+    GROUP BY registry, repository
 ),
 
 -- Each digest once per repository.
 use_facts AS (
     SELECT
-        registry_id,
-        repository_name,
-        sum(reference_count) FILTER (kind = 'layer') AS layer_count,
-        count(digest) FILTER (kind = 'layer') AS blob_count,
-        sum(coalesce(larger, size)) FILTER (kind = 'layer' AND digest IS NOT NULL) AS stored_size,
-        sum(coalesce(larger, size)) FILTER (kind = 'config') AS config_size
-    FROM uses LEFT JOIN conflicts USING (kind, registry_id, digest)
-    GROUP BY registry_id, repository_name
+        registry,
+        repository,
+        sum(reference_count) FILTER (NOT is_config) AS layer_count,
+        count(digest_hash) FILTER (NOT is_config) AS blob_count,
+        sum(size) FILTER (NOT is_config AND digest_hash IS NOT NULL) AS stored_size,
+        sum(size) FILTER (is_config) AS config_size
+    FROM uses
+    GROUP BY registry, repository
 ),
 
--- Each digest once per registry; `repository_name` is null for what several repositories use.
+-- What is missing there: a digest with two sizes in a registry has the larger in each repository.
+larger_facts AS (
+    SELECT
+        uses.repository,
+        sum(shared.size - uses.size) FILTER (NOT is_config) AS stored_size,
+        sum(shared.size - uses.size) FILTER (is_config) AS config_size
+    FROM uses JOIN shared USING (is_config, registry, digest)
+    WHERE shared.size <> shared.smallest
+    GROUP BY uses.repository
+),
+
+-- Each digest once per registry; `repository` is null for what several repositories use.
 held_facts AS (
     SELECT
-        registry_id,
-        repository_name,
-        count(*) FILTER (kind = 'layer') AS blob_count,
-        sum(size) FILTER (kind = 'layer') AS stored_size,
-        sum(size) FILTER (kind = 'layer' AND NOT tagged) AS untagged_size,
-        sum(size) FILTER (kind = 'config') AS config_size
+        registry,
+        repository,
+        count(*) FILTER (NOT is_config) AS blob_count,
+        sum(size) FILTER (NOT is_config) AS stored_size,
+        sum(size) FILTER (NOT is_config AND NOT tagged) AS untagged_size,
+        sum(size) FILTER (is_config) AS config_size
     FROM held
-    GROUP BY registry_id, repository_name
+    GROUP BY registry, repository
 ),
 
 repository_facts AS (
-    SELECT * EXCLUDE (registry_id) FROM image_facts
+    SELECT * EXCLUDE (registry) FROM image_facts
     UNION ALL BY NAME
-    SELECT * EXCLUDE (registry_id) FROM use_facts
+    SELECT * EXCLUDE (registry) FROM use_facts
     UNION ALL BY NAME
-    SELECT repository_name, stored_size AS exclusive_size, untagged_size FROM held_facts
+    SELECT * FROM larger_facts
     UNION ALL BY NAME
-    SELECT repository_name, 1 AS repository_count FROM repository_scopes
+    SELECT repository, stored_size AS exclusive_size, untagged_size FROM held_facts
+    UNION ALL BY NAME
+    SELECT repository, 1 AS repository_count FROM repository_scopes
 ),
 
 registry_facts AS (
-    SELECT * EXCLUDE (repository_name) FROM image_facts
-    UNION ALL BY NAME
-    SELECT registry_id, layer_count FROM use_facts
-    UNION ALL BY NAME
-    SELECT * EXCLUDE (repository_name), stored_size AS exclusive_size FROM held_facts
-    UNION ALL BY NAME
-    SELECT registry_id, 1 AS repository_count FROM repository_scopes
+    SELECT registry_scopes.* EXCLUDE (name), facts.* EXCLUDE (registry)
+    FROM (
+        SELECT * EXCLUDE (repository) FROM image_facts
+        UNION ALL BY NAME
+        SELECT registry, layer_count FROM use_facts
+        UNION ALL BY NAME
+        SELECT * EXCLUDE (repository), stored_size AS exclusive_size FROM held_facts
+        UNION ALL BY NAME
+        SELECT registry, 1 AS repository_count FROM repository_scopes
+    ) AS facts
+    LEFT JOIN registry_scopes USING (registry)
 ),
 
 facts AS (
-    SELECT 'repository' AS scope, repository_name AS scope_id, * EXCLUDE (repository_name)
-    FROM repository_facts
+    SELECT 'repository' AS scope, repository_name AS scope_id, repository_facts.*
+    FROM repository_facts JOIN repository_scopes USING (repository)
     UNION ALL BY NAME
-    SELECT 'registry' AS scope, registry_id AS scope_id, * EXCLUDE (registry_id)
-    FROM registry_facts
+    SELECT 'registry' AS scope, registry_id AS scope_id, * FROM registry_facts
     UNION ALL BY NAME
-    SELECT 'folder' AS scope, folder_id AS scope_id, registry_facts.* EXCLUDE (registry_id)
-    FROM registry_facts JOIN registry_scopes USING (registry_id)
+    SELECT 'folder' AS scope, folder_id AS scope_id, * FROM registry_facts
     UNION ALL BY NAME
-    SELECT 'cloud' AS scope, cloud_id AS scope_id, registry_facts.* EXCLUDE (registry_id)
-    FROM registry_facts JOIN registry_scopes USING (registry_id)
+    SELECT 'cloud' AS scope, cloud_id AS scope_id, * FROM registry_facts
     UNION ALL BY NAME
-    SELECT 'total' AS scope, '*' AS scope_id, * EXCLUDE (registry_id)
-    FROM registry_facts
+    SELECT 'total' AS scope, '*' AS scope_id, * FROM registry_facts
 ),
 
 sums AS (

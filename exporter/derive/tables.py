@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SOURCES = tuple(table.name for table in TABLES.values() if table.kind != "derived")
 """The tables that the derived ones follow from."""
-_PREPARED = ("uses", "scopes")
+_PREPARED = ("scopes", "uses")
 
 
 def derive(

@@ -1,11 +1,12 @@
 -- The tag index: a row for each tag of each image. A tag that one image names twice has one.
+-- (Repositories are numbered in the order of their names, and numbers sort faster.)
 
 SELECT
-    registry_id,
+    images.registry_id,
     repository_name,
     unnest(list_distinct(tags)) AS tag,
     image_id,
     digest,
     created_at
-FROM images
-ORDER BY repository_name, tag, image_id
+FROM images LEFT JOIN repository_scopes USING (repository_name)
+ORDER BY repository, tag, image_id

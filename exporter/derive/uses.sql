@@ -1,68 +1,97 @@
--- The layers and configs, read once and reduced to what the derived tables need of them.
---
+-- The layers and configs, reduced to what the derived tables need of them. Repositories and
+-- registries are numbers here (`scopes.sql`): grouping by them is cheaper than by their names.
+
 -- `uses`: each blob of each repository. A blob is a digest; layers and configs are told apart.
--- A layer without a digest is no blob that could be told from another: its rows are in one group
--- with a null digest, which counts rows (`reference_count`) and nothing else.
+-- A layer without a digest is no blob that could be told from another: such rows are in one
+-- group with a null digest, which counts references and nothing else.
+-- `tagged`: whether a tagged image uses it. `moves`: whether it was seen at several positions.
 
 CREATE TEMP TABLE uses AS
-SELECT
-    'layer' AS kind,
-    layers.registry_id,
-    layers.repository_name,
-    layers.digest,
-    max(layers.size) AS size,
-    min(layers.size) AS smallest,
-    count(*) AS reference_count,
-    min(layers.position) <> max(layers.position) AS moves,
-    bool_or(coalesce(images.tag_count, 1) > 0) AS tagged
-FROM layers LEFT JOIN images USING (image_id)
-GROUP BY layers.registry_id, layers.repository_name, layers.digest;
-
-INSERT INTO uses
-SELECT
-    'config',
-    registry_id,
-    repository_name,
-    digest,
-    max(size),
-    min(size),
-    count(*),
-    false,
-    false
-FROM config_blobs
-WHERE digest IS NOT NULL
-GROUP BY registry_id, repository_name, digest;
-
--- `repeats`: by how much the references to a layer outnumber the images that use it. An image
--- has one layer at a position, so only a layer that was seen at several can stand twice in one.
-
-CREATE TEMP TABLE repeats AS
-SELECT registry_id, digest, sum(times - 1)::BIGINT AS surplus
+SELECT grouped.*, registry, hash(digest) AS digest_hash, false AS is_config
 FROM (
-    SELECT layers.registry_id, layers.digest, layers.image_id, count(*) AS times
+    SELECT
+        repository,
+        digest,
+        max(size) AS size,
+        min(size) AS smallest,
+        count(*) AS reference_count,
+        min(position) <> max(position) AS moves,
+        bool_or(tag_count IS NULL OR tag_count > 0) AS tagged
     FROM layers
-    SEMI JOIN (SELECT repository_name, digest FROM uses WHERE moves) AS moving
-        ON layers.repository_name IS NOT DISTINCT FROM moving.repository_name
-        AND layers.digest = moving.digest
-    GROUP BY layers.registry_id, layers.digest, layers.image_id
-    HAVING count(*) > 1
-)
-GROUP BY registry_id, digest;
+    LEFT JOIN (SELECT image_id, tag_count FROM images) USING (image_id)
+    LEFT JOIN (SELECT repository, repository_name FROM repository_scopes) USING (repository_name)
+    GROUP BY repository, digest
+) AS grouped LEFT JOIN repository_scopes USING (repository);
 
--- `held`: each blob of each registry, billed once there. Seen with two sizes, it has the larger.
--- `repository_name` is the only repository that uses it, where there is one only.
+INSERT INTO uses BY NAME
+SELECT grouped.*, registry, hash(digest) AS digest_hash, true AS is_config
+FROM (
+    SELECT
+        repository,
+        digest,
+        max(size) AS size,
+        min(size) AS smallest,
+        count(*) AS reference_count
+    FROM config_blobs
+    LEFT JOIN (SELECT repository, repository_name FROM repository_scopes) USING (repository_name)
+    WHERE digest IS NOT NULL
+    GROUP BY repository, digest
+) AS grouped LEFT JOIN repository_scopes USING (repository);
 
-CREATE TEMP TABLE held AS
+-- `shared`: the blobs that several repositories of a registry use. Most blobs have one, so these
+-- are picked out by hash, which is cheap, and only they are grouped by their digest.
+-- A blob that was seen with two sizes in a registry has the larger.
+
+CREATE TEMP TABLE shared_hashes AS
+SELECT is_config, registry, digest_hash
+FROM uses
+WHERE digest_hash IS NOT NULL AND registry IS NOT NULL
+GROUP BY is_config, registry, digest_hash
+HAVING count(*) > 1;
+
+CREATE TEMP TABLE shared AS
 SELECT
-    kind,
-    registry_id,
+    is_config,
+    registry,
     digest,
+    CASE WHEN count(*) = 1 THEN min(repository) END AS repository,
     max(size) AS size,
     min(smallest) AS smallest,
     sum(reference_count)::BIGINT AS reference_count,
     count(*) AS repository_count,
-    CASE WHEN count(*) = 1 THEN min(repository_name) END AS repository_name,
     bool_or(tagged) AS tagged
-FROM uses
+FROM uses SEMI JOIN shared_hashes USING (is_config, registry, digest_hash)
 WHERE digest IS NOT NULL
-GROUP BY kind, registry_id, digest;
+GROUP BY is_config, registry, digest;
+
+-- `held`: each blob of each registry, billed once there. `repository` is the only one that uses
+-- it, and null where there are several.
+
+CREATE TEMP VIEW held AS
+SELECT
+    is_config,
+    registry,
+    digest,
+    repository,
+    size,
+    smallest,
+    reference_count,
+    1 AS repository_count,
+    tagged
+FROM uses ANTI JOIN shared_hashes USING (is_config, registry, digest_hash)
+WHERE digest_hash IS NOT NULL AND digest IS NOT NULL
+UNION ALL BY NAME
+FROM shared;
+
+-- `repeats`: by how much the references to a layer outnumber the images that use it. An image has
+-- one layer at a position, so only a layer that was seen at several can stand twice in one.
+
+CREATE TEMP TABLE repeats AS
+SELECT registry, digest, sum(times - 1)::BIGINT AS surplus, false AS is_config
+FROM (
+    SELECT image_id, digest, any_value(repository_name) AS repository_name, count(*) AS times
+    FROM layers SEMI JOIN (SELECT DISTINCT digest FROM uses WHERE moves) USING (digest)
+    GROUP BY image_id, digest
+    HAVING count(*) > 1
+) LEFT JOIN repository_scopes USING (repository_name)
+GROUP BY registry, digest;
