@@ -37,8 +37,8 @@ def configure(slots: int) -> None:
     dlt.config["runtime.log_level"] = "CRITICAL"
     dlt.config["extract.workers"] = slots
     dlt.config["extract.max_parallel_items"] = slots
-    dlt.config["data_writer.buffer_max_items"] = 20_000
-    dlt.config["extract.data_writer.file_max_items"] = 20_000
+    dlt.config["data_writer.buffer_max_items"] = 5_000
+    dlt.config["sources.data_writer.file_max_items"] = 5_000
     dlt.config["normalize.workers"] = os.cpu_count() or 1
     dlt.config["normalize.start_method"] = "spawn"
 
