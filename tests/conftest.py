@@ -13,7 +13,7 @@ pytest.register_assert_rewrite("tests.oracle", "tests.e2e")
 
 from exporter.emulator import Behaviour, Estate, Faults, Shape  # noqa: E402 - after the rewrite
 from tests.e2e.clouds import SMALL, Cloud  # noqa: E402
-from tests.e2e.commands import Exporter  # noqa: E402
+from tests.e2e.commands import SPLIT_EARLY, Exporter  # noqa: E402
 
 
 class ServeCloud(Protocol):
@@ -46,3 +46,11 @@ def serve_cloud() -> Iterator[ServeCloud]:
 def exporter_for(tmp_path: Path) -> Callable[[Cloud | None], Exporter]:
     """Return a function that makes the command for a cloud, in the test's own empty folder."""
     return lambda cloud: Exporter(tmp_path, cloud)
+
+
+@pytest.fixture
+def split_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs in this process split listings that they would leave whole for being short."""
+    for module, constants in SPLIT_EARLY.items():
+        for name, value in constants.items():
+            monkeypatch.setattr(f"{module}.{name}", value)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from tests.e2e.clouds import Cloud, page_asked
 
 _PAUSE = threading.Event()
 
@@ -15,3 +20,29 @@ def until(holds: Callable[[], bool], what: str, seconds: float = 20) -> None:
     while not holds():
         assert time.monotonic() < deadline, f"not within {seconds} seconds: {what}"
         _PAUSE.wait(0.01)
+
+
+def until_all_is_staged(cloud: Cloud, output: Path) -> set[tuple[str, ...]]:
+    """Wait until every page that a cloud answered is durably staged; return what was asked.
+
+    The cloud must have stopped answering by itself, as after `cloud.calls.after`.
+    """
+    until(lambda: cloud.calls.has_acted, "the cloud stops answering")
+    until(lambda: _staged_pages(output) >= len(answered(cloud)), "all pages are durably staged")
+    return answered(cloud)
+
+
+def answered(cloud: Cloud) -> set[tuple[str, ...]]:
+    """Return what was asked in the calls that a cloud answered."""
+    return {page_asked(call) for call in cloud.calls if call.status == 200}
+
+
+def _staged_pages(output: Path) -> int:
+    journals = list(output.glob(".staging/*/journal.sqlite"))
+    if len(journals) != 1:
+        return 0
+    try:
+        with closing(sqlite3.connect(f"file:{journals[0]}?mode=ro", uri=True)) as database:
+            return int(database.execute("SELECT count(*) FROM pages").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0  # The run has not made its tables yet.

@@ -77,7 +77,7 @@ def complete_ledger(world: World) -> Rows:
     registries = Counter(registry["folderId"] for registry in world.registries)
     repositories = Counter(registry_of(each["name"]) for each in world.repositories)
     images = Counter(registry_of(image["name"]) for image in world.images)
-    ids = [registry["id"] for registry in world.registries]
+    ids = [*(registry["id"] for registry in world.registries), *world.unseen_registries]
     return [
         _listed("clouds", "*", len(world.clouds)),
         *(_listed("folders", cloud["id"], folders[cloud["id"]]) for cloud in world.clouds),
@@ -123,8 +123,9 @@ def _check_ledger_row(row: Row) -> None:
     """Check what must hold of a row of the ledger, whatever was listed."""
     assert row["pages"] >= 0, row
     assert row["calls"] >= row["retries"] >= 0, row
-    if row["status"] == "complete":
+    if row["pages"]:
         assert row["started_at"] <= row["finished_at"], row
+    if row["status"] == "complete":
         assert (row["http_status"], row["error_code"]) == (None, None), row
     elif row["status"] != "skipped":
         assert row["message"], row

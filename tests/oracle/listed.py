@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.oracle.schema import COLUMNS
 from tests.oracle.values import (
     Resource,
     Row,
@@ -28,7 +29,8 @@ class World:
 
     `cloud_of_folder` names the clouds of folders that are not in `folders`, because their
     registries were asked for directly. `listed_repositories` are the repositories that the
-    lists name; images may be of others.
+    lists name; images may be of others. `unseen_registries` were asked for by id and never met
+    on a list: nothing else is known of them.
     """
 
     clouds: list[Resource] = field(default_factory=list)
@@ -37,6 +39,7 @@ class World:
     repositories: list[Resource] = field(default_factory=list)
     images: list[Resource] = field(default_factory=list)
     cloud_of_folder: dict[str, str] = field(default_factory=dict)
+    unseen_registries: list[str] = field(default_factory=list)
 
     def parents(self) -> Parents:
         """Return the folder and the cloud of each registry."""
@@ -53,10 +56,14 @@ def listed_tables(world: World) -> Tables:
     """Return the rows of `clouds` to `config_blobs`; an id that comes twice stands once."""
     parents = world.parents()
     images = first_of_each(world.images)
+    unseen = world.unseen_registries
     return {
         "clouds": [cloud_row(cloud) for cloud in world.clouds],
         "folders": [folder_row(folder) for folder in world.folders],
-        "registries": [registry_row(each, parents) for each in world.registries],
+        "registries": [
+            *(registry_row(each, parents) for each in world.registries),
+            *(dict.fromkeys(COLUMNS["registries"]) | {"registry_id": each} for each in unseen),
+        ],
         "repositories": [repository_row(each, parents) for each in world.repositories],
         "images": [image_row(image, parents) for image in images],
         "layers": [row for image in images for row in layer_rows(image)],

@@ -1,0 +1,112 @@
+"""Whole estates, of several seeds and shapes and with every quirk: each table equals the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from exporter.emulator import Behaviour, Quirks, Shape
+from tests.conftest import ServeCloud
+from tests.e2e.clouds import SMALL, Cloud
+from tests.e2e.commands import Exporter
+from tests.e2e.worlds import check_against, world_of
+from tests.oracle.snapshots import read_snapshot
+
+ODD = Shape(
+    clouds=3, folders=7, registries=9, repositories=45, images=420, layers=6, quirks=Quirks.all()
+)
+ESTATES = {
+    "small": SMALL,
+    "every quirk": ODD,
+    "every quirk, another seed": Shape(
+        seed=77,
+        clouds=2,
+        folders=4,
+        registries=8,
+        repositories=30,
+        images=300,
+        layers=4,
+        registry_skew=0.2,
+        untagged_share=0.8,
+        index_share=0.2,
+        repeat_share=0.5,
+        empty_share=0.3,
+        quirks=Quirks.all(),
+    ),
+    "few base layers in many repositories": Shape(
+        seed=5, folders=2, registries=3, repositories=40, images=200, base_stacks=2, layers=8
+    ),
+    "registries without repositories": Shape(clouds=1, folders=2, registries=3, repositories=0),
+    "clouds without folders": Shape(clouds=2, folders=0, registries=0, repositories=0),
+    "no clouds": Shape(clouds=0, folders=0, registries=0, repositories=0),
+}
+
+
+@pytest.mark.parametrize("shape", ESTATES.values(), ids=ESTATES)
+def test_every_table_equals_the_truth_in_both_formats(
+    shape: Shape, serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(shape)
+    exporter = exporter_for(cloud)
+    snapshot = exporter.export()
+    check_against(snapshot, world_of(cloud.estate))
+    assert snapshot.manifest["status"] == "complete"
+    assert snapshot.manifest["requests"]["calls"] == len(cloud.calls)
+    assert exporter.read().latest == snapshot.id
+
+
+def test_the_command_publishes_every_quirk_as_it_is_and_verifies_it(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(ODD)
+    exporter = exporter_for(cloud)
+    run = exporter.run("--snapshot-id", "night")
+    assert run.code == 0, run.stderr
+    check_against(run.snapshot(), world_of(cloud.estate))
+    verified = exporter.command("verify", "night", "--output", str(run.output))
+    assert verified.code == 0, verified.stderr
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "page_size"),
+    [
+        (Behaviour(gzip=True), 1000),
+        (Behaviour(pretty=True), 7),
+        (Behaviour(gzip=True, pretty=True, collation="words"), 3),
+    ],
+    ids=["compressed", "pretty-printed", "words in a language's order"],
+)
+def test_however_the_answers_look_the_tables_are_the_same(
+    behaviour: Behaviour,
+    page_size: int,
+    serve_cloud: ServeCloud,
+    exporter_for: Callable[[Cloud], Exporter],
+) -> None:
+    cloud = serve_cloud(ODD, behaviour)
+    snapshot = exporter_for(cloud).export({"limits": {"page_size": page_size}})
+    check_against(snapshot, world_of(cloud.estate))
+
+
+@pytest.mark.parametrize("format_", ["parquet", "ndjson"])
+def test_one_format_alone_holds_everything(
+    format_: str, serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud()
+    run = exporter_for(cloud).run("--format", format_)
+    assert run.code == 0, run.stderr
+    check_against(run.snapshot((format_,)), world_of(cloud.estate))
+
+
+def test_two_runs_leave_two_snapshots_with_the_same_rows(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud()
+    exporter = exporter_for(cloud)
+    for name in ("monday", "tuesday"):
+        run = exporter.run("--snapshot-id", name)
+        assert run.code == 0, run.stderr
+        assert run.latest == name
+    assert run.published == ["monday", "tuesday"]
+    for name in run.published:
+        check_against(read_snapshot(run.output, name), world_of(cloud.estate))

@@ -1,0 +1,224 @@
+"""Filters: what is named is listed whole with its parents, what is left out is said to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from fnmatch import fnmatchcase
+
+import pytest
+
+from exporter.emulator import Estate, Faults, Shape
+from tests.conftest import ServeCloud
+from tests.e2e.clouds import Cloud
+from tests.e2e.commands import Exporter
+from tests.e2e.worlds import (
+    busiest_registry,
+    check_against,
+    cloud_of,
+    complete_ledger,
+    folder_of,
+    world_of,
+)
+from tests.oracle.listed import World
+from tests.oracle.values import Row, Rows, registry_of
+
+SHAPE = Shape(clouds=2, folders=5, registries=7, repositories=24, images=200, layers=4)
+
+
+def skipped(listing: str, *parents: str) -> Rows:
+    return [{"listing": listing, "parent_id": p, "status": "skipped", "rows": 0} for p in parents]
+
+
+def passed_through(listing: str, *parents: str) -> Rows:
+    """Listings made to find what was named: complete, whatever was kept of them."""
+    return [{"listing": listing, "parent_id": p, "status": "complete"} for p in parents]
+
+
+def below_registries(world: World) -> Rows:
+    """The ledger of the registries' own listings, all complete."""
+    rows = complete_ledger(world)
+    return [row for row in rows if row["listing"] in ("repositories", "images")]
+
+
+def ids(resources: Collection[Row]) -> list[str]:
+    return [str(resource["id"]) for resource in resources]
+
+
+def test_a_named_cloud_is_listed_and_the_others_are_skipped(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE)
+    named, other = ids(list(cloud.estate.clouds()))
+    exporter = exporter_for(cloud)
+    snapshot = exporter.export({"scope": {"clouds": [named]}})
+    world = world_of(cloud.estate, clouds=[named])
+    check_against(snapshot, world, complete_ledger(world) + skipped("folders", other))
+    assert exporter.read().latest == snapshot.id
+
+
+def test_an_organization_holds_its_clouds_only(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE)
+    organization = next(cloud.estate.clouds())["organizationId"]
+    snapshot = exporter_for(cloud).export({"scope": {"organization_id": organization}})
+    check_against(snapshot, world_of(cloud.estate))
+    asked = cloud.calls.of("clouds")
+    assert asked
+    assert {call.query.get("organizationId") for call in asked} == {organization}
+
+
+def test_a_named_folder_is_listed_with_its_cloud_and_the_others_are_skipped(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE)
+    folder = folder_of(cloud.estate, busiest_registry(cloud.estate))
+    run = exporter_for(cloud).run("--folder", folder)
+    assert run.code == 0, run.stderr
+    holding = cloud_of(cloud.estate, folder)
+    world = world_of(cloud.estate, clouds=[holding], folders=[folder])
+    others = [each for each in ids(list(cloud.estate.folders())) if each != folder]
+    ledger = [
+        *passed_through("clouds", "*"),
+        *passed_through("folders", *ids(list(cloud.estate.clouds()))),
+        *(row for row in complete_ledger(world) if row["listing"] == "registries"),
+        *skipped("registries", *others),
+        *below_registries(world),
+    ]
+    snapshot = run.snapshot()
+    check_against(snapshot, world, ledger)
+    for table in ("folders", "registries", "images"):
+        assert {row["cloud_id"] for row in snapshot.tables[table]} == {holding}
+    complete = {row["scope_id"]: row["complete"] for row in snapshot.tables["size_totals"]}
+    assert complete[folder]
+    assert not complete["*"]
+
+
+def test_a_named_registry_has_the_parents_that_can_be_learned(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE)
+    registry = busiest_registry(cloud.estate)
+    run = exporter_for(cloud).run("--registry", registry)
+    assert run.code == 0, run.stderr
+    check_against(run.snapshot(), *only_registry(cloud.estate, registry))
+
+
+def only_registry(estate: Estate, registry: str) -> tuple[World, Rows]:
+    """The world and the ledger of a run that was told one registry, and could look around."""
+    folder = folder_of(estate, registry)
+    world = world_of(
+        estate, clouds=[cloud_of(estate, folder)], folders=[folder], registries=[registry]
+    )
+    others = [each for each in ids(list(estate.registries())) if each != registry]
+    ledger = [
+        *passed_through("clouds", "*"),
+        *passed_through("folders", *ids(list(estate.clouds()))),
+        *passed_through("registries", *ids(list(estate.folders()))),
+        *skipped("repositories", *others),
+        *skipped("images", *others),
+        *below_registries(world),
+    ]
+    return world, ledger
+
+
+def test_a_named_registry_whose_parents_may_not_be_read_has_none(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE)
+    registry = busiest_registry(cloud.estate)
+    # The token is good for the registry alone.
+    cloud.faults = Faults({"500": 1.0}, scopes=frozenset({"clouds"}), in_a_row=1_000_000)
+    snapshot = exporter_for(cloud).export(
+        {"scope": {"registries": [registry]}, "limits": {"attempts": 2}}
+    )
+    world = world_of(cloud.estate, clouds=[], folders=[], registries=[registry])
+    world.registries, world.unseen_registries = [], [registry]
+    ledger = skipped("clouds", "*") + below_registries(world)
+    check_against(snapshot, world, ledger)
+    for table in ("registries", "repositories", "images"):
+        assert {(r["folder_id"], r["cloud_id"]) for r in snapshot.tables[table]} == {(None, None)}
+
+
+def test_a_named_folder_whose_cloud_may_not_be_read_is_listed_all_the_same(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE)
+    folder = folder_of(cloud.estate, busiest_registry(cloud.estate))
+    cloud.faults = Faults({"500": 1.0}, scopes=frozenset({"clouds"}), in_a_row=1_000_000)
+    snapshot = exporter_for(cloud).export(
+        {"scope": {"folders": [folder]}, "limits": {"attempts": 2}}
+    )
+    inside = [each["id"] for each in cloud.estate.registries(folder)]
+    tables = snapshot.tables
+    assert {row["registry_id"] for row in tables["registries"]} == set(inside)
+    assert {row["folder_id"] for row in tables["images"]} == {folder}
+    assert len(tables["images"]) == sum(len(cloud.estate.image_numbers(each)) for each in inside)
+
+
+PATTERNS: dict[str, tuple[list[str], list[str]]] = {
+    "some by a pattern": (["*/*"], []),
+    "all but some": (["*"], ["*-1*", "*v*"]),
+    "some but not all of those": (["*a*", "*e*"], ["*s*"]),
+    "a class of characters": (["[a-i]*"], []),
+    "none": (["no-such-repository"], []),
+}
+
+
+def wanted(include: list[str], exclude: list[str]) -> Callable[[str], bool]:
+    """Say by full name whether a repository is wanted, as the settings' comment has it."""
+
+    def matches(name: str) -> bool:
+        path = name.partition("/")[2]
+        return any(fnmatchcase(path, each) for each in include) and not any(
+            fnmatchcase(path, each) for each in exclude
+        )
+
+    return matches
+
+
+@pytest.mark.parametrize(("include", "exclude"), PATTERNS.values(), ids=PATTERNS)
+def test_repositories_by_pattern_are_listed_and_the_registries_say_that_some_are_left_out(
+    include: list[str],
+    exclude: list[str],
+    serve_cloud: ServeCloud,
+    exporter_for: Callable[[Cloud], Exporter],
+) -> None:
+    cloud = serve_cloud(SHAPE)
+    chosen = wanted(include, exclude)
+    snapshot = exporter_for(cloud).export(
+        {"scope": {"repositories": {"include": include, "exclude": exclude}}}
+    )
+    check_filtered(snapshot.statuses(), cloud.estate, chosen)
+    world = world_of(cloud.estate, repositories=chosen)
+    ledger = [
+        row | {"status": snapshot.statuses()[row["listing"], row["parent_id"]]}
+        for row in complete_ledger(world)
+    ]
+    check_against(snapshot, world, ledger)
+
+
+def check_filtered(
+    statuses: dict[tuple[str, str], str], estate: Estate, chosen: Callable[[str], bool]
+) -> None:
+    """Check that the images of a registry are skipped, in part, where repositories are left out."""
+    left_out = {registry_of(r["name"]) for r in estate.repositories() if not chosen(r["name"])}
+    assert left_out
+    for registry in ids(list(estate.registries())):
+        expected = "skipped" if registry in left_out else "complete"
+        assert statuses["images", registry] == expected, registry
+
+
+def test_exactly_named_repositories_are_asked_for_alone(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE)
+    registry = busiest_registry(cloud.estate)
+    name = next(each["name"] for each in cloud.estate.images(registry))
+    path = name.partition("/")[2]
+    scope = {"registries": [registry], "repositories": {"include": [path]}}
+    tables = exporter_for(cloud).export({"scope": scope}).tables
+    wanted_ids = {each["id"] for each in cloud.estate.images(registry) if each["name"] == name}
+    assert {row["image_id"] for row in tables["images"]} == wanted_ids
+    assert [row["repository_name"] for row in tables["repositories"]] == [name]
+    assert {call.query.get("repositoryName") for call in cloud.calls.of("images")} == {name}

@@ -1,0 +1,51 @@
+"""The library's whole public API, as a task of a workflow uses it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter import Settings, export
+from exporter.errors import CredentialsError, IncompleteError
+from tests.conftest import ServeCloud
+from tests.e2e.clouds import Cloud
+from tests.e2e.worlds import busiest_registry, check_against, world_of
+from tests.oracle.snapshots import read_only_snapshot, snapshot_ids
+
+
+def settings_for(cloud: Cloud, place: Path, **sections: Any) -> Settings:
+    services = ("container_registry", "resource_manager", "iam")
+    told: dict[str, Any] = {
+        "endpoints": dict.fromkeys(services, cloud.url),
+        "credentials": {"iam_token": cloud.token},
+        "output": {"url": str(place)},
+    }
+    return Settings(**(told | sections))
+
+
+async def test_export_returns_the_manifest_of_the_snapshot_it_published(
+    serve_cloud: ServeCloud, tmp_path: Path
+) -> None:
+    cloud = serve_cloud()
+    manifest = await export(settings_for(cloud, tmp_path / "out"))
+    snapshot = read_only_snapshot(tmp_path / "out")
+    check_against(snapshot, world_of(cloud.estate))
+    assert manifest.snapshot_id == snapshot.id
+    assert manifest.status == "complete"
+    assert manifest.totals["image_count"] == cloud.estate.shape.images
+
+
+async def test_export_raises_what_the_command_would_exit_with(
+    serve_cloud: ServeCloud, tmp_path: Path
+) -> None:
+    cloud = serve_cloud()
+    refused = settings_for(cloud, tmp_path / "out", credentials={"iam_token": "t1.stale"})
+    with pytest.raises(CredentialsError):
+        await export(refused)
+    cloud.deny(busiest_registry(cloud.estate))
+    output = {"url": str(tmp_path / "out"), "on_partial": "fail"}
+    with pytest.raises(IncompleteError):
+        await export(settings_for(cloud, tmp_path / "out", output=output))
+    assert snapshot_ids(tmp_path / "out") == []

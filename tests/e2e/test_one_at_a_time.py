@@ -1,0 +1,105 @@
+"""Signals, and a second run: what is staged is kept, and the holder of an output is named."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+
+import pytest
+
+from exporter.emulator import Behaviour, Faults, Shape
+from tests.conftest import ServeCloud
+from tests.e2e.clouds import Cloud, page_asked
+from tests.e2e.commands import Exporter
+from tests.e2e.waiting import until, until_all_is_staged
+from tests.e2e.worlds import check_against, world_of
+
+SHAPE = Shape(clouds=1, folders=2, registries=4, repositories=12, images=200, layers=3)
+LIMITS = {"limits": {"page_size": 10, "concurrency": 4}}
+HANGING = Faults({"hang": 1.0}, in_a_row=1_000_000)
+
+
+def hang(cloud: Cloud) -> None:
+    cloud.faults = HANGING
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+)
+def test_a_signal_ends_the_run_within_five_seconds_and_the_next_goes_on(
+    number: signal.Signals,
+    code: int,
+    serve_cloud: ServeCloud,
+    exporter_for: Callable[[Cloud], Exporter],
+) -> None:
+    cloud = serve_cloud(SHAPE, Behaviour(reshuffle=False))
+    exporter = exporter_for(cloud)
+    # The server hangs, so that the calls under way do not end by themselves.
+    cloud.calls.after(8, lambda: hang(cloud))
+    process = exporter.start(sections=LIMITS)
+    staged = until_all_is_staged(cloud, exporter.output)
+    sent = time.monotonic()
+    process.signal(number)
+    run = process.wait()
+    assert time.monotonic() - sent < 5
+    assert run.code == code, run.stderr
+    assert run.published == []
+    assert "Traceback" not in run.stderr
+    cloud.mend()
+    cloud.calls.clear()
+    again = exporter.run(sections=LIMITS)
+    assert again.code == 0, again.stderr
+    check_against(again.snapshot(), world_of(cloud.estate))
+    assert not [call for call in cloud.calls if page_asked(call) in staged]
+
+
+def test_a_second_run_on_the_same_output_ends_at_once_and_names_the_first(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE, faults=HANGING)
+    exporter = exporter_for(cloud)
+    first = exporter.start(sections=LIMITS)
+    until(lambda: cloud.calls.in_flight > 0, "the first run asks for something")
+    asked = cloud.calls.in_flight
+    second = exporter.run(sections=LIMITS)
+    assert second.code == 11, second.stderr
+    assert str(first.pid) in second.said
+    assert socket.gethostname() in second.said
+    assert cloud.calls.in_flight == asked, "the second run made calls"
+    cloud.mend()
+    first.signal(signal.SIGTERM)
+    assert first.wait().code == 143
+    third = exporter.run(sections=LIMITS)
+    assert third.code == 0, third.stderr
+
+
+def test_a_dead_holders_lock_does_not_block(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE, faults=HANGING)
+    exporter = exporter_for(cloud)
+    first = exporter.start(sections=LIMITS)
+    until(lambda: cloud.calls.in_flight > 0, "the first run asks for something")
+    os.kill(first.pid, signal.SIGKILL)
+    assert first.wait().code == -signal.SIGKILL
+    cloud.mend()
+    run = exporter.run(sections=LIMITS)
+    assert run.code == 0, run.stderr
+    check_against(run.snapshot(), world_of(cloud.estate))
+
+
+def test_two_runs_on_two_outputs_do_not_meet(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE, faults=HANGING)
+    exporter = exporter_for(cloud)
+    first = exporter.start(sections={"output": {"url": str(exporter.folder / "elsewhere")}})
+    until(lambda: cloud.calls.in_flight > 0, "the first run asks for something")
+    cloud.mend()
+    run = exporter.run(sections=LIMITS)
+    assert run.code == 0, run.stderr
+    first.signal(signal.SIGTERM)
+    assert first.wait().code == 143

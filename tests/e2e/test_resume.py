@@ -1,0 +1,123 @@
+"""A run that is killed goes on where it was: the truth, and hardly a page asked for twice."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from exporter.emulator import Behaviour, Faults, Shape
+from tests.conftest import ServeCloud
+from tests.e2e.clouds import Cloud, page_asked
+from tests.e2e.commands import Exporter
+from tests.e2e.waiting import answered, until_all_is_staged
+from tests.e2e.worlds import check_against, world_of
+
+SHAPE = Shape(clouds=2, folders=4, registries=6, repositories=24, images=600, layers=3)
+LIMITS = {"limits": {"page_size": 10, "concurrency": 4}}
+# Without this the emulator's unordered chains differ from run to run, as the API's may.
+STEADY_ORDER = Behaviour(latency=0.005, reshuffle=False)
+
+
+KILLED = {
+    "many registries": SHAPE,
+    "a giant registry": Shape(repositories=24, images=500, layers=3, empty_share=0.0),
+    "a giant repository": Shape(repositories=1, images=500, layers=3, empty_share=0.0),
+}
+
+
+@pytest.mark.parametrize("shape", KILLED.values(), ids=KILLED)
+@pytest.mark.parametrize("seed", range(2))
+def test_killed_at_any_moment_the_next_run_ends_with_the_truth(
+    seed: int, shape: Shape, serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(shape, Behaviour(latency=0.005))
+    exporter = exporter_for(cloud)
+    # From before the first page to the end, where the last kills find the run publishing.
+    calls = random.Random(f"{seed}{shape.repositories}").randrange(1, 70)
+    process = exporter.start("--snapshot-id", "night", sections=LIMITS, split_early=True)
+    cloud.calls.after(calls, lambda: process.signal(signal.SIGKILL), lambda _: True)
+    killed = process.wait()
+    assert killed.code in (-signal.SIGKILL, 0)
+    if killed.code:
+        assert killed.published == []
+        again = exporter.start("--snapshot-id", "night", sections=LIMITS, split_early=True)
+        run = again.wait()
+        assert run.code == 0, run.stderr
+    check_against(exporter.read().snapshot(), world_of(cloud.estate))
+
+
+def test_pages_that_were_durably_staged_are_not_asked_for_again(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE, STEADY_ORDER)
+    exporter = exporter_for(cloud)
+
+    def stop_answering() -> None:
+        cloud.faults = Faults({"hang": 1.0}, in_a_row=1_000_000)
+
+    cloud.calls.after(30, stop_answering)
+    process = exporter.start(sections=LIMITS)
+    staged = until_all_is_staged(cloud, exporter.output)
+    assert len(staged) >= 30
+    process.signal(signal.SIGKILL)
+    assert process.wait().code == -signal.SIGKILL
+
+    cloud.mend()
+    cloud.calls.clear()
+    run = exporter.run(sections=LIMITS)
+    assert run.code == 0, run.stderr
+    assert not [call for call in cloud.calls if page_asked(call) in staged]
+    snapshot = run.snapshot()
+    check_against(snapshot, world_of(cloud.estate))
+
+
+def test_a_run_killed_over_and_over_gets_there(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE, Behaviour(latency=0.005))
+    exporter = exporter_for(cloud)
+    for calls in (5, 12, 20):
+        process = exporter.start(sections=LIMITS)
+        cloud.calls.after(calls, partial(process.signal, signal.SIGKILL))
+        assert process.wait().code == -signal.SIGKILL
+    run = exporter.run(sections=LIMITS)
+    assert run.code == 0, run.stderr
+    check_against(run.snapshot(), world_of(cloud.estate))
+
+
+def test_with_fresh_what_was_staged_is_asked_for_again(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE, STEADY_ORDER)
+    exporter = exporter_for(cloud)
+    process = exporter.start("--snapshot-id", "night", sections=LIMITS)
+    cloud.calls.after(30, lambda: process.signal(signal.SIGTERM))
+    assert process.wait().code == 143
+    before = answered(cloud)
+    cloud.calls.clear()
+    run = exporter.run("--snapshot-id", "night", "--fresh", sections=LIMITS)
+    assert run.code == 0, run.stderr
+    discovery = {asked for asked in before if not asked[0].endswith("/images")}
+    assert discovery <= {page_asked(call) for call in cloud.calls}
+    check_against(run.snapshot(), world_of(cloud.estate))
+
+
+def test_with_other_settings_staging_is_left_alone(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE, STEADY_ORDER)
+    exporter = exporter_for(cloud)
+    process = exporter.start("--snapshot-id", "night", sections=LIMITS)
+    cloud.calls.after(10, lambda: process.signal(signal.SIGKILL))
+    assert process.wait().code == -signal.SIGKILL
+    registry = next(cloud.estate.registries())["id"]
+    run = exporter.run("--snapshot-id", "other", "--registry", registry, sections=LIMITS)
+    assert run.code == 0, run.stderr
+    assert {row["registry_id"] for row in run.snapshot().tables["registries"]} == {registry}
+    refused = exporter.run("--snapshot-id", "night", "--registry", registry, sections=LIMITS)
+    assert refused.code == 2, refused.stderr
+    assert "night" in refused.said

@@ -1,0 +1,103 @@
+"""That the checks of published snapshots notice what is wrong with one."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.clouds import Cloud
+from tests.e2e.commands import Exporter
+from tests.e2e.worlds import check_against, world_of
+from tests.oracle.snapshots import read_snapshot
+
+PARQUET = "parquet/images/snapshot_id=night/part-00000.parquet"
+NDJSON = "ndjson/images/snapshot_id=night/part-00000.ndjson.gz"
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a destination with one snapshot, `night`; to be copied, not changed."""
+    with Cloud() as cloud:
+        run = Exporter(tmp_path_factory.mktemp("published"), cloud).run("--snapshot-id", "night")
+        assert run.code == 0, run.stderr
+        check_against(run.snapshot(), world_of(cloud.estate))
+    return run.output
+
+
+def change_manifest(output: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a manifest, and its checksum with it."""
+    path = output / "manifests" / "night.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.with_name("night.json.sha256").write_text(f"{digest}  night.json\n")
+
+
+def rewrite(output: Path, name: str, content: bytes) -> None:
+    """Replace a file, and what the manifest says of its bytes."""
+    (output / name).write_bytes(content)
+
+    def note(manifest: dict[str, Any]) -> None:
+        for table in manifest["tables"].values():
+            for file in table["files"]:
+                if file["path"] == name:
+                    file["bytes"] = len(content)
+                    file["sha256"] = hashlib.sha256(content).hexdigest()
+
+    change_manifest(output, note)
+
+
+def double_a_row(output: Path) -> None:
+    lines = gzip.decompress((output / NDJSON).read_bytes()).splitlines(keepends=True)
+    rewrite(output, NDJSON, gzip.compress(b"".join([*lines[1:], lines[1]])))
+
+
+def drop_a_row(output: Path) -> None:
+    lines = gzip.decompress((output / NDJSON).read_bytes()).splitlines(keepends=True)
+    rewrite(output, NDJSON, gzip.compress(b"".join(lines[1:])))
+
+
+def flip_a_byte(output: Path) -> None:
+    content = bytearray((output / PARQUET).read_bytes())
+    content[len(content) // 2] ^= 1
+    (output / PARQUET).write_bytes(content)
+
+
+def drop_a_table(output: Path) -> None:
+    change_manifest(output, lambda manifest: manifest["tables"].pop("tags"))
+
+
+TAMPERINGS: dict[str, Callable[[Path], object]] = {
+    "a byte flipped": flip_a_byte,
+    "a row twice": double_a_row,
+    "a row missing": drop_a_row,
+    "a table missing": drop_a_table,
+    "a file missing": lambda output: (output / PARQUET).unlink(),
+    "a file too many": lambda output: (output / PARQUET).with_name("part-00001.parquet").touch(),
+    "a manifest changed": lambda output: (output / "manifests/night.json").write_text("{}"),
+    "a status changed": lambda output: change_manifest(
+        output, lambda manifest: manifest.update(status="partial")
+    ),
+    "a sum changed": lambda output: change_manifest(
+        output, lambda manifest: manifest["totals"].update(image_count=1)
+    ),
+}
+
+
+@pytest.mark.parametrize("tamper", TAMPERINGS.values(), ids=TAMPERINGS)
+def test_a_snapshot_that_was_tampered_with_is_noticed(
+    tamper: Callable[[Path], object], published: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "copy"
+    shutil.copytree(published, output)
+    tamper(output)
+    with pytest.raises((AssertionError, FileNotFoundError)):
+        read_snapshot(output, "night")
