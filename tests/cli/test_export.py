@@ -1,0 +1,237 @@
+"""`export` as cron and a person run it: exit codes, what is said, and files for other programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from exporter.emulator import Behaviour, Faults
+from exporter.snapshot import Destination, Lock, staging_root
+from tests.conftest import ServeCloud
+from tests.e2e.clouds import SMALL, Cloud
+from tests.e2e.commands import Exporter
+from tests.e2e.waiting import until
+from tests.e2e.worlds import busiest_registry
+
+ExporterFor = Callable[[Cloud | None], Exporter]
+HANGING = Faults({"hang": 1.0}, in_a_row=1_000_000)
+
+
+def metric(exporter: Exporter, name: str) -> float:
+    text = (exporter.folder / "run.prom").read_text(encoding="utf-8")
+    found = re.search(rf"^registry_exporter_{re.escape(name)} (\S+)$", text, re.MULTILINE)
+    assert found, text
+    return float(found[1])
+
+
+def test_a_complete_run_tells_programs_in_the_log_in_metrics_and_in_a_summary(
+    serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    exporter = exporter_for(serve_cloud())
+    flags = ("--snapshot-id", "night", "--metrics-file", "run.prom", "--summary-json", "-")
+    run = exporter.run(*flags, "--format", "parquet")
+    assert run.code == 0, run.stderr
+    assert run.said == ""
+    assert {event["snapshot_id"] for event in run.events} == {"night"}
+    assert len({event["run_id"] for event in run.events}) == 1
+    assert all(event["timestamp"] and event["level"] for event in run.events)
+    assert run.events[-1]["event"] == "export_finished"
+    summary = json.loads(run.stdout)
+    assert summary["exit_code"] == 0
+    assert summary["status"] == "complete"
+    assert summary["snapshot_id"] == "night"
+    assert summary["totals"]["image_count"] == SMALL.images
+    assert metric(exporter, "images") == SMALL.images
+    assert metric(exporter, "last_run_exit_code") == 0
+    assert metric(exporter, "last_run_calls") == summary["requests"]["calls"]
+    assert not (exporter.output / "ndjson").exists()
+
+
+def test_a_partial_run_ends_with_3_and_says_so_even_when_quiet(
+    serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    cloud = serve_cloud()
+    denied = busiest_registry(cloud.estate)
+    cloud.deny(denied)
+    exporter = exporter_for(cloud)
+    run = exporter.run("--quiet", "--metrics-file", "run.prom", "--summary-json", "out.json")
+    assert run.code == 3
+    assert run.stderr.count("\n") == 1
+    assert "is partial: 2 of" in run.said
+    assert metric(exporter, 'last_run_status{status="partial"}') == 1
+    summary = json.loads((exporter.folder / "out.json").read_text(encoding="utf-8"))
+    assert (summary["exit_code"], summary["status"]) == (3, "partial")
+
+
+def test_a_person_reads_a_summary_that_names_what_is_missing(
+    serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    cloud = serve_cloud()
+    denied = busiest_registry(cloud.estate)
+    cloud.deny(denied)
+    run = exporter_for(cloud).run("--log-format", "console", "--log-level", "warning")
+    assert run.code == 3
+    assert "is PARTIAL" in run.stderr
+    assert re.search(rf"images of {denied} +denied", run.stderr)
+    assert "Largest repositories" in run.stderr
+    assert "sharing layers saves" in run.stderr
+    assert "exporter verify" in run.stderr
+    assert "\x1b" not in run.stderr, "no colours outside a terminal"
+    assert run.stdout == ""
+
+
+def test_nothing_is_printed_by_a_quiet_run_that_is_complete(
+    serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    run = exporter_for(serve_cloud()).run("--quiet")
+    assert (run.code, run.stdout, run.stderr) == (0, "", "")
+
+
+def test_a_terminal_shows_progress_and_leaves_the_summary(
+    serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    exporter = exporter_for(serve_cloud(SMALL, Behaviour(latency=0.2)))
+    config = str(exporter.write_config())
+    master, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "exporter", "export", "--config", config],
+        stdin=subprocess.DEVNULL,
+        stdout=terminal,
+        stderr=terminal,
+        env={**exporter.environment, "TERM": "xterm", "COLUMNS": "100"},
+        cwd=exporter.folder,
+    )
+    os.close(terminal)
+    shown = b"".join(iter(lambda: _read(master), b"")).decode()
+    os.close(master)
+    assert process.wait(30) == 0, shown
+    assert "Listing" in shown
+    assert "slots" in shown
+    assert '"event"' not in shown
+    assert "complete" in shown.rpartition("\x1b[?25h")[2], "the summary comes after the progress"
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:
+        return b""  # Linux says so when the last writer has closed the terminal.
+
+
+def test_credentials_that_are_refused_end_with_4_and_keep_the_last_success(
+    serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    exporter = exporter_for(serve_cloud(SMALL, Behaviour(static_tokens=frozenset({"another"}))))
+    earlier = "registry_exporter_last_success_timestamp_seconds 1.7e+09\n"
+    (exporter.folder / "run.prom").write_text(earlier)
+    run = exporter.run("--metrics-file", "run.prom", "--summary-json", "-", "--debug")
+    assert run.code == 4
+    assert run.said.splitlines()[-1].startswith("registry-exporter: ")
+    assert "Traceback" in run.stderr, "--debug was asked for"
+    assert Cloud.token not in run.stderr
+    assert metric(exporter, "last_success_timestamp_seconds") == 1.7e9
+    assert metric(exporter, "last_run_exit_code") == 4
+    summary = json.loads(run.stdout)
+    assert (summary["status"], summary["exit_code"]) == ("failed", 4)
+    assert "credentials" in summary["error"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "words"),
+    [
+        (("--concurrency", "0"), 2, "limits.concurrency"),
+        (("--wait", "soon"), 2, "--wait soon"),
+        (("--metrics-file", "nowhere/run.prom"), 2, "--metrics-file"),
+        (("--output", "ftp://host/x"), 2, "output.url"),
+    ],
+)
+def test_a_flag_that_cannot_be_used_ends_with_2_before_any_call(
+    flags: tuple[str, ...],
+    code: int,
+    words: str,
+    serve_cloud: ServeCloud,
+    exporter_for: ExporterFor,
+) -> None:
+    cloud = serve_cloud()
+    run = exporter_for(cloud).run(*flags)
+    assert run.code == code, run.stderr
+    assert words in run.said
+    assert len(run.said.splitlines()) == 1
+    assert len(cloud.calls) == 0
+
+
+def test_plain_http_to_another_machine_is_refused(exporter_for: ExporterFor) -> None:
+    run = exporter_for(None).run(sections={"domain": "http://registry.example.com"})
+    assert run.code == 2
+    assert "line " in run.said
+    assert "in the clear" in run.said
+
+
+def test_an_output_that_cannot_be_written_ends_with_5_before_any_call(
+    serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    cloud = serve_cloud()
+    exporter = exporter_for(cloud)
+    (exporter.folder / "file").write_text("")
+    run = exporter.run("--output", "file/snapshots")
+    assert run.code == 5, run.stderr
+    assert "file" in run.said
+    assert len(cloud.calls) == 0
+
+
+def test_an_output_that_is_held_ends_with_11_and_names_the_holder(
+    serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    cloud = serve_cloud()
+    exporter = exporter_for(cloud)
+    root = staging_root(Destination.open(str(exporter.output)), None)
+    with Lock(root, "held"):
+        run = exporter.run("--wait", "0.3s")
+    assert run.code == 11, run.stderr
+    assert f"process {os.getpid()}" in run.said
+    assert len(cloud.calls) == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+)
+def test_a_signal_keeps_what_is_staged_and_says_how_to_go_on(
+    number: signal.Signals, code: int, serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    cloud = serve_cloud(faults=HANGING)
+    exporter = exporter_for(cloud)
+    process = exporter.start("--metrics-file", "run.prom", "--summary-json", "-")
+    until(lambda: cloud.calls.in_flight > 0, "the run asks for something")
+    process.signal(number)
+    run = process.wait(5)
+    assert run.code == code, run.stderr
+    assert f"Stopped by {number.name}" in run.said
+    assert "the same command" in run.said
+    assert "Traceback" not in run.stderr
+    assert run.published == []
+    assert list((exporter.output / ".staging").glob("*/journal*"))
+    assert json.loads(run.stdout)["status"] == "interrupted"
+    assert metric(exporter, 'last_run_status{status="interrupted"}') == 1
+
+
+def test_a_bug_is_called_one(
+    tmp_path: Path, serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    exporter = exporter_for(serve_cloud())
+    config = str(exporter.write_config())
+    broken = "import exporter.run; exporter.run.staging_root = None"
+    run = exporter.start_command("export", "--config", config, before=broken).wait()
+    assert run.code == 1
+    assert "This is a bug" in run.said
+    assert "--debug" in run.said
+    assert "Traceback" not in run.stderr
+    assert len(run.said.splitlines()) == 1

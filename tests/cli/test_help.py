@@ -1,0 +1,82 @@
+"""What a newcomer sees first: help with an example for every command, fast, and usage errors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import get_args
+
+import pytest
+from typer.testing import CliRunner
+
+from exporter import __version__
+from exporter.cli import options
+from exporter.cli.app import app
+from exporter.settings.model import Format
+
+COMMANDS = (
+    ("export",),
+    ("plan",),
+    ("demo",),
+    ("list",),
+    ("verify",),
+    ("prune",),
+    ("schema",),
+    ("emulate",),
+    ("config", "check"),
+    ("config", "schema"),
+)
+HEAVY = ("pyarrow", "duckdb", "aiohttp", "pydantic", "rich", "structlog", "yaml", "orjson")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself_with_an_example(command: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, [*command, "--help"], prog_name="registry-exporter")
+    assert shown.exit_code == 0
+    assert f"Usage: registry-exporter {' '.join(command)}" in shown.output
+    assert "Example" in shown.output
+    assert f"registry-exporter {' '.join(command)}" in shown.output.split("Example")[1]
+
+
+def test_help_lists_every_command_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from exporter.cli import main\n"
+        "sys.argv = ['registry-exporter', '--help']\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit as end:\n"
+        f"    heavy = [name for name in {HEAVY} if name in sys.modules]\n"
+        "    print('exit', end.code, 'imported', heavy)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "exit 0 imported []" in done.stdout
+    for name in {command[0] for command in COMMANDS}:
+        assert f"\n  {name} " in done.stdout
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    shown = CliRunner().invoke(app, ["--version"])
+    assert shown.output == f"registry-exporter {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["exprot"], "exprot"),
+        (["export", "--format", "csv"], "csv"),
+        (["export", "--concurrency", "many"], "--concurrency"),
+        (["prune", "--keep-last", "-1"], "--keep-last"),
+        (["list", "too", "many"], "unexpected"),
+    ],
+)
+def test_a_mistyped_command_line_ends_with_2_and_says_what_is_wrong(
+    arguments: list[str], words: str
+) -> None:
+    shown = CliRunner().invoke(app, arguments)
+    assert shown.exit_code == 2
+    assert words in shown.output
+
+
+def test_the_formats_of_the_flag_are_those_of_the_setting() -> None:
+    assert {one.value for one in options.Format} == set(get_args(Format))

@@ -1,0 +1,101 @@
+"""The metrics file: what a run came to, with the last success kept through failures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from exporter.cli import metrics
+from exporter.cli.metrics import PREFIX, Outcome, write_metrics
+from exporter.crawl import Progress
+from exporter.snapshot import Manifest, Requests
+
+FINISHED = datetime(2026, 11, 23, 2, 10, tzinfo=UTC)
+MANIFEST = Manifest(
+    generator="registry-exporter/test",
+    snapshot_id="night",
+    status="complete",
+    started_at=datetime(2026, 11, 23, 2, tzinfo=UTC),
+    finished_at=FINISHED,
+    source={},
+    scope={},
+    totals={"image_count": 150, "layer_count": 900, "stored_size": 2**40, "untagged_size": 7},
+    coverage={"complete": 9},
+    requests=Requests(calls=12, retries=1, throttled=0, bytes=1000),
+)
+COMPLETE = Outcome("complete", 0, Progress().statistics(), MANIFEST)
+FAILED = Outcome("failed", 4, replace(Progress().statistics(), calls=3, retries=2), error="no")
+
+
+def values(path: Path) -> dict[str, float]:
+    families = text_string_to_metric_families(path.read_text(encoding="utf-8"))
+    return {
+        sample.name.removeprefix(PREFIX) + "".join(sample.labels.values()): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_a_complete_run_writes_everything_the_module_documents(tmp_path: Path) -> None:
+    path = tmp_path / "run.prom"
+    write_metrics(path, COMPLETE)
+    written = values(path)
+    assert written["last_success_timestamp_seconds"] == FINISHED.timestamp()
+    assert written["images"] == 150
+    assert written["stored_bytes"] == 2**40
+    assert written["last_run_exit_code"] == 0
+    assert written["last_run_statuscomplete"] == 1
+    assert written["last_run_statusfailed"] == 0
+    text = path.read_text(encoding="utf-8")
+    documented = {
+        word.partition("{")[0]
+        for word in (metrics.__doc__ or "").split()
+        if word.startswith(PREFIX)
+    }
+    assert {
+        line.split()[2] for line in text.splitlines() if line.startswith("# HELP")
+    } == documented
+    assert [each.name for each in tmp_path.iterdir()] == ["run.prom"]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        FAILED,
+        Outcome(
+            "partial", 3, Progress().statistics(), MANIFEST.model_copy(update={"status": "partial"})
+        ),
+    ],
+    ids=["failed", "partial"],
+)
+def test_a_run_that_is_not_complete_shows_and_keeps_the_last_success(
+    bad: Outcome, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.prom"
+    write_metrics(path, COMPLETE)
+    write_metrics(path, bad)
+    write_metrics(path, bad)
+    written = values(path)
+    assert written["last_success_timestamp_seconds"] == FINISHED.timestamp()
+    assert written["images"] == 150
+    assert written["last_run_exit_code"] == bad.exit_code
+    assert written[f"last_run_status{bad.status}"] == 1
+    assert written["last_run_statuscomplete"] == 0
+    assert written["last_run_calls"] == bad.statistics.calls
+
+
+@pytest.mark.parametrize("earlier", [None, b"", b"not { metrics", b"\xff\xfe"])
+def test_a_file_that_cannot_be_read_back_is_written_anew(
+    earlier: bytes | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.prom"
+    if earlier is not None:
+        path.write_bytes(earlier)
+    write_metrics(path, FAILED)
+    written = values(path)
+    assert "last_success_timestamp_seconds" not in written
+    assert written["last_run_exit_code"] == 4

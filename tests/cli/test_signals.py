@@ -1,0 +1,95 @@
+"""Signals inside the process: the first cancels, the second leaves, and so does the deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from typing import NoReturn
+
+import pytest
+
+from exporter.cli import signals
+from exporter.cli.signals import Signals
+
+
+class Left(BaseException):
+    """The process would be gone."""
+
+
+@pytest.fixture
+def left(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    codes: list[int] = []
+
+    def leave(code: int) -> NoReturn:
+        codes.append(code)
+        raise Left
+
+    monkeypatch.setattr(os, "_exit", leave)
+    return codes
+
+
+async def _wait_forever() -> None:
+    await asyncio.Event().wait()
+
+
+def test_the_first_signal_cancels_the_run_and_the_handlers_come_back(left: list[int]) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    async def run() -> None:
+        task = asyncio.create_task(_wait_forever())
+        watching.cancel_at_signal(task)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await task
+
+    with Signals("Try again.") as watching, pytest.raises(asyncio.CancelledError):
+        asyncio.run(run())
+    assert watching.exit_code == 143
+    assert watching.message == "Stopped by SIGTERM. Try again."
+    assert left == []
+    assert signal.getsignal(signal.SIGTERM) == before
+    # The deadline's thread is gone with the block, so that nothing ends the process later.
+    assert not [
+        one
+        for one in threading.enumerate()
+        if isinstance(one, threading.Timer) and not one.finished.is_set()
+    ]
+
+
+def test_a_signal_before_there_is_a_run_interrupts_what_is_done(left: list[int]) -> None:
+    with Signals() as watching, pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert watching.exit_code == 130
+    assert left == []
+
+
+def test_a_second_signal_leaves_at_once(left: list[int], capfd: pytest.CaptureFixture[str]) -> None:
+    async def run() -> None:
+        watching.cancel_at_signal(asyncio.create_task(_wait_forever()))
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        await _wait_forever()
+
+    with Signals() as watching, pytest.raises(Left):
+        asyncio.run(run())
+    assert left == [130]
+    assert "What was staged is kept" in capfd.readouterr().err
+
+
+def test_a_run_that_does_not_end_in_time_is_left(
+    left: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signals, "GRACE", 0.01)
+    gone = threading.Event()
+    # The deadline's thread ends by the exception that stands for the end of the process.
+    monkeypatch.setattr(threading, "excepthook", lambda _: gone.set())
+
+    async def run() -> None:
+        watching.cancel_at_signal(asyncio.create_task(_wait_forever()))
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await asyncio.to_thread(gone.wait, 10)
+
+    with Signals() as watching:
+        asyncio.run(run())
+    assert left == [143]

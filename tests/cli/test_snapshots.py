@@ -1,0 +1,202 @@
+"""The other commands, on real snapshots and against the emulator."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from exporter.snapshot import Destination, Lock, staging_root
+from tests.conftest import ServeCloud
+from tests.e2e.clouds import SMALL, Cloud
+from tests.e2e.commands import Exporter, Run
+from tests.e2e.worlds import busiest_registry, folder_of
+
+ExporterFor = Callable[[Cloud | None], Exporter]
+
+
+@pytest.fixture
+def with_snapshots(serve_cloud: ServeCloud, exporter_for: ExporterFor) -> Exporter:
+    """Return the command with three snapshots at its output: two complete, the newest partial."""
+    cloud = serve_cloud()
+    exporter = exporter_for(cloud)
+    assert exporter.run("--snapshot-id", "first").code == 0
+    assert exporter.run("--snapshot-id", "second", "--format", "parquet").code == 0
+    cloud.deny(busiest_registry(cloud.estate))
+    assert exporter.run("--snapshot-id", "third", "--format", "ndjson").code == 3
+    return exporter
+
+
+def told(exporter: Exporter, *arguments: str) -> Run:
+    return exporter.command(*arguments, "--output", str(exporter.output))
+
+
+def test_snapshots_are_listed_verified_and_pruned(with_snapshots: Exporter) -> None:
+    exporter = with_snapshots
+    listed = told(exporter, "list")
+    rows = {line.split()[0]: line for line in listed.stdout.splitlines()[1:]}
+    assert list(rows) == ["third", "second", "first"]
+    assert "partial" in rows["third"]
+    assert rows["second"].split()[-1] == "latest"
+    assert f" {SMALL.images} " in rows["first"]
+    content = json.loads(told(exporter, "list", "--json").stdout)
+    assert [(one["snapshot_id"], one["latest"]) for one in content] == [
+        ("third", False),
+        ("second", True),
+        ("first", False),
+    ]
+    assert content[0]["status"] == "partial"
+
+    sound = told(exporter, "verify")
+    assert (sound.code, sound.stdout.splitlines()[-1]) == (0, "Snapshot second is sound.")
+    partial = told(exporter, "verify", "third")
+    assert partial.code == 0, partial.stdout
+    assert "It is partial" in partial.stdout
+
+    nothing = told(exporter, "prune")
+    assert nothing.code == 2
+    assert "keep-last" in nothing.said
+    dry = told(exporter, "prune", "--keep-last", "1", "--dry-run")
+    assert dry.code == 0, dry.stderr
+    assert "2 snapshots kept, 1 would be removed." in dry.stdout
+    assert dry.published == ["first", "second", "third"]
+    pruned = told(exporter, "prune", "--keep-last", "1")
+    assert pruned.code == 0, pruned.stderr
+    assert re.search(r"^second +kept +last, newest complete", pruned.stdout, re.MULTILINE)
+    assert "2 snapshots kept, 1 removed." in pruned.stdout
+    assert pruned.published == ["second", "third"]
+    assert not list(exporter.output.rglob("*snapshot_id=first*"))
+
+
+def test_what_is_broken_is_named_and_ends_with_1(
+    serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    exporter = exporter_for(serve_cloud())
+    assert exporter.run("--snapshot-id", "night").code == 0
+    part = next(exporter.output.glob("parquet/images/*/part-00000.parquet"))
+    content = bytearray(part.read_bytes())
+    content[100] ^= 1
+    part.write_bytes(content)
+    next(exporter.output.glob("ndjson/tags/*/part-00000.ndjson.gz")).unlink()
+    run = told(exporter, "verify", "night")
+    assert run.code == 1
+    images, tags = "parquet/images/snapshot_id=night", "ndjson/tags/snapshot_id=night"
+    assert f"{images}/part-00000.parquet: has another SHA-256" in run.stdout
+    assert f"{tags}/part-00000.ndjson.gz: is missing" in run.stdout
+    assert "Snapshot night is BROKEN: 2 problems." in run.stdout
+
+
+def test_totals_that_do_not_follow_are_found_though_every_file_is_as_published(
+    serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    exporter = exporter_for(serve_cloud())
+    assert exporter.run("--snapshot-id", "night", "--format", "parquet").code == 0
+    path = next(exporter.output.glob("parquet/size_totals/*/part-00000.parquet"))
+    rows = pq.read_table(path, partitioning=None)
+    index = rows.schema.get_field_index("stored_size")
+    doubled = pa.array([size * 2 for size in rows.column(index).to_pylist()])
+    pq.write_table(rows.set_column(index, rows.schema.field(index), doubled), path)
+    adopt(exporter.output, path)
+    run = told(exporter, "verify", "night")
+    assert run.code == 1, run.stdout
+    assert "size_totals does not have the row that follows" in run.stdout
+
+
+def adopt(output: Path, path: Path) -> None:
+    """Write a file's new bytes and sums into the manifest, as someone would who forges it."""
+    manifest_path = output / "manifests/night.json"
+    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+    (file,) = manifest["tables"]["size_totals"]["files"]
+    file["bytes"] = path.stat().st_size
+    file["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    manifest_path.write_text(json.dumps(manifest), encoding="utf-8")
+    digest = hashlib.sha256(manifest_path.read_bytes()).hexdigest()
+    manifest_path.with_name("night.json.sha256").write_text(f"{digest}  night.json\n")
+
+
+def test_a_place_without_snapshots_is_told_from_one_with(exporter_for: ExporterFor) -> None:
+    exporter = exporter_for(None)
+    empty = told(exporter, "list")
+    assert empty.code == 0
+    assert "There are no snapshots" in empty.stdout
+    assert json.loads(told(exporter, "list", "--json").stdout) == []
+    verified = told(exporter, "verify")
+    assert verified.code == 1
+    assert "no complete snapshot" in verified.said
+    assert not exporter.output.exists(), "looking leaves no trace"
+
+
+def test_a_prune_does_not_disturb_a_run(exporter_for: ExporterFor) -> None:
+    exporter = exporter_for(None)
+    with Lock(staging_root(Destination.open(str(exporter.output)), None), "running"):
+        run = told(exporter, "prune", "--keep-last", "1")
+    assert run.code == 11, run.stderr
+    assert f"process {os.getpid()}" in run.said
+
+
+def test_a_plan_lists_no_images_and_writes_nothing(
+    serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    cloud = serve_cloud()
+    exporter = exporter_for(cloud)
+    config = str(exporter.write_config())
+    shown = exporter.command("plan", "--config", config)
+    assert shown.code == 0, shown.stderr
+    assert f"An export would list {SMALL.registries} registries" in shown.stdout
+    assert not cloud.calls.of("images")
+    assert not exporter.output.exists()
+    denied = folder_of(cloud.estate, busiest_registry(cloud.estate))
+    cloud.deny(denied)
+    partial = exporter.command("plan", "--config", config, "--json")
+    assert partial.code == 3
+    content = json.loads(partial.stdout)
+    statuses = {one["parent_id"]: one["status"] for one in content["listings"]}
+    assert statuses[denied] == "denied"
+    assert content["registries"] < SMALL.registries
+    assert denied in partial.said
+
+
+def test_the_demo_needs_nothing_and_suggests_what_to_do_next(exporter_for: ExporterFor) -> None:
+    exporter = exporter_for(None)
+    del exporter.environment["REGISTRY_IAM_TOKEN"]
+    run = exporter.command("demo", "--images", "300", "--seed", "5", "--log-format", "console")
+    assert run.code == 0, run.stderr
+    assert len(run.published) == 1
+    assert "300 images" in run.stderr
+    suggested = next(line for line in run.stderr.splitlines() if " verify " in line)
+    done = subprocess.run(
+        suggested,
+        shell=True,
+        cwd=exporter.folder,
+        env=exporter.environment,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "is sound" in done.stdout
+
+
+def test_the_emulator_serves_until_it_is_stopped(exporter_for: ExporterFor) -> None:
+    line = [sys.executable, "-m", "exporter", "emulate", "--preset", "tiny"]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        with urllib.request.urlopen(f"{ready['url']}/endpoints") as answer:
+            assert "container-registry" in answer.read().decode()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    bad = exporter_for(None).command("emulate", "--fault", "no-such=1")
+    assert bad.code == 2
+    assert "no-such" in bad.said
