@@ -18,11 +18,12 @@ PAGE_CACHE_MB = 2048
 
 @dataclass(frozen=True)
 class Calls:
-    """Calls so far: all of them, those that were refused (429, 503), and those answered well."""
+    """Calls so far: all that ended, of them those refused (429, 503) and those answered well."""
 
     total: int
     refused: int
     answered: int
+    under_way: int
 
     def since(self, before: Calls) -> Calls:
         """Return what has come since."""
@@ -30,6 +31,7 @@ class Calls:
             self.total - before.total,
             self.refused - before.refused,
             self.answered - before.answered,
+            self.under_way,
         )
 
 
@@ -45,11 +47,13 @@ class Cloud:
     def calls(self) -> Calls:
         """Return the calls it has had."""
         with urllib.request.urlopen(f"{self.url}/_emulator/stats", timeout=60) as answer:  # noqa: S310  (our own address)
-            statuses = json.load(answer)["statuses"]
+            stats = json.load(answer)
+        statuses = stats["statuses"]
         return Calls(
             total=sum(statuses.values()),
             refused=statuses.get("429", 0) + statuses.get("503", 0),
             answered=statuses.get("200", 0),
+            under_way=stats["in_flight"],
         )
 
 

@@ -24,12 +24,13 @@ def scenario_table(result: Result) -> str:
         f"{scenario.slots} slots, pages of {scenario.page_size}"
     )
     exporter = result.outcomes.get("exporter")
-    head = ["contender", "wall s", "CPU s", "of it kernel", "peak MB", "calls"]
+    head = ["contender", "wall s", "of it calls", "CPU s", "of it kernel", "peak MB", "calls"]
     head += ["wall ÷ exporter", "CPU ÷ exporter"]
     rows = [
         [
             name,
             f"{outcome.seconds:.2f}",
+            f"{outcome.listing:.2f}" if outcome.listing is not None else "",
             f"{outcome.cpu:.2f}",
             f"{outcome.system:.2f}",
             f"{outcome.peak_mb:.0f}",
@@ -118,6 +119,7 @@ def as_json(results: dict[str, Result], targets: list[Target], *, quick: bool) -
 def _outcome(outcome: Outcome) -> dict[str, Any]:
     return {
         "seconds": outcome.seconds,
+        "listing_seconds": outcome.listing,
         "cpu_seconds": outcome.cpu,
         "peak_mb": outcome.peak_mb,
         "calls": outcome.calls,

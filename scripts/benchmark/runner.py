@@ -17,7 +17,7 @@ from benchmark.contenders import CONTENDERS, Contender
 from benchmark.emulated import Calls, Cloud, emulated
 from benchmark.measure import Measured, measure
 from benchmark.scenarios import Scenario
-from benchmark.throttled import Pace, Watch
+from benchmark.watch import Pace, Watch
 
 Say = Callable[[str], None]
 
@@ -46,11 +46,12 @@ class Rows:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of one contender."""
+    """One run of one contender; `listing` is from its first call to its last answer, if watched."""
 
     cost: Measured
     calls: Calls
     rows: Rows
+    listing: float | None
     pace: Pace | None
 
 
@@ -64,6 +65,12 @@ class Outcome:
     def seconds(self) -> float:
         """Median wall time."""
         return statistics.median(run.cost.seconds for run in self.runs)
+
+    @property
+    def listing(self) -> float | None:
+        """Median time from the first call to the last answer, where that was watched."""
+        times = [run.listing for run in self.runs if run.listing is not None]
+        return statistics.median(times) if times else None
 
     @property
     def cpu(self) -> float:
@@ -133,7 +140,7 @@ def _run(contender: Contender, cloud: Cloud, scenario: Scenario) -> Run:
         command = contender.command(cloud, scenario, folder)
         log = folder / "log.txt"
         before = cloud.calls()
-        with Watch(cloud, scenario.rate) as watch:
+        with Watch(cloud, on=scenario.watched) as watch:
             cost = measure(command, log, os.environ)
         calls = cloud.calls().since(before)
         if cost.exit_code != 0:
@@ -146,7 +153,7 @@ def _run(contender: Contender, cloud: Cloud, scenario: Scenario) -> Run:
             raise BenchmarkError(
                 f"{contender.name} listed {rows.images} of {cloud.images} images in {scenario.name}"
             )
-        return Run(cost, calls, rows, watch.pace())
+        return Run(cost, calls, rows, watch.listing_seconds(), watch.pace(scenario.rate))
     finally:
         shutil.rmtree(folder)
 

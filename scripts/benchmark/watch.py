@@ -1,4 +1,4 @@
-"""How a contender gets along with a server that allows so many calls a second."""
+"""What can be seen of a run by the calls it makes: how long it lists, and at which rate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SETTLED = 10.0
 UNTIL = 0.95
 """Share of all calls at whose end the pace is no longer looked at: the last listings are too few
 to use the rate."""
-_EVERY = 0.1
+_EVERY = 0.05
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,19 @@ class Pace:
 
 
 class Watch:
-    """Looks at the emulator's counts all the time a run takes, where the server has a rate."""
+    """Looks at the emulator's counts all the time that a run takes, where `on` says so."""
 
-    def __init__(self, cloud: Cloud, rate: float | None) -> None:
+    def __init__(self, cloud: Cloud, *, on: bool) -> None:
         self._cloud = cloud
-        self._rate = rate
+        self._on = on
         self._seen: list[tuple[float, Calls]] = []
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._look)
 
     def __enter__(self) -> Self:
         """Begin to look."""
-        if self._rate is not None:
+        if self._on:
+            self._seen.append((time.monotonic(), self._cloud.calls()))
             self._thread.start()
         return self
 
@@ -59,32 +60,44 @@ class Watch:
         trace: TracebackType | None,
     ) -> None:
         """Stop looking."""
-        self._done.set()
-        if self._rate is not None:
+        if self._on:
+            self._done.set()
             self._thread.join()
+            self._seen.append((time.monotonic(), self._cloud.calls()))
 
     def _look(self) -> None:
         while not self._done.wait(_EVERY):
             self._seen.append((time.monotonic(), self._cloud.calls()))
 
-    def pace(self) -> Pace | None:
-        """Return what was seen; None without a rate, or where the run was too short to settle."""
-        if self._rate is None:
+    def listing_seconds(self) -> float | None:
+        """Return the time from the first call to the last answer; None if nobody looked."""
+        if not self._on:
+            return None
+        first, last = self._seen[0][1], self._seen[-1][1]
+        ended = next(at for at, calls in self._seen if calls.total == last.total)
+        return ended - self._begun(first)
+
+    def pace(self, rate: float | None) -> Pace | None:
+        """Return how it went along with a server's rate; None if it was too short to settle."""
+        if rate is None:
             return None
         first, last = self._seen[0][1], self._seen[-1][1]
         whole = last.since(first)
-        begun = next(at for at, calls in self._seen if calls.total > first.total)
+        settled = self._begun(first) + SETTLED
         span = [
             (at, calls)
             for at, calls in self._seen
-            if at >= begun + SETTLED and calls.since(first).answered <= whole.answered * UNTIL
+            if at >= settled and calls.since(first).answered <= whole.answered * UNTIL
         ]
         if len(span) < 2:
             return None
         calls = span[-1][1].since(span[0][1])
         return Pace(
-            rate=self._rate,
+            rate=rate,
             achieved=calls.answered / (span[-1][0] - span[0][0]),
             refused=calls.refused / calls.total,
             refused_in_all=whole.refused / whole.total,
         )
+
+    def _begun(self, first: Calls) -> float:
+        return next(at for at, calls in self._seen if calls.under_way or calls.total > first.total)
