@@ -16,6 +16,7 @@ from exporter.errors import OutputError, SettingsError
 from exporter.snapshot.destination import Destination
 from exporter.snapshot.folder import Folder
 from exporter.snapshot.journal import NAME
+from exporter.snapshot.layout import check_snapshot_id
 from exporter.snapshot.parts import output_errors
 
 log = structlog.get_logger()
@@ -100,7 +101,8 @@ def open_place(
                 "the settings it was begun with, --fresh to start it over, or another id."
             )
         return Place(found.path, found.snapshot_id, found.started_at, resumed=True)
-    chosen = snapshot_id or _free_id(root, new_id)
+    # Checked before it becomes a path: what is at that path is discarded.
+    chosen = _free_id(root, new_id) if snapshot_id is None else check_snapshot_id(snapshot_id)
     path = root / chosen
     with output_errors(root):
         if path.exists():

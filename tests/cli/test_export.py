@@ -169,6 +169,23 @@ def test_a_flag_that_cannot_be_used_ends_with_2_before_any_call(
     assert len(cloud.calls) == 0
 
 
+@pytest.mark.parametrize("snapshot_id", ["", "..", "../precious", "{folder}/precious", "latest"])
+def test_an_id_that_is_a_path_is_refused_and_what_is_there_is_left_alone(
+    snapshot_id: str, serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    cloud = serve_cloud()
+    exporter = exporter_for(cloud)
+    for folder in (exporter.folder, exporter.output):
+        (folder / "precious").mkdir(parents=True)
+        (folder / "precious" / "file").write_text("mine")
+    run = exporter.run("--snapshot-id", snapshot_id.format(folder=exporter.folder))
+    assert run.code == 2, run.stderr
+    assert "cannot be a snapshot id" in run.said
+    assert len(cloud.calls) == 0
+    assert (exporter.folder / "precious" / "file").read_text() == "mine"
+    assert (exporter.output / "precious" / "file").read_text() == "mine"
+
+
 def test_plain_http_to_another_machine_is_refused(exporter_for: ExporterFor) -> None:
     run = exporter_for(None).run(sections={"domain": "http://registry.example.com"})
     assert run.code == 2
