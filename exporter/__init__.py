@@ -4,14 +4,13 @@
 the snapshot's manifest and raises one of `exporter.errors`.
 """
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from exporter.run import export
     from exporter.settings import Settings
 
-__version__ = version("registry-exporter")
+    __version__: str
 
 __all__ = ["Settings", "__version__", "export"]
 
@@ -26,4 +25,8 @@ def __getattr__(name: str) -> Any:
         from exporter.settings import Settings  # noqa: PLC0415
 
         return Settings
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415
+
+        return version("registry-exporter")
     raise AttributeError(f"module 'exporter' has no attribute {name!r}")

@@ -92,11 +92,16 @@ async def export(
         with structlog.contextvars.bound_contextvars(
             run_id=uuid.uuid4().hex, snapshot_id=place.snapshot_id
         ):
-            manifest = await _export(settings, destination, place, replace, progress)
-            discard(place.path)
-            if manifest.status == "complete" and settings.output.keep is not None:
-                policy = Policy(**settings.output.keep.model_dump())
-                await asyncio.to_thread(prune, destination, policy, staged=_staged(root))
+            try:
+                manifest = await _export(settings, destination, place, replace, progress)
+                discard(place.path)
+                if manifest.status == "complete" and settings.output.keep is not None:
+                    policy = Policy(**settings.output.keep.model_dump())
+                    await asyncio.to_thread(prune, destination, policy, staged=_staged(root))
+            except ExporterError as error:
+                # Without a traceback: the error's own words are made to be enough.
+                log.error("export_failed", error=str(error), exit_code=error.exit_code)  # noqa: TRY400
+                raise
             log.info("export_finished", **summary(manifest))
     return manifest
 
