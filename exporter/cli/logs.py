@@ -32,8 +32,9 @@ def configure_logs(format_: LogFormat, level: LogLevel) -> None:
         without_secrets,
     ]
     renderer = _renderer(format_)
+    for_a_person: list[Processor] = [] if format_ is LogFormat.JSON else [_without_the_failure]
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*for_a_person, *shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(_stderr()),
     )
@@ -52,6 +53,13 @@ def configure_logs(format_: LogFormat, level: LogLevel) -> None:
 def without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Blot out what must not be logged: by its key, by its type, or by what it looks like."""
     return {name: _clean(name, value) for name, value in event.items()}
+
+
+def _without_the_failure(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Drop the event of a failed run: a person is told the same in a sentence."""
+    if event["event"] == "export_failed":
+        raise structlog.DropEvent
+    return event
 
 
 def _clean(name: str, value: Any) -> Any:

@@ -138,6 +138,14 @@ def test_credentials_that_are_refused_end_with_4_and_keep_the_last_success(
     assert run.said.splitlines()[-1].startswith("registry-exporter: ")
     assert "Traceback" in run.stderr, "--debug was asked for"
     assert Cloud.token not in run.stderr
+    failure = run.events[-1]
+    assert (failure["event"], failure["level"], failure["exit_code"]) == (
+        "export_failed",
+        "error",
+        4,
+    )
+    assert failure["run_id"]
+    assert failure["snapshot_id"]
     assert metric(exporter, "last_success_timestamp_seconds") == 1.7e9
     assert metric(exporter, "last_run_exit_code") == 4
     summary = json.loads(run.stdout)
@@ -238,6 +246,15 @@ def test_a_signal_keeps_what_is_staged_and_says_how_to_go_on(
     assert list((exporter.output / ".staging").glob("*/journal*"))
     assert json.loads(run.stdout)["status"] == "interrupted"
     assert metric(exporter, 'last_run_status{status="interrupted"}') == 1
+
+
+def test_a_person_is_told_of_a_failure_once(
+    serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    exporter = exporter_for(serve_cloud(SMALL, Behaviour(static_tokens=frozenset({"another"}))))
+    run = exporter.run("--log-format", "console", "--log-level", "error")
+    assert run.code == 4
+    assert len(run.stderr.splitlines()) == 1, run.stderr
 
 
 def test_a_bug_is_called_one(
