@@ -20,14 +20,15 @@ import pyarrow.parquet as pq
 
 from benchmark.rivals.task import Task, read_task
 
-LAYER = pa.struct([("digest", pa.string()), ("size", pa.string())])
+BLOB = pa.struct([("id", pa.string()), ("digest", pa.string()), ("size", pa.string())])
 IMAGE = pa.struct(
     [
         ("id", pa.string()),
         ("name", pa.string()),
         ("digest", pa.string()),
         ("compressedSize", pa.string()),
-        ("layers", pa.list_(LAYER)),
+        ("config", BLOB),
+        ("layers", pa.list_(BLOB)),
         ("tags", pa.list_(pa.string())),
         ("createdAt", pa.timestamp("ns")),
     ]
@@ -40,11 +41,19 @@ IMAGES = pa.schema(
         ("name", TEXT),
         ("digest", pa.string()),
         ("compressed_size", pa.int64()),
+        ("config_digest", pa.string()),
         ("tags", pa.list_(pa.string())),
         ("created_at", pa.timestamp("us")),
     ]
 )
-LAYERS = pa.schema([("image_id", TEXT), ("digest", pa.string()), ("size", pa.int64())])
+LAYERS = pa.schema(
+    [
+        ("image_id", TEXT),
+        ("blob_id", pa.string()),
+        ("digest", pa.string()),
+        ("size", pa.int64()),
+    ]
+)
 PAGES_PER_ROW_GROUP = 8
 
 
@@ -92,11 +101,24 @@ def parse(body: bytes) -> tuple[tuple[pa.Table, pa.Table], str]:
         parse_options=pj.ParseOptions(explicit_schema=PAGE, unexpected_field_behavior="ignore"),
     )
     rows = table.column("images").chunk(0).flatten()
-    ids, names, digests, sizes, lists, tags, times = rows.flatten()
-    layer_digests, layer_sizes = pc.list_flatten(lists).flatten()
+    ids, names, digests, sizes, configs, lists, tags, times = rows.flatten()
+    blob_ids, layer_digests, layer_sizes = pc.list_flatten(lists).flatten()
     parents = pc.list_parent_indices(lists).cast(pa.int32())
-    images = [ids, pc.dictionary_encode(names), digests, whole(sizes), tags, microseconds(times)]
-    layers = [pa.DictionaryArray.from_arrays(parents, ids), layer_digests, whole(layer_sizes)]
+    images = [
+        ids,
+        pc.dictionary_encode(names),
+        digests,
+        whole(sizes),
+        configs.field("digest"),
+        tags,
+        times.cast(pa.timestamp("us"), safe=False),
+    ]
+    layers = [
+        pa.DictionaryArray.from_arrays(parents, ids),
+        blob_ids,
+        layer_digests,
+        whole(layer_sizes),
+    ]
     token = table.column("nextPageToken")[0].as_py() or ""
     return (
         pa.Table.from_arrays(images, schema=IMAGES),
@@ -107,11 +129,6 @@ def parse(body: bytes) -> tuple[tuple[pa.Table, pa.Table], str]:
 def whole(sizes: pa.Array) -> pa.Array:
     """Return sizes as numbers; what is left out is zero."""
     return pc.fill_null(sizes.cast(pa.int64()), 0)
-
-
-def microseconds(times: pa.Array) -> pa.Array:
-    """Return nanoseconds cut to microseconds."""
-    return times.cast(pa.timestamp("us"), safe=False)
 
 
 class Walk:
