@@ -7,6 +7,7 @@ chain that comes to the same images from the front.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -71,6 +72,12 @@ class ImagesChain:
         """Others have covered the rest: what still arrives is dropped."""
         self.partner: ImagesChain | None = None
         """The chain that comes from the other end of the same repository."""
+        self.relies = False
+        """Images were cut because the partner delivers them."""
+        self.handed_over = asyncio.Event()
+        """Set once the page judged last is handed over."""
+        self.handed_over.set()
+        self._waits_for: asyncio.Event | None = None
         self._base = base
         self._page_size = page_size
         self._ladder = LADDERS[mode]
@@ -97,6 +104,7 @@ class ImagesChain:
         self.last_name = ""
         self.last_at: datetime | None = None
         self.last_ids: tuple[str, ...] = ()
+        self._came_from: tuple[datetime | None, tuple[str, ...]] = None, ()
         self.met = False
         """Another chain delivers all that follows: the page in hand is the last."""
 
@@ -117,6 +125,7 @@ class ImagesChain:
         """Hold a page's order against the promised one, and note how far the chain has come."""
         downwards = self.mode is Mode.BACK
         in_time = order.falling if downwards else order.rising
+        self._came_from = self.last_at, self.last_ids
         if self.pages and self.last_name:
             self.by_name = self.by_name and self.last_name <= order.first
             if self.last_name == order.first and self.last_at and order.first_at:
@@ -132,10 +141,29 @@ class ImagesChain:
         self.last_name = order.last
         self.last_at = order.last_at
 
-    def end_cut(self, cut: Cut) -> None:
-        """End with a page that was cut: beyond the cut, other chains deliver."""
-        self.met = True
-        self.last_at = cut.created_until or cut.created_from or self.last_at
+    def take(self) -> None:
+        """Begin to hand the page in hand over."""
+        self._waits_for = self.partner.handed_over if self.partner is not None else None
+        self.handed_over = asyncio.Event()
+
+    async def partner_handed_over(self) -> None:
+        """Wait until what the partner had in hand, when this page was cut, is handed over."""
+        if self._waits_for is not None:
+            await self._waits_for.wait()
+
+    def cut(self, cut: Cut) -> None:
+        """Take note of what was cut from the page observed last; beyond a bound, others deliver."""
+        self.relies = self.relies or cut.names_before is None or cut.created_until is not None
+        if cut == Cut(but_not=cut.but_not):
+            # What was cut is not this chain's: no other must leave it out on its account.
+            self.last_ids = tuple(one for one in self.last_ids if one not in cut.but_not)
+        else:
+            self.met = True
+            self.last_at = cut.created_until or cut.created_from or self.last_at
+            at, ids = self._came_from
+            self.last_ids = ids if at == self.last_at else ()
+            if self.partner is not None and self.partner.repository is not None:
+                self.last_name = min(self.last_name, self.partner.repository)
 
 
 def have_met(one: ImagesChain, other: ImagesChain) -> bool:
@@ -161,11 +189,28 @@ def seam(chain: ImagesChain, order: Order, boundary: str | None) -> Cut | None:
     `boundary` is the first repository that is claimed, if the front may rely on claims; `order` is
     the page's, already observed.
     """
-    if chain.mode is Mode.FRONT and boundary and order.last >= boundary:
-        return Cut(names_before=boundary)
     partner = chain.partner
-    if partner is None or not have_met(chain, partner) or order.first != order.last:
+    if chain.mode is Mode.FRONT and boundary and order.last >= boundary:
+        if partner is not None and order.first == partner.repository and _in_time(chain, partner):
+            # The page ends the repository that the partner walks, and passes what it delivered.
+            return Cut(boundary, created_until=partner.last_at, but_not=partner.last_ids)
+        return Cut(names_before=boundary)
+    if partner is None or order.first != order.last:
         return None
+    if not have_met(chain, partner):
+        # Both may have come to the very same image, and there may be more at its time.
+        return Cut(but_not=partner.last_ids) if _share_a_time(chain, partner) else None
     if chain.mode is Mode.BACK:
         return Cut(created_from=partner.last_at, but_not=partner.last_ids)
     return Cut(created_until=partner.last_at, but_not=partner.last_ids)
+
+
+def _in_time(chain: ImagesChain, partner: ImagesChain) -> bool:
+    """Say whether a chain can be cut by the time its partner has come to."""
+    return chain.by_time and partner.by_time and bool(partner.last_at) and not partner.stopped
+
+
+def _share_a_time(one: ImagesChain, other: ImagesChain) -> bool:
+    """Say whether two chains from both ends have come to the same time, but not past each other."""
+    here, there = (one.last_name, one.last_at), (other.last_name, other.last_at)
+    return one.by_time and other.by_time and one.last_at is not None and here == there

@@ -7,7 +7,7 @@ that an earlier attempt kept is answered from the journal instead of by the clou
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -97,6 +97,10 @@ class Fetcher:
         """Whether pages come faster than they can be decoded, so that more calls win nothing."""
         return self._decoding > MAX_DECODING
 
+    def is_kept(self, call: Call, attempt: int) -> bool:
+        """Say whether a page will be recalled instead of being asked for."""
+        return self._keeper.recall(_key(call, attempt)) is not None
+
     async def resources(
         self,
         call: Call,
@@ -142,10 +146,12 @@ class Fetcher:
         wanted: Callable[[str], bool] | None,
         judge: Judge,
         check: TokenCheck,
+        ready: Callable[[], Awaitable[None]],
     ) -> Images:
         """Get a page of images and send its rows on; raises `ApiError`, `OutputError`, `Dropped`.
 
-        `attempt` tells apart the pages of a listing that had to be begun anew.
+        `attempt` tells apart the pages of a listing that had to be begun anew. A page that was
+        cut is handed over once what it was cut for is `ready`: handed over, and so kept, before.
         """
         key = _key(call, attempt)
 
@@ -177,6 +183,7 @@ class Fetcher:
                 raise
             if cut is not None:
                 page = await decode(answer.body, cut)
+                await ready()
             summary = Images(
                 listed=page.listed,
                 rows=page.images.num_rows,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 MIN_PAGES_LEFT = 3.0
 MIN_IMAGES_LEFT = 4000.0
@@ -46,6 +46,10 @@ class Tail:
         """Return the repository before the boundary, if there is one."""
         end = self._end()
         return self._names[end - 1] if end else None
+
+    def passed_over(self, met: Container[str]) -> list[str]:
+        """Return the unclaimed names that are not among those the front has met."""
+        return [name for name in self._names[: self._end()] if name not in met]
 
     def newcomers(self, names: Iterable[str]) -> list[str]:
         """Return the names behind the boundary that were not listed at first."""

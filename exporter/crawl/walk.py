@@ -4,11 +4,15 @@ Invariants, which the tests hold:
 
 - *Every image is covered.* The front stops at a claimed repository only while every page kept the
   promised order and named only listed repositories, and only because every listed repository from
-  there on is claimed, each by a chain of its own.
+  there on is claimed, each by a chain of its own. A listed repository before there that it has not
+  met is empty, or the server sorts otherwise than by bytes: once the front has stopped, those are
+  listed alone.
 - *A cut ends a chain.* Rows are cut from a page only where they belong to a claimed repository or
   to the other end of the same one, and the chain that was cut asks for nothing after it.
 - *A claim comes first.* It is journalled before any page that is cut on its account, so that a run
   that is taken up again makes it again.
+- *What is relied on comes first.* A page that was cut because another chain delivers the rest is
+  handed over after that chain's page, and what an earlier attempt kept is replayed before any call.
 - *Claims are a tail.* The next repository claimed is the last unclaimed one, and lies behind the
   last name the front has seen.
 - *Trust is lost for good.* An order that is not kept, or a repository that was not listed, makes
@@ -17,6 +21,7 @@ Invariants, which the tests hold:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import structlog
@@ -27,6 +32,7 @@ from exporter.crawl.context import Context, PageJob
 from exporter.crawl.fetch import Dropped, Images
 from exporter.crawl.ledger import Entry
 from exporter.crawl.mending import Remedy, mend
+from exporter.crawl.replay import Replay
 from exporter.crawl.tail import Tail
 from exporter.errors import ApiError, StatusError
 from exporter.tables.images import Cut, Order
@@ -59,9 +65,11 @@ class Walk:
         self._tail = Tail()
         self._listed: bool | None = None  # Whether the repository list is whole; None: not yet.
         self._left_out: set[str] = set()
-        self._met_unlisted: set[str] = set()  # Repositories met before any were listed.
+        self._met: set[str] = set()  # Repositories on the front's pages.
+        self._passed_over_asked = False
         self._trusted = context.split and context.wanted.all_repositories
         self._open: set[ImagesChain] = set()
+        self._replay = Replay(context.fetcher)
         self._front: ImagesChain | None = None
         self._failure: ApiError | None = None
         self._refreshed = False
@@ -80,9 +88,8 @@ class Walk:
         self._left_out |= every - set(chosen)
         self._tail = Tail(chosen)
         self._listed = whole
-        if self._trusted and any(name not in self._tail for name in self._met_unlisted):
+        if self._trusted and any(name not in self._tail for name in self._met):
             self._distrust("the front met repositories that are not listed")
-        self._met_unlisted = set()
         if wanted.exact_repositories is not None and whole:
             for name in sorted(chosen):
                 self._begin(Mode.ALONE, name)
@@ -113,6 +120,8 @@ class Walk:
 
     def pages_left(self, chain: ImagesChain) -> float:
         """Return how many pages a chain may still take, for the order of work."""
+        if chain in self._replay:
+            return math.inf
         if chain is self._front and self._expected is not None:
             return max(self._expected - chain.pages, 1.0)
         # What has gone on for long tends to go on.
@@ -141,6 +150,7 @@ class Walk:
 
     async def step(self, chain: ImagesChain) -> bool:
         """Ask for a chain's next page; return True while there is more to ask."""
+        await self._replay.others(chain)
         if chain.chain.call is None or chain.done:
             return self._end(chain)
         self._entry.begin()
@@ -152,10 +162,11 @@ class Walk:
                 self._context.filter,
                 lambda order, names, cut: self._judge(chain, order, names, cut),
                 chain.check,
+                chain.partner_handed_over,
             )
             chain.pages += 1
             chain.images += images.listed
-            self._note(images)
+            self._note(chain, images)
             chain.chain.advance(images.next_token, items=images.listed)
         except Dropped as dropped:
             self._entry.spent(dropped.calls)
@@ -163,12 +174,15 @@ class Walk:
             self._entry.spent(error.calls)
             if self._mend(chain, error):
                 return True
+        finally:
+            chain.handed_over.set()
+            self._replay.look(chain)
         return self._end(chain) if chain.done else True
 
-    def _note(self, images: Images) -> None:
+    def _note(self, chain: ImagesChain, images: Images) -> None:
         self._entry.page(rows=images.rows, calls=images.cost.calls)
-        if self._listed is None:
-            self._met_unlisted.update(images.names)
+        if chain is self._front:
+            self._met.update(images.names)
         wanted = self._context.filter
         if wanted is not None:
             self._left_out.update(name for name in images.names if not wanted(name))
@@ -183,6 +197,7 @@ class Walk:
         rung = context.rung if mode is not Mode.BACK else 0
         chain = ImagesChain(call, mode, name, context.page_size, rung)
         self._open.add(chain)
+        self._replay.look(chain)
         if queue:
             context.queue(PageJob(self, chain))
         return chain
@@ -233,15 +248,15 @@ class Walk:
         """Decide what to cut from a page that arrived; `cut` if it was decided before."""
         if chain.stopped:
             raise Dropped
+        chain.take()
         chain.observe(order)
         if cut is None:
             self._doubt(chain, names)
             cut = seam(chain, order, self._tail.boundary if self._trusted else None)
         if cut is not None:
-            chain.end_cut(cut)
-        if chain.partner is not None and (
-            (cut is not None and cut.names_before is not None) or have_met(chain, chain.partner)
-        ):
+            chain.cut(cut)
+        passed = cut is not None and cut.names_before and not cut.created_until
+        if chain.partner is not None and (passed or have_met(chain, chain.partner)):
             chain.met = True
             chain.partner.stopped = True
         return cut
@@ -268,7 +283,10 @@ class Walk:
             if chain.mode is not Mode.FRONT:
                 chain.stopped = True
         front = self._front
-        if front is not None and front.met:
+        if front is None or (front.stopped and self._failure is not None):
+            return
+        if front.met or front.stopped or front.relies:
+            front.stopped = False
             front.restart(plain=True)
             self._open.add(front)
             self._context.queue(PageJob(self, front))
@@ -294,11 +312,23 @@ class Walk:
     def _end(self, chain: ImagesChain) -> bool:
         """Take a chain out; its partner has nothing left to do if it came to the end alone."""
         self._open.discard(chain)
+        self._replay.look(chain)
         partner = chain.partner
-        if partner is not None and chain.mode is not Mode.BACK and chain.chain.call is None:
+        alone = chain.mode is not Mode.BACK and chain.chain.call is None and not chain.relies
+        if partner is not None and alone:
             partner.stopped = True
         self._settle()
         return False
+
+    def _passed_over(self) -> list[str]:
+        """Return, once, the listed repositories that a front which stopped has not met."""
+        front = self._front
+        if self._passed_over_asked or not self._trusted or front is None:
+            return []
+        if not (front.met or front.stopped):  # It has come to its end, and has met everything.
+            return []
+        self._passed_over_asked = True
+        return self._tail.passed_over(self._met)
 
     def _settle(self) -> None:
         """End the registry's listing once no chain of it is open and nothing is awaited."""
@@ -309,6 +339,9 @@ class Walk:
             return
         if self._failure is not None:
             self._entry.fail(self._failure)
+        elif passed_over := self._passed_over():
+            for name in passed_over:
+                self._begin(Mode.ALONE, name)
         elif self._tail.boundary is not None and self._trusted and not self._refreshed:
             self._refreshed = True
             self._context.refresh(self)
