@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pyarrow.parquet as pq
 import pytest
 
 from exporter.emulator import Behaviour, Quirks, Shape
@@ -11,6 +12,7 @@ from tests.conftest import ServeCloud
 from tests.e2e.clouds import SMALL, Cloud
 from tests.e2e.commands import Exporter
 from tests.e2e.worlds import check_against, world_of
+from tests.oracle.schema import COLUMNS
 from tests.oracle.snapshots import read_snapshot
 
 ODD = Shape(
@@ -86,6 +88,18 @@ def test_however_the_answers_look_the_tables_are_the_same(
     cloud = serve_cloud(ODD, behaviour)
     snapshot = exporter_for(cloud).export({"limits": {"page_size": page_size}})
     check_against(snapshot, world_of(cloud.estate))
+
+
+def test_every_column_of_every_file_says_what_it_means(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    exporter = exporter_for(serve_cloud())
+    exporter.export()
+    files = list(exporter.output.glob("parquet/*/*/part-*.parquet"))
+    assert {path.parent.parent.name for path in files} == set(COLUMNS)
+    for path in files:
+        for field in pq.read_schema(path):
+            assert field.metadata[b"description"], f"{path}: {field.name}"
 
 
 @pytest.mark.parametrize("format_", ["parquet", "ndjson"])

@@ -104,6 +104,8 @@ def read_snapshot(output: Path, snapshot_id: str, formats: tuple[str, ...] = FOR
 def _read_format(output: Path, manifest: dict[str, Any], format_: str) -> Tables:
     tables: Tables = {}
     for name, entry in manifest["tables"].items():
+        assert [column["name"] for column in entry["schema"]] == list(COLUMNS[name])
+        assert all(column["description"] for column in entry["schema"]), name
         files = [file for file in entry["files"] if file["format"] == format_]
         assert files, f"{name} has no {format_} file"
         tables[name] = []
@@ -145,6 +147,10 @@ def _check_itself(manifest: dict[str, Any], rows: dict[str, Tables]) -> None:
     assert counted == counts
     status = "complete" if set(counts) <= _COMPLETE_STATUSES else "partial"
     assert manifest["status"] == status
+    started, finished = cut_time(manifest["started_at"]), cut_time(manifest["finished_at"])
+    assert started
+    assert finished
+    assert started <= finished
     total = next(row for row in first["size_totals"] if row["scope"] == "total")
     told = {
         name: cut_time(value) if COLUMNS["size_totals"].get(name) == "time" else value

@@ -2,70 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.oracle.listed import World
 from tests.oracle.truth import truth
-from tests.oracle.values import Row, Tables, cut_time
-
-
-def blob(digest: str, size: int) -> dict[str, Any]:
-    return {"id": f"blob-{digest}", "digest": digest, "size": str(size)}
-
-
-def image(name: str, index: int, letters: str, *, tags: str = "", **fields: Any) -> dict[str, Any]:
-    """An image whose layers are a letter each: `a` is 1 byte, `b` 2, `c` 4, `d` 8, `e` 16."""
-    sizes = {letter: 1 << place for place, letter in enumerate("abcde")}
-    made = {
-        "id": f"i{index}",
-        "name": name,
-        "digest": f"sha256:{index}",
-        "compressedSize": str(sum(sizes[letter] for letter in letters)),
-        "layers": [blob(letter, sizes[letter]) for letter in letters],
-        "tags": tags.split(),
-        "createdAt": f"202{index}-01-01T00:00:00Z",
-    }
-    return {key: value for key, value in (made | fields).items() if value not in ([], None, "0")}
-
-
-def small_world() -> World:
-    """Two registries of one folder that share layer `a`, beside an empty folder."""
-    return World(
-        clouds=[{"id": "c", "name": "cloud"}],
-        folders=[
-            {"id": "f", "cloudId": "c", "name": "folder"},
-            {"id": "g", "cloudId": "c", "name": "empty"},
-        ],
-        registries=[
-            {"id": "r", "folderId": "f", "name": "one"},
-            {"id": "s", "folderId": "f", "name": "two"},
-        ],
-        repositories=[
-            {"id": "1", "name": "r/app"},
-            {"id": "2", "name": "r/base/os"},
-            {"id": "3", "name": "r/nothing"},
-            {"id": "4", "name": "s/app"},
-        ],
-        images=[
-            image("r/app", 1, "abc", tags="v1 latest", config=blob("x", 100)),
-            image("r/app", 2, "acc", config=blob("x", 100)),
-            image("r/app", 3, "ad"),
-            image("r/base/os", 4, "ab", tags="v1", config=blob("y", 1000)),
-            image("s/app", 5, "ae", tags="v1"),
-        ],
-    )
-
-
-def total(tables: Tables, scope_id: str) -> Row:
-    return next(row for row in tables["size_totals"] if row["scope_id"] == scope_id)
-
-
-def finding(tables: Tables) -> Row:
-    """Return the only finding, without what is null in it."""
-    (row,) = tables["findings"]
-    return {name: value for name, value in row.items() if value is not None}
+from tests.oracle.values import Row, cut_time
+from tests.oracle.worlds import blob, finding, image, small_world, total
 
 
 def test_a_repository_counts_each_digest_once_within_itself() -> None:
@@ -162,14 +104,6 @@ def test_a_digest_with_two_sizes_counts_with_the_larger_wherever_it_is_used() ->
     assert finding(tables) == {"kind": "size_conflict", "registry_id": "r", "subject": "a"}
 
 
-def test_a_digest_that_conflicts_in_two_registries_is_found_once_and_names_neither() -> None:
-    world = small_world()
-    for name in ("r/nothing", "s/app"):
-        extra = image(name, 6, "", layers=[blob("a", 64)], compressedSize="64")
-        world.images.append(extra | {"id": f"i-{name}"})
-    assert finding(truth(world)) == {"kind": "size_conflict", "subject": "a"}
-
-
 def test_a_layer_without_a_digest_counts_only_as_a_layer() -> None:
     world = small_world()
     world.images.append(image("s/app", 6, "", layers=[{"size": "5"}], compressedSize="5"))
@@ -178,65 +112,6 @@ def test_a_layer_without_a_digest_counts_only_as_a_layer() -> None:
     assert (row["layer_count"], row["blob_count"], row["stored_size"]) == (3, 2, 17)
     assert all(row["digest"] is not None for row in tables["blobs"])
     assert tables["findings"] == []
-
-
-def test_a_size_that_is_not_the_sum_of_the_layers_is_found() -> None:
-    world = small_world()
-    world.images.append(image("s/app", 6, "ab", compressedSize="4"))
-    assert finding(truth(world)) == {
-        "kind": "size_mismatch",
-        "registry_id": "s",
-        "repository_name": "s/app",
-        "image_id": "i6",
-        "subject": "i6",
-    }
-
-
-def test_a_tag_on_two_images_is_found_within_one_repository_only() -> None:
-    world = small_world()  # v1 is in three repositories already
-    world.images.append(image("s/app", 6, "a", tags="v1"))
-    tables = truth(world)
-    assert finding(tables) == {
-        "kind": "tag_on_two_images",
-        "registry_id": "s",
-        "repository_name": "s/app",
-        "subject": "s/app:v1",
-    }
-    assert len([row for row in tables["tags"] if row["tag"] == "v1"]) == 4
-
-
-def test_an_image_seen_twice_stands_once_and_is_found_if_it_changed() -> None:
-    world = small_world()
-    world.images.append(dict(world.images[0]))
-    assert truth(world)["findings"] == []
-    world.images.append(dict(world.images[0], tags=["v2"]))
-    tables = truth(world)
-    assert len(tables["images"]) == 5
-    assert finding(tables)["subject"] == "i1"
-    assert finding(tables)["kind"] == "image_changed"
-
-
-def test_a_repository_that_no_list_names_is_a_scope_and_a_finding() -> None:
-    world = small_world()
-    world.images.append(image("s/hidden/deep", 6, "a"))
-    tables = truth(world)
-    assert finding(tables) == {
-        "kind": "unlisted_repository",
-        "registry_id": "s",
-        "repository_name": "s/hidden/deep",
-        "subject": "s/hidden/deep",
-    }
-    assert total(tables, "s/hidden/deep")["scope_name"] == "hidden/deep"
-    assert total(tables, "s")["repository_count"] == 2
-    assert len(tables["repositories"]) == 4
-
-
-def test_a_repository_list_that_did_not_come_leaves_no_repository_unlisted() -> None:
-    world = small_world()
-    world.repositories = []
-    failed = {"listing": "repositories", "parent_id": "r", "status": "failed"}
-    found = truth(world, [failed])["findings"]
-    assert [row["subject"] for row in found] == ["s/app"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+"""The oracle's findings, against a world small enough to be reckoned by hand."""
+
+from __future__ import annotations
+
+from tests.oracle.truth import truth
+from tests.oracle.worlds import blob, finding, image, small_world, total
+
+
+def test_a_digest_that_conflicts_in_two_registries_is_found_once_and_names_neither() -> None:
+    world = small_world()
+    for name in ("r/nothing", "s/app"):
+        extra = image(name, 6, "", layers=[blob("a", 64)], compressedSize="64")
+        world.images.append(extra | {"id": f"i-{name}"})
+    assert finding(truth(world)) == {"kind": "size_conflict", "subject": "a"}
+
+
+def test_a_size_that_is_not_the_sum_of_the_layers_is_found() -> None:
+    world = small_world()
+    world.images.append(image("s/app", 6, "ab", compressedSize="4"))
+    assert finding(truth(world)) == {
+        "kind": "size_mismatch",
+        "registry_id": "s",
+        "repository_name": "s/app",
+        "image_id": "i6",
+        "subject": "i6",
+    }
+
+
+def test_a_tag_on_two_images_is_found_within_one_repository_only() -> None:
+    world = small_world()  # v1 is in three repositories already
+    world.images.append(image("s/app", 6, "a", tags="v1"))
+    tables = truth(world)
+    assert finding(tables) == {
+        "kind": "tag_on_two_images",
+        "registry_id": "s",
+        "repository_name": "s/app",
+        "subject": "s/app:v1",
+    }
+    assert len([row for row in tables["tags"] if row["tag"] == "v1"]) == 4
+
+
+def test_an_image_seen_twice_stands_once_and_is_found_if_it_changed() -> None:
+    world = small_world()
+    world.images.append(dict(world.images[0]))
+    assert truth(world)["findings"] == []
+    world.images.append(dict(world.images[0], tags=["v2"]))
+    tables = truth(world)
+    assert len(tables["images"]) == 5
+    assert finding(tables)["subject"] == "i1"
+    assert finding(tables)["kind"] == "image_changed"
+
+
+def test_a_repository_that_no_list_names_is_a_scope_and_a_finding() -> None:
+    world = small_world()
+    world.images.append(image("s/hidden/deep", 6, "a"))
+    tables = truth(world)
+    assert finding(tables) == {
+        "kind": "unlisted_repository",
+        "registry_id": "s",
+        "repository_name": "s/hidden/deep",
+        "subject": "s/hidden/deep",
+    }
+    assert total(tables, "s/hidden/deep")["scope_name"] == "hidden/deep"
+    assert total(tables, "s")["repository_count"] == 2
+    assert len(tables["repositories"]) == 4
+
+
+def test_a_repository_list_that_did_not_come_leaves_no_repository_unlisted() -> None:
+    world = small_world()
+    world.repositories = []
+    failed = {"listing": "repositories", "parent_id": "r", "status": "failed"}
+    found = truth(world, [failed])["findings"]
+    assert [row["subject"] for row in found] == ["s/app"]
