@@ -42,7 +42,10 @@ def parse_duration(value: object) -> object:
     if isinstance(value, str):
         found = _DURATION.fullmatch(value.strip().lower())
         if found:
-            return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+            try:
+                return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+            except OverflowError:
+                raise ValueError("longer than any run lasts") from None
         if not re.fullmatch(r"\d+(\.\d+)?", value.strip()):
             raise ValueError("not a duration such as 90s, 15m, 24h or 7d")
     return value

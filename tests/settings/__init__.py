@@ -1,0 +1,1 @@
+"""Tests of `exporter.settings`: where settings come from, and what is refused with which words."""

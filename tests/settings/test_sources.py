@@ -1,0 +1,165 @@
+"""Where settings come from: flags over the environment, over the file, over the defaults."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from exporter.errors import SettingsError
+from exporter.settings import Settings, load_settings
+from tests.settings.conftest import Load, Refuse
+
+FOUR = """
+limits:
+  page_size: 100
+  attempts: 3
+  concurrency: 4
+"""
+
+
+def test_flags_win_over_the_environment_over_the_file_over_defaults(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGISTRY_EXPORTER__LIMITS__CONCURRENCY", "8")
+    monkeypatch.setenv("REGISTRY_EXPORTER__LIMITS__ATTEMPTS", "5")
+    limits = load(FOUR, {"limits": {"concurrency": 16}}).limits
+    assert (limits.concurrency, limits.attempts, limits.page_size) == (16, 5, 100)
+    assert limits.request_timeout == Settings().limits.request_timeout
+
+
+def test_without_a_file_the_environment_alone_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REGISTRY_EXPORTER__SCOPE__FOLDERS", '["b1g1", "b1g2"]')
+    monkeypatch.setenv("REGISTRY_EXPORTER__PROFILE", "yandex")
+    settings = load_settings()
+    assert settings.scope.folders == ["b1g1", "b1g2"]
+    assert settings.api_domain == "api.cloud.yandex.net"
+
+
+def test_a_list_in_a_flag_replaces_the_files(load: Load) -> None:
+    settings = load("scope: {folders: [a, b]}", {"scope": {"folders": ["c"]}})
+    assert settings.scope.folders == ["c"]
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "limits:\noutput:\n", "---\n"])
+def test_a_file_that_says_nothing_means_the_defaults(text: str, load: Load) -> None:
+    assert load(text) == Settings()
+
+
+def test_yaml_merges_and_anchors_are_taken(load: Load) -> None:
+    limits = load("limits:\n  <<: {concurrency: 3}\n  attempts: &n 2\n  page_size: *n\n").limits
+    assert (limits.concurrency, limits.attempts, limits.page_size) == (3, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("90s", 90), ("15m", 900), ("1.5h", 5400), ("7d", 604_800), ("'24 H'", 86_400)],
+)
+def test_a_duration_is_a_number_with_a_unit_or_seconds(text: str, seconds: int, load: Load) -> None:
+    settings = load(f"output: {{resume_within: {text}}}")
+    assert settings.output.resume_within == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["soon", "2 fortnights", "0", "-5m", "5 m 3 s", "99999999999999d"])
+def test_what_is_no_duration_is_refused(text: str, refuse: Refuse) -> None:
+    assert "output.resume_within" in refuse(f"output:\n  resume_within: {text}\n")
+
+
+def test_a_value_is_filled_in_from_the_environment_and_from_files(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("t1.from-a-file\n")
+    monkeypatch.setenv("PLACE", "/srv")
+    settings = load(
+        """
+        credentials: {iam_token: "${file:token}"}
+        output: {url: "${PLACE}/${PLACE}/snapshots"}
+        scope: {folders: ["${PLACE}"]}
+        """
+    )
+    assert settings.credentials.iam_token is not None
+    assert settings.credentials.iam_token.get_secret_value() == "t1.from-a-file"
+    assert settings.output.url == "/srv//srv/snapshots"
+    assert settings.scope.folders == ["/srv"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "a: b",
+        "[x, y]",
+        "{a: 1}",
+        "# gone",
+        "null",
+        "${HOME}",
+        "&a *b",
+        "'",
+        "two\nlines: 1",
+        "!!int",
+    ],
+)
+def test_what_is_filled_in_stays_a_text_whatever_yaml_would_make_of_it(
+    value: str, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", value)
+    token = load("credentials:\n  iam_token: ${TOKEN}\n").credentials.iam_token
+    assert token is not None
+    assert token.get_secret_value() == value
+
+
+def test_two_dollars_stand_for_one_that_is_not_filled_in(load: Load) -> None:
+    assert load("output: {url: '$${HOME}/x'}").output.url == "${HOME}/x"
+
+
+def test_keys_are_not_filled_in(refuse: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY", "concurrency")
+    assert "limits.${KEY}" in refuse("limits:\n  ${KEY}: 4\n")
+
+
+@pytest.mark.parametrize(
+    ("placeholder", "words"),
+    [
+        ("${NOBODY_SET_THIS}", "environment variable NOBODY_SET_THIS is not set"),
+        ("${file:not/there}", "not/there cannot be read"),
+        ("${a b}", "neither"),
+        ("${}", "neither"),
+    ],
+)
+def test_what_cannot_be_filled_in_is_refused_where_it_stands(
+    placeholder: str, words: str, refuse: Refuse
+) -> None:
+    refusal = refuse(f"scope:\n  folders:\n    - ok\n    - {placeholder!r}\n")
+    assert "settings.yaml, line 4: scope.folders[1]: " in refusal
+    assert words in refusal
+
+
+@pytest.mark.parametrize(
+    ("variable", "nearest"),
+    [
+        ("REGISTRY_EXPORTER__LIMITS__CONCURENCY", "limits.concurrency"),
+        ("REGISTRY_EXPORTER__LIMIT__PAGE_SIZE", "limits.page_size"),
+        ("registry_exporter__output__ur", "output.url"),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_refused(
+    variable: str, nearest: str, refuse: Refuse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "4")
+    refusal = refuse()
+    assert variable in refusal
+    assert f"did you mean {nearest}?" in refusal
+
+
+def test_a_variable_that_cannot_be_read_is_refused_without_its_value(
+    refuse: Refuse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGISTRY_EXPORTER__CREDENTIALS", '{"iam_token": "t1.secret", }')
+    refusal = refuse()
+    assert "credentials" in refusal
+    assert "t1.secret" not in refusal
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"absent\.yaml cannot be read: No such file"):
+        load_settings(tmp_path / "absent.yaml")
