@@ -71,7 +71,7 @@ class ApiError(ExporterError):
     """A call to the API that failed for good.
 
     `call` is the request line without its token, `scope` is what was being listed in a
-    person's words, `request_id` the answer's `x-request-id` where one came, `calls` how
+    person's words, `reason` all but the scope, `request_id` the answer's `x-request-id` where one came, `calls` how
     many requests were sent for it, retries among them.
     """
 
@@ -85,7 +85,8 @@ class ApiError(ExporterError):
         calls: int = 1,
     ) -> None:
         where = f" (request id {request_id})" if request_id else ""
-        super().__init__(f"{scope}: {message}: {call}{where}")
+        self.reason = f"{message}: {call}{where}"
+        super().__init__(f"{scope}: {self.reason}")
         self.message = message
         self.call = call
         self.scope = scope

@@ -203,15 +203,6 @@ class Estate:
             entry.lookup_failed(error)
         else:
             entry.fail(error)
-        if error is not None:
-            log.warning(
-                "listing_ended",
-                listing=entry.listing,
-                parent_id=entry.parent_id,
-                status=entry.status,
-                reason=error.message,
-                request_id=error.request_id,
-            )
         self._open[entry.listing] -= 1
         self._go_down()
 

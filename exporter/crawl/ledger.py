@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import pyarrow as pa
+import structlog
 
 from exporter.crawl.progress import Progress
 from exporter.errors import ApiError, StatusError
@@ -15,6 +16,8 @@ from exporter.tables.schemas import COVERAGE
 
 Listing = Literal["clouds", "folders", "registries", "repositories", "images"]
 Status = Literal["complete", "denied", "vanished", "failed", "partial", "skipped"]
+
+log = structlog.get_logger()
 
 _WHOLE: frozenset[Status] = frozenset({"complete", "skipped", "vanished"})
 
@@ -71,13 +74,20 @@ class Entry:
         if isinstance(error, StatusError):
             self.http_status = error.http_status
             self.error_code = error.code or None
-        self._end(self._verdict(), error.message)
+        self._end(self._verdict(), error.reason)
+        log.warning(
+            "listing_ended",
+            listing=self.listing,
+            parent_id=self.parent_id,
+            status=self.status,
+            reason=error.reason,
+        )
 
     def lookup_failed(self, error: ApiError) -> None:
         """End a listing that was only made to learn the parents of what the user named."""
         self.fail(error)
         self.status = "skipped"
-        self.message = f"asked only to learn the parents of what was named: {error.message}"
+        self.message = f"asked only to learn the parents of what was named: {error.reason}"
 
     @property
     def whole(self) -> bool:
