@@ -94,7 +94,13 @@ def export_and_show(settings: Settings, wishes: Wishes, showing: Showing) -> int
     manifest = outcome.manifest
     if manifest is not None and for_a_person:
         found = highlights(Destination.open(settings.output.url), manifest)
-        show_summary(console, manifest, found, output=settings.output.url)
+        show_summary(
+            console,
+            manifest,
+            found,
+            output=settings.output.url,
+            recalled_pages=outcome.statistics.recalled_pages,
+        )
     elif manifest is not None and manifest.status == "partial":
         complain(_partial_sentence(manifest))
     _write_files(showing, outcome)

@@ -19,11 +19,22 @@ _NARROW = 72
 
 
 def show_summary(
-    console: Console, manifest: Manifest, found: Highlights | None, *, output: str
+    console: Console,
+    manifest: Manifest,
+    found: Highlights | None,
+    *,
+    output: str,
+    recalled_pages: int = 0,
 ) -> None:
-    """Print what a run published to `output`; `found` where it could be read."""
+    """Print what a run published to `output`; `found` where it could be read.
+
+    `recalled_pages` were taken from an earlier attempt.
+    """
     _headline(console, manifest)
     _counts(console, manifest)
+    if recalled_pages:
+        kept = number(recalled_pages, "page")
+        _line(console, f"going on with an earlier attempt: {kept} of it were not asked for again")
     _sizes(console, manifest)
     if found is not None:
         _largest(console, "Largest registries", found.registries)
