@@ -71,8 +71,8 @@ class ApiError(ExporterError):
     """A call to the API that failed for good.
 
     `call` is the request line without its token, `scope` is what was being listed in a
-    person's words, `reason` all but the scope, `request_id` the answer's `x-request-id` where one came, `calls` how
-    many requests were sent for it, retries among them.
+    person's words, `reason` all but the scope, `request_id` the answer's `x-request-id` where
+    one came, `calls` how many requests were sent for it, retries among them.
     """
 
     def __init__(
