@@ -94,16 +94,24 @@ async def export(
         ):
             try:
                 manifest = await _export(settings, destination, place, replace, progress)
-                discard(place.path)
-                if manifest.status == "complete" and settings.output.keep is not None:
-                    policy = Policy(**settings.output.keep.model_dump())
-                    await asyncio.to_thread(prune, destination, policy, staged=_staged(root))
             except ExporterError as error:
                 # Without a traceback: the error's own words are made to be enough.
                 log.error("export_failed", error=str(error), exit_code=error.exit_code)  # noqa: TRY400
                 raise
+            discard(place.path)
+            await asyncio.to_thread(_retain, settings, destination, manifest, root)
             log.info("export_finished", **summary(manifest))
     return manifest
+
+
+def _retain(settings: Settings, destination: Destination, manifest: Manifest, root: Path) -> None:
+    """Apply `output.keep`; the snapshot is published, so a failure here does not fail the run."""
+    if manifest.status != "complete" or settings.output.keep is None:
+        return
+    try:
+        prune(destination, Policy(**settings.output.keep.model_dump()), staged=_staged(root))
+    except ExporterError as error:
+        log.error("prune_failed", error=str(error))  # noqa: TRY400 - its own words are enough
 
 
 async def _export(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -69,4 +70,6 @@ def _root(
 
 def main() -> None:
     """Run the command that `sys.argv` names, and exit with its code (`exporter.errors`)."""
+    # PyArrow's own allocators keep what they were given: some 90 MB more at an export's peak.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     app(prog_name="registry-exporter")
