@@ -83,8 +83,7 @@ def carry_out(staging: Path) -> None:
             if len(rows):
                 _write_without(staging, table, path, rows)
     shutil.rmtree(staging / _REWRITTEN, ignore_errors=True)
-    plan.replace(staging / _DONE.format(len(_done(staging))))
-    fsync(staging)
+    _file_plan(staging)
 
 
 def carried_out(staging: Path) -> list[Dropped]:
@@ -107,6 +106,11 @@ def write_durably(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> 
     fsync(partial)
     partial.replace(path)
     fsync(path.parent)
+
+
+def _file_plan(staging: Path) -> None:
+    (staging / PLAN).replace(staging / _DONE.format(len(_done(staging))))
+    fsync(staging)
 
 
 def _done(staging: Path) -> list[Path]:

@@ -7,7 +7,7 @@
 -- `tagged`: whether a tagged image uses it. `moves`: whether it was seen at several positions.
 
 CREATE TEMP TABLE uses AS
-SELECT grouped.*, registry, hash(digest) AS digest_hash, false AS is_config
+SELECT grouped.*, registry, CASE WHEN digest IS NOT NULL THEN hash(digest) END AS digest_hash, false AS is_config
 FROM (
     SELECT
         repository,
@@ -24,7 +24,7 @@ FROM (
 ) AS grouped LEFT JOIN repository_scopes USING (repository);
 
 INSERT INTO uses BY NAME
-SELECT grouped.*, registry, hash(digest) AS digest_hash, true AS is_config
+SELECT grouped.*, registry, CASE WHEN digest IS NOT NULL THEN hash(digest) END AS digest_hash, true AS is_config
 FROM (
     SELECT
         repository,
@@ -79,7 +79,7 @@ SELECT
     1 AS repository_count,
     tagged
 FROM uses ANTI JOIN shared_hashes USING (is_config, registry, digest_hash)
-WHERE digest_hash IS NOT NULL AND digest IS NOT NULL
+WHERE digest_hash IS NOT NULL
 UNION ALL BY NAME
 FROM shared;
 

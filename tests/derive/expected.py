@@ -1,0 +1,194 @@
+"""The derived tables by the contract's words, in plain Python, one scope at a time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from tests.derive.estates import Row, Tables
+
+
+def tags(listed: Tables) -> set[tuple[Any, ...]]:
+    return {
+        (
+            image["registry_id"],
+            image["repository_name"],
+            tag,
+            image["image_id"],
+            image["digest"],
+            image["created_at"],
+        )
+        for image in listed["images"]
+        for tag in image["tags"]
+    }
+
+
+def blobs(listed: Tables) -> dict[tuple[str, str, str], Row]:
+    """Return the rows of `blobs` by registry, digest and kind."""
+    rows: dict[tuple[str, str, str], Row] = {}
+    for kind, table in (("layer", "layers"), ("config", "config_blobs")):
+        uses = [use for use in listed[table] if use["digest"] is not None]
+        for registry_id, digest in {(use["registry_id"], use["digest"]) for use in uses}:
+            own = [u for u in uses if (u["registry_id"], u["digest"]) == (registry_id, digest)]
+            rows[registry_id, digest, kind] = {
+                "registry_id": registry_id,
+                "digest": digest,
+                "kind": kind,
+                "size": max(use["size"] for use in own),
+                "image_count": len({use["image_id"] for use in own}),
+                "reference_count": len(own),
+                "repository_count": len({use["repository_name"] for use in own}),
+            }
+    return rows
+
+
+def size_totals(listed: Tables) -> dict[tuple[str, str], Row]:
+    """Return the rows of `size_totals` by scope and id."""
+    parents = {
+        row["registry_id"]: (row["folder_id"], row["cloud_id"], row["name"])
+        for row in listed["registries"]
+    }
+    names: dict[str, str] = {
+        row["repository_name"]: row["registry_id"]
+        for row in [*listed["repositories"], *listed["images"]]
+    }
+    registries = set(parents) | set(names.values())
+    rows: dict[tuple[str, str], Row] = {}
+
+    def add(
+        scope: str, scope_id: str, name: str | None, ids: tuple[Any, ...], inside: set[str]
+    ) -> None:
+        wanted = {name: registry for name, registry in names.items() if registry in inside}
+        if scope == "repository":
+            wanted = {scope_id: names[scope_id]}
+        registry_id, folder_id, cloud_id = ids
+        rows[scope, scope_id] = {
+            "scope": scope,
+            "scope_id": scope_id,
+            "scope_name": name,
+            "registry_id": registry_id,
+            "folder_id": folder_id,
+            "cloud_id": cloud_id,
+            "repository_count": len(wanted),
+            **_measures(listed, set(wanted)),
+            "complete": _complete(listed, scope, scope_id, names, parents),
+        }
+
+    for registry_id in registries:
+        folder_id, cloud_id, name = parents.get(registry_id, (None, None, None))
+        ids = (registry_id, folder_id, cloud_id)
+        add("registry", registry_id, name, ids, {registry_id})
+        for repository_name in [one for one, of in names.items() if of == registry_id]:
+            add("repository", repository_name, repository_name.split("/", 1)[1], ids, set())
+    for row in listed["folders"]:
+        inside = {one for one in parents if parents[one][0] == row["folder_id"]}
+        ids = (None, row["folder_id"], row["cloud_id"])
+        add("folder", row["folder_id"], row["name"], ids, inside)
+    for row in listed["clouds"]:
+        inside = {one for one in parents if parents[one][1] == row["cloud_id"]}
+        add("cloud", row["cloud_id"], row["name"], (None, None, row["cloud_id"]), inside)
+    add("total", "*", None, (None, None, None), registries)
+    return rows
+
+
+def _measures(listed: Tables, repositories: set[str]) -> Row:
+    images = [image for image in listed["images"] if image["repository_name"] in repositories]
+    ids = {image["image_id"] for image in images}
+    untagged = {image["image_id"] for image in images if not image["tags"]}
+    layers = [layer for layer in listed["layers"] if layer["image_id"] in ids]
+    configs = [config for config in listed["config_blobs"] if config["image_id"] in ids]
+    sizes, users = _by_digest(listed["layers"])
+    config_sizes, _ = _by_digest(listed["config_blobs"])
+    held = {(one["registry_id"], one["digest"]) for one in layers if one["digest"] is not None}
+    held_configs = {(o["registry_id"], o["digest"]) for o in configs if o["digest"] is not None}
+    times = [image["created_at"] for image in images if image["created_at"] is not None]
+    return {
+        "image_count": len(images),
+        "tagged_image_count": len(images) - len(untagged),
+        "untagged_image_count": len(untagged),
+        "tag_count": sum(len(image["tags"]) for image in images),
+        "layer_count": len(layers),
+        "blob_count": len(held),
+        "logical_size": sum(image["compressed_size"] for image in images),
+        "stored_size": sum(sizes[blob] for blob in held),
+        "exclusive_size": sum(sizes[blob] for blob in held if users[blob] <= ids),
+        "untagged_size": sum(sizes[blob] for blob in held if users[blob] <= untagged),
+        "config_size": sum(config_sizes[blob] for blob in held_configs),
+        "oldest_image_at": min(times, default=None),
+        "newest_image_at": max(times, default=None),
+    }
+
+
+def _by_digest(
+    uses: list[Row],
+) -> tuple[dict[tuple[str, str], int], dict[tuple[str, str], set[str]]]:
+    sizes: dict[tuple[str, str], int] = defaultdict(int)
+    users: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for use in uses:
+        blob = (use["registry_id"], use["digest"])
+        sizes[blob] = max(sizes[blob], use["size"])
+        users[blob].add(use["image_id"])
+    return sizes, users
+
+
+def _complete(
+    listed: Tables,
+    scope: str,
+    scope_id: str,
+    names: dict[str, str],
+    parents: dict[str, tuple[Any, ...]],
+) -> bool:
+    cloud_of = {row["folder_id"]: row["cloud_id"] for row in listed["folders"]}
+    for row in listed["coverage"]:
+        listing, parent, status = row["listing"], row["parent_id"], row["status"]
+        inside: set[tuple[str, str | None]] = {("total", "*")}
+        if listing == "folders":
+            inside |= {("cloud", parent)}
+        elif listing == "registries":
+            inside |= {("folder", parent), ("cloud", cloud_of.get(parent))}
+        elif listing != "clouds":
+            folder_id, cloud_id, _ = parents.get(parent, (None, None, None))
+            inside |= {("registry", parent), ("folder", folder_id), ("cloud", cloud_id)}
+        if listing == "images":
+            inside |= {("repository", name) for name, of in names.items() if of == parent}
+        if status != "complete" and (scope, scope_id) in inside:
+            return False
+    return True
+
+
+def findings(listed: Tables) -> set[tuple[Any, ...]]:
+    """Return kind, registry, repository, image and subject, but for changed images."""
+    found: set[tuple[Any, ...]] = set()
+    conflicts: dict[str, set[str]] = defaultdict(set)
+    for table in ("layers", "config_blobs"):
+        sizes: dict[tuple[str, str], set[int]] = defaultdict(set)
+        for use in listed[table]:
+            if use["digest"] is not None:
+                sizes[use["registry_id"], use["digest"]].add(use["size"])
+        for (registry_id, digest), seen in sizes.items():
+            if len(seen) > 1:
+                conflicts[digest].add(registry_id)
+    for digest, inside in conflicts.items():
+        found.add(("size_conflict", min(inside) if len(inside) == 1 else None, None, None, digest))
+    tagged: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for image in listed["images"]:
+        where = (image["registry_id"], image["repository_name"])
+        layers = [one for one in listed["layers"] if one["image_id"] == image["image_id"]]
+        if image["compressed_size"] != sum(one["size"] for one in layers):
+            found.add(("size_mismatch", *where, image["image_id"], image["image_id"]))
+        for tag in image["tags"]:
+            tagged[(*where, tag)].add(image["image_id"])
+    for (registry_id, name, tag), images in tagged.items():
+        if len(images) > 1:
+            found.add(("tag_on_two_images", registry_id, name, None, f"{name}:{tag}"))
+    known = {row["repository_name"] for row in listed["repositories"]}
+    named = {
+        row["parent_id"]
+        for row in listed["coverage"]
+        if row["listing"] == "repositories" and row["status"] == "complete"
+    }
+    for image in listed["images"]:
+        if image["repository_name"] not in known and image["registry_id"] in named:
+            where = (image["registry_id"], image["repository_name"])
+            found.add(("unlisted_repository", *where, None, image["repository_name"]))
+    return found

@@ -1,0 +1,227 @@
+"""That no key stands twice once duplicates are dropped, wherever the run was killed meanwhile."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from exporter.derive import Dropped, derive, drop_duplicates, dropping
+from tests.derive.estates import (
+    Blob,
+    Image,
+    Row,
+    World,
+    add_image,
+    digest,
+    read,
+    rows_of,
+    stage,
+    write,
+)
+
+FIRST = Image(
+    "i1",
+    "r1/a",
+    (Blob(digest(1), 10), Blob(digest(2), 20)),
+    Blob(digest(9), 3),
+    tags=("v1",),
+    digest="sha256:m1",
+)
+OTHER = replace(FIRST, image_id="i2", tags=())
+
+
+def listed(staging: Path) -> dict[str, list[Row]]:
+    return {name: read(staging, name) for name in ("images", "layers", "config_blobs")}
+
+
+def kept(images: tuple[Image, ...]) -> dict[str, list[Row]]:
+    """Return the rows that are left of some images: those of each id's first occurrence."""
+    first: dict[str, Image] = {}
+    for image in images:
+        first.setdefault(image.image_id, image)
+    tables: dict[str, list[Row]] = {"images": [], "layers": [], "config_blobs": []}
+    for image in first.values():
+        add_image(tables, image)
+    null = {"cloud_id": None, "folder_id": None}
+    tables["images"] = [null | row for row in tables["images"]]
+    return tables
+
+
+def write_pages(staging: Path, *pages: tuple[Image, ...]) -> Path:
+    """Stage images as one part per page."""
+    stage(staging, World())
+    for name in ("images", "layers", "config_blobs"):
+        write(staging, name, [rows_of(World(images=page))[name] for page in pages])
+    return staging
+
+
+def changes(staging: Path) -> dict[str, str]:
+    """Return the findings of images that changed, by image."""
+    derive(staging)
+    rows = [row for row in read(staging, "findings") if row["kind"] == "image_changed"]
+    assert all(row["image_id"] == row["subject"] for row in rows)
+    assert all((row["registry_id"], row["repository_name"]) == ("r1", "r1/a") for row in rows)
+    return {row["subject"]: row["detail"] for row in rows}
+
+
+def test_without_duplicates_no_file_is_touched(tmp_path: Path) -> None:
+    staging = write_pages(tmp_path, (FIRST,), (OTHER,))
+    before = {path: path.stat().st_mtime_ns for path in staging.rglob("*") if path.is_file()}
+    assert drop_duplicates(staging) == []
+    after = {path: path.stat().st_mtime_ns for path in staging.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_an_image_on_two_pages_stays_once_and_is_no_finding(tmp_path: Path) -> None:
+    staging = write_pages(tmp_path, (FIRST, OTHER), (OTHER, FIRST), (FIRST,))
+    untouched = staging / "parquet" / "images" / "part-00000.parquet"
+    before = untouched.stat().st_mtime_ns
+    assert drop_duplicates(staging) == [
+        Dropped("config_blobs", "r1", 3),
+        Dropped("images", "r1", 3),
+        Dropped("layers", "r1", 6),
+    ]
+    assert listed(staging) == kept((FIRST, OTHER))
+    assert untouched.stat().st_mtime_ns == before
+    assert changes(staging) == {}
+
+
+@pytest.mark.parametrize(
+    ("later", "names"),
+    [
+        (replace(FIRST, tags=("v1", "v2")), "tags"),
+        (replace(FIRST, digest="sha256:m2"), "digest"),
+        (replace(FIRST, compressed_size=1), "compressed size"),
+        (replace(FIRST, created_at=None), "creation time"),
+        (replace(FIRST, config=None), "config"),
+        (replace(FIRST, config=Blob(digest(9), 4)), "config"),
+        (replace(FIRST, layers=FIRST.layers[::-1]), "layers"),
+        (replace(FIRST, layers=FIRST.layers[:1], tags=()), "compressed size, layers, tags"),
+        (replace(FIRST, layers=(FIRST.layers[0], Blob(digest(2), 20, urls=("u",)))), "layers"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_image_with_two_contents_keeps_the_first_and_is_found(
+    later: Image, names: str, tmp_path: Path
+) -> None:
+    staging = write_pages(tmp_path, (FIRST,), (OTHER, later))
+    drop_duplicates(staging)
+    assert listed(staging) == kept((FIRST, OTHER))
+    assert changes(staging) == {
+        "i1": f"The image came 2 times, and not with the same {names}; the first is kept."
+    }
+
+
+_OCCURRENCES = st.builds(
+    Image,
+    image_id=st.sampled_from(["i1", "i2", "i3"]),
+    repository_name=st.sampled_from(["r1/a", "r1/b"]),
+    layers=st.lists(st.integers(0, 3).map(lambda n: Blob(digest(n), n)), max_size=3).map(tuple),
+    config=st.sampled_from([None, Blob(digest(7)), Blob(digest(8))]),
+    tags=st.sampled_from([(), ("v1",)]),
+)
+
+
+@settings(
+    max_examples=12,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(st.lists(st.lists(_OCCURRENCES, max_size=4).map(tuple), min_size=1, max_size=4))
+def test_the_first_occurrence_stays_whole_whatever_follows(pages: list[tuple[Image, ...]]) -> None:
+    images = tuple(image for page in pages for image in page)
+    wanted = kept(images)
+    with tempfile.TemporaryDirectory() as folder:
+        staging = write_pages(Path(folder), *pages)
+        dropped = {(one.table, one.registry_id): one.rows for one in drop_duplicates(staging)}
+        assert listed(staging) == wanted
+        before = rows_of(World(images=images))
+        lost = {name: len(before[name]) - len(wanted[name]) for name in wanted}
+        assert dropped == {(name, "r1"): rows for name, rows in lost.items() if rows}
+        contents = {
+            image.image_id: {i for i in images if i.image_id == image.image_id} for image in images
+        }
+        changed = staging / "changed.parquet"
+        named = read_ids(changed) if changed.exists() else set()
+        assert named == {image_id for image_id, several in contents.items() if len(several) > 1}
+
+
+def read_ids(path: Path) -> set[str]:
+    return set(pq.read_table(path)["image_id"].to_pylist())
+
+
+class Killed(BaseException):
+    """What stands for the end of the process."""
+
+
+# Two parts of three tables are written anew, and the plan is filed.
+@pytest.mark.parametrize("survived", range(7))
+def test_killed_between_two_steps_it_is_gone_on_with(
+    survived: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = replace(FIRST, tags=("v2",))
+    staging = write_pages(tmp_path, (FIRST,), (OTHER, changed), (OTHER, FIRST))
+    steps = Counter[str]()
+
+    def dying(step: Any) -> Any:
+        def attempt(*args: Any) -> Any:
+            steps["done"] += 1
+            if steps["done"] > survived:
+                raise Killed
+            return step(*args)
+
+        return attempt
+
+    with monkeypatch.context() as patched:
+        for name in ("_write_without", "_file_plan"):
+            patched.setattr(dropping, name, dying(getattr(dropping, name)))
+        with pytest.raises(Killed):
+            drop_duplicates(staging)
+    # A run that is resumed counts all rows anew, so it is told of all that were ever dropped.
+    for _ in range(2):
+        assert {one.table: one.rows for one in drop_duplicates(staging)} == {
+            "images": 3,
+            "layers": 6,
+            "config_blobs": 3,
+        }
+        assert listed(staging) == kept((FIRST, OTHER))
+    assert changes(staging).keys() == {"i1"}
+
+
+def test_duplicates_that_come_after_a_resumption_are_dropped_too(tmp_path: Path) -> None:
+    staging = write_pages(tmp_path, (FIRST,), (replace(FIRST, tags=()),))
+    drop_duplicates(staging)
+    for name, rows in rows_of(World(images=(OTHER, OTHER, FIRST))).items():
+        if name in ("images", "layers", "config_blobs"):
+            extra = tmp_path / "extra"
+            write(extra, name, [rows])
+            path = extra / "parquet" / name / "part-00000.parquet"
+            path.replace(staging / "parquet" / name / "part-00002.parquet")
+    dropped = {one.table: one.rows for one in drop_duplicates(staging)}
+    assert dropped == {"images": 3, "layers": 6, "config_blobs": 3}
+    assert listed(staging) == kept((FIRST, OTHER))
+    assert changes(staging).keys() == {"i1"}
+
+
+def test_a_repository_on_two_pages_stays_once(tmp_path: Path) -> None:
+    staging = stage(tmp_path, World(repositories=("r1/a", "r1/b", "r1/a", "r2/a")))
+    assert drop_duplicates(staging) == [Dropped("repositories", "r1", 1)]
+    names = [row["repository_name"] for row in read(staging, "repositories")]
+    assert names == ["r1/a", "r1/b", "r2/a"]
+
+
+def test_a_config_without_a_digest_stays_with_its_image(tmp_path: Path) -> None:
+    image = replace(FIRST, config=Blob(None, 5))
+    staging = write_pages(tmp_path, (image,), (image, OTHER))
+    drop_duplicates(staging)
+    assert listed(staging) == kept((image, OTHER))
+    assert changes(staging) == {}

@@ -1,0 +1,193 @@
+"""That the derived tables say what the contract says."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from exporter.derive import derive
+from exporter.tables import TABLES
+from tests.derive import expected
+from tests.derive.estates import (
+    START,
+    Blob,
+    Image,
+    World,
+    by_key,
+    digest,
+    read,
+    rows_of,
+    stage,
+    worlds,
+)
+
+REGISTRY = (("r1", "f1", "c1"),)
+
+
+def derived(staging: Path, world: World) -> Path:
+    derive(stage(staging, world, parts=2))
+    return staging
+
+
+def total(staging: Path, scope: str, scope_id: str) -> dict[str, object]:
+    return by_key(read(staging, "size_totals"), "scope", "scope_id")[scope, scope_id]
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(worlds())
+def test_derived_tables_are_those_of_a_calculation_in_plain_python(world: World) -> None:
+    listed = rows_of(world)
+    with tempfile.TemporaryDirectory() as folder:
+        staging = derived(Path(folder), world)
+        tags = read(staging, "tags")
+        assert len(tags) == len({tuple(row.values()) for row in tags})
+        assert {tuple(row.values()) for row in tags} == expected.tags(listed)
+        blobs = by_key(read(staging, "blobs"), *TABLES["blobs"].key)
+        assert blobs == expected.blobs(listed)
+        totals = by_key(read(staging, "size_totals"), *TABLES["size_totals"].key)
+        assert totals == expected.size_totals(listed)
+        findings = by_key(read(staging, "findings"), *TABLES["findings"].key).values()
+        assert all(row["detail"] for row in findings)
+        assert {tuple(row.values())[:5] for row in findings} == expected.findings(listed)
+        for name in ("tags", "blobs", "size_totals", "findings"):
+            key = TABLES[name].key
+            keys = [tuple(row[column] for column in key) for row in read(staging, name)]
+            assert keys == sorted(keys), f"{name} is not in the order of its key"
+
+
+def test_an_estate_without_anything_has_a_total_of_zeros(tmp_path: Path) -> None:
+    staging = derived(tmp_path, World())
+    (row,) = read(staging, "size_totals")
+    counts = {name: value for name, value in row.items() if type(value) is int}
+    assert len(counts) == 12
+    assert set(counts.values()) == {0}
+    assert row["complete"]
+    assert row["oldest_image_at"] is row["newest_image_at"] is row["scope_name"] is None
+    for name in ("tags", "blobs", "findings"):
+        assert read(staging, name) == []
+
+
+def test_a_layer_is_billed_once_in_each_registry(tmp_path: Path) -> None:
+    shared = Blob(digest(1), 100)
+    staging = derived(
+        tmp_path,
+        World(
+            images=(
+                Image("i1", "r1/a", (shared, Blob(digest(2), 10)), tags=("v1",)),
+                Image("i2", "r1/b", (shared, Blob(digest(3), 1))),
+                Image("i3", "r2/a", (shared, shared)),
+            ),
+            folders=(("f1", "c1"),),
+            registries=(("r1", "f1", "c1"), ("r2", "f1", "c1")),
+        ),
+    )
+    sizes = ("logical_size", "stored_size", "exclusive_size", "untagged_size", "blob_count")
+    table = {
+        key: tuple(row[name] for name in sizes)
+        for key, row in by_key(read(staging, "size_totals"), "scope", "scope_id").items()
+    }
+    assert table == {
+        ("repository", "r1/a"): (110, 110, 10, 0, 2),
+        ("repository", "r1/b"): (101, 101, 1, 1, 2),
+        ("repository", "r2/a"): (200, 100, 100, 100, 1),
+        ("registry", "r1"): (211, 111, 111, 1, 3),
+        ("registry", "r2"): (200, 100, 100, 100, 1),
+        ("folder", "f1"): (411, 211, 211, 101, 4),
+        ("total", "*"): (411, 211, 211, 101, 4),
+    }
+    blobs = by_key(read(staging, "blobs"), "registry_id", "digest", "kind")
+    twice = blobs["r2", digest(1), "layer"]
+    assert (twice["image_count"], twice["reference_count"], twice["repository_count"]) == (1, 2, 1)
+
+
+def test_a_digest_with_two_sizes_counts_with_the_larger_in_every_repository(
+    tmp_path: Path,
+) -> None:
+    staging = derived(
+        tmp_path,
+        World(
+            images=(
+                Image("i1", "r1/a", (Blob(digest(1), 5),), Blob(digest(9), 1)),
+                Image("i2", "r1/b", (Blob(digest(1), 7),), Blob(digest(9), 3)),
+            ),
+            registries=REGISTRY,
+        ),
+    )
+    assert total(staging, "repository", "r1/a")["stored_size"] == 7
+    assert total(staging, "repository", "r1/a")["config_size"] == 3
+    assert total(staging, "registry", "r1")["stored_size"] == 7
+    found = by_key(read(staging, "findings"), "kind", "subject")
+    assert found["size_conflict", digest(1)]["detail"] == (
+        "One digest has two sizes: 5 to 7 bytes as a layer in registry r1; the larger counts."
+    )
+    assert ("size_conflict", digest(9)) in found
+
+
+def test_sums_past_two_to_the_53_are_exact_and_past_64_bits_are_the_largest(
+    tmp_path: Path,
+) -> None:
+    largest = 2**63 - 1
+    staging = derived(
+        tmp_path,
+        World(
+            images=(
+                Image("i1", "r1/a", (Blob(digest(1), 2**53 + 1), Blob(digest(2), 2**53 + 2))),
+                Image("i2", "r1/b", (Blob(digest(3), largest),), compressed_size=largest),
+            ),
+            registries=REGISTRY,
+        ),
+    )
+    assert total(staging, "repository", "r1/a")["stored_size"] == 2**54 + 3
+    assert total(staging, "registry", "r1")["stored_size"] == largest
+
+
+@pytest.mark.parametrize(
+    ("listing", "parent", "status", "inside"),
+    [
+        ("clouds", "*", "denied", set()),
+        ("folders", "c1", "partial", {"c1"}),
+        ("registries", "f1", "failed", {"f1", "c1"}),
+        ("repositories", "r1", "skipped", {"r1", "f1", "c1"}),
+        ("images", "r1", "vanished", {"r1/a", "r1", "f1", "c1"}),
+        ("images", "r9", "denied", set()),
+    ],
+)
+def test_a_scope_is_incomplete_where_a_listing_inside_it_is(
+    listing: str, parent: str, status: str, inside: set[str], tmp_path: Path
+) -> None:
+    world = World(
+        clouds=("c1", "c2"),
+        folders=(("f1", "c1"), ("f2", "c2")),
+        registries=(("r1", "f1", "c1"), ("r2", "f2", "c2")),
+        repositories=("r1/a", "r2/a"),
+        coverage=((listing, parent, status), ("images", "r2", "complete")),
+    )
+    rows = read(derived(tmp_path, world), "size_totals")
+    assert {row["scope_id"] for row in rows if not row["complete"]} == {*inside, "*"}
+
+
+def test_times_keep_their_microseconds_in_any_year(tmp_path: Path) -> None:
+    first = START.replace(year=1) + timedelta(microseconds=1)
+    last = START.replace(year=9999) + timedelta(microseconds=999_999)
+    images = (Image("i1", "r1/a", created_at=first), Image("i2", "r1/a", created_at=last))
+    row = total(derived(tmp_path, World(images=images)), "total", "*")
+    assert (row["oldest_image_at"], row["newest_image_at"]) == (first, last)
+
+
+def test_an_earlier_attempts_parts_are_replaced(tmp_path: Path) -> None:
+    staging = stage(tmp_path, World(images=(Image("i1", "r1/a", tags=("v1",)),)))
+    derive(staging)
+    stray = staging / "parquet" / "tags" / "part-00001.parquet"
+    stray.write_bytes((stray.with_name("part-00000.parquet")).read_bytes())
+    derive(staging)
+    assert len(read(staging, "tags")) == 1
+    assert not list(staging.glob("spill*"))
