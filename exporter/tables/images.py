@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -131,9 +132,6 @@ def _kept(
 ) -> pa.BooleanArray | None:
     """Return which images stay, or None for all of them."""
     masks = []
-    if wanted is not None:
-        verdicts = [name is not None and wanted(name) for name in names.dictionary.to_pylist()]
-        masks.append(pa.array(verdicts, pa.bool_()).take(names.indices))
     if cut is not None and cut.names_before is not None:
         masks.append(pc.less(names.dictionary, cut.names_before).take(names.indices))
     if cut is not None and cut.created_from is not None:
@@ -142,13 +140,12 @@ def _kept(
         masks.append(pc.less_equal(created, pa.scalar(cut.created_until, TIME)))
     if cut is not None and cut.but_not:
         masks.append(pc.invert(pc.is_in(ids, pa.array(cut.but_not, pa.string()))))
-    if not masks:
-        return None
-    keep = masks[0]
-    for mask in masks[1:]:
-        keep = pc.and_(keep, mask)
     # What cannot be compared, a missing time or name, is never cut away.
-    return pc.fill_null(keep, wanted is None)
+    masks = [pc.fill_null(mask, True) for mask in masks]
+    if wanted is not None:
+        verdicts = [wanted(name) for name in names.dictionary.to_pylist()]
+        masks.append(pc.fill_null(pa.array(verdicts, pa.bool_()).take(names.indices), False))
+    return reduce(pc.and_, masks) if masks else None
 
 
 def _order(ids: pa.StringArray, names: pa.StringArray, created: pa.TimestampArray) -> Order:

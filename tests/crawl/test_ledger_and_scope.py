@@ -1,0 +1,152 @@
+"""The ledger's verdicts, and which names the user's scope holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from exporter.crawl import Ledger, Progress
+from exporter.crawl.scope import Wanted
+from exporter.errors import AnswerError, ApiError, StatusError, UnreachableError
+from exporter.settings import Repositories, Scope
+from exporter.tables import TABLES
+
+
+def answered(status: int, code: str = "") -> StatusError:
+    return StatusError("it said no", call="GET /", scope="images", http_status=status, code=code)
+
+
+NO_ANSWER = UnreachableError("no whole answer", call="GET /", scope="images", calls=8)
+NO_PAGE = AnswerError("not a page", call="GET /", scope="images")
+
+
+@pytest.mark.parametrize(
+    ("error", "known", "pages", "status"),
+    [
+        (answered(401), True, 0, "denied"),
+        (answered(403), True, 0, "denied"),
+        (answered(403), True, 3, "denied"),
+        (answered(404), True, 0, "vanished"),
+        (answered(404), True, 3, "vanished"),
+        (answered(404), False, 0, "failed"),
+        (answered(404), False, 3, "partial"),
+        (answered(400), True, 0, "failed"),
+        (answered(503), True, 2, "partial"),
+        (NO_ANSWER, True, 0, "failed"),
+        (NO_ANSWER, True, 1, "partial"),
+        (NO_PAGE, True, 0, "failed"),
+    ],
+)
+def test_an_error_ends_a_listing_with_its_verdict(
+    error: ApiError, known: bool, pages: int, status: str
+) -> None:
+    entry = Ledger(Progress()).open("images", "crp1", known=known)
+    entry.begin()
+    for _ in range(pages):
+        entry.page(rows=10, calls=1)
+    entry.fail(error)
+    assert entry.status == status
+    assert entry.whole == (status == "vanished")
+    assert entry.message is not None
+    assert error.message in entry.message
+    assert entry.http_status == (error.http_status if isinstance(error, StatusError) else None)
+    assert entry.finished_at is not None
+
+
+def test_calls_rows_and_retries_are_counted() -> None:
+    entry = Ledger(Progress()).open("images", "crp1")
+    entry.page(rows=10, calls=1)
+    entry.page(rows=5, calls=4)
+    entry.spent(3)
+    assert (entry.pages, entry.rows, entry.calls, entry.retries) == (2, 15, 8, 5)
+
+
+def test_a_listing_that_only_looked_for_parents_does_not_make_a_snapshot_partial() -> None:
+    ledger = Ledger(Progress())
+    entry = ledger.open("clouds", "*")
+    entry.lookup_failed(answered(403, "PERMISSION_DENIED"))
+    assert entry.status == "skipped"
+    assert ledger.complete
+    assert entry.error_code == "PERMISSION_DENIED"
+
+
+def test_a_ledger_is_complete_only_when_every_listing_is_whole() -> None:
+    ledger = Ledger(Progress())
+    ledger.open("clouds", "*").complete()
+    ledger.open("images", "crp1").skip("left out")
+    ledger.open("images", "crp2").fail(answered(404))
+    before = ledger.complete
+    open_still = ledger.open("images", "crp3")
+    under_way = ledger.complete
+    open_still.fail(answered(403))
+    assert (before, under_way, ledger.complete) == (True, False, False)
+    assert ledger.counts() == {"complete": 1, "denied": 1, "skipped": 1, "vanished": 1}
+
+
+@pytest.mark.parametrize("pages", [0, 1])
+def test_a_ledger_is_empty_until_a_page_of_anything_has_come(pages: int) -> None:
+    ledger = Ledger(Progress())
+    entry = ledger.open("clouds", "*")
+    for _ in range(pages):
+        entry.page(rows=0, calls=1)
+    assert ledger.empty == (pages == 0)
+
+
+def test_the_coverage_table_has_a_row_for_each_listing_in_the_order_of_its_key() -> None:
+    progress = Progress()
+    ledger = Ledger(progress)
+    for listing, parent in [("images", "crp2"), ("images", "crp1"), ("clouds", "*")]:
+        ledger.open(listing, parent).complete()  # type: ignore[arg-type]
+    table = ledger.table()
+    assert table.schema.equals(TABLES["coverage"].schema, check_metadata=True)
+    keys = list(zip(*(table[name].to_pylist() for name in ("listing", "parent_id")), strict=True))
+    assert keys == [("clouds", "*"), ("images", "crp1"), ("images", "crp2")]
+    assert (progress.listings_known, progress.listings_done) == (3, 3)
+
+
+def test_rows_that_came_twice_are_counted_out_of_their_listing() -> None:
+    ledger = Ledger(Progress())
+    for parent in ("crp1", "crp2"):
+        ledger.open("images", parent).page(rows=10, calls=1)
+    ledger.drop_rows("images", "crp2", 3)
+    assert [entry.rows for entry in ledger.entries()] == [10, 7]
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "held", "left_out"),
+    [
+        (["*"], [], ["app", "team/app", ""], []),
+        (["team/*"], [], ["team/app", "team/a/b"], ["app", "teams/app", "xteam/app"]),
+        (["*"], ["*/tmp", "tmp"], ["app/tmp2", "app"], ["app/tmp", "tmp", "a/b/tmp"]),
+        (["app", "lib"], [], ["app", "lib"], ["app2", "x/app", "App"]),
+        (["app-[0-9]", "?"], [], ["app-1", "x"], ["app-10", "app-x", "xy"]),
+        (["team/*"], ["team/secret*"], ["team/app"], ["team/secret", "team/secrets/x"]),
+    ],
+)
+def test_repositories_are_chosen_by_globs_on_the_path_behind_the_registry(
+    include: list[str], exclude: list[str], held: list[str], left_out: list[str]
+) -> None:
+    wanted = Wanted(Scope(repositories=Repositories(include=include, exclude=exclude)))
+    assert [path for path in held if not wanted.repository(f"crp1/{path}")] == []
+    assert [path for path in left_out if wanted.repository(f"crp1/{path}")] == []
+
+
+@pytest.mark.parametrize(
+    ("include", "exact"),
+    [(["app", "a/b"], {"app", "a/b"}), (["app", "b*"], None), (["*"], None), (["a[b]"], None)],
+)
+def test_exact_repositories_are_those_named_without_a_wildcard(
+    include: list[str], exact: set[str] | None
+) -> None:
+    wanted = Wanted(Scope(repositories=Repositories(include=include)))
+    assert wanted.exact_repositories == exact
+
+
+@pytest.mark.parametrize("kind", ["clouds", "folders", "registries"])
+def test_ids_are_held_where_named_and_all_where_none_is(kind: str) -> None:
+    methods: dict[str, str] = {"clouds": "cloud", "folders": "folder", "registries": "registry"}
+    named: Any = getattr(Wanted(Scope.model_validate({kind: ["a", "b"]})), methods[kind])
+    free: Any = getattr(Wanted(Scope()), methods[kind])
+    assert [id_ for id_ in "abc" if named(id_)] == ["a", "b"]
+    assert [id_ for id_ in "abc" if free(id_)] == ["a", "b", "c"]

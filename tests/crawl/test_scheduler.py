@@ -1,0 +1,181 @@
+"""The scheduler by itself: which job goes first, how many at once, and when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from exporter.crawl.scheduler import Job, Scheduler
+
+
+class FakeJob:
+    """A job of some steps, told of each; `gate` holds a step until it is opened."""
+
+    def __init__(
+        self,
+        name: str,
+        log: list[str],
+        *,
+        rank: int = 1,
+        weight: float = 1.0,
+        steps: int = 1,
+        gate: asyncio.Event | None = None,
+        act: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.rank = rank
+        self.weight = weight
+        self._name, self._log, self._left, self._gate, self._act = name, log, steps, gate, act
+
+    async def step(self) -> bool:
+        self._log.append(self._name)
+        if self._gate is not None:
+            await self._gate.wait()
+        await asyncio.sleep(0)
+        self._act()
+        self._left -= 1
+        return self._left > 0
+
+
+def no_job() -> Job | None:
+    return None
+
+
+async def run(scheduler: Scheduler) -> None:
+    async with asyncio.timeout(5):
+        await scheduler.run()
+
+
+async def test_jobs_go_by_rank_then_by_weight_then_by_age() -> None:
+    log: list[str] = []
+    scheduler = Scheduler(1, no_job)
+    for name, rank, weight in [
+        ("short", 1, 1.0),
+        ("long", 1, 9.0),
+        ("as short", 1, 1.0),
+        ("discovery", 0, 0.5),
+    ]:
+        scheduler.add(FakeJob(name, log, rank=rank, weight=weight))
+    await run(scheduler)
+    assert log == ["discovery", "long", "short", "as short"]
+
+
+async def test_a_job_is_queued_again_behind_what_is_longer() -> None:
+    log: list[str] = []
+    scheduler = Scheduler(1, no_job)
+    shrinking = FakeJob("shrinking", log, weight=9.0, steps=2)
+    shrinking._act = lambda: setattr(shrinking, "weight", 1.0)
+    scheduler.add(shrinking)
+    scheduler.add(FakeJob("other", log, weight=5.0))
+    await run(scheduler)
+    assert log == ["shrinking", "other", "shrinking"]
+
+
+@pytest.mark.parametrize("workers", [1, 3, 8])
+async def test_never_are_more_jobs_under_way_than_there_are_workers(workers: int) -> None:
+    active = 0
+    most = 0
+
+    class Counted(FakeJob):
+        async def step(self) -> bool:
+            nonlocal active, most
+            active += 1
+            most = max(most, active)
+            try:
+                return await super().step()
+            finally:
+                active -= 1
+
+    log: list[str] = []
+    scheduler = Scheduler(workers, no_job)
+    for number in range(20):
+        scheduler.add(Counted(f"job {number}", log, steps=3))
+    await run(scheduler)
+    assert len(log) == 60
+    assert most == workers
+
+
+async def test_work_is_stolen_only_when_no_job_waits() -> None:
+    log: list[str] = []
+    stolen_after: list[int] = []
+
+    def steal() -> Job | None:
+        if len(stolen_after) == 2:
+            return None
+        stolen_after.append(len(log))
+        return FakeJob("stolen", log)
+
+    scheduler = Scheduler(1, steal)
+    for number in range(3):
+        scheduler.add(FakeJob(f"job {number}", log))
+    await run(scheduler)
+    assert stolen_after == [3, 4]
+    assert log == ["job 0", "job 1", "job 2", "stolen", "stolen"]
+
+
+async def test_an_idle_worker_asks_again_for_work_when_something_has_changed() -> None:
+    log: list[str] = []
+    gate = asyncio.Event()
+    offers: list[Job] = []
+    scheduler = Scheduler(2, lambda: offers.pop() if offers else None)
+
+    def offer() -> None:
+        offers.append(FakeJob("stolen", log))
+
+    scheduler.add(FakeJob("first", log, gate=gate, act=offer))
+    asyncio.get_running_loop().call_later(0.01, gate.set)
+    await run(scheduler)
+    assert log == ["first", "stolen"]
+
+
+async def test_jobs_added_by_jobs_are_run_before_the_end() -> None:
+    log: list[str] = []
+    scheduler = Scheduler(4, no_job)
+
+    def spawn(depth: int) -> None:
+        if depth:
+            for number in range(2):
+                scheduler.add(FakeJob(f"{depth}.{number}", log, act=lambda: spawn(depth - 1)))
+
+    spawn(4)
+    await run(scheduler)
+    assert len(log) == 2 + 4 + 8 + 16
+
+
+async def test_the_first_error_stops_everything() -> None:
+    log: list[str] = []
+    cancelled: list[str] = []
+
+    class Hanging(FakeJob):
+        async def step(self) -> bool:
+            try:
+                return await super().step()
+            except asyncio.CancelledError:
+                cancelled.append(self._name)
+                raise
+
+    def fail() -> None:
+        raise OSError("the disk is full")
+
+    scheduler = Scheduler(2, no_job)
+    scheduler.add(Hanging("hanging", log, gate=asyncio.Event(), weight=9.0))
+    scheduler.add(FakeJob("failing", log, act=fail))
+    scheduler.add(FakeJob("never begun", log))
+    with pytest.raises(ExceptionGroup) as caught:
+        await run(scheduler)
+    assert [str(error) for error in caught.value.exceptions] == ["the disk is full"]
+    assert cancelled == ["hanging"]
+    assert log == ["hanging", "failing"]
+
+
+@pytest.mark.parametrize("workers", [1, 5])
+async def test_without_jobs_it_ends_at_once(workers: int) -> None:
+    asked: list[int] = []
+
+    def steal() -> Job | None:
+        asked.append(1)
+        return None
+
+    await run(Scheduler(workers, steal))
+    assert len(asked) >= 1

@@ -1,0 +1,238 @@
+"""Pages of clouds, folders, registries and repositories: rows, absent fields, and what is new."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from exporter.errors import PageError
+from exporter.tables import TABLES, Table
+from exporter.tables.resources import Parents, ResourcesPage, decode_resources, registry_of
+from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES, REPOSITORIES
+
+PARENTS = Parents(cloud_id="b1gcloud", folder_id="b1gfolder")
+CREATED = "2026-11-23T02:00:00.123456789Z"
+AT = datetime(2026, 11, 23, 2, 0, 0, 123456, tzinfo=UTC)
+LABELS = {"team": "core", "": "empty key", "empty": ""}
+
+FULL: dict[str, tuple[Table, dict[str, Any], dict[str, Any]]] = {
+    "cloud": (
+        CLOUDS,
+        {
+            "id": "b1g1",
+            "createdAt": CREATED,
+            "name": "main",
+            "description": 'a "cloud"',
+            "organizationId": "bpf1",
+            "labels": LABELS,
+        },
+        {
+            "cloud_id": "b1g1",
+            "name": "main",
+            "description": 'a "cloud"',
+            "organization_id": "bpf1",
+            "labels": LABELS,
+            "created_at": AT,
+        },
+    ),
+    "folder": (
+        FOLDERS,
+        {
+            "id": "b1g2",
+            "cloudId": "b1g1",
+            "createdAt": CREATED,
+            "name": "prod",
+            "description": "d",
+            "labels": LABELS,
+            "status": "HIBERNATED",
+        },
+        {
+            "folder_id": "b1g2",
+            "cloud_id": "b1g1",
+            "name": "prod",
+            "description": "d",
+            "status": "HIBERNATED",
+            "labels": LABELS,
+            "created_at": AT,
+        },
+    ),
+    "registry": (
+        REGISTRIES,
+        {
+            "id": "crp1",
+            "folderId": "b1g2",
+            "name": "images",
+            "status": "ACTIVE",
+            "createdAt": CREATED,
+            "labels": LABELS,
+        },
+        {
+            "registry_id": "crp1",
+            "folder_id": "b1g2",
+            "cloud_id": "b1gcloud",
+            "name": "images",
+            "status": "ACTIVE",
+            "labels": LABELS,
+            "created_at": AT,
+        },
+    ),
+    "repository": (
+        REPOSITORIES,
+        {"name": "crp1/team/app", "id": "crp2"},
+        {
+            "repository_id": "crp2",
+            "repository_name": "crp1/team/app",
+            "registry_id": "crp1",
+            "folder_id": "b1gfolder",
+            "cloud_id": "b1gcloud",
+        },
+    ),
+}
+BARE: dict[str, tuple[Table, dict[str, Any], dict[str, Any]]] = {
+    "cloud": (CLOUDS, {"id": "b1g1"}, {"cloud_id": "b1g1", "labels": {}}),
+    "folder": (
+        FOLDERS,
+        {"id": "b1g2"},
+        {"folder_id": "b1g2", "cloud_id": "b1gcloud", "labels": {}},
+    ),
+    "registry": (
+        REGISTRIES,
+        {"id": "crp1"},
+        {"registry_id": "crp1", "folder_id": "b1gfolder", "cloud_id": "b1gcloud", "labels": {}},
+    ),
+    "repository": (
+        REPOSITORIES,
+        {"name": "crp1/app"},
+        {
+            "repository_name": "crp1/app",
+            "registry_id": "crp1",
+            "folder_id": "b1gfolder",
+            "cloud_id": "b1gcloud",
+        },
+    ),
+}
+
+
+def decode(table: Table, *items: dict[str, Any], **more: Any) -> ResourcesPage:
+    return decode_resources(json.dumps({table.name: items, **more}).encode(), table, PARENTS)
+
+
+def row_of(page: ResourcesPage) -> dict[str, Any]:
+    rows = page.rows()
+    assert rows.schema.equals(page.table.schema, check_metadata=True)
+    (row,) = rows.to_pylist()
+    return {
+        key: dict(value) if key == "labels" else value
+        for key, value in row.items()
+        if value is not None
+    }
+
+
+@pytest.mark.parametrize(("table", "item", "row"), FULL.values(), ids=FULL)
+def test_a_resource_becomes_its_row_whatever_new_fields_it_has(
+    table: Table, item: dict[str, Any], row: dict[str, Any]
+) -> None:
+    new = {"newField": {"nested": [{"number": 7, "nothing": None}]}}
+    page = decode(table, item | new, nextPageToken="next", newField=[])
+    assert row_of(page) == row
+    assert page.next_token == "next"
+    assert [one.id for one in page.resources] == [row[table.key[0]]]
+
+
+@pytest.mark.parametrize(("table", "item", "row"), BARE.values(), ids=BARE)
+def test_what_was_not_sent_is_null_and_labels_are_empty(
+    table: Table, item: dict[str, Any], row: dict[str, Any]
+) -> None:
+    assert row_of(decode(table, item)) == row
+
+
+def test_only_what_is_wanted_has_rows() -> None:
+    page = decode(REPOSITORIES, {"name": "crp1/a"}, {"name": "crp1/b"})
+    assert [one.id for one in page.resources] == ["crp1/a", "crp1/b"]
+    assert page.rows(lambda name: name.endswith("b"))["repository_name"].to_pylist() == ["crp1/b"]
+    assert page.rows(lambda _: False).schema.equals(REPOSITORIES.schema)
+
+
+@pytest.mark.parametrize("table", [CLOUDS, FOLDERS, REGISTRIES, REPOSITORIES])
+@pytest.mark.parametrize(
+    "items",
+    [
+        [{}],
+        [{"id": "", "name": ""}],
+        [{"id": 7, "name": 7}],
+        [None],
+        ["b1g1"],
+        {"id": "b1g1"},
+        "b1g1",
+        [{"id": "b1g1", "name": "n", "createdAt": "yesterday", "description": 7}, {"id": 7}],
+    ],
+    ids=str,
+)
+def test_items_that_are_no_resources_are_refused(table: Table, items: Any) -> None:
+    with pytest.raises(PageError):
+        decode_resources(json.dumps({table.name: items}).encode(), table, PARENTS)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": 7},
+        {"labels": "none"},
+        {"labels": {"a": 7}},
+        {"labels": {"a": None, "b": {}}},
+        {"status": ["ACTIVE"]},
+        {"createdAt": 1764000000},
+        {"createdAt": "2026-11-23"},
+        {"folderId": {"id": "b1g2"}},
+    ],
+    ids=str,
+)
+def test_a_field_of_a_wrong_type_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(PageError):
+        decode(REGISTRIES, {"id": "crp1"} | wrong)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"repos": [{"name": "crp1/a"}]},
+        {"code": 7, "message": "denied"},
+        {"repositories": [], "nextPageToken": 7},
+    ],
+    ids=str,
+)
+def test_a_page_of_something_else_is_refused(body: dict[str, Any]) -> None:
+    with pytest.raises(PageError):
+        decode_resources(json.dumps(body).encode(), REPOSITORIES, PARENTS)
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"clouds":null}', b'{"nextPageToken":"x"}'])
+def test_a_page_without_items_is_empty(body: bytes) -> None:
+    page = decode_resources(body, CLOUDS, PARENTS)
+    assert page.resources == ()
+    assert page.rows().num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "registry"), [("crp1/a/b", "crp1"), ("crp1", "crp1"), ("", ""), ("/a", "")]
+)
+def test_a_repositorys_registry_is_what_stands_before_the_first_slash(
+    name: str, registry: str
+) -> None:
+    assert registry_of(name) == registry
+
+
+def test_every_column_and_table_is_described() -> None:
+    bare = [
+        f"{table.name}.{column.name}"
+        for table in TABLES.values()
+        for column in table.schema
+        if not (column.metadata or {}).get(b"description")
+    ]
+    assert bare == []
+    assert all(
+        table.description and set(table.key) <= {*table.schema.names} for table in TABLES.values()
+    )
