@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,14 +15,13 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
-import pyarrow.parquet as pq
 import structlog
 
 from exporter import __version__
 from exporter.api import Client
-from exporter.crawl import Estate, Fetcher, Ledger, Progress, Unkept
-from exporter.derive import derive, drop_duplicates
-from exporter.errors import ExporterError, IncompleteError, LockedError
+from exporter.crawl import Estate, Fetcher, Ledger, Plan, Progress, look_ahead
+from exporter.derive import Dropped, conclude, total_row
+from exporter.errors import ExporterError, LockedError
 from exporter.settings import Settings
 from exporter.snapshot import (
     Destination,
@@ -44,10 +43,7 @@ from exporter.snapshot import (
     publish,
     read_manifest,
     staging_root,
-    write_ndjson,
-    write_table,
 )
-from exporter.tables import TABLES
 
 log = structlog.get_logger()
 
@@ -139,11 +135,10 @@ async def _export(
 
 @dataclass(frozen=True)
 class _Listed:
-    """What the crawl leaves: the ledger, the small tables, the parts, and what it cost."""
+    """What the crawl leaves beside the parts: the ledger, the small tables, and what it cost."""
 
     ledger: Ledger
     tables: dict[str, pa.Table]
-    parts: list[StagedFile]
     requests: Requests
 
 
@@ -172,9 +167,9 @@ async def _list(
                 progress,
                 expected_images=expected,
             )
-            await _unwrapped(estate)
-            _refuse_what_is_not_published(settings, ledger)
-            parts = await stage.finish()
+            await estate.run()
+            ledger.refuse(partial=settings.output.on_partial == "fail")
+            await stage.finish()
             counts = client.counts
     requests = Requests(
         calls=counts.calls + progress.calls_before,
@@ -182,59 +177,20 @@ async def _list(
         throttled=counts.throttled,
         bytes=counts.wire_bytes + progress.wire_bytes_before,
     )
-    return _Listed(ledger, estate.tables(), parts, requests)
-
-
-async def _unwrapped(estate: Estate) -> None:
-    """Run the crawl, and raise the first error instead of the group that a task group raises."""
-    try:
-        await estate.run()
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from None
-
-
-def _refuse_what_is_not_published(settings: Settings, ledger: Ledger) -> None:
-    missing = [entry for entry in ledger.entries() if not entry.whole]
-    if not missing:
-        return
-    first = missing[0]
-    reason = f"{first.listing} of {first.parent_id} ended as {first.status}: {first.message}"
-    if ledger.empty:
-        raise IncompleteError(f"Nothing could be listed, and nothing is published: {reason}.")
-    if settings.output.on_partial == "fail":
-        raise IncompleteError(
-            f"{len(missing)} of {len(ledger.entries())} listings are not complete, and "
-            f"output.on_partial is fail, so nothing is published: {reason}."
-        )
+    return _Listed(ledger, estate.tables(), requests)
 
 
 def _conclude(
     settings: Settings, place: Place, listed: _Listed
 ) -> tuple[Manifest, list[StagedFile]]:
     """Derive what follows from the staged rows, and say what the snapshot is made of."""
-    staging = place.path
-    for name, rows in listed.tables.items():
-        write_table(staging, TABLES[name], [rows])
-    staged = {part.table for part in listed.parts} | listed.tables.keys()
-    for name, table in TABLES.items():
-        if table.kind == "listed" and name not in staged:
-            write_table(staging, table, [])
-    for dropped in drop_duplicates(staging):
-        listed.ledger.drop_rows(dropped.table, dropped.registry_id, dropped.rows)
-    write_table(staging, TABLES["coverage"], [listed.ledger.table()])
-    derive(staging)
-    files = []
-    for name, table in TABLES.items():
-        paths = sorted((staging / "parquet" / name).glob("part-*.parquet"))
-        if "parquet" in settings.output.formats:
-            files += [
-                StagedFile(name, "parquet", path, pq.read_metadata(path).num_rows) for path in paths
-            ]
-        if "ndjson" in settings.output.formats:
-            files += write_ndjson(paths, table, staging)
+
+    def coverage(dropped: Iterable[Dropped]) -> pa.Table:
+        for one in dropped:
+            listed.ledger.drop_rows(one.table, one.registry_id, one.rows)
+        return listed.ledger.table()
+
+    files = conclude(place.path, listed.tables, coverage, settings.output.formats)
     manifest = Manifest(
         generator=f"registry-exporter/{__version__}",
         snapshot_id=place.snapshot_id,
@@ -243,17 +199,11 @@ def _conclude(
         finished_at=datetime.now(UTC),
         source=_source(settings),
         scope=settings.scope.model_dump(mode="json"),
-        totals=plain_row(_total(staging)),
+        totals=plain_row(total_row(place.path)),
         coverage=listed.ledger.counts(),
         requests=listed.requests,
     )
     return manifest, files
-
-
-def _total(staging: Path) -> dict[str, Any]:
-    paths = sorted((staging / "parquet" / "size_totals").glob("part-*.parquet"))
-    row: dict[str, Any] = pq.read_table(paths, filters=[("scope", "=", "total")]).to_pylist()[0]
-    return row
 
 
 def summary(manifest: Manifest) -> dict[str, Any]:
@@ -270,41 +220,17 @@ def summary(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What an export would list: the ledger of its discovery, and the fewest calls it takes."""
-
-    ledger: Ledger
-    registries: int
-    fewest_calls: int
-
-
 async def plan(settings: Settings, *, progress: Progress | None = None) -> Plan:
     """Discover clouds, folders and registries, and nothing below them; nothing is written.
 
-    The fewest calls are those of the discovery, and for each registry one for its repositories
-    and one for each page of its images that the last complete snapshot lets expect. Raises one
-    of `exporter.errors`.
+    What the last complete snapshot of `output.url` counted says how many calls to expect. Raises
+    one of `exporter.errors`.
     """
-    progress = progress or Progress(phase="listing")
-    ledger = Ledger(progress)
     try:
-        expected = image_counts(Destination.open(settings.output.url))
+        expected = await asyncio.to_thread(image_counts, Destination.open(settings.output.url))
     except ExporterError:
         expected = {}
-    with ThreadPoolExecutor(1) as decoders:
-        async with Client(settings) as client:
-            progress.client = client
-            fetcher = Fetcher(client, Unkept(), progress, decoders)
-            estate = Estate(
-                settings, client, fetcher, Unkept(), ledger, progress, with_images=False
-            )
-            await _unwrapped(estate)
-    _refuse_what_is_not_published(settings, ledger)
-    registries = estate.registry_ids()
-    pages = [-(-expected.get(one, 1) // settings.limits.page_size) for one in registries]
-    calls = client.counts.calls + len(registries) + sum(max(1, count) for count in pages)
-    return Plan(ledger, len(registries), calls)
+    return await look_ahead(settings, expected, progress or Progress(phase="listing"))
 
 
 @asynccontextmanager

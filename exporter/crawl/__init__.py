@@ -2,8 +2,17 @@
 
 from exporter.crawl.estate import Estate
 from exporter.crawl.fetch import Fetcher
-from exporter.crawl.keeper import Unkept
 from exporter.crawl.ledger import Entry, Ledger
+from exporter.crawl.plan import Plan, look_ahead
 from exporter.crawl.progress import Progress, Statistics
 
-__all__ = ["Entry", "Estate", "Fetcher", "Ledger", "Progress", "Statistics", "Unkept"]
+__all__ = [
+    "Entry",
+    "Estate",
+    "Fetcher",
+    "Ledger",
+    "Plan",
+    "Progress",
+    "Statistics",
+    "look_ahead",
+]

@@ -82,7 +82,14 @@ class Estate:
     async def run(self) -> None:
         """List everything; raises `CredentialsError`, `OutputError`, never a scope's failure."""
         self._list("clouds", self._wanted.organization_id, Parents(), known=True)
-        await self._scheduler.run()
+        try:
+            await self._scheduler.run()
+        except BaseExceptionGroup as group:
+            # A task group raises a group; whoever called wants the first thing that went wrong.
+            error: BaseException = group
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            raise error from None
 
     def registry_ids(self) -> list[str]:
         """Return the registries in scope: those met, then those only named."""

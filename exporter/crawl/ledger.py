@@ -11,7 +11,7 @@ import pyarrow as pa
 import structlog
 
 from exporter.crawl.progress import Progress
-from exporter.errors import ApiError, StatusError
+from exporter.errors import ApiError, IncompleteError, StatusError
 from exporter.tables.schemas import COVERAGE
 
 Listing = Literal["clouds", "folders", "registries", "repositories", "images"]
@@ -155,6 +155,21 @@ class Ledger:
     def empty(self) -> bool:
         """Whether not one page of anything arrived."""
         return not any(entry.pages for entry in self._entries.values())
+
+    def refuse(self, *, partial: bool) -> None:
+        """Raise `IncompleteError` where nothing at all was listed, or, with `partial`, not all."""
+        missing = [entry for entry in self.entries() if not entry.whole]
+        if not missing:
+            return
+        first = missing[0]
+        reason = f"{first.listing} of {first.parent_id} ended as {first.status}: {first.message}"
+        if self.empty:
+            raise IncompleteError(f"Nothing could be listed, and nothing is published: {reason}.")
+        if partial:
+            raise IncompleteError(
+                f"{len(missing)} of {len(self._entries)} listings are not complete, and "
+                f"output.on_partial is fail, so nothing is published: {reason}."
+            )
 
     def table(self) -> pa.Table:
         """Return the rows of `coverage`."""

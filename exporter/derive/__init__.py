@@ -5,6 +5,7 @@ One `.sql` file says what a derived table is (`DATA_MODEL.md` defines each); `us
 within a memory limit, spilling below the staging folder.
 """
 
+from exporter.derive.conclude import conclude, total_row
 from exporter.derive.dropping import Dropped
 from exporter.derive.duplicates import drop_duplicates
 from exporter.derive.engine import MEMORY_LIMIT_BYTES, THREADS
@@ -15,7 +16,9 @@ __all__ = [
     "MEMORY_LIMIT_BYTES",
     "THREADS",
     "Dropped",
+    "conclude",
     "derive",
     "drop_duplicates",
     "recompute_problems",
+    "total_row",
 ]

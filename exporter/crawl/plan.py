@@ -1,0 +1,49 @@
+"""Looking ahead: what an export would list, and how many calls it takes at least."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from exporter.api import Client
+from exporter.crawl.estate import Estate
+from exporter.crawl.fetch import Fetcher
+from exporter.crawl.keeper import Unkept
+from exporter.crawl.ledger import Ledger
+from exporter.crawl.progress import Progress
+from exporter.settings import Settings
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an export would list: the ledger of its discovery, and the fewest calls it takes."""
+
+    ledger: Ledger
+    registries: int
+    fewest_calls: int
+
+
+async def look_ahead(
+    settings: Settings, expected_images: Mapping[str, int], progress: Progress
+) -> Plan:
+    """Discover clouds, folders and registries, and nothing below them.
+
+    The fewest calls are those of the discovery, and for each registry one for its repositories
+    and one for each page of the images it is expected to have. Raises `IncompleteError` where
+    nothing could be listed, and `CredentialsError`.
+    """
+    ledger = Ledger(progress)
+    with ThreadPoolExecutor(1) as decoders:
+        async with Client(settings) as client:
+            progress.client = client
+            keeper = Unkept()
+            fetcher = Fetcher(client, keeper, progress, decoders)
+            estate = Estate(settings, client, fetcher, keeper, ledger, progress, with_images=False)
+            await estate.run()
+            calls = client.counts.calls
+    ledger.refuse(partial=False)
+    registries = estate.registry_ids()
+    pages = [-(-expected_images.get(one, 1) // settings.limits.page_size) for one in registries]
+    calls += len(registries) + sum(max(1, count) for count in pages)
+    return Plan(ledger, len(registries), calls)

@@ -1,0 +1,59 @@
+"""From listed parts to a whole staged snapshot: every table, in every format that is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from exporter.derive.dropping import Dropped
+from exporter.derive.duplicates import drop_duplicates
+from exporter.derive.engine import staged_parts
+from exporter.derive.tables import derive
+from exporter.snapshot.layout import StagedFile
+from exporter.snapshot.ndjson import write_ndjson
+from exporter.snapshot.parts import write_table
+from exporter.tables import TABLES
+
+
+def conclude(
+    staging: Path,
+    small: Mapping[str, pa.Table],
+    coverage: Callable[[Iterable[Dropped]], pa.Table],
+    formats: Collection[str],
+) -> list[StagedFile]:
+    """Write what is still missing of a snapshot, and return its files.
+
+    `small` are tables that were held in memory; `coverage` makes the ledger's rows once it is
+    known what was dropped because it had come twice. Can be called again on the same folder.
+    Raises `OutputError`.
+    """
+    for name, rows in small.items():
+        write_table(staging, TABLES[name], [rows])
+    for name, table in TABLES.items():
+        if table.kind == "listed" and not staged_parts(staging, name):
+            write_table(staging, table, [])
+    write_table(staging, TABLES["coverage"], [coverage(drop_duplicates(staging))])
+    # What decoding has left in the allocator is better given to DuckDB.
+    pa.default_memory_pool().release_unused()
+    derive(staging)
+    files: list[StagedFile] = []
+    for name, table in TABLES.items():
+        parts = staged_parts(staging, name)
+        if "parquet" in formats:
+            files += [
+                StagedFile(name, "parquet", part, pq.read_metadata(part).num_rows) for part in parts
+            ]
+        if "ndjson" in formats:
+            files += write_ndjson(parts, table, staging)
+    return files
+
+
+def total_row(staging: Path) -> dict[str, Any]:
+    """Return the `total` row of the staged `size_totals`."""
+    parts = staged_parts(staging, "size_totals")
+    row: dict[str, Any] = pq.read_table(parts, filters=[("scope", "=", "total")]).to_pylist()[0]
+    return row
