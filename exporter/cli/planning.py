@@ -11,8 +11,8 @@ from exporter.cli.logs import configure_logs
 from exporter.cli.options import LogFormat, LogLevel
 from exporter.cli.printing import new_table, print_json, result_console
 from exporter.cli.text import number
-from exporter.crawl import Entry
-from exporter.run import Plan, plan
+from exporter.crawl import Entry, Plan
+from exporter.run import plan
 from exporter.settings import Settings
 
 PARTIAL = 3

@@ -63,6 +63,18 @@ def test_mixed_faults_lose_nothing_of_a_registry_that_is_split(
     assert any(call.query.get("repositoryName") for call in cloud.calls)
 
 
+@pytest.mark.parametrize("listing", ["clouds", "folders", "registries", "repositories", "images"])
+def test_a_listing_that_gives_its_items_again_is_kept_and_counted_once(
+    listing: str, serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    # After the last page comes the first one again, under a page token that is new.
+    shape = Shape(clouds=6, folders=6, registries=6, repositories=12, images=60, layers=1)
+    cloud = serve_cloud(shape, faults=Faults({"endless": 0.6}, scopes=frozenset({listing})))
+    snapshot = exporter_for(cloud).export({"limits": {"page_size": 4}})
+    assert [call for call in cloud.calls.of(listing) if call.fault == "endless"]
+    check_against(snapshot, world_of(cloud.estate))
+
+
 def test_a_slow_server_with_retry_after_is_waited_for(
     serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
 ) -> None:
