@@ -1,6 +1,7 @@
 """Where rows land: staging, parts, manifest, publishing, lock, retention and verification.
 
-Knows no HTTP and no settings: what it needs is handed in as plain values.
+Knows no HTTP and no settings: what it needs is handed in as plain values. Verification
+(`verify`, `verify_rows`) is imported where it is used, for an export has no need of it.
 """
 
 from exporter.snapshot.catalog import SnapshotInfo, read_manifest, snapshots
@@ -16,8 +17,6 @@ from exporter.snapshot.publish import check_free, planned, publish
 from exporter.snapshot.retention import Choice, Kept, Policy
 from exporter.snapshot.stage import Stage
 from exporter.snapshot.staging import Place, discard, open_place, staging_root
-from exporter.snapshot.verify import Problem, verify_files
-from exporter.snapshot.verify_rows import verify_rows
 
 __all__ = [
     "Choice",
@@ -27,7 +26,6 @@ __all__ = [
     "Manifest",
     "Place",
     "Policy",
-    "Problem",
     "Requests",
     "SnapshotInfo",
     "Stage",
@@ -45,8 +43,6 @@ __all__ = [
     "snapshots",
     "staging_root",
     "type_name",
-    "verify_files",
-    "verify_rows",
     "write_ndjson",
     "write_table",
 ]

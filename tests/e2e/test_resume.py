@@ -89,6 +89,20 @@ def test_a_run_killed_over_and_over_gets_there(
     check_against(run.snapshot(), world_of(cloud.estate))
 
 
+@pytest.mark.parametrize("shape", KILLED.values(), ids=KILLED)
+def test_a_server_that_refuses_descending_is_gone_on_with_after_a_kill(
+    shape: Shape, serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(shape, Behaviour(latency=0.01, descending="refused"))
+    exporter = exporter_for(cloud)
+    process = exporter.start(sections=LIMITS, split_early=True)
+    cloud.calls.after(40, lambda: process.signal(signal.SIGTERM))
+    assert process.wait().code == 143
+    run = exporter.start(sections=LIMITS, split_early=True).wait()
+    assert run.code == 0, run.stderr
+    check_against(run.snapshot(), world_of(cloud.estate))
+
+
 def test_with_fresh_what_was_staged_is_asked_for_again(
     serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
 ) -> None:

@@ -18,7 +18,6 @@ from pydantic import SecretStr
 
 from exporter.api.credentials.exchange import Exchange, OauthToken
 from exporter.api.credentials.given import GivenToken, TokenFile
-from exporter.api.credentials.key import ServiceAccountKey
 from exporter.api.credentials.metadata import MetadataService
 from exporter.api.credentials.token import Source, Token
 from exporter.api.retry import Sleep
@@ -58,6 +57,9 @@ def _named(credentials: Credentials, exchange: Exchange, sleep: Sleep) -> Source
     if credentials.iam_token_file is not None:
         return TokenFile(credentials.iam_token_file)
     if credentials.service_account_key_file is not None:
+        # Only who has such a key waits for the cryptography that signs with it.
+        from exporter.api.credentials.key import ServiceAccountKey  # noqa: PLC0415
+
         return ServiceAccountKey(credentials.service_account_key_file, exchange)
     if credentials.oauth_token is not None:
         return OauthToken(credentials.oauth_token, "credentials.oauth_token", exchange)
