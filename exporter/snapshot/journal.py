@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -98,9 +98,10 @@ class Journal:
             if not isinstance(error, OutputError):
                 self.commit()
         finally:
-            self._spool.close()
             self._database.close()
             self._reader.close()
+            with suppress(OSError):  # What could not be written has been told of.
+                self._spool.close()
 
     def meta(self) -> dict[str, str]:
         """Return what was noted about the run."""

@@ -162,7 +162,7 @@ def listings(
     return pages(forward, sizes), pages(back, back_sizes)
 
 
-@settings(max_examples=300, deadline=None, phases=PHASES)
+@settings(max_examples=150, deadline=None, phases=PHASES)
 @given(MOMENTS, st.booleans(), SIZES, SIZES, TURNS)
 @example(list(range(9)), False, [5], [5], [False, True])
 @example([1] * 30, False, [4], [3], [])
@@ -175,7 +175,7 @@ def test_every_image_is_kept_once_whoever_is_faster(
     assert kept == Counter(f"image {number}" for number in range(len(moments)))
 
 
-@settings(max_examples=300, deadline=None, phases=PHASES)
+@settings(max_examples=150, deadline=None, phases=PHASES)
 @given(
     MOMENTS,
     st.booleans(),

@@ -46,7 +46,7 @@ async def crawl_with_stops(
 
 
 @pytest.mark.parametrize("concurrency", [1, 12])
-@pytest.mark.parametrize("every", [5, 17])
+@pytest.mark.parametrize("every", [7, 20])
 @pytest.mark.parametrize(
     "shape", [GIANT_REGISTRY, GIANT_REPOSITORY], ids=["registry", "repository"]
 )
