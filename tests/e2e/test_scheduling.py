@@ -56,6 +56,20 @@ def test_every_way_of_listing_gives_the_truth(
 
 
 @pytest.mark.usefixtures("split_early")
+@pytest.mark.parametrize("seed", [6, 12, 13, 20])
+def test_a_refusal_that_comes_when_all_is_listed_makes_nothing_incomplete(
+    seed: int, serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    shape = Shape(
+        seed=seed, repositories=4, images=300, layers=1, empty_share=0.0, repository_skew=0.0
+    )
+    # With answers this uneven, the chain from the back is often refused after the other has ended.
+    cloud = serve_cloud(shape, Behaviour(latency=0.002, jitter=0.08, descending="refused"))
+    snapshot = exporter_for(cloud).export({"limits": {"page_size": 8, "concurrency": 4}})
+    check_against(snapshot, world_of(cloud.estate))
+
+
+@pytest.mark.usefixtures("split_early")
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_a_server_that_does_not_list_repositories_hides_no_image(
     shape: Shape, serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
