@@ -150,10 +150,10 @@ def test_a_snapshot_that_was_removed_meanwhile_is_named(out: Path) -> None:
         ),
         (PARQUET, _parquet([], TABLES["images"].schema), "has 0 rows, and the manifest says 5"),
         (NDJSON, b"{}\n", "is not readable gzip"),
-        (NDJSON, gzip.compress(b"{}\n" * 5)[:-4], "is not one whole gzip stream"),
-        (NDJSON, gzip.compress(b"{}\n" * 5) + b"more", "is not one whole gzip stream"),
-        (NDJSON, gzip.compress(b"{}\n" * 4 + b"{}"), "ends in the middle of a line"),
-        (NDJSON, gzip.compress(b"{}\n" * 4), "has 4 rows, and the manifest says 5"),
+        (NDJSON, gzip.compress(b"{}\n" * 5, mtime=0)[:-4], "is not one whole gzip stream"),
+        (NDJSON, gzip.compress(b"{}\n" * 5, mtime=0) + b"more", "is not one whole gzip stream"),
+        (NDJSON, gzip.compress(b"{}\n" * 4 + b"{}", mtime=0), "ends in the middle of a line"),
+        (NDJSON, gzip.compress(b"{}\n" * 4, mtime=0), "has 4 rows, and the manifest says 5"),
     ],
 )
 def test_a_file_that_is_not_what_it_should_hold_is_named(
