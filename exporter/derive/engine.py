@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MEMORY_LIMIT_BYTES = 256 * 1024 * 1024
-"""What DuckDB's buffers may take; the process needs about 150 MB beside them."""
-THREADS = 2
-"""Each thread has working memory of its own, so more of them want a higher limit."""
+"""What the derivation may take, beside the program itself."""
+THREADS = 1
+"""Each thread has working memory of its own: with two, more is spilled, and CPU time grows."""
 
+# DuckDB's limit is for its buffers alone. What it allocates beside them (Parquet pages, hash
+# tables' keys, batches on their way out) came to a third as much again where it was measured.
+_BUFFERS = 0.75
 _BATCH_ROWS = 32_768
 
 
@@ -43,7 +46,7 @@ def open_engine(
             config={
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
-                "memory_limit": f"{memory_limit_bytes}B",
+                "memory_limit": f"{int(memory_limit_bytes * _BUFFERS)}B",
                 "threads": threads,
                 "temp_directory": str(spill),
                 # Rows are ordered where a query says so, and only there.
@@ -56,8 +59,8 @@ def open_engine(
             yield connection
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
         raise OutputError(
-            f"Cannot derive tables below {folder}: {first_line(error)}; free space there, or name "
-            "another place (output.staging), and run again to go on."
+            f"Cannot derive tables below {folder}: {first_line(error)}; free space there or in "
+            "memory, or name another place (output.staging), and run again to go on."
         ) from error
     finally:
         shutil.rmtree(spill, ignore_errors=True)

@@ -55,8 +55,8 @@ def recompute_problems(
             return [
                 problem for name in RECHECKED for problem in _compare(connection, name, parts[name])
             ]
-        except duckdb.OutOfMemoryException:
-            raise
+        except (duckdb.IOException, duckdb.OutOfMemoryException):
+            raise  # What is wrong is not in the snapshot; the engine says it in a sentence.
         except duckdb.Error as error:
             return [f"totals cannot be recomputed: {first_line(error)}"]
 

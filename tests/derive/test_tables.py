@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from exporter.derive import derive
+from exporter.errors import OutputError
 from exporter.tables import TABLES
 from tests.derive import expected
 from tests.derive.estates import (
@@ -190,4 +191,11 @@ def test_an_earlier_attempts_parts_are_replaced(tmp_path: Path) -> None:
     stray.write_bytes((stray.with_name("part-00000.parquet")).read_bytes())
     derive(staging)
     assert len(read(staging, "tags")) == 1
+    assert not list(staging.glob("spill*"))
+
+
+def test_too_little_memory_is_said_in_a_sentence(tmp_path: Path) -> None:
+    staging = stage(tmp_path, World(images=(Image("i1", "r1/a", (Blob(digest(1)),)),)))
+    with pytest.raises(OutputError, match=r"Cannot derive tables below .*; free space there"):
+        derive(staging, memory_limit_bytes=300_000)
     assert not list(staging.glob("spill*"))
