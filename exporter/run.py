@@ -91,6 +91,8 @@ async def export(
             try:
                 manifest = await _export(settings, destination, place, replace, progress)
             except ExporterError as error:
+                if not (place.resumed or progress.pages):
+                    discard(place.path)  # Nothing is staged that a next run could go on with.
                 # Without a traceback: the error's own words are made to be enough.
                 log.error("export_failed", error=str(error), exit_code=error.exit_code)  # noqa: TRY400
                 raise
