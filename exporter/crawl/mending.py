@@ -29,8 +29,7 @@ def mend(chain: ImagesChain, error: ApiError) -> Remedy:
 
     A 400 in the middle of a chain is an expired page token, at its beginning an `orderBy` or a
     repository's name that the API does not take (`API.md`, Errors). A repository that is gone was
-    deleted meanwhile. A chain from the back is not needed while its partner can go on and has left
-    nothing to it.
+    deleted meanwhile. A chain from the back is not needed where its partner has left nothing to it.
     """
     status = error.http_status if isinstance(error, StatusError) else None
     if status == 400 and chain.chain.pages:
@@ -47,8 +46,7 @@ def mend(chain: ImagesChain, error: ApiError) -> Remedy:
     if chain.mode is Mode.ALONE and status == 404:
         log.warning("repository_vanished", repository_name=chain.repository)
         return Remedy.DONE
-    needed = chain.partner is not None and (chain.partner.met or chain.partner.relies)
-    if chain.mode is Mode.BACK and not needed:
+    if chain.mode is Mode.BACK and not (chain.partner and chain.partner.relies):
         log.info("back_given_up", scope=error.scope, reason=error.message)
         return Remedy.DONE
     return Remedy.FAILED
