@@ -42,16 +42,25 @@ class SilentEstate(Estate):
         return (each for each in super().repositories(registry_id) if not each)
 
 
+# Small registries are never split, whatever the server makes of orders.
+WAYS = [
+    (shape, server)
+    for shape in SHAPES
+    for server in SERVERS
+    if shape != "many small registries" or server in ("keeps to orderBy", "ignores orderBy")
+]
+
+
 @pytest.mark.usefixtures("split_early")
-@pytest.mark.parametrize("server", SERVERS.values(), ids=SERVERS)
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize(("shape", "server"), WAYS)
 def test_every_way_of_listing_gives_the_truth(
-    shape: Shape,
-    server: Behaviour,
+    shape: str,
+    server: str,
     serve_cloud: ServeCloud,
     exporter_for: Callable[[Cloud], Exporter],
 ) -> None:
-    cloud = serve_cloud(shape, replace(server, latency=LATENCY, jitter=LATENCY))
+    behaviour = replace(SERVERS[server], latency=LATENCY, jitter=LATENCY)
+    cloud = serve_cloud(SHAPES[shape], behaviour)
     check_against(exporter_for(cloud).export(SLOTS), world_of(cloud.estate))
 
 
@@ -78,8 +87,7 @@ def test_a_server_that_does_not_list_repositories_hides_no_image(
     check_against(exporter_for(cloud).export(SLOTS), world_of(cloud.estate))
 
 
-@pytest.mark.usefixtures("split_early")
-def test_repositories_that_no_list_names_are_found_in_a_giant_registry(
+def test_repositories_that_no_list_names_are_found_where_a_registry_is_too_short_to_split(
     serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
 ) -> None:
     shape = replace(SHAPES["a giant registry"], quirks=Quirks(unlisted_repository=True))
