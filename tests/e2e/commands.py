@@ -32,7 +32,7 @@ Sections = Mapping[str, Any]
 
 SPLIT_EARLY: Mapping[str, Mapping[str, float]] = {
     "exporter.crawl.tail": {"MIN_PAGES_LEFT": 1.0, "MIN_IMAGES_LEFT": 20.0},
-    "exporter.crawl.walk": {"MIN_PAGES_BEFORE_BACK": 1, "MIN_IMAGES_BEFORE_BACK": 20},
+    "exporter.crawl.chains": {"MIN_PAGES_BEFORE_BACK": 1, "MIN_IMAGES_BEFORE_BACK": 20},
 }
 """Values with which the scheduler splits listings that it would leave whole for being short."""
 

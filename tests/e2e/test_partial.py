@@ -83,10 +83,9 @@ def test_a_folder_that_may_not_be_read_leaves_the_others_complete(
     cloud = serve_cloud()
     folder = folder_of(cloud.estate, busiest_registry(cloud.estate))
     cloud.deny(folder)
-    run = exporter_for(cloud).run()
-    published_in_part(run)
+    snapshot = exporter_for(cloud).export()
     world, ledger = without_folders(cloud, {folder})
-    check_against(run.snapshot(), world, with_status(ledger, "denied", 0, ("registries", folder)))
+    check_against(snapshot, world, with_status(ledger, "denied", 0, ("registries", folder)))
 
 
 def test_a_cloud_that_may_not_be_read_leaves_the_others_complete(
@@ -95,13 +94,12 @@ def test_a_cloud_that_may_not_be_read_leaves_the_others_complete(
     cloud = serve_cloud()
     denied = next(cloud.estate.clouds())["id"]
     cloud.deny(denied)
-    run = exporter_for(cloud).run()
-    published_in_part(run)
+    snapshot = exporter_for(cloud).export()
     world = world_of(cloud.estate)
     world.folders = [each for each in world.folders if each["cloudId"] != denied]
     world = keep_what_is_in_folders(world)
     ledger = with_status(complete_ledger(world), "denied", 0, ("folders", denied))
-    check_against(run.snapshot(), world, ledger)
+    check_against(snapshot, world, ledger)
 
 
 def without_folders(cloud: Cloud, folders: set[str]) -> tuple[World, Rows]:
@@ -132,7 +130,7 @@ def test_what_was_complete_yesterday_stays_the_latest(
 ) -> None:
     cloud = serve_cloud()
     exporter = exporter_for(cloud)
-    assert exporter.run("--snapshot-id", "yesterday").code == 0
+    assert exporter.export(snapshot_id="yesterday").id == "yesterday"
     cloud.deny(busiest_registry(cloud.estate))
     run = exporter.run("--snapshot-id", "today")
     assert run.code == 3, run.stderr
@@ -160,14 +158,13 @@ def test_a_registry_that_was_deleted_meanwhile_is_vanished_and_the_rest_is_whole
     cloud = serve_cloud()
     gone = busiest_registry(cloud.estate)
     cloud.faults = Faults(vanished={gone: 0})
-    run = exporter_for(cloud).run()
-    assert run.code == 0, run.stderr
+    exporter = exporter_for(cloud)
+    snapshot = exporter.export()
     world = without_registry(cloud, gone)
     listings = (("repositories", gone), ("images", gone))
-    snapshot = run.snapshot()
     check_against(snapshot, world, with_status(complete_ledger(world), "vanished", 0, *listings))
     assert snapshot.manifest["status"] == "complete"
-    assert run.latest == snapshot.id
+    assert exporter.read().latest == snapshot.id
 
 
 def test_a_registry_that_gives_up_midway_counts_what_came_and_says_so(
@@ -185,9 +182,8 @@ def test_a_registry_that_gives_up_midway_counts_what_came_and_says_so(
         lambda call: call.query.get("registryId") == broken and call.path.endswith("/images"),
     )
     limits = {"page_size": 5, "attempts": 2, "concurrency": 1, "split_listings": False}
-    run = exporter_for(cloud).run(sections={"limits": limits})
-    published_in_part(run)
-    snapshot = run.snapshot()
+    snapshot = exporter_for(cloud).export({"limits": limits})
+    assert snapshot.manifest["status"] == "partial"
     assert snapshot.statuses()["images", broken] == "partial"
     row = next(row for row in snapshot.tables["size_totals"] if row["scope_id"] == broken)
     assert (row["image_count"], row["complete"]) == (10, False)
