@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from exporter.crawl.chain import ImagesChain
 from exporter.crawl.fetch import Fetcher
 from exporter.crawl.keeper import Keeper
+from exporter.crawl.scheduler import Job
 from exporter.crawl.scope import Wanted
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Context:
     wanted: Wanted
     page_size: int
     split: bool
-    queue: Callable[[PageJob], None]
+    queue: Callable[[Job], None]
     refresh: Callable[[Walk], None]
     rung: int = 0
     backwards: bool = True

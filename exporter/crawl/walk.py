@@ -26,24 +26,19 @@ from collections.abc import Iterable
 
 import structlog
 
-from exporter.api import Call
 from exporter.crawl.chain import ImagesChain, Mode, have_met, seam
+from exporter.crawl.chains import Chains
 from exporter.crawl.context import Context, PageJob
 from exporter.crawl.fetch import Dropped, Images
 from exporter.crawl.ledger import Entry
 from exporter.crawl.mending import Remedy, mend
-from exporter.crawl.replay import Replay
+from exporter.crawl.scheduler import Job
 from exporter.crawl.tail import Tail
 from exporter.errors import ApiError, StatusError
 from exporter.tables.images import Cut, Order
 from exporter.tables.resources import Parents
 
 log = structlog.get_logger()
-
-PATH = "/container-registry/v1/images"
-MIN_PAGES_BEFORE_BACK = 2
-MIN_IMAGES_BEFORE_BACK = 2000
-"""What shows a repository to be long, before it is also walked from its back."""
 
 
 class Walk:
@@ -62,15 +57,11 @@ class Walk:
         self._entry = entry
         self._context = context
         self._expected = expected_pages
-        self._tail = Tail()
+        self._chains = Chains(registry_id, context, lambda chain: PageJob(self, chain))
         self._listed: bool | None = None  # Whether the repository list is whole; None: not yet.
         self._left_out: set[str] = set()
         self._met: set[str] = set()  # Repositories on the front's pages.
         self._passed_over_asked = False
-        self._trusted = context.split and context.wanted.all_repositories
-        self._open: set[ImagesChain] = set()
-        self._replay = Replay(context.fetcher)
-        self._front: ImagesChain | None = None
         self._failure: ApiError | None = None
         self._refreshed = False
         self._claimed_before = context.keeper.claims().get(registry_id, [])
@@ -78,7 +69,7 @@ class Walk:
     def start(self) -> None:
         """Begin from the front, unless what to list first depends on the repositories."""
         if self._context.wanted.exact_repositories is None and not self._claimed_before:
-            self._front = self._begin(Mode.FRONT)
+            self._chains.front = self._chains.begin(Mode.FRONT)
 
     def repositories_listed(self, names: Iterable[str], *, whole: bool) -> None:
         """Take the registry's repositories; `whole` if the list can be relied on."""
@@ -86,22 +77,22 @@ class Walk:
         every = set(names)
         chosen = [name for name in every if wanted.repository(name)]
         self._left_out |= every - set(chosen)
-        self._tail = Tail(chosen)
+        self._chains.tail = Tail(chosen)
         self._listed = whole
-        if self._trusted and any(name not in self._tail for name in self._met):
+        if self._chains.trusted and any(name not in self._chains.tail for name in self._met):
             self._distrust("the front met repositories that are not listed")
         if wanted.exact_repositories is not None and whole:
             for name in sorted(chosen):
-                self._begin(Mode.ALONE, name)
-        elif self._front is None:
-            self._front = self._begin(Mode.FRONT)
-            self._claim_again()
+                self._chains.begin(Mode.ALONE, name)
+        elif self._chains.front is None:
+            self._chains.front = self._chains.begin(Mode.FRONT)
+            self._chains.claim_again(self._claimed_before)
         self._settle()
 
     def repositories_refreshed(self, names: Iterable[str]) -> None:
         """List what has come behind the boundary since the repositories were first listed."""
-        for name in self._tail.newcomers(names):
-            self._begin(Mode.ALONE, name)
+        for name in self._chains.tail.newcomers(names):
+            self._chains.begin(Mode.ALONE, name)
         self._settle()
 
     @property
@@ -112,45 +103,28 @@ class Walk:
     @property
     def weight(self) -> float:
         """Pages that may still come: which registry is worth splitting first."""
-        return max((self.pages_left(chain) for chain in self._open), default=0.0)
+        return max((self.pages_left(chain) for chain in self._chains.open), default=0.0)
 
     def is_newcomer(self, name: str) -> bool:
         """Say whether a repository was created behind the boundary since they were listed."""
-        return bool(self._tail.newcomers([name]))
+        return bool(self._chains.tail.newcomers([name]))
 
     def pages_left(self, chain: ImagesChain) -> float:
         """Return how many pages a chain may still take, for the order of work."""
-        if chain in self._replay:
+        if chain in self._chains.replay:
             return math.inf
-        if chain is self._front and self._expected is not None:
+        if chain is self._chains.front and self._expected is not None:
             return max(self._expected - chain.pages, 1.0)
         # What has gone on for long tends to go on.
         return chain.pages + 1.0
 
-    def steal(self) -> PageJob | None:
-        """Return a chain for a free slot: from the tail, or a long repository's other end."""
-        if not (self._context.split and self._listed):
-            return None
-        front = self._front
-        name = self._tail.last_unclaimed()
-        if (
-            self._trusted
-            and name is not None
-            and front is not None
-            and not front.done
-            and front.by_name
-            and front.pages
-            and self._tail.worth_stealing(front.last_name, front.pages, front.images)
-        ):
-            return PageJob(self, self._claim(name))
-        for chain in sorted(self._open, key=lambda one: -one.pages):
-            if self._can_go_back(chain):
-                return PageJob(self, self._go_back(chain))
-        return None
+    def steal(self) -> Job | None:
+        """Return a chain for a free slot, if this registry is worth splitting further."""
+        return self._chains.steal(listed=bool(self._listed))
 
     async def step(self, chain: ImagesChain) -> bool:
         """Ask for a chain's next page; return True while there is more to ask."""
-        await self._replay.others(chain)
+        await self._chains.replay.others(chain)
         if chain.chain.call is None or chain.done:
             return self._end(chain)
         self._entry.begin()
@@ -176,69 +150,16 @@ class Walk:
                 return True
         finally:
             chain.handed_over.set()
-            self._replay.look(chain)
+            self._chains.replay.look(chain)
         return self._end(chain) if chain.done else True
 
     def _note(self, chain: ImagesChain, images: Images) -> None:
         self._entry.page(rows=images.rows, calls=images.cost.calls)
-        if chain is self._front:
+        if chain is self._chains.front:
             self._met.update(images.names)
         wanted = self._context.filter
         if wanted is not None:
             self._left_out.update(name for name in images.names if not wanted(name))
-
-    # Beginning chains.
-
-    def _begin(self, mode: Mode, name: str | None = None, *, queue: bool = True) -> ImagesChain:
-        param = ("registryId", self.registry_id) if name is None else ("repositoryName", name)
-        what = f"registry {self.registry_id}" if name is None else f"repository {name}"
-        call = Call("container_registry", PATH, (param,), f"images of {what}")
-        context = self._context
-        rung = context.rung if mode is not Mode.BACK else 0
-        chain = ImagesChain(call, mode, name, context.page_size, rung)
-        self._open.add(chain)
-        self._replay.look(chain)
-        if queue:
-            context.queue(PageJob(self, chain))
-        return chain
-
-    def _claim(self, name: str, *, queue: bool = False) -> ImagesChain:
-        self._context.keeper.claim(self.registry_id, name, Mode.ALONE.value)
-        self._tail.claim(name)
-        log.debug("listing_split", repository_name=name, how="listed alone")
-        return self._begin(Mode.ALONE, name, queue=queue)
-
-    def _claim_again(self) -> None:
-        """Make the claims of an earlier attempt again: pages were cut on their account."""
-        claimed = {
-            mode: sorted(n for n, m in self._claimed_before if m == mode.value) for mode in Mode
-        }
-        alone = {name: self._claim(name, queue=True) for name in reversed(claimed[Mode.ALONE])}
-        for name in claimed[Mode.BACK]:
-            forward = alone.get(name, self._front)
-            if forward is not None:
-                self._go_back(forward, name, queue=True)
-
-    def _can_go_back(self, chain: ImagesChain) -> bool:
-        if chain.mode is Mode.BACK or chain.partner is not None or chain.done:
-            return False
-        if chain.pages < MIN_PAGES_BEFORE_BACK or chain.images < MIN_IMAGES_BEFORE_BACK:
-            return False
-        if not chain.by_time or chain.last_at is None:
-            return False
-        # The front may be joined in its last repository: everything behind it is claimed.
-        last = self._trusted and self._tail.last_unclaimed() == chain.last_name
-        return self._context.backwards and (chain.mode is Mode.ALONE or last)
-
-    def _go_back(
-        self, forward: ImagesChain, name: str | None = None, *, queue: bool = False
-    ) -> ImagesChain:
-        repository = name or forward.repository or forward.last_name
-        self._context.keeper.claim(self.registry_id, repository, Mode.BACK.value)
-        log.debug("listing_split", repository_name=repository, how="from both ends")
-        back = self._begin(Mode.BACK, repository, queue=queue)
-        back.partner, forward.partner = forward, back
-        return back
 
     # What a page's order decides.
 
@@ -252,7 +173,7 @@ class Walk:
         chain.observe(order)
         if cut is None:
             self._doubt(chain, names)
-            cut = seam(chain, order, self._tail.boundary if self._trusted else None)
+            cut = seam(chain, order, self._chains.tail.boundary if self._chains.trusted else None)
         if cut is not None:
             chain.cut(cut)
         passed = cut is not None and cut.names_before and not cut.created_until
@@ -263,8 +184,8 @@ class Walk:
 
     def _doubt(self, chain: ImagesChain, names: tuple[str, ...]) -> None:
         """Look for a reason to trust neither the order nor the list of repositories."""
-        if chain.mode is Mode.FRONT and self._trusted and self._listed:
-            strangers = [name for name in names if name not in self._tail]
+        if chain.mode is Mode.FRONT and self._chains.trusted and self._listed:
+            strangers = [name for name in names if name not in self._chains.tail]
             if strangers:
                 self._distrust(f"repository {strangers[0]} has images, but is not listed")
             elif not chain.by_name and chain.rung < 2:
@@ -276,20 +197,7 @@ class Walk:
             raise Dropped
 
     def _distrust(self, reason: str) -> None:
-        if self._tail.boundary is not None:
-            log.warning("split_given_up", registry_id=self.registry_id, reason=reason)
-        self._trusted = False
-        for chain in self._open:
-            if chain.mode is not Mode.FRONT:
-                chain.stopped = True
-        front = self._front
-        if front is None or (front.stopped and self._failure is not None):
-            return
-        if front.met or front.stopped or front.relies:
-            front.stopped = False
-            front.restart(plain=True)
-            self._open.add(front)
-            self._context.queue(PageJob(self, front))
+        self._chains.distrust(reason, failed=self._failure is not None)
 
     # What goes wrong, and the end.
 
@@ -303,7 +211,7 @@ class Walk:
         chain.stopped = True
         if chain.mode is Mode.BACK and isinstance(error, StatusError) and error.http_status == 400:
             self._context.backwards = False
-        if remedy is Remedy.DISTRUST and self._front is not None:
+        if remedy is Remedy.DISTRUST and self._chains.front is not None:
             self._distrust(f"{error.scope} cannot be listed alone: {error.message}")
         elif remedy is not Remedy.DONE:
             self._failure = self._failure or error
@@ -311,8 +219,8 @@ class Walk:
 
     def _end(self, chain: ImagesChain) -> bool:
         """Take a chain out; its partner has nothing left to do if it came to the end alone."""
-        self._open.discard(chain)
-        self._replay.look(chain)
+        self._chains.open.discard(chain)
+        self._chains.replay.look(chain)
         partner = chain.partner
         alone = chain.mode is not Mode.BACK and chain.chain.call is None and not chain.relies
         if partner is not None and alone:
@@ -322,27 +230,29 @@ class Walk:
 
     def _passed_over(self) -> list[str]:
         """Return, once, the listed repositories that a front which stopped has not met."""
-        front = self._front
-        if self._passed_over_asked or not self._trusted or front is None:
+        front = self._chains.front
+        if self._passed_over_asked or not self._chains.trusted or front is None:
             return []
         if not (front.met or front.stopped):  # It has come to its end, and has met everything.
             return []
         self._passed_over_asked = True
-        return self._tail.passed_over(self._met)
+        return self._chains.tail.passed_over(self._met)
 
     def _settle(self) -> None:
         """End the registry's listing once no chain of it is open and nothing is awaited."""
         waits = self._listed is None and (
-            self._front is None or not self._context.wanted.all_repositories
+            self._chains.front is None or not self._context.wanted.all_repositories
         )
-        if self._open or waits or self._entry.status is not None:
+        if self._chains.open or waits or self._entry.status is not None:
             return
         if self._failure is not None:
             self._entry.fail(self._failure)
         elif passed_over := self._passed_over():
             for name in passed_over:
-                self._begin(Mode.ALONE, name)
-        elif self._tail.boundary is not None and self._trusted and not self._refreshed:
+                self._chains.begin(Mode.ALONE, name)
+        elif (
+            self._chains.tail.boundary is not None and self._chains.trusted and not self._refreshed
+        ):
             self._refreshed = True
             self._context.refresh(self)
         elif self._left_out:
