@@ -238,6 +238,11 @@ class Walk:
         self._passed_over_asked = True
         return self._chains.tail.passed_over(self._met)
 
+    @property
+    def _split(self) -> bool:
+        """Whether repositories were claimed, and the front relied on that to the end."""
+        return self._chains.trusted and self._chains.tail.boundary is not None
+
     def _settle(self) -> None:
         """End the registry's listing once no chain of it is open and nothing is awaited."""
         waits = self._listed is None and (
@@ -250,14 +255,17 @@ class Walk:
         elif passed_over := self._passed_over():
             for name in passed_over:
                 self._chains.begin(Mode.ALONE, name)
-        elif (
-            self._chains.tail.boundary is not None and self._chains.trusted and not self._refreshed
-        ):
+        elif self._split and not self._refreshed:
             self._refreshed = True
             self._context.refresh(self)
         elif self._left_out:
             self._entry.skip(
                 f"{len(self._left_out)} repositories are left out by scope.repositories"
+            )
+        elif self._split:
+            self._entry.complete(
+                f"repositories from {self._chains.tail.boundary} on were listed one by one, as the "
+                "repository list names them"
             )
         else:
             self._entry.complete()

@@ -34,8 +34,12 @@ _REPEATING: Mapping[str, tuple[str, ...]] = {
     "config_blobs": ("registry_id", "repository_name"),
 }
 # Base layers are shared, so their digests repeat; other ids and digests do not, and trying a
-# dictionary for them costs time and saves nothing.
-_SHARED: Mapping[str, tuple[str, ...]] = {"layers": ("digest",)}
+# dictionary for them costs time and saves nothing. Tables that are not named here are small.
+_SHARED: Mapping[str, tuple[str, ...]] = {
+    "layers": ("digest",),
+    "tags": ("registry_id", "repository_name"),
+    "blobs": ("registry_id", "kind"),
+}
 
 
 def written_schema(table: Table) -> pa.Schema:
@@ -49,13 +53,13 @@ def written_schema(table: Table) -> pa.Schema:
 
 def open_parquet(path: Path, table: Table) -> pq.ParquetWriter:
     """Open a Parquet file for rows of `written_schema(table)`; a reader sees `table.schema`."""
-    repeating = _REPEATING.get(table.name)
+    repeating = [*_REPEATING.get(table.name, ()), *_SHARED.get(table.name, ())]
     return pq.ParquetWriter(
         path,
         written_schema(table),
         compression="zstd",
         compression_level=1,
-        use_dictionary=[*repeating, *_SHARED.get(table.name, ())] if repeating else True,
+        use_dictionary=repeating or True,
         # What Arrow readers take the types and the columns' descriptions from; left to
         # itself, PyArrow would store the dictionaries that only memory has.
         store_schema=False,
