@@ -178,7 +178,16 @@ class Exporter:
         )
         config = str(self.write_config())
         flags = ("--config", config, "--log-format", "json", *flags)
-        return self.start_command("export", *flags, before=limit).wait()
+        limited = copy(self)
+        # Neither coverage's data nor bytecode would fit: both are left out of such a process.
+        limited.environment = {
+            name: value
+            for name, value in self.environment.items()
+            if not name.startswith("COVERAGE_")
+        } | {"PYTHONDONTWRITEBYTECODE": "1"}
+        run = limited.start_command("export", *flags, before=limit).wait()
+        self._runs = limited._runs
+        return run
 
     def command(self, *arguments: str) -> Run:
         """Run any command to its end."""

@@ -47,7 +47,8 @@ def check_with_faults(
     snapshot = exporter_for(cloud).export({"limits": BOUNDS})
     assert cloud.calls.stats()["faults"], "no fault hit any call"
     check_against(snapshot, world_of(cloud.estate))
-    assert snapshot.manifest["requests"]["calls"] == len(cloud.calls)
+    # A request that was reset on its way was sent, and need not have been seen at the other end.
+    assert 0 <= snapshot.manifest["requests"]["calls"] - len(cloud.calls) <= 2
 
 
 @pytest.mark.usefixtures("split_early")
