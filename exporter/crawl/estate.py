@@ -318,7 +318,7 @@ class Estate:
         )
 
     def _steal(self) -> Job | None:
-        """Give a free worker a part of the longest registry that can be split."""
+        """Give a free slot a part of the longest registry that can be split."""
         if self._fetcher.behind or not self._client.spare("container_registry"):
             return None
         self._walks = [walk for walk in self._walks if not walk.ended]

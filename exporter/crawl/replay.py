@@ -35,6 +35,6 @@ class Replay:
 
     async def others(self, chain: ImagesChain) -> None:
         """Wait, before a chain's next call, for what other chains have to replay."""
-        # Chains that replay are queued before all others, so a worker is left to run them.
+        # Chains that replay are queued before all others, so a slot is left to run them.
         if self._chains and chain not in self._chains:
             await self._over.wait()

@@ -1,13 +1,15 @@
-"""What is asked next: the one place that decides which job gets a free worker.
+"""What is asked next: the one place that decides which job gets a free slot.
 
 Invariants:
 
-- There are as many workers as `limits.concurrency`, a job holds one of them for one page, and a
-  worker makes one call at a time: never are more calls under way.
+- There are as many slots as `limits.concurrency`, a job holds one of them for one page, and makes
+  one call at a time: never are more calls under way.
 - Jobs are taken by rank, then by weight: discovery first, because it finds the other work, then
   the longest listing, because it sets the length of the run.
-- Only a worker that finds no job waiting may take speculative work, and only while the limiter
-  has room to spare: work is stolen from the tail of a listing when nothing else is lost by it.
+- Only a slot for which no job waits may take speculative work, and only while the limiter has room
+  to spare: a listing is split further when nothing else is lost by it.
+- What a free slot does is decided once for each page that was dealt with, not by every slot that
+  is free: with many of them, asking each costs more than the pages.
 - The run of jobs ends when none waits and none is under way.
 """
 
@@ -39,45 +41,55 @@ class Job(Protocol):
 
 
 class Scheduler:
-    """Runs jobs on a fixed number of workers until there are no more.
+    """Runs jobs in a fixed number of slots until there are no more.
 
-    `steal` is asked for a job when none is waiting; it may return None.
+    `steal` is asked for a job when none is waiting and a slot is free; it may return None.
     """
 
-    def __init__(self, workers: int, steal: Callable[[], Job | None]) -> None:
-        self._workers = workers
+    def __init__(self, slots: int, steal: Callable[[], Job | None]) -> None:
+        self._slots = slots
         self._steal = steal
         self._heap: list[tuple[int, float, int, Job]] = []
         self._numbers = count()
         self._active = 0
-        self._changed = asyncio.Event()
+        self._group: asyncio.TaskGroup | None = None
+        self._filling: asyncio.Handle | None = None
 
     def add(self, job: Job) -> None:
         """Queue a job; among equals the one queued first goes first."""
         heapq.heappush(self._heap, (job.rank, -job.weight, next(self._numbers), job))
-        self._changed.set()
+        if self._group is not None and self._filling is None:
+            # Not at once: whoever queues a job may be in the middle of changing what `steal` sees.
+            self._filling = asyncio.get_running_loop().call_soon(self._fill)
 
     async def run(self) -> None:
         """Run all jobs, those added meanwhile too; the first error stops everything."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self._workers):
-                group.create_task(self._work())
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                self._fill()
+        finally:
+            self._group = None
 
-    async def _work(self) -> None:
-        while True:
+    def _fill(self) -> None:
+        """Begin as many jobs as there are free slots."""
+        if self._filling is not None:
+            self._filling.cancel()
+            self._filling = None
+        while self._group is not None and self._active < self._slots:
             job = heapq.heappop(self._heap)[-1] if self._heap else self._steal()
             if job is None:
-                if not self._active:
-                    self._changed.set()
-                    return
-                self._changed.clear()
-                await self._changed.wait()
-                continue
+                return
             self._active += 1
-            try:
-                more = await job.step()
-            finally:
-                self._active -= 1
-                self._changed.set()
-            if more:
-                self.add(job)
+            self._group.create_task(self._step(job))
+
+    async def _step(self, job: Job) -> None:
+        try:
+            more = await job.step()
+        except BaseException:
+            self._group = None  # What has failed or was cancelled begins nothing more.
+            raise
+        finally:
+            self._active -= 1
+        if more:
+            self.add(job)
+        self._fill()

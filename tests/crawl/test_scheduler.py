@@ -72,8 +72,8 @@ async def test_a_job_is_queued_again_behind_what_is_longer() -> None:
     assert log == ["shrinking", "other", "shrinking"]
 
 
-@pytest.mark.parametrize("workers", [1, 3, 8])
-async def test_never_are_more_jobs_under_way_than_there_are_workers(workers: int) -> None:
+@pytest.mark.parametrize("slots", [1, 3, 8])
+async def test_never_are_more_jobs_under_way_than_there_are_slots(slots: int) -> None:
     active = 0
     most = 0
 
@@ -88,12 +88,12 @@ async def test_never_are_more_jobs_under_way_than_there_are_workers(workers: int
                 active -= 1
 
     log: list[str] = []
-    scheduler = Scheduler(workers, no_job)
+    scheduler = Scheduler(slots, no_job)
     for number in range(20):
         scheduler.add(Counted(f"job {number}", log, steps=3))
     await run(scheduler)
     assert len(log) == 60
-    assert most == workers
+    assert most == slots
 
 
 async def test_work_is_stolen_only_when_no_job_waits() -> None:
@@ -114,7 +114,7 @@ async def test_work_is_stolen_only_when_no_job_waits() -> None:
     assert log == ["job 0", "job 1", "job 2", "stolen", "stolen"]
 
 
-async def test_an_idle_worker_asks_again_for_work_when_something_has_changed() -> None:
+async def test_a_free_slot_asks_again_for_work_when_something_has_changed() -> None:
     log: list[str] = []
     gate = asyncio.Event()
     offers: list[Job] = []
@@ -169,13 +169,13 @@ async def test_the_first_error_stops_everything() -> None:
     assert log == ["hanging", "failing"]
 
 
-@pytest.mark.parametrize("workers", [1, 5])
-async def test_without_jobs_it_ends_at_once(workers: int) -> None:
+@pytest.mark.parametrize("slots", [1, 5])
+async def test_without_jobs_it_ends_at_once(slots: int) -> None:
     asked: list[int] = []
 
     def steal() -> Job | None:
         asked.append(1)
         return None
 
-    await run(Scheduler(workers, steal))
+    await run(Scheduler(slots, steal))
     assert len(asked) >= 1
