@@ -69,12 +69,14 @@ async def read_body(
     if encoding not in ("", "identity", "gzip"):
         raise BodyBrokenError(f"the body came as {encoding!r}, which was not asked for")
     gunzip = _Gunzip() if encoding == "gzip" else None
-    body = bytearray()
+    pieces: list[bytes] = []
+    room = limit
     async for chunk in chunks:
         wire.append(len(chunk))
-        body += gunzip.feed(chunk, limit - len(body)) if gunzip else chunk
-        if len(body) > limit:
+        pieces.append(gunzip.feed(chunk, room) if gunzip else chunk)
+        room -= len(pieces[-1])
+        if room < 0:
             raise BodyTooLargeError
     if gunzip:
         gunzip.finish()
-    return bytes(body)
+    return b"".join(pieces)
