@@ -17,7 +17,7 @@ from exporter.snapshot.layout import staged_path
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MEMORY_LIMIT_BYTES = 256 * 1024 * 1024
+MEMORY_LIMIT_BYTES = 192 * 1024 * 1024
 """What the derivation may take, beside the program itself."""
 THREADS = 1
 """Each thread has working memory of its own: with two, more is spilled, and CPU time grows."""

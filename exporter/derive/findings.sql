@@ -28,9 +28,14 @@ differing AS (
     HAVING sum(size) <> 0
 ),
 
+-- Hardly any tag is on two images, so these are picked out by hash, which is cheap.
+shared_tag_hashes AS (
+    SELECT hash(repository_name, tag) AS tag_hash FROM tags GROUP BY tag_hash HAVING count(*) > 1
+),
+
 shared_tags AS (
     SELECT any_value(registry_id) AS registry_id, repository_name, tag, count(*) AS images
-    FROM tags
+    FROM tags SEMI JOIN shared_tag_hashes ON hash(repository_name, tag) = tag_hash
     GROUP BY repository_name, tag
     HAVING count(*) > 1
 ),

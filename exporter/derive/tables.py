@@ -32,9 +32,9 @@ def derive(
 ) -> None:
     """Write `tags`, `blobs`, `size_totals` and `findings` from the other tables' staged parts.
 
-    Each becomes one or more parts below `staging`/parquet, ordered by the table's key; parts of
-    an earlier attempt are replaced. Every other table needs at least one part, and no duplicates
-    (`drop_duplicates`). DuckDB keeps to `memory_limit_bytes` and spills below `staging`. Raises
+    Each becomes one or more parts below `staging`/parquet, in the order of its key (`blobs`: of the
+    registries alone); parts of an earlier attempt are replaced. Every other table needs at least
+    one part, and no duplicates (`drop_duplicates`). DuckDB keeps to `memory_limit_bytes` and spills below `staging`. Raises
     `OutputError`.
     """
     with (

@@ -16,9 +16,9 @@ FROM (
         min(size) AS smallest,
         count(*) AS reference_count,
         min(position) <> max(position) AS moves,
-        bool_or(tag_count IS NULL OR tag_count > 0) AS tagged
+        bool_or(untagged IS NULL) AS tagged
     FROM layers
-    LEFT JOIN (SELECT image_id, tag_count FROM images) USING (image_id)
+    LEFT JOIN (SELECT image_id, true AS untagged FROM images WHERE tag_count = 0) USING (image_id)
     LEFT JOIN (SELECT repository, repository_name FROM repository_scopes) USING (repository_name)
     GROUP BY repository, digest
 ) AS grouped LEFT JOIN repository_scopes USING (repository);
