@@ -15,7 +15,7 @@ import structlog
 from exporter.errors import OutputError, SettingsError
 from exporter.snapshot.destination import Destination
 from exporter.snapshot.folder import Folder
-from exporter.snapshot.journal import NAME
+from exporter.snapshot.journal import FORMAT, NAME
 from exporter.snapshot.layout import check_snapshot_id
 from exporter.snapshot.parts import output_errors
 
@@ -147,6 +147,8 @@ def _meta(path: Path) -> dict[str, str]:
     # Opened for writing because a journal left by a killed run has to be recovered first.
     database = sqlite3.connect(path / NAME, timeout=5)
     try:
+        if database.execute("PRAGMA user_version").fetchone() != (FORMAT,):
+            raise ValueError("the journal is another version's")
         return dict(database.execute("SELECT name, value FROM meta").fetchall())
     finally:
         database.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ import pytest
 
 from exporter.errors import OutputError, SettingsError
 from exporter.snapshot import Destination, Place, discard, open_place, staging_root
-from exporter.snapshot.journal import NAME, Journal
+from exporter.snapshot.journal import FORMAT, NAME, Journal
 
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 Open = Callable[..., Place]
@@ -155,6 +156,15 @@ def test_a_folder_without_a_readable_journal_is_not_gone_on_with(
     place = take("night")
     assert place.resumed is False
     assert not (place.path / "left over").exists()
+
+
+def test_what_another_version_staged_is_not_gone_on_with(take: Open) -> None:
+    path = take("night").path
+    with sqlite3.connect(path / NAME) as database:
+        database.execute(f"PRAGMA user_version = {FORMAT - 1}")
+    database.close()
+    place = take("night")
+    assert (place.path, place.resumed) == (path, False)
 
 
 @pytest.mark.parametrize("snapshot_id", ["../night", "a/b", "latest", "", "-x", "x" * 65])
