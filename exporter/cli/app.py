@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import Annotated
 
@@ -70,6 +71,9 @@ def _root(
 
 def main() -> None:
     """Run the command that `sys.argv` names, and exit with its code (`exporter.errors`)."""
+    # Hardly anything here is garbage that only a collection finds, and looking for it as often as
+    # Python does by default takes a tenth of a short run's time.
+    gc.set_threshold(100_000, 20, 100)
     # PyArrow's own allocators keep what they were given: some 90 MB more at an export's peak.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     app(prog_name="registry-exporter")
