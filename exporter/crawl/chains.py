@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 import structlog
 
 from exporter.api import Call
+from exporter.crawl.block import Block
 from exporter.crawl.chain import ImagesChain, Mode
 from exporter.crawl.context import Context
 from exporter.crawl.replay import Replay
 from exporter.crawl.scheduler import Job
-from exporter.crawl.tail import Tail
 
 log = structlog.get_logger()
 
 PATH = "/container-registry/v1/images"
-MIN_PAGES_BEFORE_BACK = 2
-MIN_IMAGES_BEFORE_BACK = 2000
-"""What shows a repository to be long, before it is also walked from its back."""
+MIN_PAGES_BEFORE_DOWN = 2.0
+MIN_SECONDS_BEFORE_DOWN = 1.0
+"""What a chain must be expected to have left before another comes to meet it: that may cost a call
+more, and saves every second round trip."""
+WHOLE = ""
+"""Stands in the journal where a claim is about the registry as a whole."""
+ALONE = "alone"
+"""Stands there for a repository that is listed by itself."""
 
 
 class Chains:
     """Which chains of a registry are open, and what they rely on.
 
-    `tail` are the registry's repositories, `front` its chain from the front, if it has one,
-    `trusted` says whether the front may rely on claims. `job` is how a chain is queued.
+    `block` are the registry's repositories and which are claimed, `up` and `down` its own chains,
+    where it has them; `trusted` says whether those may rely on claims. `job` is how a chain is
+    queued.
     """
 
     def __init__(
         self, registry_id: str, context: Context, job: Callable[[ImagesChain], Job]
     ) -> None:
-        self.tail = Tail()
+        self.block = Block()
         self.trusted = context.split and context.wanted.all_repositories
         self.open: set[ImagesChain] = set()
-        self.front: ImagesChain | None = None
+        self.up: ImagesChain | None = None
+        self.down: ImagesChain | None = None
         self.replay = Replay(context.fetcher)
         self._registry_id = registry_id
         self._context = context
@@ -46,7 +53,7 @@ class Chains:
         what = f"registry {self._registry_id}" if name is None else f"repository {name}"
         call = Call("container_registry", PATH, (param,), f"images of {what}")
         context = self._context
-        rung = context.rung if mode is not Mode.BACK else 0
+        rung = context.rung if mode is Mode.UP else 0
         chain = ImagesChain(call, mode, name, context.page_size, rung)
         self.open.add(chain)
         self.replay.look(chain)
@@ -54,79 +61,116 @@ class Chains:
             context.queue(self._job(chain))
         return chain
 
-    def _claim(self, name: str, *, queue: bool = False) -> ImagesChain:
-        self._context.keeper.claim(self._registry_id, name, Mode.ALONE.value)
-        self.tail.claim(name)
-        log.debug("listing_split", repository_name=name, how="listed alone")
-        return self.begin(Mode.ALONE, name, queue=queue)
+    def begin_whole(self, before: Collection[tuple[str, str]] = ()) -> None:
+        """Open the registry's chain upwards, and make the claims of an earlier attempt again.
 
-    def claim_again(self, before: Collection[tuple[str, str]]) -> None:
-        """Make the claims of an earlier attempt again: pages were cut on their account."""
-        claimed = {mode: sorted(n for n, m in before if m == mode.value) for mode in Mode}
-        alone = {name: self._claim(name, queue=True) for name in reversed(claimed[Mode.ALONE])}
-        for name in claimed[Mode.BACK]:
-            forward = alone.get(name, self.front)
-            if forward is not None:
-                self._go_back(forward, name, queue=True)
+        Pages were cut on their account, so all of them have to be made.
+        """
+        self.up = self.begin(Mode.UP)
+        if (WHOLE, Mode.DOWN.value) in before:
+            self._meet(self.up, queue=True)
+        for name in sorted(name for name, mode in before if mode == ALONE):
+            self.begin_alone(self._claim(name), before)
 
-    def _can_go_back(self, chain: ImagesChain) -> bool:
-        if chain.mode is Mode.BACK or chain.partner is not None or chain.done:
-            return False
-        if chain.pages < MIN_PAGES_BEFORE_BACK or chain.images < MIN_IMAGES_BEFORE_BACK:
-            return False
-        if not chain.by_time or chain.last_at is None:
-            return False
-        # The front may be joined in its last repository: everything behind it is claimed.
-        last = self.trusted and self.tail.last_unclaimed() == chain.last_name
-        return self._context.backwards and (chain.mode is Mode.ALONE or last)
+    def begin_alone(self, names: Iterable[str], before: Collection[tuple[str, str]] = ()) -> None:
+        """List repositories one by one, and from both ends where an earlier attempt did."""
+        for name in names:
+            chain = self.begin(Mode.UP, name)
+            if (name, Mode.DOWN.value) in before:
+                self._meet(chain, queue=True)
 
-    def _go_back(
-        self, forward: ImagesChain, name: str | None = None, *, queue: bool = False
-    ) -> ImagesChain:
-        repository = name or forward.repository or forward.last_name
-        self._context.keeper.claim(self._registry_id, repository, Mode.BACK.value)
-        log.debug("listing_split", repository_name=repository, how="from both ends")
-        back = self.begin(Mode.BACK, repository, queue=queue)
-        back.partner, forward.partner = forward, back
-        return back
+    def _claim(self, name: str) -> list[str]:
+        """Extend the block to a name, and return the names that are to be listed alone."""
+        claimed = self.block.claim(name)
+        for one in claimed:
+            self._context.keeper.claim(self._registry_id, one, ALONE)
+            log.debug("listing_split", repository_name=one, how="listed alone")
+        return claimed
+
+    def _meet(self, up: ImagesChain, *, queue: bool) -> ImagesChain:
+        """Open the chain that comes to meet another from above."""
+        self._context.keeper.claim(self._registry_id, up.repository or WHOLE, Mode.DOWN.value)
+        log.debug(
+            "listing_split",
+            registry_id=self._registry_id,
+            repository_name=up.repository,
+            how="from both ends",
+        )
+        down = self.begin(Mode.DOWN, up.repository, queue=queue)
+        down.partner, up.partner = up, down
+        if up is self.up:
+            self.down = down
+        return down
+
+    def pages_left(self, chain: ImagesChain) -> float:
+        """Return how many pages a chain upwards may have left."""
+        # What has gone on for long tends to go on.
+        return float(chain.pages) if chain.repository else self.block.pages_left(chain)
+
+    def _can_be_met(self, chain: ImagesChain) -> bool:
+        if chain.mode is Mode.DOWN or chain.partner is not None or chain.done:
+            return False
+        if not (chain.by_name and chain.by_time and chain.last is not None):
+            return False
+        if chain.repository is None and self.block:
+            return False  # What it would list is claimed.
+        pages = self.pages_left(chain)
+        return (
+            self._context.backwards
+            and pages >= MIN_PAGES_BEFORE_DOWN
+            and pages * chain.page_seconds >= MIN_SECONDS_BEFORE_DOWN
+        )
 
     def steal(self, *, listed: bool) -> Job | None:
-        """Return a chain for a free slot: from the tail, or a long repository's other end."""
-        if not (self._context.split and listed):
+        """Return a chain for a free slot: one to meet a long one, or a part of the registry.
+
+        `listed` says whether the list of repositories is whole.
+        """
+        if not self._context.split:
             return None
-        front = self.front
-        name = self.tail.last_unclaimed()
-        if (
-            self.trusted
-            and name is not None
-            and front is not None
-            and not front.done
-            and front.by_name
-            and front.pages
-            and self.tail.worth_stealing(front.last_name, front.pages, front.images)
-        ):
-            return self._job(self._claim(name))
+        if self.up is not None and self._can_be_met(self.up):
+            return self._job(self._meet(self.up, queue=False))
+        name = self._next_claim() if listed else None
+        if name is not None:
+            self._claim(name)
+            return self._job(self.begin(Mode.UP, name, queue=False))
         for chain in sorted(self.open, key=lambda one: -one.pages):
-            if self._can_go_back(chain):
-                return self._job(self._go_back(chain))
+            if self._can_be_met(chain):
+                return self._job(self._meet(chain, queue=False))
         return None
 
+    def _next_claim(self) -> str | None:
+        ends = [chain for chain in (self.up, self.down) if chain is not None]
+        if not self.trusted or self.up is None or all(chain.done for chain in ends):
+            return None
+        return self.block.next(self.up, self.down) if self.up.proven else None
+
+    def give_up(self, down: ImagesChain) -> None:
+        """Go on without a chain from above; what it leaves behind the block is claimed as well."""
+        down.stopped = True
+        if down is self.down:
+            self.down = None
+            for name in self.block.above() if self.trusted else ():
+                self.begin_alone(self._claim(name))
+
     def distrust(self, reason: str, *, failed: bool) -> None:
-        """Rely on claims no more: the front lists everything, from the beginning if it relied.
+        """Rely on claims no more: the chain upwards lists everything, from the beginning if it did.
 
         `failed` says whether the registry's listing has failed already.
         """
-        if self.tail.boundary is not None:
-            log.warning("split_given_up", registry_id=self._registry_id, reason=reason)
         self.trusted = False
-        for chain in self.open:
-            if chain.mode is not Mode.FRONT:
-                chain.stopped = True
-        front = self.front
-        if front is None or (front.stopped and failed):
+        if not self.block:
             return
-        if front.met or front.stopped or front.relies:
-            front.stopped = False
-            front.restart(plain=True)
-            self.open.add(front)
-            self._context.queue(self._job(front))
+        log.warning("split_given_up", registry_id=self._registry_id, reason=reason)
+        for chain in self.open:
+            if chain is not self.up:
+                chain.stopped = True
+        self.down = None
+        up = self.up
+        if up is None or (up.stopped and failed):
+            return
+        if up.met or up.stopped or up.relies:
+            up.stopped = False
+            up.restart(plain=True)
+            self.open.add(up)
+            self._context.queue(self._job(up))

@@ -1,8 +1,7 @@
 """The estate: from clouds to folders to registries, and from each registry to its images.
 
-Clouds, folders and registries are held in memory, because they are what is asked about next;
-repositories and images are not. What the user named and the walk from above did not meet is asked
-for directly, with its parents unknown.
+What the user named and the walk from above did not meet is asked for directly, with its parents
+unknown.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 import pyarrow as pa
 import structlog
@@ -18,6 +16,7 @@ import structlog
 from exporter.api import Client
 from exporter.crawl.context import Context
 from exporter.crawl.fetch import Fetcher
+from exporter.crawl.found import LEVELS, Found
 from exporter.crawl.keeper import Keeper
 from exporter.crawl.ledger import Entry, Ledger, Listing
 from exporter.crawl.listings import ResourcesJob, listing_call
@@ -27,12 +26,9 @@ from exporter.crawl.scope import Wanted
 from exporter.crawl.walk import Walk
 from exporter.errors import ApiError
 from exporter.settings import Settings
-from exporter.tables.resources import Parents, Resource, rows_to_arrow
-from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES
+from exporter.tables.resources import Parents, Resource
 
 log = structlog.get_logger()
-
-_LEVELS: tuple[Listing, ...] = ("clouds", "folders", "registries")
 
 
 class Estate:
@@ -75,9 +71,7 @@ class Estate:
         self._walks: list[Walk] = []
         self._open: Counter[Listing] = Counter()
         self._level = 0
-        self._rows: dict[Listing, dict[str, Mapping[str, Any]]] = {
-            listing: {} for listing in _LEVELS
-        }
+        self._found = Found(self._wanted)
 
     async def run(self) -> None:
         """List everything; raises `CredentialsError`, `OutputError`, never a scope's failure."""
@@ -93,46 +87,11 @@ class Estate:
 
     def registry_ids(self) -> list[str]:
         """Return the registries in scope: those met, then those only named."""
-        met = self._rows["registries"]
-        return [*met, *sorted(self._wanted.registries - met.keys())]
+        return self._found.registry_ids()
 
     def tables(self) -> dict[str, pa.Table]:
         """Return the rows of `clouds`, `folders` and `registries` that are in scope."""
-        clouds = self._rows["clouds"] | self._met_directly("clouds", "cloud_id")
-        folders = self._rows["folders"] | self._met_directly("folders", "folder_id")
-        registries = self._rows["registries"] | self._met_directly("registries", "registry_id")
-        if self._wanted.registries:
-            held = {row.get("folder_id") for row in registries.values()}
-            folders = {key: row for key, row in folders.items() if key in held}
-        if self._wanted.registries or self._wanted.folders:
-            held = {row.get("cloud_id") for row in folders.values()}
-            clouds = {key: row for key, row in clouds.items() if key in held}
-        return {
-            table.name: rows_to_arrow(list(rows.values()), table)
-            for table, rows in ((CLOUDS, clouds), (FOLDERS, folders), (REGISTRIES, registries))
-        }
-
-    def _met_directly(self, listing: Listing, key: str) -> dict[str, Mapping[str, Any]]:
-        """Return rows, with nothing but an id, of what was named, not met, and yet answered."""
-        below: Mapping[Listing, tuple[Listing, ...]] = {
-            "clouds": ("folders",),
-            "folders": ("registries",),
-            "registries": ("repositories", "images"),
-        }
-        rows: dict[str, Mapping[str, Any]] = {}
-        for missing in sorted(self._named(listing) - self._rows[listing].keys()):
-            entries = [self._ledger.entry(child, missing) for child in below[listing]]
-            if any(entry is not None and entry.pages for entry in entries):
-                rows[missing] = {key: missing}
-        return rows
-
-    def _named(self, listing: Listing) -> frozenset[str]:
-        named: Mapping[Listing, frozenset[str]] = {
-            "clouds": self._wanted.clouds,
-            "folders": self._wanted.folders,
-            "registries": self._wanted.registries,
-        }
-        return named[listing]
+        return self._found.tables(self._ledger)
 
     # Discovery, level by level.
 
@@ -173,13 +132,13 @@ class Estate:
     def _cloud(self, cloud: Resource) -> None:
         if not self._wanted.cloud(cloud.id):
             self._skip("folders", cloud.id, "scope.clouds")
-        elif self._note("clouds", cloud):
+        elif self._found.note("clouds", cloud):
             self._list("folders", cloud.id, Parents(cloud_id=cloud.id), known=True)
 
     def _folder(self, folder: Resource) -> None:
         if not self._wanted.folder(folder.id):
             self._skip("registries", folder.id, "scope.folders")
-        elif self._note("folders", folder):
+        elif self._found.note("folders", folder):
             parents = Parents(cloud_id=folder.row["cloud_id"], folder_id=folder.id)
             self._list("registries", folder.id, parents, known=True)
 
@@ -187,17 +146,9 @@ class Estate:
         if not self._wanted.registry(registry.id):
             self._skip("repositories", registry.id, "scope.registries")
             self._skip("images", registry.id, "scope.registries")
-        elif self._note("registries", registry):
+        elif self._found.note("registries", registry):
             folder_id = registry.row["folder_id"]
             self._open_registry(registry.id, Parents(parents.cloud_id, folder_id), known=True)
-
-    def _note(self, listing: Listing, resource: Resource) -> bool:
-        """Remember a resource's row; False if it was met before, on another parent's page."""
-        rows = self._rows[listing]
-        if resource.id in rows:
-            return False
-        rows[resource.id] = resource.row
-        return True
 
     def _skip(self, listing: Listing, parent_id: str, setting: str) -> None:
         if self._ledger.entry(listing, parent_id) is None:
@@ -206,28 +157,24 @@ class Estate:
     def _listed(self, entry: Entry, error: ApiError | None) -> None:
         if error is None:
             entry.complete()
-        elif self._only_looked_up(entry.listing):
+        elif self._found.is_a_look_up(entry.listing):
             entry.lookup_failed(error)
         else:
             entry.fail(error)
         self._open[entry.listing] -= 1
         self._go_down()
 
-    def _only_looked_up(self, listing: Listing) -> bool:
-        """Say whether a listing is made only to find what the user named below it."""
-        return any(self._named(level) for level in _LEVELS[_LEVELS.index(listing) :])
-
     def _go_down(self) -> None:
         """Once a level has been listed whole, ask directly for what was named and not met on it."""
-        while self._level < len(_LEVELS) and not any(
-            self._open[listing] for listing in _LEVELS[: self._level + 1]
+        while self._level < len(LEVELS) and not any(
+            self._open[listing] for listing in LEVELS[: self._level + 1]
         ):
-            listing = _LEVELS[self._level]
+            listing = LEVELS[self._level]
             self._level += 1
-            for missing in sorted(self._named(listing) - self._rows[listing].keys()):
+            for missing in self._found.missing(listing):
                 log.info("asked_directly", kind=listing, id=missing)
                 self._ask_directly(listing, missing)
-        self._progress.discovered = self._level == len(_LEVELS)
+        self._progress.discovered = self._level == len(LEVELS)
 
     def _ask_directly(self, listing: Listing, missing: str) -> None:
         if listing == "clouds":

@@ -21,7 +21,7 @@ from exporter.api import Answer, Call, Client
 from exporter.crawl.budget import Budget
 from exporter.crawl.keeper import Keeper
 from exporter.crawl.progress import Progress
-from exporter.tables.images import Cut, ImagesPage, Order, decode_images
+from exporter.tables.images import Cut, ImagesPage, Order, Position, decode_images
 from exporter.tables.resources import Parents, ResourcesPage, decode_resources
 from exporter.tables.schemas import Table
 
@@ -63,9 +63,25 @@ class Images:
 MAX_DECODING = 4
 """Pages waiting for or in a decoder that are no sign of falling behind."""
 
-Judge = Callable[[Order, tuple[str, ...], Cut | None], Cut | None]
-"""Told the order of a page that arrived and the repositories on it, decides what to cut from it; a
-page that was kept before comes with the cut it was given then."""
+
+@dataclass(frozen=True)
+class Seen:
+    """What a page tells a judge: its order, the repositories on it, and how many images it has."""
+
+    order: Order
+    names: tuple[str, ...]
+    listed: int
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What an earlier attempt has cut from a page that it kept."""
+
+    cut: Cut | None
+
+
+Judge = Callable[[Seen, Decided | None], Cut | None]
+"""Decides what to cut from a page, and is told what was decided where it was kept before."""
 
 
 TokenCheck = Callable[[str], None]
@@ -164,7 +180,8 @@ class Fetcher:
         if recalled is not None and (recalled.sealed or recalled.body is not None):
             summary = _from_json(recalled.summary)
             if summary.order is not None:
-                judge(summary.order, summary.names, summary.cut)
+                seen = Seen(summary.order, summary.names, summary.listed)
+                judge(seen, Decided(summary.cut))
             if not recalled.sealed and recalled.body is not None:
                 page = await decode(recalled.body, summary.cut)
                 await self._keeper.keep(key, recalled.summary, recalled.body, _tables(page))
@@ -176,8 +193,10 @@ class Fetcher:
             answer: Answer[ImagesPage] = await self._client.get(call, decode)
             self._budget.learn(len(answer.body))
             page = answer.page
+            cut = None
             try:
-                cut = judge(page.order, page.names, None) if page.order is not None else None
+                if page.order is not None:
+                    cut = judge(Seen(page.order, page.names, page.listed), None)
             except Dropped as dropped:
                 dropped.calls = answer.calls
                 raise
@@ -251,13 +270,16 @@ def _from_json(text: bytes) -> Images:
     fields["names"] = tuple(fields["names"])
     fields["cost"] = Cost(**fields["cost"])
     if order is not None:
-        times = _times(order, "first_at", "last_at")
-        fields["order"] = Order(**{**order, **times, "last_ids": tuple(order["last_ids"])})
+        places = {name: _position(order[name]) for name in ("first", "last")}
+        fields["order"] = Order(**{**order, **places, "last_ids": tuple(order["last_ids"])})
     if cut is not None:
-        times = _times(cut, "created_from", "created_until")
-        fields["cut"] = Cut(**{**cut, **times, "but_not": tuple(cut["but_not"])})
+        places = {name: _position(cut[name]) for name in ("until", "since")}
+        fields["cut"] = Cut(**{**cut, **places, "but_not": tuple(cut["but_not"])})
     return Images(**fields)
 
 
-def _times(fields: Mapping[str, Any], *names: str) -> dict[str, datetime | None]:
-    return {name: datetime.fromisoformat(fields[name]) if fields[name] else None for name in names}
+def _position(fields: Mapping[str, Any] | None) -> Position | None:
+    if fields is None:
+        return None
+    at = fields["at"]
+    return Position(fields["name"], datetime.fromisoformat(at) if at else None)

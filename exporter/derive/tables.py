@@ -34,8 +34,8 @@ def derive(
 
     Each becomes one or more parts below `staging`/parquet, in the order of its key (`blobs`: of the
     registries alone); parts of an earlier attempt are replaced. Every other table needs at least
-    one part, and no duplicates (`drop_duplicates`). DuckDB keeps to `memory_limit_bytes` and spills below `staging`. Raises
-    `OutputError`.
+    one part, and no duplicates (`drop_duplicates`). DuckDB keeps to `memory_limit_bytes` and spills
+    below `staging`. Raises `OutputError`.
     """
     with (
         output_errors(staging),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -44,17 +45,29 @@ MAX_TIES = 64
 
 
 @dataclass(frozen=True)
+class Position:
+    """A place in the order of images: a repository's name, and a creation time in it.
+
+    `at` is None for the repository as a whole.
+    """
+
+    name: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Cut:
     """Which images of a page to keep, because another listing delivers the others.
 
-    An image stays if its repository's name is before `names_before`, it was created at or
-    after `created_from` and at or before `created_until` (None sets no bound), and its id is not
-    in `but_not`: images at the very time of a bound that the other listing has delivered.
+    An image stays if its repository's name is before `names_before` and after `names_after`, it
+    stands at or before `until` and at or after `since` (None sets no bound), and its id is not
+    in `but_not`: images at the very place of a bound that the other listing has delivered.
     """
 
     names_before: str | None = None
-    created_from: datetime | None = None
-    created_until: datetime | None = None
+    names_after: str | None = None
+    until: Position | None = None
+    since: Position | None = None
     but_not: tuple[str, ...] = ()
 
 
@@ -62,20 +75,19 @@ class Cut:
 class Order:
     """How the images of a page follow each other, as the API sent them, before any cut.
 
-    `by_name`: repository names never fall, compared as UTF-8. `rising` and `falling`: within
-    one name, creation times never fall, or never rise; both are false where a time is missing.
-    `first` and `last` are the repository names of the page's first and last image, `first_at`
-    and `last_at` their creation times. `last_ids` are the ids of the images of the last name
-    at the last time; empty if they are more than `MAX_TIES`.
+    `names_rise` and `names_fall`: repository names, compared as UTF-8, never fall, or never rise.
+    `times_rise` and `times_fall`: within one name, creation times never fall, or never rise; both
+    are false where a time is missing. `first` and `last` are the places of the page's first and
+    last image; a missing name is empty. `last_ids` are the ids of the images at the last place;
+    empty if they are more than `MAX_TIES`.
     """
 
-    by_name: bool
-    rising: bool
-    falling: bool
-    first: str
-    last: str
-    first_at: datetime | None
-    last_at: datetime | None
+    names_rise: bool
+    names_fall: bool
+    times_rise: bool
+    times_fall: bool
+    first: Position
+    last: Position
     last_ids: tuple[str, ...] = ()
 
 
@@ -115,7 +127,7 @@ def decode_images(
     names = rows.field("name").dictionary_encode()
     created = parse_times(rows.field("createdAt"))
     met = tuple(name for name in names.dictionary.to_pylist() if name is not None)
-    order = _order(rows.field("id"), rows.field("name"), created) if listed else None
+    order = _order(rows.field("id"), names, created) if listed else None
     keep = _kept(rows.field("id"), names, created, wanted, cut)
     if keep is not None:
         rows, names, created = rows.filter(keep), names.filter(keep), created.filter(keep)
@@ -132,14 +144,17 @@ def _kept(
 ) -> pa.BooleanArray | None:
     """Return which images stay, or None for all of them."""
     masks = []
-    if cut is not None and cut.names_before is not None:
-        masks.append(pc.less(names.dictionary, cut.names_before).take(names.indices))
-    if cut is not None and cut.created_from is not None:
-        masks.append(pc.greater_equal(created, pa.scalar(cut.created_from, TIME)))
-    if cut is not None and cut.created_until is not None:
-        masks.append(pc.less_equal(created, pa.scalar(cut.created_until, TIME)))
-    if cut is not None and cut.but_not:
-        masks.append(pc.invert(pc.is_in(ids, pa.array(cut.but_not, pa.string()))))
+    if cut is not None:
+        if cut.names_before is not None:
+            masks.append(_compare(names, pc.less, cut.names_before))
+        if cut.names_after is not None:
+            masks.append(_compare(names, pc.greater, cut.names_after))
+        if cut.until is not None:
+            masks.append(_beside(names, created, cut.until, pc.less, pc.less_equal))
+        if cut.since is not None:
+            masks.append(_beside(names, created, cut.since, pc.greater, pc.greater_equal))
+        if cut.but_not:
+            masks.append(pc.invert(pc.is_in(ids, pa.array(cut.but_not, pa.string()))))
     # What cannot be compared, a missing time or name, is never cut away.
     masks = [pc.fill_null(mask, True) for mask in masks]
     if wanted is not None:
@@ -148,21 +163,44 @@ def _kept(
     return reduce(pc.and_, masks) if masks else None
 
 
-def _order(ids: pa.StringArray, names: pa.StringArray, created: pa.TimestampArray) -> Order:
-    before, after = names[:-1], names[1:]
-    same = pc.equal(before, after)
-    elsewhere = pc.invert(same)
-    ties = ids.filter(pc.and_(pc.equal(names, names[-1]), pc.equal(created, created[-1])))
+_Comparison = Callable[[pa.Array, Any], pa.BooleanArray]
+
+
+def _compare(names: pa.DictionaryArray, compare: _Comparison, name: str) -> pa.BooleanArray:
+    return compare(names.dictionary, name).take(names.indices)
+
+
+def _beside(
+    names: pa.DictionaryArray,
+    created: pa.TimestampArray,
+    bound: Position,
+    beyond: _Comparison,
+    reaching: _Comparison,
+) -> pa.BooleanArray:
+    """Return which images stand beyond a bound's repository, or in it and not past its time."""
+    inside = _compare(names, pc.equal, bound.name)
+    if bound.at is not None:
+        inside = pc.and_kleene(inside, reaching(created, pa.scalar(bound.at, TIME)))
+    return pc.or_kleene(_compare(names, beyond, bound.name), inside)
+
+
+def _order(ids: pa.StringArray, names: pa.DictionaryArray, created: pa.TimestampArray) -> Order:
+    # Names are numbered as they appear: where no number comes again, their order is the page's.
+    before, after = names.indices[:-1], names.indices[1:]
+    in_turn = names.null_count == 0 and _all(pc.less_equal(before, after))
+    listed = names.dictionary.to_pylist()
+    timed = created.null_count == 0
+    elsewhere = pc.not_equal(before, after)
+    ties = ids.filter(
+        pc.and_(pc.equal(names.indices, names.indices[-1]), pc.equal(created, created[-1]))
+    )
     return Order(
-        by_name=_all(pc.less_equal(before, after)) and names.null_count == 0,
-        rising=_all(pc.or_(elsewhere, pc.less_equal(created[:-1], created[1:])))
-        and created.null_count == 0,
-        falling=_all(pc.or_(elsewhere, pc.greater_equal(created[:-1], created[1:])))
-        and created.null_count == 0,
-        first=names[0].as_py() or "",
-        last=names[-1].as_py() or "",
-        first_at=_moment(created[0]),
-        last_at=_moment(created[-1]),
+        names_rise=in_turn and listed == sorted(listed),
+        names_fall=in_turn and listed == sorted(listed, reverse=True),
+        times_rise=timed and _all(pc.or_(elsewhere, pc.less_equal(created[:-1], created[1:]))),
+        times_fall=timed and _all(pc.or_(elsewhere, pc.greater_equal(created[:-1], created[1:]))),
+        first=_position(names, created, 0),
+        last=_position(names, created, len(names) - 1),
         last_ids=tuple(one for one in ties.to_pylist() if one) if len(ties) <= MAX_TIES else (),
     )
 
@@ -171,9 +209,8 @@ def _all(truths: pa.BooleanArray) -> bool:
     return bool(pc.all(truths, skip_nulls=False, min_count=0).as_py())
 
 
-def _moment(scalar: pa.TimestampScalar) -> datetime | None:
-    moment: datetime | None = scalar.as_py()
-    return moment
+def _position(names: pa.DictionaryArray, created: pa.TimestampArray, row: int) -> Position:
+    return Position(names[row].as_py() or "", created[row].as_py())
 
 
 def _flatten(

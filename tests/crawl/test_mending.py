@@ -8,7 +8,7 @@ from exporter.api import Call
 from exporter.crawl.chain import ImagesChain, Mode
 from exporter.crawl.mending import MAX_RESTARTS, Remedy, mend
 from exporter.errors import ApiError, StatusError, UnreachableError
-from exporter.tables.images import Cut
+from exporter.tables.images import Cut, Position
 
 CALL = Call("container_registry", "/images", (("registryId", "crp1"),), "images of crp1")
 
@@ -20,25 +20,25 @@ def refused(status: int) -> StatusError:
 SILENCE = UnreachableError("no answer", call="GET /", scope="images")
 
 
-def chain_of(mode: Mode, *, pages: int = 0) -> ImagesChain:
-    chain = ImagesChain(CALL, mode, None if mode is Mode.FRONT else "crp1/app", 10, 0)
+def chain_of(repository: str | None, mode: Mode = Mode.UP, *, pages: int = 0) -> ImagesChain:
+    chain = ImagesChain(CALL, mode, repository, 10, 0)
     for number in range(pages):
         chain.chain.advance(f"token {number}", items=10)
     return chain
 
 
-def back_with_partner(cut: Cut | None) -> ImagesChain:
-    """Return a chain from the back whose partner was given this cut."""
-    front, back = chain_of(Mode.FRONT), chain_of(Mode.BACK)
-    front.partner, back.partner = back, front
+def down_with_partner(cut: Cut | None) -> ImagesChain:
+    """Return a chain downwards whose partner was given this cut."""
+    up, down = chain_of(None), chain_of(None, Mode.DOWN)
+    up.partner, down.partner = down, up
     if cut is not None:
-        front.cut(cut)
-    return back
+        up.cut(cut)
+    return down
 
 
-@pytest.mark.parametrize("mode", [Mode.FRONT, Mode.ALONE])
-def test_a_refused_order_is_asked_for_more_modestly_down_to_none(mode: Mode) -> None:
-    chain = chain_of(mode)
+@pytest.mark.parametrize("repository", [None, "crp1/app"])
+def test_a_refused_order_is_asked_for_more_modestly_down_to_none(repository: str | None) -> None:
+    chain = chain_of(repository)
     remedies, orders = (
         [],
         [dict(chain.chain.call.params).get("orderBy") if chain.chain.call else ""],
@@ -47,14 +47,13 @@ def test_a_refused_order_is_asked_for_more_modestly_down_to_none(mode: Mode) -> 
         remedies.append(remedy)
         assert chain.chain.call is not None
         orders.append(dict(chain.chain.call.params).get("orderBy"))
-    wanted = {Mode.FRONT: ["name,created_at", "name", None], Mode.ALONE: ["created_at", None]}
-    assert orders == wanted[mode]
-    assert remedy is (Remedy.DISTRUST if mode is Mode.ALONE else Remedy.FAILED)
+    assert orders == (["created_at", None] if repository else ["name,created_at", "name", None])
+    assert remedy is (Remedy.DISTRUST if repository else Remedy.FAILED)
 
 
 def test_a_page_token_that_expired_begins_a_chain_anew_a_few_times() -> None:
     remedies = []
-    chain = chain_of(Mode.FRONT)
+    chain = chain_of(None)
     for attempt in range(MAX_RESTARTS + 1):
         chain.chain.advance(f"token {attempt}", items=10)
         remedies.append(mend(chain, refused(400)))
@@ -63,35 +62,35 @@ def test_a_page_token_that_expired_begins_a_chain_anew_a_few_times() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "error", "remedy"),
+    ("repository", "error", "remedy"),
     [
-        (Mode.FRONT, refused(404), Remedy.FAILED),
-        (Mode.FRONT, refused(403), Remedy.FAILED),
-        (Mode.FRONT, SILENCE, Remedy.FAILED),
-        (Mode.ALONE, refused(404), Remedy.DONE),
-        (Mode.ALONE, refused(403), Remedy.FAILED),
-        (Mode.ALONE, SILENCE, Remedy.FAILED),
+        (None, refused(404), Remedy.FAILED),
+        (None, refused(403), Remedy.FAILED),
+        (None, SILENCE, Remedy.FAILED),
+        ("crp1/app", refused(404), Remedy.DONE),
+        ("crp1/app", refused(403), Remedy.FAILED),
+        ("crp1/app", SILENCE, Remedy.FAILED),
     ],
 )
 def test_what_cannot_be_mended_is_missing_but_for_a_repository_that_is_gone(
-    mode: Mode, error: ApiError, remedy: Remedy
+    repository: str | None, error: ApiError, remedy: Remedy
 ) -> None:
-    assert mend(chain_of(mode, pages=1), error) is remedy
+    assert mend(chain_of(repository, pages=1), error) is remedy
 
 
 @pytest.mark.parametrize("error", [refused(400), refused(403), SILENCE])
 @pytest.mark.parametrize(
     ("cut", "remedy"),
     [
-        (None, Remedy.DONE),
-        # The front ended at the claims behind the repository, and has all that is before them.
-        (Cut(names_before="crp1/b"), Remedy.DONE),
+        (None, Remedy.WITHOUT),
+        # The chain upwards ended at what is claimed, and has all that is before it.
+        (Cut(names_before="crp1/b"), Remedy.WITHOUT),
         (Cut(but_not=("i1",)), Remedy.FAILED),
-        (Cut(names_before="crp1/b", created_until=None, but_not=()), Remedy.DONE),
+        (Cut(until=Position("crp1/b")), Remedy.FAILED),
     ],
-    ids=["nothing", "what is claimed", "an image", "claims alone"],
+    ids=["nothing", "what is claimed", "an image", "what is behind a place"],
 )
-def test_a_chain_from_the_back_is_missing_only_where_its_partner_left_something_to_it(
+def test_a_chain_downwards_is_missing_only_where_its_partner_left_something_to_it(
     cut: Cut | None, remedy: Remedy, error: ApiError
 ) -> None:
-    assert mend(back_with_partner(cut), error) is remedy
+    assert mend(down_with_partner(cut), error) is remedy

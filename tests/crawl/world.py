@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from exporter import crawl as room
 from exporter.api import Client
-from exporter.crawl import chains, tail
+from exporter.crawl import block, chain, chains
 from exporter.emulator import STATIC_TOKEN, CallLog, Emulator, Estate, LoggedCall, Shape
 from exporter.settings import Credentials, Endpoints, Limits, Settings
 from exporter.snapshot import Stage
@@ -169,9 +169,10 @@ def _named(call: LoggedCall) -> bool:
 
 def split_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let listings of a few pages be split, so that worlds can be small."""
-    monkeypatch.setattr(tail, "MIN_IMAGES_LEFT", 0.0)
-    monkeypatch.setattr(tail, "MIN_PAGES_LEFT", 2.0)
-    monkeypatch.setattr(chains, "MIN_IMAGES_BEFORE_BACK", 0)
+    monkeypatch.setattr(block, "MIN_SECONDS_LEFT", 0.0)
+    monkeypatch.setattr(block, "MIN_PAGES_LEFT", 2.0)
+    monkeypatch.setattr(chains, "MIN_SECONDS_BEFORE_DOWN", 0.0)
+    monkeypatch.setattr(chain, "PROOF", 1)
 
 
 def serve(estate: Estate, *args: Any) -> Emulator:

@@ -116,17 +116,19 @@ def test_free_slots_take_a_part_of_what_is_giant(
 ) -> None:
     cloud = serve_cloud(SHAPES[name], Behaviour(latency=0.03))
     exporter_for(cloud).export(SLOTS)
-    assert asked_by_repository(cloud)
+    assert asked_downwards(cloud)
+    assert bool(asked_by_repository(cloud)) is (name == "a giant registry")
 
 
 def test_a_registry_that_is_long_enough_is_split_without_being_told(
     serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
 ) -> None:
-    shape = Shape(repositories=16, images=7000, layers=1, empty_share=0.0, repository_skew=0.0)
-    cloud = serve_cloud(shape, Behaviour(latency=0.03))
-    snapshot = exporter_for(cloud).export({"limits": {"page_size": 250, "concurrency": 12}})
+    shape = Shape(repositories=16, images=1600, layers=1, empty_share=0.0, repository_skew=0.0)
+    cloud = serve_cloud(shape, Behaviour(latency=0.1))
+    snapshot = exporter_for(cloud).export({"limits": {"page_size": 50, "concurrency": 12}})
     check_against(snapshot, world_of(cloud.estate))
     assert asked_by_repository(cloud)
+    assert asked_downwards(cloud)
 
 
 def test_small_registries_cost_one_call_for_their_images_at_most(
@@ -142,3 +144,8 @@ def asked_by_repository(cloud: Cloud) -> list[str]:
     """Return the repositories whose images were asked for alone."""
     names = (call.query.get("repositoryName") for call in cloud.calls.of("images"))
     return [name for name in names if name]
+
+
+def asked_downwards(cloud: Cloud) -> bool:
+    """Say whether images were asked for from the end of a listing."""
+    return any(" desc" in call.query.get("orderBy", "") for call in cloud.calls.of("images"))

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from exporter.tables.images import MAX_TIES, Cut, Order, decode_images
+from exporter.tables.images import MAX_TIES, Cut, Order, Position, decode_images
 from tests.tables.pages import page_body
 from tests.tables.plain import CLOUD, FOLDER, Json, moment, plain_rows, rows_of, tables_of
 
@@ -44,24 +44,36 @@ def pages(draw: st.DrawFn, *, whole: bool = False) -> list[Json]:
     ]
 
 
+POSITIONS = st.builds(Position, st.sampled_from(NAMES), st.none() | MOMENTS)
 CUTS = st.builds(
     Cut,
     names_before=st.none() | st.sampled_from(NAMES),
-    created_from=st.none() | MOMENTS,
-    created_until=st.none() | MOMENTS,
+    names_after=st.none() | st.sampled_from(NAMES),
+    until=st.none() | POSITIONS,
+    since=st.none() | POSITIONS,
     but_not=st.lists(st.sampled_from(["i0", "i1", "i5"]), max_size=2, unique=True).map(tuple),
 )
+
+
+def is_past(name: str, at: datetime | None, bound: Position) -> bool:
+    """Say whether one place is behind another, as far as both have a time."""
+    if name != bound.name:
+        return name > bound.name
+    return at is not None and bound.at is not None and at > bound.at
 
 
 def stays(image: Json, cut: Cut) -> bool:
     """Say whether a cut keeps an image; what it has no name or time for is never cut away."""
     name, at = image.get("name"), moment(image.get("createdAt"))
-    if cut.names_before is not None and name is not None and name >= cut.names_before:
-        return False
-    if cut.created_from is not None and at is not None and at < cut.created_from:
-        return False
-    if cut.created_until is not None and at is not None and at > cut.created_until:
-        return False
+    if name is not None:
+        if cut.names_before is not None and name >= cut.names_before:
+            return False
+        if cut.names_after is not None and name <= cut.names_after:
+            return False
+        if cut.until is not None and is_past(name, at, cut.until):
+            return False
+        if cut.since is not None and is_past(cut.since.name, cut.since.at, Position(name, at)):
+            return False
     return image["id"] not in cut.but_not
 
 
@@ -102,7 +114,7 @@ def order_of(images: list[Json]) -> Order | None:
         return None
     names = [one.get("name") for one in images]
     times = [moment(one.get("createdAt")) for one in images]
-    by_name = all(names) and names == sorted(names, key=lambda name: (name or "").encode())
+    rising = sorted(names, key=lambda name: (name or "").encode())
     whole = None not in times
     pairs: list[tuple[datetime, datetime]] = [
         (before, after)
@@ -117,22 +129,24 @@ def order_of(images: list[Json]) -> Order | None:
         if (name, at) == (names[-1], times[-1]) and name is not None and at is not None
     ]
     return Order(
-        by_name=by_name,
-        rising=whole and all(before <= after for before, after in pairs),
-        falling=whole and all(before >= after for before, after in pairs),
-        first=names[0] or "",
-        last=names[-1] or "",
-        first_at=times[0],
-        last_at=times[-1],
+        names_rise=all(names) and names == rising,
+        names_fall=all(names) and names == rising[::-1],
+        times_rise=whole and all(before <= after for before, after in pairs),
+        times_fall=whole and all(before >= after for before, after in pairs),
+        first=Position(names[0] or "", times[0]),
+        last=Position(names[-1] or "", times[-1]),
         last_ids=tuple(ties),
     )
 
 
 @settings(max_examples=150, deadline=None, phases=PHASES)
-@given(pages(whole=True), st.booleans())
-def test_the_order_is_what_plain_python_makes_of_it(images: list[Json], in_order: bool) -> None:
-    if in_order:
-        images.sort(key=lambda one: (one["name"].encode(), moment(one["createdAt"])))
+@given(pages(whole=True), st.sampled_from(["rising", "falling", "none"]))
+def test_the_order_is_what_plain_python_makes_of_it(images: list[Json], order: str) -> None:
+    if order != "none":
+        images.sort(
+            key=lambda one: (one["name"].encode(), moment(one["createdAt"])),
+            reverse=order == "falling",
+        )
     page = decode_images(page_body(images), cloud_id=None, folder_id=None)
     assert page.order == order_of(images)
 
@@ -143,10 +157,10 @@ def test_nothing_is_promised_where_a_name_or_a_time_is_missing(images: list[Json
     order = decode_images(page_body(images), cloud_id=None, folder_id=None).order
     if not all("createdAt" in one for one in images):
         assert order is not None
-        assert (order.rising, order.falling) == (False, False)
+        assert (order.times_rise, order.times_fall) == (False, False)
     if not all("name" in one for one in images):
         assert order is not None
-        assert order.by_name is False
+        assert (order.names_rise, order.names_fall) == (False, False)
 
 
 def test_more_ties_than_are_told_apart_are_not_named() -> None:

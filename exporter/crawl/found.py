@@ -1,0 +1,85 @@
+"""What a run has found above the repositories: clouds, folders and registries, in memory.
+
+They are what is asked about next, and few; repositories and images go to the parts page by page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from exporter.crawl.ledger import Ledger, Listing
+from exporter.crawl.scope import Wanted
+from exporter.tables.resources import Resource, rows_to_arrow
+from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES
+
+LEVELS: tuple[Listing, ...] = ("clouds", "folders", "registries")
+
+_BELOW: Mapping[Listing, tuple[Listing, ...]] = {
+    "clouds": ("folders",),
+    "folders": ("registries",),
+    "registries": ("repositories", "images"),
+}
+
+
+class Found:
+    """The rows of clouds, folders and registries in scope, by id."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._named: Mapping[Listing, frozenset[str]] = {
+            "clouds": wanted.clouds,
+            "folders": wanted.folders,
+            "registries": wanted.registries,
+        }
+        self._rows: dict[Listing, dict[str, Mapping[str, Any]]] = {level: {} for level in LEVELS}
+
+    def note(self, listing: Listing, resource: Resource) -> bool:
+        """Remember a resource's row; False if it was met before, on another parent's page."""
+        rows = self._rows[listing]
+        if resource.id in rows:
+            return False
+        rows[resource.id] = resource.row
+        return True
+
+    def missing(self, listing: Listing) -> list[str]:
+        """Return the ids that the user named on a level and that were not met there."""
+        return sorted(self._named[listing] - self._rows[listing].keys())
+
+    def is_a_look_up(self, listing: Listing) -> bool:
+        """Say whether a listing is made only to find what the user named on it or below it."""
+        return any(self._named[level] for level in LEVELS[LEVELS.index(listing) :])
+
+    def registry_ids(self) -> list[str]:
+        """Return the registries in scope: those met, then those only named."""
+        return [*self._rows["registries"], *self.missing("registries")]
+
+    def tables(self, ledger: Ledger) -> dict[str, pa.Table]:
+        """Return the rows of `clouds`, `folders` and `registries` that are in scope."""
+        clouds = self._rows["clouds"] | self._met_directly(ledger, "clouds", "cloud_id")
+        folders = self._rows["folders"] | self._met_directly(ledger, "folders", "folder_id")
+        registries = self._rows["registries"] | self._met_directly(
+            ledger, "registries", "registry_id"
+        )
+        if self._named["registries"]:
+            held = {row.get("folder_id") for row in registries.values()}
+            folders = {key: row for key, row in folders.items() if key in held}
+        if self._named["registries"] or self._named["folders"]:
+            held = {row.get("cloud_id") for row in folders.values()}
+            clouds = {key: row for key, row in clouds.items() if key in held}
+        return {
+            table.name: rows_to_arrow(list(rows.values()), table)
+            for table, rows in ((CLOUDS, clouds), (FOLDERS, folders), (REGISTRIES, registries))
+        }
+
+    def _met_directly(
+        self, ledger: Ledger, listing: Listing, key: str
+    ) -> dict[str, Mapping[str, Any]]:
+        """Return rows, with nothing but an id, of what was named, not met, and yet answered."""
+        rows: dict[str, Mapping[str, Any]] = {}
+        for missing in self.missing(listing):
+            entries = [ledger.entry(child, missing) for child in _BELOW[listing]]
+            if any(entry is not None and entry.pages for entry in entries):
+                rows[missing] = {key: missing}
+        return rows

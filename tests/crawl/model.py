@@ -1,0 +1,259 @@
+"""A registry in memory, walked by the real walk, scheduler, fetcher and decoder, without HTTP.
+
+The server answers in whatever order its calls are let through, the keeper is a log of which any
+beginning may be all that survives. So a property can be held against many worlds in a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, cast
+
+import orjson
+import pyarrow as pa
+
+from exporter.api import Answer, Call, Client
+from exporter.api.types import PageT
+from exporter.crawl.context import Context
+from exporter.crawl.fetch import Fetcher
+from exporter.crawl.ledger import Entry
+from exporter.crawl.progress import Progress
+from exporter.crawl.scheduler import Job, Scheduler
+from exporter.crawl.scope import Wanted
+from exporter.crawl.walk import Walk
+from exporter.errors import StatusError
+from exporter.settings import Repositories, Scope
+from exporter.tables.resources import Parents
+
+REGISTRY = "crp1"
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+
+Ordering = Literal["honoured", "ignored", "foreign"]
+Descending = Literal["honoured", "ignored", "unsorted", "refused"]
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image: its repository's path, and the second it was created in."""
+
+    id: str
+    path: str
+    second: int
+
+    @property
+    def name(self) -> str:
+        return f"{REGISTRY}/{self.path}"
+
+    def to_json(self) -> dict[str, str]:
+        at = BEGINNING + timedelta(seconds=self.second)
+        return {"id": self.id, "name": self.name, "createdAt": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
+
+
+@dataclass(frozen=True)
+class World:
+    """The images of a registry, the repositories that its list names, and how its server sorts."""
+
+    images: tuple[Image, ...]
+    listed: frozenset[str]
+    page_size: int = 4
+    slots: int = 4
+    order_by: Ordering = "honoured"
+    descending: Descending = "honoured"
+    include: tuple[str, ...] = ("*",)
+    seed: int = 0
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(Scope(repositories=Repositories(include=list(self.include))))
+
+    def listing(self, params: Mapping[str, str]) -> list[Image]:
+        """Return what a call lists, in the server's order."""
+        images = [
+            image for image in self.images if params.get("repositoryName") in (None, image.name)
+        ]
+        # Ties stand in an order of their own in each listing.
+        shuffled = random.Random(f"{self.seed}{sorted(params.items())}")
+        shuffled.shuffle(images)
+        keys = [key.split() for key in params.get("orderBy", "").split(",") if key]
+        downwards = any(key[1:] == ["desc"] for key in keys)
+        if self.order_by == "ignored" or (downwards and self.descending == "unsorted"):
+            return images
+        reverse = downwards and self.descending == "honoured"
+        for key, *_ in reversed(keys):
+            images.sort(key=self._key(key), reverse=reverse)
+        return images
+
+    def _key(self, key: str) -> Callable[[Image], Any]:
+        if key == "created_at":
+            return lambda image: image.second
+        if self.order_by == "foreign":
+            # As a language's collation has it: punctuation counts last.
+            return lambda image: ("".join(filter(str.isalnum, image.path)), image.path)
+        return lambda image: image.path
+
+
+class Server:
+    """Answers list calls as `Client.get` does, each after some turns of the event loop."""
+
+    def __init__(self, world: World, chance: random.Random) -> None:
+        self.calls: Counter[str] = Counter()
+        self._world = world
+        self._chance = chance
+
+    def spare(self, _: str) -> bool:
+        return True
+
+    async def get(self, call: Call, decode: Callable[[bytes], Awaitable[PageT]]) -> Answer[PageT]:
+        for _ in range(self._chance.randrange(8)):
+            await asyncio.sleep(0)
+        params = dict(call.params)
+        self.calls["images"] += 1
+        if "desc" in params.get("orderBy", "") and self._world.descending == "refused":
+            raise StatusError("no", call="GET", scope=call.scope, http_status=400)
+        start = int(params.pop("pageToken", "0"))
+        size = int(params.pop("pageSize"))
+        listing = self._world.listing(params)
+        page: dict[str, Any] = {}
+        if images := [image.to_json() for image in listing[start : start + size]]:
+            page["images"] = images
+        if start + size < len(listing):
+            page["nextPageToken"] = str(start + size)
+        body = orjson.dumps(page)
+        return Answer(await decode(body), body, 1, None, len(body))
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page that was kept; `sealed` if its rows are in a finished part."""
+
+    key: str
+    summary: bytes
+    body: bytes | None
+    ids: tuple[str, ...]
+    sealed: bool = False
+
+
+Entered = Page | tuple[str, str, str]
+"""What stands in the log: a page, or a claim (registry, repository, mode)."""
+
+
+@dataclass
+class Memory:
+    """A keeper: a log of pages and claims in the order they were handed over."""
+
+    before: Sequence[Entered] = ()
+    cancel_after: int | None = None
+    log: list[Entered] = field(default_factory=list)
+    run: asyncio.Task[None] | None = None
+
+    def recall(self, key: str) -> Page | None:
+        pages = [one for one in self.before if isinstance(one, Page) and one.key == key]
+        return pages[-1] if pages else None
+
+    async def keep(
+        self,
+        key: str,
+        summary: bytes,
+        body: bytes,
+        tables: Mapping[str, pa.Table],
+        *,
+        inline: bool = False,
+    ) -> None:
+        ids = tuple(tables["images"]["image_id"].to_pylist())
+        self.log.append(Page(key, summary, body, ids))
+        if self.run is not None and len(self.log) == self.cancel_after:
+            self.run.cancel()
+        await asyncio.sleep(0)
+
+    def claim(self, registry_id: str, repository_name: str, mode: str) -> None:
+        self.log.append((registry_id, repository_name, mode))
+
+    def claims(self) -> dict[str, list[tuple[str, str]]]:
+        claimed = {one[1:] for one in self.before if isinstance(one, tuple)}
+        return {REGISTRY: sorted(claimed)} if claimed else {}
+
+    def staged(self) -> Counter[str]:
+        """Return how often each image would be in finished parts if the run ended well now."""
+        pages = [one for one in self.before if isinstance(one, Page) and one.sealed]
+        pages += [one for one in self.log if isinstance(one, Page)]
+        return Counter(id_ for page in pages for id_ in page.ids)
+
+    def survives(self, chance: random.Random, lost: int) -> list[Entered]:
+        """Return what is left without the last so many entries; some pages were sealed before."""
+        whole = [*self.before, *self.log]
+        left = whole[: len(whole) - lost] if len(self.log) >= lost else list(self.before)
+        latest = {one.key: number for number, one in enumerate(left) if isinstance(one, Page)}
+        sealed = chance.randrange(len(left) + 1)
+        return [
+            one
+            if not isinstance(one, Page)
+            else Page(one.key, one.summary, None, one.ids, sealed=True)
+            if one.sealed or number < sealed
+            else one
+            for number, one in enumerate(left)
+            if not isinstance(one, Page) or latest[one.key] == number
+        ]
+
+
+class Listed:
+    """The job that lists the registry's repositories."""
+
+    rank = 1
+    weight = 2.0
+
+    def __init__(self, walk: Walk, names: Sequence[str], chance: random.Random) -> None:
+        self._walk, self._names = walk, names
+        self._turns = chance.randrange(20)
+
+    async def step(self) -> bool:
+        for _ in range(self._turns):
+            await asyncio.sleep(0)
+        self._walk.repositories_listed(self._names, whole=True)
+        return False
+
+
+@dataclass(frozen=True)
+class Walked:
+    """What came of a walk; `entry` has no status if it was cancelled."""
+
+    entry: Entry
+    memory: Memory
+    calls: int
+
+
+async def walk(world: World, memory: Memory, chance: random.Random) -> Walked:
+    """Walk the registry to its end, or until the memory cancels it."""
+    server = Server(world, chance)
+    entry = Entry("images", REGISTRY, known=True)
+    with ThreadPoolExecutor(1) as decoders:
+        fetcher = Fetcher(cast("Client", server), memory, Progress(), decoders)
+        walks: list[Walk] = []
+
+        def steal() -> Job | None:
+            return walks[0].steal() if chance.random() < 0.8 else None
+
+        scheduler = Scheduler(world.slots, steal)
+        names = [f"{REGISTRY}/{path}" for path in world.listed]
+        context = Context(
+            fetcher=fetcher,
+            keeper=memory,
+            wanted=world.wanted,
+            page_size=world.page_size,
+            split=True,
+            queue=scheduler.add,
+            refresh=lambda one: one.repositories_refreshed(names),
+        )
+        walks.append(Walk(REGISTRY, Parents(), entry, context))
+        scheduler.add(Listed(walks[0], names, chance))
+        walks[0].start()
+        memory.run = asyncio.create_task(scheduler.run())
+        await asyncio.gather(memory.run, return_exceptions=True)
+        if not memory.run.cancelled():
+            memory.run.result()
+    return Walked(entry, memory, server.calls["images"])

@@ -1,0 +1,169 @@
+"""Whatever a registry holds, and in whatever order its answers come: every image, and once."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from exporter.crawl import block, chain, chains
+from exporter.tables.images import MAX_TIES
+from tests.crawl.model import Image, Memory, Walked, World, walk
+
+# Shrinking takes long, and the first failure says enough.
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
+PATHS = ("a", "a-1", "a.1", "a/1", "a1", "b", "b/c", "c", "d", "e", "f", "z")
+
+
+@pytest.fixture(autouse=True)
+def _small_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(block, "MIN_SECONDS_LEFT", 0.0)
+    monkeypatch.setattr(block, "MIN_PAGES_LEFT", 1.0)
+    monkeypatch.setattr(chains, "MIN_PAGES_BEFORE_DOWN", 1.0)
+    monkeypatch.setattr(chains, "MIN_SECONDS_BEFORE_DOWN", 0.0)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """Draw a registry: few repositories or many, of any sizes, with times that tie or do not."""
+    paths = draw(st.lists(st.sampled_from(PATHS), min_size=1, max_size=len(PATHS), unique=True))
+    most = draw(st.sampled_from([3, 10, 40]))
+    seconds = draw(st.sampled_from([3, 1000]))
+    images: list[Image] = []
+    for path in paths:
+        count = draw(st.integers(0, most))
+        times = draw(
+            st.lists(st.integers(0, seconds), min_size=count, max_size=count, unique=seconds > 100)
+        )
+        images += [Image(f"{path} {place}", path, at) for place, at in enumerate(times)]
+    return World(
+        images=tuple(images),
+        listed=frozenset(paths),
+        page_size=draw(st.integers(1, 9)),
+        slots=draw(st.integers(1, 8)),
+        seed=draw(st.integers(0, 99)),
+    )
+
+
+def run(world: World, memory: Memory | None = None, seed: int = 0) -> Walked:
+    return asyncio.run(walk(world, memory or Memory(), random.Random(seed)))
+
+
+def ids(world: World) -> set[str]:
+    return {image.id for image in world.images}
+
+
+def once(world: World) -> Counter[str]:
+    return Counter(ids(world))
+
+
+COMMON = settings(
+    max_examples=120,
+    deadline=None,
+    phases=PHASES,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+
+
+@COMMON
+@given(worlds(), st.integers(0, 999))
+def test_every_image_is_kept_once_whoever_is_faster(world: World, seed: int) -> None:
+    # An order is honoured here, so it need not be proven first.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chain, "PROOF", 1)
+        done = run(world, seed=seed)
+    assert done.entry.status == "complete"
+    assert done.memory.staged() == once(world)
+
+
+@COMMON
+@given(
+    worlds(),
+    st.sampled_from(
+        [
+            {"descending": "ignored"},
+            {"descending": "unsorted"},
+            {"descending": "refused"},
+            {"order_by": "ignored"},
+            {"order_by": "foreign"},
+        ]
+    ),
+    st.integers(0, 999),
+)
+def test_a_server_that_does_not_sort_as_asked_loses_nothing(
+    world: World, server: dict[str, Any], seed: int
+) -> None:
+    done = run(replace(world, **server), seed=seed)
+    assert done.entry.status == "complete"
+    assert done.memory.staged().keys() == ids(world)
+
+
+@COMMON
+@given(worlds(), st.data(), st.integers(0, 999))
+def test_what_lies_between_two_chains_needs_no_list_of_repositories(
+    world: World, data: st.DataObject, seed: int
+) -> None:
+    listed = data.draw(st.sets(st.sampled_from(sorted(world.listed))))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chain, "PROOF", 1)
+        patch.setattr(block, "MIN_PAGES_LEFT", 1e9)
+        done = run(replace(world, listed=frozenset(listed)), seed=seed)
+    assert done.entry.status == "complete"
+    assert done.memory.staged() == once(world)
+
+
+@COMMON
+@given(worlds(), st.data(), st.integers(0, 999))
+def test_repositories_named_one_by_one_are_listed_whole(
+    world: World, data: st.DataObject, seed: int
+) -> None:
+    include = data.draw(st.sets(st.sampled_from(sorted(world.listed)), min_size=1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chain, "PROOF", 1)
+        done = run(replace(world, include=tuple(include)), seed=seed)
+    assert done.memory.staged() == Counter(
+        image.id for image in world.images if image.path in include
+    )
+
+
+@COMMON
+@given(
+    worlds(),
+    st.lists(st.tuples(st.integers(1, 25), st.integers(0, 3)), min_size=1, max_size=3),
+    st.booleans(),
+    st.integers(0, 999),
+)
+def test_taken_up_again_nothing_is_lost_whatever_the_end_has_left(
+    world: World, stops: list[tuple[int, int]], exact: bool, seed: int
+) -> None:
+    if exact:
+        world = replace(world, include=tuple(sorted(world.listed)))
+    chance = random.Random(seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chain, "PROOF", 1)
+        memory = Memory()
+        for steps, lost in stops:
+            memory.cancel_after = steps
+            done = asyncio.run(walk(world, memory, chance))
+            if done.entry.status is not None:
+                break
+            memory = Memory(before=memory.survives(chance, lost))
+        else:
+            done = asyncio.run(walk(world, memory, chance))
+    assert done.entry.status == "complete"
+    staged = done.memory.staged()
+    assert staged.keys() == ids(world)
+
+
+@pytest.mark.parametrize("page_size", [2 * MAX_TIES, 7])
+def test_more_ties_than_can_be_told_apart_may_come_twice_but_are_not_lost(page_size: int) -> None:
+    images = tuple(Image(f"image {number}", "a", 7) for number in range(3 * MAX_TIES))
+    world = World(images, frozenset({"a"}), page_size=page_size)
+    for seed in range(10):
+        assert run(world, seed=seed).memory.staged().keys() == ids(world)
