@@ -86,15 +86,15 @@ class Block:
     def pages_left(self, chain: ImagesChain) -> float:
         """Return how many pages an upwards chain of the registry may have left.
 
-        Its pace over the listed names is taken to go on, and a repository that has gone on for
-        some pages is taken to go on for as many.
+        Its pace over the listed names is taken to go on, and a repository that has filled some
+        pages is taken to fill as many more, and one.
         """
         if chain.last is None:
             return 0.0
         passed = bisect_right(self._names, chain.last.name)
         ahead = (self._start if self else len(self._names)) - passed
         by_pace = chain.pages * max(ahead, 0) / passed if passed else 0.0
-        return max(by_pace, chain.in_last_name)
+        return max(by_pace, chain.in_last_name + 1.0 if chain.in_last_name else 0.0)
 
     def next(self, up: ImagesChain, down: ImagesChain | None) -> str | None:
         """Return the repository to claim next, if a free slot is better used for it.

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-PAGE_BYTES_IN_FLIGHT = 48 * 1024 * 1024
-"""Bodies that may be under way, decoded or waiting to be written at once, by their usual size.
+PAGE_BYTES_IN_FLIGHT = 96 * 1024 * 1024
+"""Bodies that may be under way, decoded or waiting to be written at once.
 
 Where calls are slow, that is more pages than there are slots; where the processor is what limits,
 more of them under way would only wait in memory.
 """
-_FADE = 0.98
+_LEARNING = 0.1
 
 
 class Budget:
-    """A bound on the bytes of pages in flight; a single page passes whatever its size."""
+    """A bound on the bytes of pages in flight; a single page passes whatever its size.
+
+    Until its body has come, a page is taken to be as large as pages are on average.
+    """
 
     def __init__(self, limit_bytes: int = PAGE_BYTES_IN_FLIGHT) -> None:
         self._limit = limit_bytes
@@ -25,21 +28,29 @@ class Budget:
         self._freed = asyncio.Condition()
 
     @asynccontextmanager
-    async def page(self) -> AsyncIterator[None]:
-        """Hold the bytes of a page of usual size, from before its call until it is handed over."""
+    async def page(self) -> AsyncIterator[Callable[[int], None]]:
+        """Hold the bytes of a page, from before its call until it is handed over.
+
+        Gives a function that is to be told the size of the body once that has come.
+        """
         async with self._freed:
-            await self._freed.wait_for(
-                lambda: not self._held or self._held + self._usual <= self._limit
-            )
+            await self._freed.wait_for(self._has_room)
             held = self._usual
             self._held += held
+            self._freed.notify()  # There may be room for one more.
+
+        def weigh(body_bytes: int) -> None:
+            nonlocal held
+            self._held += body_bytes - held
+            held = body_bytes
+            self._usual += (body_bytes - self._usual) * _LEARNING
+
         try:
-            yield
+            yield weigh
         finally:
             self._held -= held
             async with self._freed:
-                self._freed.notify_all()
+                self._freed.notify()
 
-    def learn(self, body_bytes: int) -> None:
-        """Take the size of a page that has come: the usual size is that of the largest of late."""
-        self._usual = max(float(body_bytes), self._usual * _FADE)
+    def _has_room(self) -> bool:
+        return not self._held or self._held + self._usual <= self._limit

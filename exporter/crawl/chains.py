@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 PATH = "/container-registry/v1/images"
 MIN_PAGES_BEFORE_DOWN = 2.0
-MIN_SECONDS_BEFORE_DOWN = 1.0
+MIN_SECONDS_BEFORE_DOWN = 0.3
 """What a chain must be expected to have left before another comes to meet it: that may cost a call
 more, and saves every second round trip."""
 WHOLE = ""
@@ -105,7 +105,7 @@ class Chains:
     def pages_left(self, chain: ImagesChain) -> float:
         """Return how many pages a chain upwards may have left."""
         # What has gone on for long tends to go on.
-        return float(chain.pages) if chain.repository else self.block.pages_left(chain)
+        return chain.pages + 1.0 if chain.repository else self.block.pages_left(chain)
 
     def _can_be_met(self, chain: ImagesChain) -> bool:
         if chain.mode is Mode.DOWN or chain.partner is not None or chain.done:
@@ -128,16 +128,15 @@ class Chains:
         """
         if not self._context.split:
             return None
-        if self.up is not None and self._can_be_met(self.up):
-            return self._job(self._meet(self.up, queue=False))
-        name = self._next_claim() if listed else None
-        if name is not None:
-            self._claim(name)
-            return self._job(self.begin(Mode.UP, name, queue=False))
-        for chain in sorted(self.open, key=lambda one: -one.pages):
+        # What is known to be long goes first: it sets how long all of it takes.
+        for chain in sorted(self.open, key=lambda one: (one is not self.up, -one.pages)):
             if self._can_be_met(chain):
                 return self._job(self._meet(chain, queue=False))
-        return None
+        name = self._next_claim() if listed else None
+        if name is None:
+            return None
+        self._claim(name)
+        return self._job(self.begin(Mode.UP, name, queue=False))
 
     def _next_claim(self) -> str | None:
         ends = [chain for chain in (self.up, self.down) if chain is not None]

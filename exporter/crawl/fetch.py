@@ -189,9 +189,9 @@ class Fetcher:
             self._count_rows(summary)
             return summary
 
-        async with self._budget.page():
+        async with self._budget.page() as weigh:
             answer: Answer[ImagesPage] = await self._client.get(call, decode)
-            self._budget.learn(len(answer.body))
+            weigh(len(answer.body))
             page = answer.page
             cut = None
             try:

@@ -47,11 +47,6 @@ class Wanted:
         path = name.partition("/")[2]
         return self._include(path) and not self._exclude(path)
 
-    @property
-    def narrowed_below_clouds(self) -> bool:
-        """Whether folders or registries are named, so that clouds are only asked for parents."""
-        return bool(self.folders or self.registries)
-
 
 def _matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     expressions = [re.compile(translate(pattern)) for pattern in patterns]

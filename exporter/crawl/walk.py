@@ -69,7 +69,7 @@ class Walk:
         self._met: set[str] = set()  # Repositories on the pages of the registry's own chains.
         self._passed_over_asked = False
         self._failure: ApiError | None = None
-        self._refreshed = False
+        self._refreshed: bool | None = None  # Whether what the list names by now is known.
         self._claimed_before = context.keeper.claims().get(registry_id, [])
 
     def start(self) -> None:
@@ -95,6 +95,7 @@ class Walk:
 
     def repositories_refreshed(self, names: Iterable[str]) -> None:
         """List what has come into the block since the repositories were first listed."""
+        self._refreshed = True
         self._chains.begin_alone(self._newcomers(names), self._claimed_before)
         self._settle()
 
@@ -274,10 +275,19 @@ class Walk:
         """Whether repositories were claimed, and that was relied on to the end."""
         return self._chains.trusted and bool(self._chains.block)
 
+    def _refresh(self) -> None:
+        """Have the repositories listed again, once nothing more will be claimed."""
+        own = {self._chains.up, self._chains.down} & self._chains.open
+        if self._split and self._refreshed is None and not own and self._failure is None:
+            self._refreshed = False
+            self._context.refresh(self)
+
     def _settle(self) -> None:
         """End the registry's listing once no chain of it is open and nothing is awaited."""
-        waits = self._listed is None and (
-            self._chains.up is None or not self._context.wanted.all_repositories
+        self._refresh()
+        waits = self._refreshed is False or (
+            self._listed is None
+            and (self._chains.up is None or not self._context.wanted.all_repositories)
         )
         if self._chains.open or waits or self._entry.status is not None:
             return
@@ -285,9 +295,6 @@ class Walk:
             self._entry.fail(self._failure)
         elif passed_over := self._passed_over():
             self._chains.begin_alone(passed_over, self._claimed_before)
-        elif self._split and not self._refreshed:
-            self._refreshed = True
-            self._context.refresh(self)
         elif self._left_out:
             self._entry.skip(
                 f"{len(self._left_out)} repositories are left out by scope.repositories"
