@@ -39,8 +39,9 @@ _log = structlog.get_logger(__name__)
 
 @dataclass
 class _Tally:
-    """What one `get` has sent so far, over all its attempts."""
+    """What one `get` has sent so far, over all its attempts, and how much waits for it."""
 
+    weight: float
     calls: int = 0
     wire_bytes: int = 0
 
@@ -121,8 +122,17 @@ class Client:
         limiter = self._by_service.get(service)
         return limiter is not None and limiter.spare
 
-    async def get(self, call: Call, decode: Callable[[bytes], Awaitable[PageT]]) -> Answer[PageT]:
+    def paced(self, service: Service) -> bool:
+        """Say whether calls to a service are held to a rate, so that each of them counts."""
+        limiter = self._by_service.get(service)
+        return limiter is not None and limiter.statistics().rate is not None
+
+    async def get(
+        self, call: Call, decode: Callable[[bytes], Awaitable[PageT]], *, weight: float = 0.0
+    ) -> Answer[PageT]:
         """Return a call's answer, with the page that `decode` makes of its unpacked body.
+
+        Where calls have to wait for the host, the one with the largest `weight` goes first.
 
         A passing fault is tried again, `limits.attempts` times in all: 429, 500, 502, 503, 504,
         no whole answer in time, a body that is no JSON object, and a `PageError` of `decode`.
@@ -133,7 +143,7 @@ class Client:
         and `CredentialsError` where the cloud does not take the token at all.
         """
         target = await self._locate(call)
-        tally = _Tally()
+        tally = _Tally(weight)
         attempts = retrying(self._limits.attempts, self._sleep, what=call.scope)
         try:
             return await attempts(self._attempt, target, decode, tally)
@@ -185,7 +195,7 @@ class Client:
 
     async def _send(self, target: _Target, token: SecretStr, tally: _Tally) -> Reply:
         """Send one request in a slot of its host; raises `FaultError` where no answer came."""
-        async with target.limiter.slot() as slot:
+        async with target.limiter.slot(tally.weight) as slot:
             retry = tally.calls > 0
             tally.calls += 1
             self._count(calls=1, retries=int(retry))

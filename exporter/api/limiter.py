@@ -4,8 +4,9 @@ What always holds:
 
 1. Never more than `concurrency` calls are in flight, nor more than the level of the moment,
    except for calls that were already under way when the level fell.
-2. Whoever asked first starts first. A caller that is cancelled, waiting or under way, leaves
-   nothing behind: its place or its slot goes to the next one at once.
+2. Of those that wait, the one with the largest weight starts first, and among equals who asked
+   first. A caller that is cancelled, waiting or under way, leaves nothing behind: its place or its
+   slot goes to the next one at once.
 3. Nothing starts while the host is held (`Retry-After`), nor faster than the pace (`pace.py`).
 4. The level grows only by answers to calls that needed it: one more slot per good answer at the
    beginning (doubling each round trip), later one more per round trip.
@@ -25,10 +26,11 @@ timeout says *too much at once* and takes slots.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from bisect import insort
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 
 import structlog
 
@@ -101,7 +103,8 @@ class Limiter:
         """Below this level growth doubles, from it on it is one slot per round trip."""
         self._pace = Pace(requests_per_second)
         self._in_use = 0
-        self._waiters: deque[asyncio.Future[Slot]] = deque()
+        self._waiters: list[tuple[float, int, asyncio.Future[Slot]]] = []
+        self._asked = count()
         self._alarm: asyncio.TimerHandle | None = None
         self._held_until: float | None = None
         self._started = 0
@@ -113,11 +116,11 @@ class Limiter:
 
     @property
     def spare(self) -> bool:
-        """Whether one more call could start right now on a host that nothing holds back."""
+        """Whether one more call could start right now, and no other would start later for it."""
         return (
-            self._pace.rate is None
-            and self._held_until is None
+            self._held_until is None
             and self._in_use + len(self._waiters) < int(self._level)
+            and self._pace.next_start <= asyncio.get_running_loop().time()
         )
 
     def statistics(self) -> LimiterStatistics:
@@ -134,12 +137,12 @@ class Limiter:
         )
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[Slot]:
+    async def slot(self, weight: float = 0.0) -> AsyncIterator[Slot]:
         """Wait for a slot and hold it for the body of the `async with`.
 
         Cancelled while it waits, it gives up its place; cancelled in the body, its slot.
         """
-        slot = await self._enter()
+        slot = await self._enter(weight)
         try:
             yield slot
         finally:
@@ -164,10 +167,11 @@ class Limiter:
             asyncio.get_running_loop().time(), wanting=wanted, held=self._held_until is not None
         )
 
-    async def _enter(self) -> Slot:
+    async def _enter(self, weight: float) -> Slot:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Slot] = loop.create_future()
-        self._waiters.append(waiter)
+        entry = (-weight, next(self._asked), waiter)
+        insort(self._waiters, entry)
         self._tell_pace()
         self._give()
         try:
@@ -175,8 +179,8 @@ class Limiter:
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():
                 self._in_use -= 1
-            elif waiter in self._waiters:  # unless `_give` came across it first
-                self._waiters.remove(waiter)
+            elif entry in self._waiters:  # unless `_give` came across it first
+                self._waiters.remove(entry)
             self._tell_pace()
             self._give()
             raise
@@ -198,7 +202,7 @@ class Limiter:
                 if self._held_until is None:
                     self._pace.made_wait()
                 return
-            waiter = self._waiters.popleft()
+            waiter = self._waiters.pop(0)[-1]
             if waiter.cancelled():
                 continue
             self._in_use += 1

@@ -103,7 +103,9 @@ class Chains:
         return down
 
     def pages_left(self, chain: ImagesChain) -> float:
-        """Return how many pages a chain upwards may have left."""
+        """Return how many pages a chain may have left; of two that meet, both the same."""
+        if chain.mode is Mode.DOWN and chain.partner is not None:
+            chain = chain.partner
         # What has gone on for long tends to go on.
         return chain.pages + 1.0 if chain.repository else self.block.pages_left(chain)
 
@@ -121,10 +123,10 @@ class Chains:
             and pages * chain.page_seconds >= MIN_SECONDS_BEFORE_DOWN
         )
 
-    def steal(self, *, listed: bool) -> Job | None:
+    def steal(self, *, claims: bool) -> Job | None:
         """Return a chain for a free slot: one to meet a long one, or a part of the registry.
 
-        `listed` says whether the list of repositories is whole.
+        `claims` says whether repositories may be claimed, each of which may cost a call more.
         """
         if not self._context.split:
             return None
@@ -132,7 +134,7 @@ class Chains:
         for chain in sorted(self.open, key=lambda one: (one is not self.up, -one.pages)):
             if self._can_be_met(chain):
                 return self._job(self._meet(chain, queue=False))
-        name = self._next_claim() if listed else None
+        name = self._next_claim() if claims else None
         if name is None:
             return None
         self._claim(name)

@@ -268,9 +268,10 @@ class Estate:
         """Give a free slot a part of the longest registry that can be split."""
         if self._fetcher.behind or not self._client.spare("container_registry"):
             return None
+        claims = not self._client.paced("container_registry")
         self._walks = [walk for walk in self._walks if not walk.ended]
         for walk in sorted(self._walks, key=lambda one: -one.weight):
-            job = walk.steal()
+            job = walk.steal(claims=claims)
             if job is not None:
                 return job
         return None

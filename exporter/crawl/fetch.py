@@ -7,6 +7,7 @@ that an earlier attempt kept is answered from the journal instead of by the clou
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
@@ -148,7 +149,8 @@ class Fetcher:
             check(page.next_token)
             return page
 
-        answer = await self._client.get(call, decode)
+        # What is found by it is what else there is to do, so it goes before all pages of images.
+        answer = await self._client.get(call, decode, weight=math.inf)
         self._progress.pages += 1
         summary = orjson.dumps(asdict(Cost(answer.calls, answer.wire_bytes)))
         await self._keeper.keep(key, summary, answer.body, stage(answer.page), inline=True)
@@ -163,9 +165,11 @@ class Fetcher:
         judge: Judge,
         check: TokenCheck,
         ready: Callable[[], Awaitable[None]],
+        weight: float,
     ) -> Images:
         """Get a page of images and send its rows on; raises `ApiError`, `OutputError`, `Dropped`.
 
+        `weight` are the pages that may come after it: of calls that wait, the largest goes first.
         `attempt` tells apart the pages of a listing that had to be begun anew. A page that was
         cut is handed over once what it was cut for is `ready`: handed over, and so kept, before.
         """
@@ -190,7 +194,7 @@ class Fetcher:
             return summary
 
         async with self._budget.page() as weigh:
-            answer: Answer[ImagesPage] = await self._client.get(call, decode)
+            answer: Answer[ImagesPage] = await self._client.get(call, decode, weight=weight)
             weigh(len(answer.body))
             page = answer.page
             cut = None

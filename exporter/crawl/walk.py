@@ -122,12 +122,14 @@ class Walk:
             return math.inf
         if chain is self._chains.up and self._expected is not None:
             return max(self._expected - chain.pages, 1.0)
-        # What has gone on for long tends to go on.
-        return chain.pages + 1.0
+        return max(self._chains.pages_left(chain), 1.0)
 
-    def steal(self) -> Job | None:
-        """Return a chain for a free slot, if this registry is worth splitting further."""
-        return self._chains.steal(listed=bool(self._listed))
+    def steal(self, *, claims: bool) -> Job | None:
+        """Return a chain for a free slot, if this registry is worth splitting further.
+
+        `claims` says whether that may cost more calls than one.
+        """
+        return self._chains.steal(claims=claims and bool(self._listed))
 
     async def step(self, chain: ImagesChain) -> bool:
         """Ask for a chain's next page; return True while there is more to ask."""
@@ -149,6 +151,7 @@ class Walk:
                 partial(self._judge, chain),
                 chain.check,
                 chain.partner_handed_over,
+                self.pages_left(chain),
             )
             chain.pages += 1
             if began is not None:

@@ -172,7 +172,6 @@ def test_a_limit_that_is_lifted_is_forgotten() -> None:
     assert seen == [pytest.approx(100, rel=0.1)]
     assert host.accepted_per_second(34, 36) == pytest.approx(32 / 0.05, rel=0.05)
     assert limiter.statistics().rate is None
-    assert limiter.spare
 
 
 def test_a_host_that_takes_few_calls_at_once_is_given_few() -> None:
@@ -239,7 +238,40 @@ def test_the_failures_of_one_event_halve_the_level_once(say: Callable[[Slot], No
     run(main())
 
 
-def test_whoever_asked_first_starts_first() -> None:
+def test_what_waits_for_the_most_starts_first() -> None:
+    async def main() -> None:
+        limiter = Limiter("host", concurrency=1)
+        order = []
+
+        async def ask(weight: float) -> None:
+            async with limiter.slot(weight):
+                order.append(weight)
+                await asyncio.sleep(0.01)
+
+        await asyncio.gather(*(ask(weight) for weight in (1, 2, 9, 4, 9, 0)))
+        assert order == [1, 9, 9, 4, 2, 0]
+
+    run(main())
+
+
+def test_one_more_call_is_spare_where_it_makes_no_other_wait() -> None:
+    async def main() -> None:
+        limiter = Limiter("host", concurrency=4, requests_per_second=10)
+        seen = [limiter.spare]
+        async with limiter.slot():
+            seen.append(limiter.spare)
+            await asyncio.sleep(0.2)
+            seen.append(limiter.spare)
+        limiter.hold(1.0)
+        seen.append(limiter.spare)
+        await asyncio.sleep(1.1)
+        seen.append(limiter.spare)
+        assert seen == [True, False, True, False, True]
+
+    run(main())
+
+
+def test_of_equals_whoever_asked_first_starts_first() -> None:
     async def main() -> None:
         limiter = Limiter("host", concurrency=2)
         order = []
@@ -348,7 +380,6 @@ def test_a_fixed_rate_is_kept_in_every_second(rate: float) -> None:
     for index, begin in enumerate(moments):
         within = bisect_left(moments, begin + window) - index
         assert within <= rate * (window + 0.06) + 2
-    assert not limiter.spare
     assert limiter.statistics().rate == rate
 
 

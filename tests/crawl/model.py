@@ -109,7 +109,9 @@ class Server:
     def spare(self, _: str) -> bool:
         return True
 
-    async def get(self, call: Call, decode: Callable[[bytes], Awaitable[PageT]]) -> Answer[PageT]:
+    async def get(
+        self, call: Call, decode: Callable[[bytes], Awaitable[PageT]], *, weight: float = 0.0
+    ) -> Answer[PageT]:
         for _ in range(self._chance.randrange(8)):
             await asyncio.sleep(0)
         params = dict(call.params)
@@ -236,7 +238,7 @@ async def walk(world: World, memory: Memory, chance: random.Random) -> Walked:
         walks: list[Walk] = []
 
         def steal() -> Job | None:
-            return walks[0].steal() if chance.random() < 0.8 else None
+            return walks[0].steal(claims=chance.random() < 0.9) if chance.random() < 0.8 else None
 
         scheduler = Scheduler(world.slots, steal)
         names = [f"{REGISTRY}/{path}" for path in world.listed]
