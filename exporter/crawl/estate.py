@@ -1,4 +1,4 @@
-"""The estate: from clouds to folders to registries, and from each registry to its images.
+"""The estate: from clouds to folders to registries, level by level.
 
 What the user named and the walk from above did not meet is asked for directly, with its parents
 unknown.
@@ -14,16 +14,14 @@ import pyarrow as pa
 import structlog
 
 from exporter.api import Client
-from exporter.crawl.context import Context
 from exporter.crawl.fetch import Fetcher
 from exporter.crawl.found import LEVELS, Found
 from exporter.crawl.keeper import Keeper
 from exporter.crawl.ledger import Entry, Ledger, Listing
 from exporter.crawl.listings import ResourcesJob, listing_call
 from exporter.crawl.progress import Progress
-from exporter.crawl.scheduler import Job, Scheduler
+from exporter.crawl.registries import Registries
 from exporter.crawl.scope import Wanted
-from exporter.crawl.walk import Walk
 from exporter.errors import ApiError
 from exporter.settings import Settings
 from exporter.tables.resources import Parents, Resource
@@ -51,27 +49,18 @@ class Estate:
         with_images: bool = True,
     ) -> None:
         self._page_size = settings.limits.page_size
-        self._client = client
         self._fetcher = fetcher
         self._ledger = ledger
         self._progress = progress
         self._wanted = Wanted(settings.scope)
-        self._expected = expected_images or {}
         self._with_images = with_images
-        self._scheduler = Scheduler(settings.limits.concurrency, self._steal)
-        self._context = Context(
-            fetcher=fetcher,
-            keeper=keeper,
-            wanted=self._wanted,
-            page_size=self._page_size,
-            split=settings.limits.split_listings,
-            queue=self._scheduler.add,
-            refresh=self._refresh,
+        self._found = Found(self._wanted)
+        self._registries = Registries(
+            settings.limits, client, fetcher, keeper, ledger, self._wanted, expected_images or {}
         )
-        self._walks: list[Walk] = []
+        self._scheduler = self._registries.scheduler
         self._open: Counter[Listing] = Counter()
         self._level = 0
-        self._found = Found(self._wanted)
 
     async def run(self) -> None:
         """List everything; raises `CredentialsError`, `OutputError`, never a scope's failure."""
@@ -85,9 +74,9 @@ class Estate:
                 error = error.exceptions[0]
             raise error from None
 
-    def registry_ids(self) -> list[str]:
-        """Return the registries in scope: those met, then those only named."""
-        return self._found.registry_ids()
+    def registry_folders(self) -> dict[str, str | None]:
+        """Return the registries in scope, each with its folder; None for those only named."""
+        return self._found.registry_folders()
 
     def tables(self) -> dict[str, pa.Table]:
         """Return the rows of `clouds`, `folders` and `registries` that are in scope."""
@@ -125,7 +114,7 @@ class Estate:
             self._page_size,
             wanted=wanted[listing],
             found=found[listing],
-            ended=partial(self._listed, entry),
+            ended=partial(self._listed, entry, parents),
         )
         self._scheduler.add(job)
 
@@ -146,21 +135,26 @@ class Estate:
         if not self._wanted.registry(registry.id):
             self._skip("repositories", registry.id, "scope.registries")
             self._skip("images", registry.id, "scope.registries")
-        elif self._found.note("registries", registry):
-            folder_id = registry.row["folder_id"]
-            self._open_registry(registry.id, Parents(parents.cloud_id, folder_id), known=True)
+        elif self._found.note("registries", registry) and self._with_images:
+            own = Parents(parents.cloud_id, registry.row["folder_id"])
+            if own == parents:
+                self._registries.add(registry.id, own)
+            else:
+                self._registries.open(registry.id, own, known=True)
 
     def _skip(self, listing: Listing, parent_id: str, setting: str) -> None:
         if self._ledger.entry(listing, parent_id) is None:
             self._ledger.open(listing, parent_id).skip(f"left out by {setting}")
 
-    def _listed(self, entry: Entry, error: ApiError | None) -> None:
+    def _listed(self, entry: Entry, parents: Parents, error: ApiError | None) -> None:
         if error is None:
             entry.complete()
         elif self._found.is_a_look_up(entry.listing):
             entry.lookup_failed(error)
         else:
             entry.fail(error)
+        if entry.listing == "registries":
+            self._registries.folder_listed(parents)
         self._open[entry.listing] -= 1
         self._go_down()
 
@@ -181,97 +175,5 @@ class Estate:
             self._list("folders", missing, Parents(cloud_id=missing), known=False)
         elif listing == "folders":
             self._list("registries", missing, Parents(folder_id=missing), known=False)
-        else:
-            self._open_registry(missing, Parents(), known=False)
-
-    # Registries.
-
-    def _open_registry(self, registry_id: str, parents: Parents, *, known: bool) -> None:
-        if not self._with_images:
-            return
-        repositories = self._ledger.open("repositories", registry_id, known=known)
-        images = self._ledger.open("images", registry_id, known=known)
-        expected = self._expected.get(registry_id)
-        pages = None if expected is None else expected / self._page_size
-        walk = Walk(registry_id, parents, images, self._context, pages)
-        self._walks.append(walk)
-        names: list[str] = []
-
-        def ended(error: ApiError | None) -> None:
-            if error is None:
-                repositories.complete()
-            else:
-                repositories.fail(error)
-            walk.repositories_listed(names, whole=error is None)
-
-        self._scheduler.add(
-            self._repositories_job(
-                repositories,
-                parents,
-                found=names.append,
-                ended=ended,
-                weight=(pages or 0) + 2.0,
-            )
-        )
-        walk.start()
-
-    def _repositories_job(
-        self,
-        entry: Entry,
-        parents: Parents,
-        *,
-        found: Callable[[str], None],
-        ended: Callable[[ApiError | None], None],
-        wanted: Callable[[str], bool] | None = None,
-        attempt: int = 0,
-        weight: float = 1.0,
-    ) -> Job:
-        return ResourcesJob(
-            self._fetcher,
-            entry,
-            listing_call("repositories", entry.parent_id),
-            parents,
-            self._page_size,
-            wanted=wanted or self._wanted.repository,
-            found=lambda resource: found(resource.id),
-            ended=ended,
-            staged=True,
-            attempt=attempt,
-            rank=1,
-            weight=weight,
-        )
-
-    def _refresh(self, walk: Walk) -> None:
-        """List a split registry's repositories again, to find those created meanwhile."""
-        entry = self._ledger.entry("repositories", walk.registry_id)
-        if entry is None:
-            return
-        names: list[str] = []
-
-        def ended(error: ApiError | None) -> None:
-            if error is not None:
-                log.warning("refresh_failed", scope=error.scope, reason=error.message)
-            walk.repositories_refreshed(names)
-
-        self._scheduler.add(
-            self._repositories_job(
-                entry,
-                walk.parents,
-                found=names.append,
-                ended=ended,
-                wanted=walk.is_newcomer,
-                attempt=1000,
-            )
-        )
-
-    def _steal(self) -> Job | None:
-        """Give a free slot a part of the longest registry that can be split."""
-        if self._fetcher.behind or not self._client.spare("container_registry"):
-            return None
-        claims = not self._client.paced("container_registry")
-        self._walks = [walk for walk in self._walks if not walk.ended]
-        for walk in sorted(self._walks, key=lambda one: -one.weight):
-            job = walk.steal(claims=claims)
-            if job is not None:
-                return job
-        return None
+        elif self._with_images:
+            self._registries.open(missing, Parents(), known=False)

@@ -47,14 +47,14 @@ class Cost:
 class Images:
     """What is known of a page of images once its rows are on their way to the parts.
 
-    `listed` images were on the page and `rows` of them kept; `names` are the repositories met;
-    `cut` says what was left to another listing.
+    `listed` images were on the page and `rows` of them kept; `names` are the repositories met, in
+    the page's order, with what was kept of each; `cut` says what was left to another listing.
     """
 
     listed: int
     rows: int
     layers: int
-    names: tuple[str, ...]
+    names: Mapping[str, int]
     order: Order | None
     cut: Cut | None
     next_token: str
@@ -184,7 +184,7 @@ class Fetcher:
         if recalled is not None and (recalled.sealed or recalled.body is not None):
             summary = _from_json(recalled.summary)
             if summary.order is not None:
-                seen = Seen(summary.order, summary.names, summary.listed)
+                seen = Seen(summary.order, tuple(summary.names), summary.listed)
                 judge(seen, Decided(summary.cut))
             if not recalled.sealed and recalled.body is not None:
                 page = await decode(recalled.body, summary.cut)
@@ -200,7 +200,7 @@ class Fetcher:
             cut = None
             try:
                 if page.order is not None:
-                    cut = judge(Seen(page.order, page.names, page.listed), None)
+                    cut = judge(Seen(page.order, tuple(page.names), page.listed), None)
             except Dropped as dropped:
                 dropped.calls = answer.calls
                 raise
@@ -271,7 +271,6 @@ def _to_json(summary: Images) -> bytes:
 def _from_json(text: bytes) -> Images:
     fields: dict[str, Any] = orjson.loads(text)
     order, cut = fields["order"], fields["cut"]
-    fields["names"] = tuple(fields["names"])
     fields["cost"] = Cost(**fields["cost"])
     if order is not None:
         places = {name: _position(order[name]) for name in ("first", "last")}

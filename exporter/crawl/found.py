@@ -51,9 +51,10 @@ class Found:
         """Say whether a listing is made only to find what the user named on it or below it."""
         return any(self._named[level] for level in LEVELS[LEVELS.index(listing) :])
 
-    def registry_ids(self) -> list[str]:
-        """Return the registries in scope: those met, then those only named."""
-        return [*self._rows["registries"], *self.missing("registries")]
+    def registry_folders(self) -> dict[str, str | None]:
+        """Return the registries in scope, each with its folder; None for those only named."""
+        met = {key: row["folder_id"] for key, row in self._rows["registries"].items()}
+        return met | dict.fromkeys(self.missing("registries"))
 
     def tables(self, ledger: Ledger) -> dict[str, pa.Table]:
         """Return the rows of `clouds`, `folders` and `registries` that are in scope."""

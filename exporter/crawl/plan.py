@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from exporter.api import Client
 from exporter.crawl.estate import Estate
 from exporter.crawl.fetch import Fetcher
+from exporter.crawl.folder import fewest_calls
 from exporter.crawl.keeper import Unkept
 from exporter.crawl.ledger import Ledger
 from exporter.crawl.progress import Progress
@@ -29,8 +30,8 @@ async def look_ahead(
 ) -> Plan:
     """Discover clouds, folders and registries, and nothing below them.
 
-    The fewest calls are those of the discovery, and for each registry one for its repositories
-    and one for each page of the images it is expected to have. Raises `IncompleteError` where
+    The fewest calls are those of the discovery, for each registry one for its repositories, and one
+    for each page of the images that are expected. Raises `IncompleteError` where
     nothing could be listed, and `CredentialsError`.
     """
     ledger = Ledger(progress)
@@ -43,7 +44,7 @@ async def look_ahead(
             await estate.run()
             calls = client.counts.calls
     ledger.refuse(partial=False)
-    registries = estate.registry_ids()
-    pages = [-(-expected_images.get(one, 1) // settings.limits.page_size) for one in registries]
-    calls += len(registries) + sum(max(1, count) for count in pages)
+    registries = estate.registry_folders()
+    calls += len(registries)
+    calls += fewest_calls(registries, expected_images, settings.limits.page_size)
     return Plan(ledger, len(registries), calls)

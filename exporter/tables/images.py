@@ -5,7 +5,7 @@ No Python object is made per row: a page is parsed by PyArrow and flattened with
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
@@ -97,15 +97,15 @@ class ImagesPage:
 
     `images`, `layers` and `config_blobs` have their tables' columns in order; texts that
     repeat are dictionary-encoded. `listed` counts the images the page held before filters and
-    cuts. `names` are the repositories met, `order` is None for a page without images, and
-    `next_token` is empty on the last page.
+    cuts. `names` are the repositories met, in the page's order, with how many images of each are
+    kept; `order` is None for a page without images, and `next_token` is empty on the last page.
     """
 
     images: pa.Table
     layers: pa.Table
     config_blobs: pa.Table
     listed: int
-    names: tuple[str, ...]
+    names: Mapping[str, int]
     order: Order | None
     next_token: str
 
@@ -126,13 +126,20 @@ def decode_images(
     listed = len(rows)
     names = rows.field("name").dictionary_encode()
     created = parse_times(rows.field("createdAt"))
-    met = tuple(name for name in names.dictionary.to_pylist() if name is not None)
     order = _order(rows.field("id"), names, created) if listed else None
     keep = _kept(rows.field("id"), names, created, wanted, cut)
     if keep is not None:
         rows, names, created = rows.filter(keep), names.filter(keep), created.filter(keep)
     images, layers, configs = _flatten(rows, names, created, cloud_id, folder_id)
-    return ImagesPage(images, layers, configs, listed, met, order, token)
+    return ImagesPage(images, layers, configs, listed, _counted(names), order, token)
+
+
+def _counted(names: pa.DictionaryArray) -> dict[str, int]:
+    """Return every name of the dictionary, in its order, with how often it stands in the array."""
+    counts = dict.fromkeys(names.dictionary.to_pylist(), 0)
+    for found in pc.value_counts(names.drop_null()).to_pylist():
+        counts[found["values"]] = found["counts"]
+    return counts
 
 
 def _kept(

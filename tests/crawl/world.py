@@ -99,9 +99,17 @@ def settings_for(url: str, **sections: Any) -> Settings:
 
 
 async def crawl(
-    url: str, staging: Path, *, cancel_after: int | None = None, **sections: Any
+    url: str,
+    staging: Path,
+    *,
+    cancel_after: int | None = None,
+    expected: Mapping[str, int] | None = None,
+    **sections: Any,
 ) -> Outcome:
-    """Crawl what is served at `url`, or go on with it, staging below `staging`."""
+    """Crawl what is served at `url`, or go on with it, staging below `staging`.
+
+    `expected` are images per registry of an earlier snapshot.
+    """
     settings = settings_for(url, **sections)
     progress = room.Progress(phase="listing")
     ledger = room.Ledger(progress)
@@ -109,7 +117,9 @@ async def crawl(
         async with Client(settings) as client, KeptPages(staging, cancel_after) as stage:
             progress.client = client
             fetcher = room.Fetcher(client, stage, progress, decoders)
-            estate = room.Estate(settings, client, fetcher, stage, ledger, progress)
+            estate = room.Estate(
+                settings, client, fetcher, stage, ledger, progress, expected_images=expected
+            )
             stage.run = asyncio.create_task(estate.run())
             with suppress(asyncio.CancelledError):
                 await stage.run

@@ -149,3 +149,17 @@ def asked_by_repository(cloud: Cloud) -> list[str]:
 def asked_downwards(cloud: Cloud) -> bool:
     """Say whether images were asked for from the end of a listing."""
     return any(" desc" in call.query.get("orderBy", "") for call in cloud.calls.of("images"))
+
+
+def test_small_registries_that_an_earlier_snapshot_knows_are_listed_by_their_folder(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPES["many small registries"], Behaviour(latency=LATENCY))
+    exporter = exporter_for(cloud)
+    exporter.export({"limits": {"page_size": 1000}}, snapshot_id="first")
+    first = len(cloud.calls.of("images"))
+    cloud.calls.clear()
+    snapshot = exporter.export({"limits": {"page_size": 1000}}, snapshot_id="second")
+    check_against(snapshot, world_of(cloud.estate))
+    assert len(cloud.calls.of("images")) <= first / 3
+    assert {"folderId"} <= {key for call in cloud.calls.of("images") for key in call.query}

@@ -1,0 +1,169 @@
+"""The images of a folder's small registries, listed together: one chain instead of a call for each.
+
+A list by `folderId` does not say which registries it covers: one that may not be read could be
+absent from it without a word. So each registry's repositories are listed first, and by themselves:
+
+- Only registries whose repositories could be listed are taken from the chain.
+- A registry that has repositories, but no image in the chain, is asked by itself.
+- Where the chain fails, each registry is asked by itself, and the ledger says how that went.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from math import ceil
+from typing import Protocol
+
+import structlog
+
+from exporter.api import Call
+from exporter.crawl.chain import ImagesChain, Mode
+from exporter.crawl.chains import PATH
+from exporter.crawl.context import Context
+from exporter.crawl.fetch import Images
+from exporter.crawl.ledger import Entry
+from exporter.crawl.mending import Remedy, mend
+from exporter.errors import ApiError
+from exporter.tables.resources import Parents, registry_of
+
+log = structlog.get_logger()
+
+MOST_PAGES = 4
+"""Pages that such a chain may be expected to have, for it is walked page after page."""
+_NO_ORDER = 2
+
+
+class Apart(Protocol):
+    """Lists one registry by itself, given its repositories and whether those are all."""
+
+    def __call__(self, registry_id: str, names: Collection[str], *, whole: bool) -> None:
+        """Begin to list it."""
+
+
+def is_small(expected: int | None, page_size: int) -> bool:
+    """Say whether a registry is known to fill less than a page."""
+    return expected is not None and expected < page_size
+
+
+def worth_joining(registries: int, images: int, page_size: int) -> bool:
+    """Say whether small registries with so many images are better listed in one chain."""
+    pages = max(1, ceil(images / page_size))
+    return pages <= MOST_PAGES and pages < registries
+
+
+def fewest_calls(
+    folders: Mapping[str, str | None], expected: Mapping[str, int], page_size: int
+) -> int:
+    """Return the fewest calls that list the images of registries, each given with its folder."""
+    calls = 0
+    small: dict[str, list[int]] = {}
+    for registry_id, folder_id in folders.items():
+        images = expected.get(registry_id)
+        if folder_id is not None and images is not None and is_small(images, page_size):
+            small.setdefault(folder_id, []).append(images)
+        else:
+            calls += max(1, ceil((images or 0) / page_size))
+    for counts in small.values():
+        joined = worth_joining(len(counts), sum(counts), page_size)
+        calls += max(1, ceil(sum(counts) / page_size)) if joined else len(counts)
+    return calls
+
+
+class FolderWalk:
+    """The images of some registries of a folder; `entries` are their rows in the ledger.
+
+    It begins once it has been told the repositories of all of them. `apart` takes over what has
+    to be listed by itself.
+    """
+
+    rank = 1
+    weight = float(MOST_PAGES)
+
+    def __init__(
+        self,
+        folder_id: str,
+        parents: Parents,
+        entries: Mapping[str, Entry],
+        context: Context,
+        apart: Apart,
+    ) -> None:
+        self._folder_id = folder_id
+        self._parents = parents
+        self._entries = entries
+        self._context = context
+        self._apart = apart
+        self._waits_for = set(entries)
+        self._joined: dict[str, Collection[str]] = {}
+        call = Call(
+            "container_registry",
+            PATH,
+            (("folderId", folder_id),),
+            f"images of {len(entries)} registries of folder {folder_id}",
+        )
+        self._chain = ImagesChain(call, Mode.UP, None, context.page_size, _NO_ORDER)
+
+    def repositories_listed(self, registry_id: str, names: Collection[str], *, whole: bool) -> None:
+        """Take a registry's repositories; `whole` if they could be listed."""
+        self._waits_for.discard(registry_id)
+        if whole:
+            self._joined[registry_id] = names
+        else:
+            self._apart(registry_id, names, whole=False)
+        if self._joined and not self._waits_for:
+            log.debug("listed_together", folder_id=self._folder_id, registries=len(self._joined))
+            self._context.queue(self)
+
+    async def step(self) -> bool:
+        """Ask for the next page; return True while there is more."""
+        call = self._chain.chain.call
+        if call is None:
+            return False
+        for registry_id in self._joined:
+            self._entries[registry_id].begin()
+        try:
+            images = await self._context.fetcher.images(
+                call,
+                self._chain.attempt,
+                self._parents,
+                lambda name: registry_of(name) in self._joined,
+                lambda _seen, _decided: None,
+                self._chain.check,
+                self._chain.partner_handed_over,
+                self.weight,
+            )
+            self._note(images)
+            self._chain.chain.advance(images.next_token, items=images.listed)
+        except ApiError as error:
+            self._entries[min(self._joined)].spent(error.calls)
+            if mend(self._chain, error) is Remedy.AGAIN:
+                return True
+            log.warning("listed_apart", scope=error.scope, reason=error.message)
+            for registry_id, names in self._joined.items():
+                self._apart(registry_id, names, whole=True)
+            return False
+        if self._chain.chain.call is not None:
+            return True
+        self._end()
+        return False
+
+    def _note(self, images: Images) -> None:
+        """Count a page: its rows for each registry, its calls for the one that has most of it."""
+        rows: Counter[str] = Counter()
+        for name, kept in images.names.items():
+            rows[registry_of(name)] += kept
+        most = max(sorted(self._joined), key=lambda registry_id: rows[registry_id])
+        self._entries[most].page(rows=rows.pop(most, 0), calls=images.cost.calls)
+        for registry_id, kept in rows.items():
+            if registry_id in self._joined:
+                self._entries[registry_id].rows += kept
+
+    def _end(self) -> None:
+        for registry_id, names in self._joined.items():
+            if names and not self._entries[registry_id].rows:
+                self._apart(registry_id, names, whole=True)
+            else:
+                self._entries[registry_id].complete(
+                    f"listed in one chain with {len(self._joined) - 1} others of folder "
+                    f"{self._folder_id}"
+                )

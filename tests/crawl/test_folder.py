@@ -1,0 +1,230 @@
+"""The small registries of a folder are listed in one chain, and none is missed without a word."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from math import ceil
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from exporter.crawl.context import Context
+from exporter.crawl.fetch import Fetcher
+from exporter.crawl.folder import FolderWalk, fewest_calls, worth_joining
+from exporter.crawl.keeper import Unkept
+from exporter.crawl.ledger import Entry
+from exporter.crawl.scheduler import Job
+from exporter.crawl.scope import Wanted
+from exporter.emulator import Behaviour, Emulator, Estate, Faults, Shape
+from exporter.errors import StatusError
+from exporter.settings import Scope
+from exporter.tables.resources import Parents
+from tests.crawl.world import PAGE_SIZE, Outcome, check_rows, crawl, serve
+
+FOLDERS = Shape(clouds=2, folders=4, registries=24, repositories=48, images=90, layers=1)
+
+
+def images_of(estate: Estate) -> dict[str, int]:
+    return {each["id"]: len(estate.image_numbers(each["id"])) for each in estate.registries()}
+
+
+def joined_in(emulator: Emulator) -> Counter[str]:
+    """Return how often images were asked for by folder, by its id."""
+    return Counter(
+        call.query["folderId"] for call in emulator.calls.of("images") if "folderId" in call.query
+    )
+
+
+def statuses(done: Outcome, listing: str = "images") -> dict[str, str | None]:
+    entries = done.ledger.entries()
+    return {entry.parent_id: entry.status for entry in entries if entry.listing == listing}
+
+
+def check_ledger(done: Outcome, estate: Estate) -> None:
+    """Check that each registry's row says how many images of it were kept."""
+    assert done.images is not None
+    rows = {each.parent_id: each.rows for each in done.ledger.entries() if each.listing == "images"}
+    kept = Counter(row["registry_id"] for row in done.images)
+    assert rows == {each["id"]: kept[each["id"]] for each in estate.registries()}
+    calls = sum(entry.calls for entry in done.ledger.entries())
+    assert calls == done.calls + done.progress.calls_before
+
+
+async def test_a_folder_of_small_registries_costs_a_call_for_each_full_page(
+    tmp_path: Path,
+) -> None:
+    estate = Estate(FOLDERS)
+    async with serve(estate) as emulator:
+        done = await crawl(emulator.url, tmp_path, expected=images_of(estate))
+        asked = joined_in(emulator)
+        folders = {each["id"]: each["folderId"] for each in estate.registries()}
+        fewest = fewest_calls(folders, images_of(estate), PAGE_SIZE)
+        # A registry whose repositories are all empty is asked by itself as well.
+        empty = sum(not count for count in images_of(estate).values())
+        assert fewest <= len(emulator.calls.of("images")) <= fewest + empty + len(asked)
+        assert fewest < len(folders) / 2
+    assert asked
+    check_rows(done, estate)
+    check_ledger(done, estate)
+    assert done.ledger.complete
+
+
+async def test_without_an_earlier_snapshot_each_registry_is_asked_by_itself(tmp_path: Path) -> None:
+    estate = Estate(FOLDERS)
+    async with serve(estate) as emulator:
+        done = await crawl(emulator.url, tmp_path)
+        assert joined_in(emulator) == {}
+    check_rows(done, estate)
+
+
+@pytest.mark.parametrize("kind", ["denied", "vanished"])
+async def test_a_registry_that_may_not_be_read_is_not_taken_from_its_folders_list(
+    kind: str, tmp_path: Path
+) -> None:
+    estate = Estate(FOLDERS)
+    counts = images_of(estate)
+    one = max((each for each in counts if 0 < counts[each] < PAGE_SIZE), key=counts.__getitem__)
+    gone = frozenset({one})
+    faults = Faults(denied=gone) if kind == "denied" else Faults(vanished={one: 0})
+    async with serve(estate, Behaviour(), faults) as emulator:
+        done = await crawl(emulator.url, tmp_path, expected=counts)
+        assert joined_in(emulator)
+    assert done.images is not None
+    assert statuses(done)[one] == kind
+    assert set(statuses(done).values()) == {"complete", kind}
+    wanted = {image["id"] for image in estate.images() if not image["name"].startswith(one)}
+    assert set(done.ids) == wanted
+
+
+class Forgetful(Estate):
+    """An estate whose lists by folder leave out the images of one registry."""
+
+    hidden: range = range(0)
+
+    def find(self, scope_id: str) -> Any:
+        scope = super().find(scope_id)
+        if (
+            scope is not None
+            and self.hidden
+            and self.hidden[0] in scope.images
+            and scope.registries
+        ):
+            # What is left is the part of the folder before or behind the registry.
+            before = range(scope.images.start, self.hidden.start)
+            behind = range(self.hidden.stop, scope.images.stop)
+            images = before if len(before) > len(behind) else behind
+            return type(scope)(
+                scope.id, scope.parents, scope.resource, scope.folders, scope.registries,
+                scope.repositories, images,
+            )  # fmt: skip
+        return scope
+
+
+async def test_a_registry_that_its_folders_list_leaves_out_is_asked_by_itself(
+    tmp_path: Path,
+) -> None:
+    estate = Forgetful(FOLDERS)
+    counts = images_of(estate)
+    one = max((each for each in counts if 0 < counts[each] < PAGE_SIZE), key=counts.__getitem__)
+    estate.hidden = estate.image_numbers(one)
+    async with serve(estate) as emulator:
+        done = await crawl(emulator.url, tmp_path, expected=counts)
+        assert joined_in(emulator)
+    check_rows(done, estate)
+    assert done.ledger.complete
+
+
+async def test_a_registry_that_has_grown_since_is_listed_whole(tmp_path: Path) -> None:
+    estate = Estate(Shape(folders=1, registries=6, repositories=12, images=600, layers=1))
+    async with serve(estate) as emulator:
+        done = await crawl(emulator.url, tmp_path, expected=dict.fromkeys(images_of(estate), 1))
+        assert sum(joined_in(emulator).values()) == ceil(600 / PAGE_SIZE)
+    check_rows(done, estate)
+    check_ledger(done, estate)
+
+
+@pytest.mark.parametrize("stop_after", [16, 30, 40])
+async def test_taken_up_again_the_same_registries_are_listed_together(
+    stop_after: int, tmp_path: Path
+) -> None:
+    estate = Estate(FOLDERS)
+    async with serve(estate, Behaviour(reshuffle=False)) as emulator:
+        counts = images_of(estate)
+        await crawl(emulator.url, tmp_path, expected=counts, cancel_after=stop_after)
+        before = joined_in(emulator)
+        # Another run may have published a snapshot meanwhile, in which all was larger.
+        done = await crawl(emulator.url, tmp_path, expected=dict.fromkeys(counts, 10_000))
+    folders = {each["id"]: each["folderId"] for each in estate.registries()}
+    together = {
+        folders[entry.parent_id]
+        for entry in done.ledger.entries()
+        if (entry.message or "").startswith("listed in one chain")
+    }
+    assert before.keys() <= together
+    assert together
+    check_rows(done, estate)
+    check_ledger(done, estate)
+
+
+class Refusing:
+    """A fetcher that is refused every page."""
+
+    async def images(self, *_: object) -> None:
+        raise StatusError("no", call="GET", scope="images", http_status=403, calls=3)
+
+
+async def test_where_the_chain_fails_every_registry_is_asked_by_itself() -> None:
+    queued: list[Job] = []
+    apart: list[tuple[str, Collection[str], bool]] = []
+    context = Context(
+        fetcher=cast("Fetcher", Refusing()),
+        keeper=Unkept(),
+        wanted=Wanted(Scope()),
+        page_size=PAGE_SIZE,
+        split=True,
+        queue=queued.append,
+        refresh=lambda _: None,
+    )
+    entries = {name: Entry("images", name, known=True) for name in ("crp1", "crp2", "crp3")}
+
+    def ask(registry_id: str, names: Collection[str], *, whole: bool) -> None:
+        apart.append((registry_id, names, whole))
+
+    walk = FolderWalk("b1g1", Parents(), entries, context, ask)
+    walk.repositories_listed("crp1", ["crp1/a"], whole=True)
+    walk.repositories_listed("crp2", [], whole=False)
+    assert queued == []
+    assert apart == [("crp2", [], False)]
+    walk.repositories_listed("crp3", ["crp3/a"], whole=True)
+    assert queued == [walk]
+    assert await walk.step() is False
+    assert apart[1:] == [("crp1", ["crp1/a"], True), ("crp3", ["crp3/a"], True)]
+    assert [entries[name].status for name in entries] == [None, None, None]
+    assert entries["crp1"].calls == 3
+
+
+@pytest.mark.parametrize(
+    ("registries", "images", "worth"),
+    [
+        (1, 5, False),  # one call is one call
+        (2, 0, True),
+        (2, 20, False),  # two full pages
+        (3, 20, True),
+        (40, 40, True),
+        (40, 41, False),  # a chain of five pages takes long
+    ],
+)
+def test_registries_are_joined_only_where_that_saves_calls(
+    registries: int, images: int, worth: bool
+) -> None:
+    assert worth_joining(registries, images, PAGE_SIZE) is worth
+
+
+def test_the_fewest_calls_are_those_of_full_pages_and_of_joined_folders() -> None:
+    folders: dict[str, str | None] = {
+        "large": "f1", "small 1": "f1", "small 2": "f1", "lone": "f2", "new": "f2", "named": None
+    }  # fmt: skip
+    expected = {"large": 35, "small 1": 3, "small 2": 4, "lone": 2}
+    assert fewest_calls(folders, expected, PAGE_SIZE) == 4 + 1 + 1 + 1 + 1
