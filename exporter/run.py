@@ -33,6 +33,7 @@ from exporter.snapshot import (
     Stage,
     StagedFile,
     check_free,
+    clean_up,
     discard,
     image_counts,
     new_snapshot_id,
@@ -96,7 +97,7 @@ async def export(
                 # Without a traceback: the error's own words are made to be enough.
                 log.error("export_failed", error=str(error), exit_code=error.exit_code)  # noqa: TRY400
                 raise
-            discard(place.path)
+            clean_up(place.path)
             await asyncio.to_thread(_retain, settings, destination, manifest, root)
             log.info("export_finished", **summary(manifest))
     return manifest

@@ -16,7 +16,7 @@ from exporter.snapshot.prune import prune
 from exporter.snapshot.publish import check_free, planned, publish
 from exporter.snapshot.retention import Choice, Kept, Policy
 from exporter.snapshot.stage import Stage
-from exporter.snapshot.staging import Place, discard, open_place, staging_root
+from exporter.snapshot.staging import Place, clean_up, discard, open_place, staging_root
 
 __all__ = [
     "Choice",
@@ -31,6 +31,7 @@ __all__ = [
     "Stage",
     "StagedFile",
     "check_free",
+    "clean_up",
     "discard",
     "image_counts",
     "new_snapshot_id",

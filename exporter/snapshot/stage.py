@@ -18,6 +18,7 @@ from typing import Self
 import pyarrow as pa
 import structlog
 
+from exporter.errors import OutputError
 from exporter.snapshot.journal import Journal, Recalled
 from exporter.snapshot.layout import StagedFile, staged_path
 from exporter.snapshot.parts import PART_BYTES, Parts, output_errors
@@ -39,7 +40,11 @@ class Stage:
         self.path = staging
         self._journal = Journal(staging)
         self._claims = self._journal.claims()
-        self._drop_unfinished_parts()
+        try:
+            self._drop_unfinished_parts()
+        except OutputError as error:
+            self._journal.__exit__(type(error), error, None)
+            raise
         numbers: dict[str, int] = {}
         for table, number, _ in self._journal.parts():
             numbers[table] = max(numbers.get(table, 0), number + 1)
@@ -167,9 +172,13 @@ class Stage:
             staged_path(self.path, table, number, "parquet")
             for table, number, _ in self._journal.parts()
         }
-        listed = {table for table, _, _ in self._journal.parts()}
         with output_errors(self.path):
             for path in self.path.glob("parquet/*/part-*.parquet"):
                 if path not in finished:
-                    log.debug("part_dropped", path=str(path), known=path.parent.name in listed)
+                    log.debug("part_dropped", path=str(path))
                     path.unlink()
+            for path in finished:
+                if not path.exists():
+                    raise OutputError(
+                        f"The staged part {path} is gone: start the snapshot over with --fresh."
+                    )

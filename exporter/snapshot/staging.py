@@ -18,8 +18,11 @@ from exporter.snapshot.folder import Folder
 from exporter.snapshot.journal import FORMAT, NAME
 from exporter.snapshot.layout import check_snapshot_id
 from exporter.snapshot.parts import output_errors
+from exporter.snapshot.plan import NAME as PLAN
 
 log = structlog.get_logger()
+
+_DISCARDED = ".discarded-"
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ def open_place(
     with output_errors(root):
         root.mkdir(parents=True, exist_ok=True)
         root.chmod(0o700)
+        for gone in root.glob(f"{_DISCARDED}*"):
+            shutil.rmtree(gone)
     young = []
     for unfinished in _unfinished(root):
         if now - unfinished.started_at > resume_within:
@@ -112,9 +117,25 @@ def open_place(
 
 
 def discard(path: Path) -> None:
-    """Remove a staging folder; raises `OutputError`."""
+    """Remove a staging folder, at once for whoever looks for one; raises `OutputError`."""
+    gone = path.with_name(f"{_DISCARDED}{path.name}")
     with output_errors(path):
-        shutil.rmtree(path)
+        path.rename(gone)
+        shutil.rmtree(gone)
+
+
+def clean_up(path: Path) -> None:
+    """Remove the staging folder of a snapshot that is published; raises `OutputError`.
+
+    What says so goes last: a run that is killed meanwhile is found to be done by the next one.
+    """
+    with output_errors(path):
+        for inner in path.iterdir():
+            if inner.is_dir():
+                shutil.rmtree(inner)
+            elif not inner.name.startswith((NAME, PLAN)):
+                inner.unlink()
+    discard(path)
 
 
 def _free_id(root: Path, new_id: str) -> str:

@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import OutputError, SettingsError
-from exporter.snapshot import Destination, Place, discard, open_place, staging_root
+from exporter.snapshot import (
+    Destination,
+    Place,
+    clean_up,
+    discard,
+    open_place,
+    staging,
+    staging_root,
+)
 from exporter.snapshot.journal import FORMAT, NAME, Journal
 
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
@@ -182,6 +190,34 @@ def test_a_root_that_cannot_be_made_is_refused_in_a_sentence(take: Open, root: P
 def test_discarding_what_is_not_there_is_refused_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="Cannot write below"):
         discard(tmp_path / "absent")
+
+
+def test_what_is_left_of_discarding_goes_with_the_next_run(take: Open, root: Path) -> None:
+    place = take("night")
+    place.path.rename(root / ".discarded-night")
+    assert take("night").resumed is False
+    assert [path.name for path in root.iterdir()] == ["night"]
+
+
+def test_a_published_place_is_one_to_go_on_with_until_all_else_is_gone(
+    take: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = take("night")
+    (place.path / "publish.json").write_text("{}")
+    (place.path / "parquet").mkdir()
+    (place.path / "spool-0").write_bytes(b"x")
+
+    def killed(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(staging, "discard", killed)
+        with pytest.raises(KeyboardInterrupt):
+            clean_up(place.path)
+    assert sorted(path.name for path in place.path.iterdir()) == [NAME, "publish.json"]
+    assert take("night").resumed is True
+    clean_up(place.path)
+    assert not place.path.exists()
 
 
 def test_staging_is_beside_a_local_output_else_in_a_folder_of_the_outputs_own(

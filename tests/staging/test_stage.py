@@ -177,3 +177,12 @@ def test_a_full_disk_is_an_output_error_and_what_was_durable_stays(
     assert "Traceback" not in done.stderr
     kept = asyncio.run(recall_all(tmp_path, range(1, 4000)))
     assert [number for number, body in kept.items() if body != body_of(number)] == []
+
+
+async def test_a_finished_part_that_is_gone_is_not_passed_over(tmp_path: Path) -> None:
+    async with Stage(tmp_path) as stage:
+        await keep(stage, 1)
+        files = await stage.finish()
+    files[0].path.unlink()
+    with pytest.raises(OutputError, match="is gone: start the snapshot over with --fresh"):
+        Stage(tmp_path)

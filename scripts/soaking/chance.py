@@ -1,0 +1,81 @@
+"""What a seed stands for: the estate, its server, the settings, and when the run is disturbed."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from typing import Any
+
+from exporter.emulator import Behaviour, Fault, Faults, Quirks, Shape
+from exporter.emulator.faults import PAGING, TRANSIENT
+
+SHAPES = {
+    "many registries": Shape(clouds=2, folders=5, registries=20, repositories=60, images=900),
+    "one giant registry": Shape(repositories=40, images=1200, empty_share=0.0),
+    "one giant repository": Shape(repositories=1, images=800, empty_share=0.0),
+    "every oddity": Shape(
+        clouds=3, folders=9, registries=12, repositories=60, images=600, quirks=Quirks.all()
+    ),
+}
+# A page with two contents on two readings is a finding about the run, not about the estate.
+_KINDS = sorted((TRANSIENT | PAGING) - {Fault.CHANGED_TWICE})
+_MOST_FAULTS = 0.1
+
+
+@dataclass(frozen=True)
+class World:
+    """One seed's world; `about` says it in a line."""
+
+    seed: int
+    shape: Shape
+    behaviour: Behaviour
+    faults: Faults
+    sections: dict[str, Any]
+    split_early: bool
+    nights: int
+    about: str
+
+
+def draw(seed: int) -> World:
+    """Return the world of a seed: the same seed draws the same."""
+    chance = random.Random(seed)
+    name = chance.choice(sorted(SHAPES))
+    shape = replace(SHAPES[name], seed=seed, layers=chance.choice([1, 3, 8]))
+    kinds = chance.sample(_KINDS, chance.choice([0, 1, 3, 6]))
+    rates = {kind.value: chance.uniform(0.002, _MOST_FAULTS / len(kinds)) for kind in kinds}
+    behaviour = Behaviour(
+        latency=chance.choice([0.0, 0.005, 0.02]),
+        jitter=chance.choice([0.0, 0.01]),
+        rate=chance.choice([None, None, None, 150.0]),
+        order_by=chance.choice(["honoured", "honoured", "honoured", "ignored"]),
+        descending=chance.choice(["honoured", "honoured", "ignored", "refused"]),
+        collation=chance.choice(["bytes", "bytes", "words"]),
+        reshuffle=chance.random() < 0.7,
+        gzip=chance.random() < 0.3,
+        pretty=chance.random() < 0.2,
+    )
+    sections = {
+        "limits": {
+            "concurrency": chance.choice([1, 4, 16]),
+            "page_size": chance.choice([10, 25, 100]),
+            "request_timeout": 1.0,
+            "max_page_bytes": 1 << 20,
+        },
+        "output": {"formats": chance.choice([["parquet", "ndjson"], ["parquet"]])},
+    }
+    split_early = chance.random() < 0.6 and not shape.quirks.unlisted_repository
+    about = (
+        f"{name}, {behaviour.order_by} order, descending {behaviour.descending}, "
+        f"{sections['limits']['concurrency']} slots, pages of {sections['limits']['page_size']}, "
+        f"faults: {', '.join(sorted(rates)) or 'none'}"
+    )
+    return World(
+        seed=seed,
+        shape=shape,
+        behaviour=behaviour,
+        faults=Faults(rates, seed=seed, oversize_bytes=2 << 20, drip_seconds=0.01, drip_bytes=512),
+        sections=sections,
+        split_early=split_early,
+        nights=chance.choice([1, 2, 3]),
+        about=about,
+    )

@@ -1,0 +1,145 @@
+"""A seed's nights: runs that are killed, stopped and disturbed, until each has come to its end."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from soaking.chance import World
+from soaking.reader import Reader
+from tests.e2e.clouds import Cloud
+from tests.e2e.commands import Exporter, Process, Run
+from tests.e2e.worlds import check_against, world_of
+from tests.oracle.snapshots import read_snapshot, snapshot_ids
+
+MOST_STOPS = 6
+"""Ends before its time that one night's run is given at most."""
+_STOPS = (
+    signal.SIGKILL,
+    signal.SIGKILL,
+    signal.SIGKILL,
+    signal.SIGTERM,
+    signal.SIGINT,
+)
+_CODES = {signal.SIGKILL: {-9}, signal.SIGTERM: {143}, signal.SIGINT: {130}}
+_USUAL_SECONDS = 2.5
+_IN_TIME = 6.0
+"""Seconds within which a signal has to have ended a run; the promise is five, the rest is ours."""
+
+
+class SoakError(AssertionError):
+    """Something that was promised did not hold."""
+
+
+@dataclass
+class Tally:
+    """What was done to the runs of a seed."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return ", ".join(f"{count} {what}" for what, count in sorted(self.counts.items()))
+
+
+def spend(world: World, folder: Path) -> Tally:
+    """Spend a seed's nights in an empty folder; raises `SoakError` and `AssertionError`."""
+    chance = random.Random(f"disturbances {world.seed}")
+    tally = Tally()
+    with Cloud(world.shape, world.behaviour, world.faults) as cloud:
+        exporter = Exporter(folder, cloud)
+        with Reader(exporter.output) as reader:
+            for number in range(world.nights):
+                _one_night(world, exporter, f"night-{number}", chance, tally)
+                _check(world, cloud, exporter, f"night-{number}")
+            _prune(exporter, chance, tally)
+        if reader.complaints:
+            raise SoakError(f"a reader found that {reader.complaints[0]}")
+        tally.counts["readings"] += reader.read
+    return tally
+
+
+def _one_night(
+    world: World, exporter: Exporter, snapshot_id: str, chance: random.Random, tally: Tally
+) -> None:
+    for _ in range(chance.randrange(MOST_STOPS + 1)):
+        process = _start(world, exporter, snapshot_id)
+        disturbed = chance.random() < 0.2
+        if disturbed:
+            _disturb(world, exporter, tally)
+        number = chance.choice(_STOPS)
+        run = _stop(process, number, chance.uniform(0.05, _USUAL_SECONDS))
+        if run.code == 0 or _was_done(run, exporter, snapshot_id):
+            return
+        if run.code == 11 and disturbed:
+            continue  # The other was faster.
+        tally.counts[number.name] += 1
+        if run.code not in _CODES[number]:
+            raise SoakError(f"{number.name} ended a run with {run.code}: {run.stderr[-2000:]}")
+        if snapshot_id in snapshot_ids(exporter.output):
+            # Its manifest was there already: so all of it has to be.
+            read_snapshot(exporter.output, snapshot_id, _formats(world))
+    run = _start(world, exporter, snapshot_id).wait()
+    if run.code != 0 and not _was_done(run, exporter, snapshot_id):
+        raise SoakError(f"an undisturbed run ended with {run.code}: {run.stderr[-2000:]}")
+
+
+def _was_done(run: Run, exporter: Exporter, snapshot_id: str) -> bool:
+    """Say whether a run found that the one before it was killed between its last act and its end."""
+    return run.code == 2 and snapshot_id in snapshot_ids(exporter.output)
+
+
+def _start(world: World, exporter: Exporter, snapshot_id: str) -> Process:
+    return exporter.start(
+        "--snapshot-id", snapshot_id, sections=world.sections, split_early=world.split_early
+    )
+
+
+def _stop(process: Process, number: signal.Signals, seconds: float) -> Run:
+    threading.Event().wait(seconds)
+    process.signal(number)
+    sent = time.monotonic()
+    try:
+        run = process.wait(60 if number is signal.SIGKILL else _IN_TIME)
+    except subprocess.TimeoutExpired:
+        raise SoakError(f"{number.name} did not end a run within {_IN_TIME} seconds") from None
+    if time.monotonic() - sent > _IN_TIME:
+        raise SoakError(f"{number.name} ended a run late")
+    return run
+
+
+def _disturb(world: World, exporter: Exporter, tally: Tally) -> None:
+    """Start another run on the same output: it is refused, unless the first is not there yet."""
+    run = exporter.run("--snapshot-id", "other", sections=world.sections)
+    if run.code == 11:
+        tally.counts["second runs refused"] += 1
+    elif run.code != 0:
+        raise SoakError(f"a second run ended with {run.code}: {run.stderr[-2000:]}")
+
+
+def _check(world: World, cloud: Cloud, exporter: Exporter, snapshot_id: str) -> None:
+    snapshot = read_snapshot(exporter.output, snapshot_id, _formats(world))
+    if snapshot.manifest["status"] != "complete":
+        raise SoakError(f"{snapshot_id} is {snapshot.manifest['status']}")
+    check_against(snapshot, world_of(cloud.estate))
+
+
+def _prune(exporter: Exporter, chance: random.Random, tally: Tally) -> None:
+    """Keep the newest snapshot alone, killed in between or not."""
+    arguments = ("prune", "--keep-last", "1", "--output", str(exporter.output))
+    if chance.random() < 0.5:
+        run = _stop(exporter.start_command(*arguments), signal.SIGKILL, chance.uniform(0.2, 1.0))
+        tally.counts["prunes killed"] += run.code == -signal.SIGKILL
+    run = exporter.command(*arguments)
+    if run.code != 0 or len(snapshot_ids(exporter.output)) != 1:
+        raise SoakError(f"prune ended with {run.code} and left {snapshot_ids(exporter.output)}")
+
+
+def _formats(world: World) -> tuple[str, ...]:
+    return tuple(world.sections["output"]["formats"])
