@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 pytest.register_assert_rewrite("tests.oracle", "tests.e2e")
 
@@ -46,6 +48,22 @@ def serve_cloud() -> Iterator[ServeCloud]:
 def exporter_for(tmp_path: Path) -> Callable[[Cloud | None], Exporter]:
     """Return a function that makes the command for a cloud, in the test's own empty folder."""
     return lambda cloud: Exporter(tmp_path, cloud)
+
+
+@pytest.fixture(scope="session")
+def keys() -> tuple[str, str]:
+    """Return an RSA key as PEM: the private one and its public one."""
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return (
+        private.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ).decode(),
+        private.public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        .decode(),
+    )
 
 
 @pytest.fixture

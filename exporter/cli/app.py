@@ -17,6 +17,7 @@ from exporter.cli.commands.plan import plan
 from exporter.cli.commands.prune import prune
 from exporter.cli.commands.schema import schema
 from exporter.cli.commands.verify import verify
+from exporter.cli.signals import end_at_signals
 
 app = typer.Typer(
     name="registry-exporter",
@@ -71,6 +72,7 @@ def _root(
 
 def main() -> None:
     """Run the command that `sys.argv` names, and exit with its code (`exporter.errors`)."""
+    end_at_signals()
     # Hardly anything here is garbage that only a collection finds, and looking for it as often as
     # Python does by default takes a tenth of a short run's time.
     gc.set_threshold(100_000, 20, 100)

@@ -1,24 +1,37 @@
 """SIGINT and SIGTERM: the run is cancelled, what is staged is kept, the process ends in time.
 
-The first signal cancels the run. If it has not ended three seconds later (a thread may be in the
-middle of a large file), the process leaves at once, as it does at a second signal: whatever the
-moment, the staging is safe to go on with.
+All commands but an export just end. An export is cancelled by the first signal. If it has not ended
+three seconds later (a thread may be in the middle of a large file), the process leaves at once, as
+it does at a second signal: whatever the moment, the staging is safe to go on with.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-import threading
 from types import FrameType, TracebackType
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+if TYPE_CHECKING:
+    import asyncio
+    import threading
 
 GRACE = 3.0
 """Seconds between a signal and the end of the process at the latest."""
 KEPT = "What was staged is kept: the same command, without --fresh, goes on with it."
 
 _SHOW_CURSOR = b"\x1b[?25h"
+
+
+def end_at_signals() -> None:
+    """Let the signals end the process in order, with a word and 130 or 143, from now on."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    os.write(2, f"registry-exporter: Stopped by {signal.Signals(number).name}.\n".encode())
+    raise SystemExit(128 + number)
 
 
 class Signals:
@@ -55,8 +68,8 @@ class Signals:
             self._deadline.cancel()
 
     def cancel_at_signal(self, task: asyncio.Task[Any]) -> None:
-        """Cancel this task of the running loop when a signal comes."""
-        self._task, self._loop = task, asyncio.get_running_loop()
+        """Cancel this task when a signal comes."""
+        self._task, self._loop = task, task.get_loop()
 
     @property
     def exit_code(self) -> int:
@@ -73,7 +86,9 @@ class Signals:
         if self.received is not None:
             self._leave()
         self.received = signal.Signals(number)
-        self._deadline = threading.Timer(GRACE, self._leave)
+        from threading import Timer  # noqa: PLC0415 - `--help` has no deadline
+
+        self._deadline = Timer(GRACE, self._leave)
         self._deadline.daemon = True
         self._deadline.start()
         if self._task is None or self._loop is None:

@@ -20,8 +20,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from exporter.derive.engine import script, staged_parts, stream
+from exporter.snapshot.durable import fsync
 from exporter.snapshot.layout import staged_path
-from exporter.snapshot.parts import PartWriter, fsync
+from exporter.snapshot.parts import PartWriter
 from exporter.tables import TABLES
 
 if TYPE_CHECKING:

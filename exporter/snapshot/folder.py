@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from exporter.errors import OutputError
 from exporter.snapshot.destination import Destination, Entry, output_errors
-from exporter.snapshot.parts import fsync
+from exporter.snapshot.durable import fsync, make_folder
 
 TEMPORARY = ".tmp"
 """How the name of a file that is being written ends; it begins with a dot."""
@@ -131,15 +131,3 @@ class Folder(Destination):
                 temporary.unlink()
             raise
         fsync(target.parent)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and its parents durably, each with mode 0755 or less; raises `OSError`."""
-    # `mkdir(parents=True)` would give parents the default mode, which others may write to
-    # under a lax umask; and a folder survives a power loss once its parent is synced.
-    missing = [one for one in (folder, *folder.parents) if not one.exists()]
-    for one in reversed(missing):
-        one.mkdir(mode=0o755, exist_ok=True)
-        fsync(one.parent)
-    if not folder.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(folder))

@@ -19,13 +19,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 import pyarrow as pa
 
 from exporter.errors import OutputError
+from exporter.snapshot.durable import fsync
 from exporter.snapshot.layout import StagedFile
-from exporter.snapshot.parts import fsync, output_errors
+from exporter.snapshot.parts import output_errors
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -85,8 +86,9 @@ class Journal:
             self.kept_before = int(
                 self._database.execute("SELECT count(*) FROM pages").fetchone()[0]
             )
-        self._spool_number = self._free_spool()
-        self._spool = self._spool_path(self._spool_number).open("ab")
+        with journal_errors(staging):
+            self._spool_number = self._free_spool()
+            self._spool = self._open_spool(self._spool_number)
         self.spooled_bytes = 0
         self.dirty = False
 
@@ -202,9 +204,10 @@ class Journal:
                 "UPDATE pages SET spool = NULL WHERE generation = ?", (self.generation,)
             )
             self.commit()
-            self._spool.close()
-            self._spool_number += 1
-            self._spool = self._spool_path(self._spool_number).open("ab")
+            number = self._spool_number + 1
+            before, self._spool = self._spool, self._open_spool(number)
+            self._spool_number = number
+            before.close()
             self._drop_spools()
         self.generation += 1
         self.spooled_bytes = 0
@@ -226,6 +229,15 @@ class Journal:
     def _free_spool(self) -> int:
         numbers = [int(path.name.partition("-")[2]) for path in self._staging.glob("spool-*")]
         return max(numbers, default=-1) + 1
+
+    def _open_spool(self, number: int) -> BinaryIO:
+        spool = self._spool_path(number).open("ab")
+        try:
+            fsync(self._staging)
+        except BaseException:
+            spool.close()
+            raise
+        return spool
 
     def _spool_path(self, number: int) -> Path:
         return self._staging / f"spool-{number}"

@@ -24,7 +24,7 @@ import orjson
 
 from exporter.errors import LockedError
 from exporter.snapshot.destination import output_errors
-from exporter.snapshot.folder import make_folder
+from exporter.snapshot.durable import make_folder
 
 NAME = ".lock"
 _SIZE = 1024

@@ -24,8 +24,9 @@ import pyarrow.parquet as pq
 from isal import isal_zlib
 
 from exporter.errors import OutputError
+from exporter.snapshot.durable import fsync, make_folder
 from exporter.snapshot.layout import StagedFile, staged_path
-from exporter.snapshot.parts import fsync, output_errors
+from exporter.snapshot.parts import output_errors
 from exporter.tables import Table
 
 FILE_BYTES = 448 * 1024 * 1024
@@ -50,7 +51,7 @@ def write_ndjson(
     """
     folder = staged_path(staging, table.name, 0, "ndjson").parent
     with output_errors(staging):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         for old in folder.iterdir():
             old.unlink()
         finished: list[StagedFile] = []

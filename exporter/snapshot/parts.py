@@ -7,7 +7,6 @@ groups. A part exists once it is closed: its footer is written last.
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from exporter.errors import OutputError
+from exporter.snapshot.durable import fsync, make_folder
 from exporter.snapshot.layout import StagedFile, staged_path
 from exporter.tables import TABLES, Table
 
@@ -77,15 +77,6 @@ def _texts(schema: pa.Schema) -> dict[str, str]:
     return {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
 
 
-def fsync(path: Path) -> None:
-    """Make a file's or a folder's content survive a power loss."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 class PartWriter:
     """One open Parquet part of one table; `rows` counts what was appended to it."""
 
@@ -96,7 +87,7 @@ class PartWriter:
         self._schema = written_schema(table)
         self._pending: list[pa.Table] = []
         self._pending_bytes = 0
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         self._writer = open_parquet(self.path, table)
 
     def append(self, rows: pa.Table) -> None:

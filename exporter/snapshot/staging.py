@@ -14,6 +14,7 @@ import structlog
 
 from exporter.errors import OutputError, SettingsError
 from exporter.snapshot.destination import Destination
+from exporter.snapshot.durable import make_folder
 from exporter.snapshot.folder import Folder
 from exporter.snapshot.journal import FORMAT, NAME
 from exporter.snapshot.layout import check_snapshot_id
@@ -75,7 +76,7 @@ def open_place(
     would be taken up, is discarded. Raises `SettingsError` and `OutputError`.
     """
     with output_errors(root):
-        root.mkdir(parents=True, exist_ok=True)
+        make_folder(root, mode=0o700)
         root.chmod(0o700)
         for gone in root.glob(f"{_DISCARDED}*"):
             shutil.rmtree(gone)
@@ -112,7 +113,7 @@ def open_place(
     with output_errors(root):
         if path.exists():
             discard(path)  # A folder without a readable journal holds nothing to go on with.
-        path.mkdir(mode=0o700)
+        make_folder(path, mode=0o700)
     return Place(path, chosen, now, resumed=False)
 
 

@@ -27,7 +27,8 @@ _STOPS = (
     signal.SIGTERM,
     signal.SIGINT,
 )
-_CODES = {signal.SIGKILL: {-9}, signal.SIGTERM: {143}, signal.SIGINT: {130}}
+# Python itself ends by the signal, before there is anything of ours to listen to it.
+_CODES = {signal.SIGKILL: {-9}, signal.SIGTERM: {143, -15}, signal.SIGINT: {130, -2}}
 _USUAL_SECONDS = 2.5
 _IN_TIME = 6.0
 """Seconds within which a signal has to have ended a run; the promise is five, the rest is ours."""
@@ -45,7 +46,7 @@ class Tally:
 
     def __str__(self) -> str:
         """Return it in words."""
-        return ", ".join(f"{count} {what}" for what, count in sorted(self.counts.items()))
+        return ", ".join(f"{count} {what}" for what, count in sorted(self.counts.items()) if count)
 
 
 def spend(world: World, folder: Path) -> Tally:
@@ -91,7 +92,7 @@ def _one_night(
 
 
 def _was_done(run: Run, exporter: Exporter, snapshot_id: str) -> bool:
-    """Say whether a run found that the one before it was killed between its last act and its end."""
+    """Say whether a run found that the one before it was killed when all was done."""
     return run.code == 2 and snapshot_id in snapshot_ids(exporter.output)
 
 
@@ -116,10 +117,10 @@ def _stop(process: Process, number: signal.Signals, seconds: float) -> Run:
 
 def _disturb(world: World, exporter: Exporter, tally: Tally) -> None:
     """Start another run on the same output: it is refused, unless the first is not there yet."""
-    run = exporter.run("--snapshot-id", "other", sections=world.sections)
-    if run.code == 11:
-        tally.counts["second runs refused"] += 1
-    elif run.code != 0:
+    tally.counts["second runs"] += 1
+    other = f"other-{tally.counts['second runs']}"
+    run = exporter.run("--snapshot-id", other, sections=world.sections)
+    if run.code not in (0, 11):
         raise SoakError(f"a second run ended with {run.code}: {run.stderr[-2000:]}")
 
 
@@ -135,7 +136,7 @@ def _prune(exporter: Exporter, chance: random.Random, tally: Tally) -> None:
     arguments = ("prune", "--keep-last", "1", "--output", str(exporter.output))
     if chance.random() < 0.5:
         run = _stop(exporter.start_command(*arguments), signal.SIGKILL, chance.uniform(0.2, 1.0))
-        tally.counts["prunes killed"] += run.code == -signal.SIGKILL
+        tally.counts["killed prunes"] += int(run.code == -signal.SIGKILL)
     run = exporter.command(*arguments)
     if run.code != 0 or len(snapshot_ids(exporter.output)) != 1:
         raise SoakError(f"prune ended with {run.code} and left {snapshot_ids(exporter.output)}")

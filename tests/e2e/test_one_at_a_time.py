@@ -76,6 +76,43 @@ def test_a_second_run_on_the_same_output_ends_at_once_and_names_the_first(
     assert third.code == 0, third.stderr
 
 
+def test_a_second_run_that_may_wait_goes_on_once_the_first_has_ended(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE, faults=HANGING)
+    exporter = exporter_for(cloud)
+    first = exporter.start("--snapshot-id", "first", sections=LIMITS)
+    until(lambda: cloud.calls.in_flight > 0, "the first run asks for something")
+    second = exporter.start("--snapshot-id", "second", "--wait", "1m", sections=LIMITS)
+    impatient = exporter.run("--wait", "0.5s", sections=LIMITS)
+    assert impatient.code == 11, impatient.stderr
+    cloud.mend()
+    first.signal(signal.SIGTERM)
+    assert first.wait().code == 143
+    run = second.wait()
+    assert run.code == 0, run.stderr
+    assert run.published == ["second"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+)
+def test_a_signal_ends_a_command_that_keeps_nothing_in_a_sentence(
+    number: signal.Signals,
+    code: int,
+    serve_cloud: ServeCloud,
+    exporter_for: Callable[[Cloud], Exporter],
+) -> None:
+    cloud = serve_cloud(SHAPE, faults=HANGING)
+    exporter = exporter_for(cloud)
+    process = exporter.start_command("plan", "--config", str(exporter.write_config()))
+    until(lambda: cloud.calls.in_flight > 0, "the plan asks for something")
+    process.signal(number)
+    run = process.wait()
+    assert run.code == code, run.stderr
+    assert run.said == f"registry-exporter: Stopped by {number.name}."
+
+
 def test_a_dead_holders_lock_does_not_block(
     serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
 ) -> None:

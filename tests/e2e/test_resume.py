@@ -120,6 +120,26 @@ def test_with_fresh_what_was_staged_is_asked_for_again(
     check_against(run.snapshot(), world_of(cloud.estate))
 
 
+def test_staging_older_than_the_setting_is_discarded_with_a_word(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE, STEADY_ORDER)
+    exporter = exporter_for(cloud)
+    process = exporter.start("--snapshot-id", "night", sections=LIMITS)
+    cloud.calls.after(30, lambda: process.signal(signal.SIGTERM))
+    assert process.wait().code == 143
+    before = answered(cloud)
+    cloud.calls.clear()
+    old = {"output": {"resume_within": "0.001s"}}
+    run = exporter.run("--snapshot-id", "night", sections={**LIMITS, **old})
+    assert run.code == 0, run.stderr
+    events = [event for event in run.events if event["event"] == "staging_discarded"]
+    assert [event["reason"] for event in events] == ["older than output.resume_within"]
+    discovery = {asked for asked in before if not asked[0].endswith("/images")}
+    assert discovery <= {page_asked(call) for call in cloud.calls}
+    check_against(run.snapshot(), world_of(cloud.estate))
+
+
 def test_with_other_settings_staging_is_left_alone(
     serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
 ) -> None:

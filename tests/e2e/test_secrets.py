@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from exporter.emulator import Behaviour, Faults, ServiceKey
 from tests.conftest import ServeCloud
@@ -76,22 +74,6 @@ ENDINGS = [
     ("service_account_key_file", "killed"),
     ("service_account_key_file", "refused"),
 ]
-
-
-@pytest.fixture(scope="module")
-def keys() -> tuple[str, str]:
-    """Return a private key and its public key, as PEM."""
-    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return (
-        private.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ).decode(),
-        private.public_key()
-        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-        .decode(),
-    )
 
 
 @pytest.fixture
