@@ -17,8 +17,8 @@ from rich.console import Console
 from exporter.cli.failures import complain, exit_code, report, sentence
 from exporter.cli.live import LiveProgress, can_show
 from exporter.cli.logs import configure_logs
-from exporter.cli.metrics import Outcome, write_metrics
 from exporter.cli.options import LogFormat, LogLevel
+from exporter.cli.outcome import Outcome
 from exporter.cli.progress import log_progress
 from exporter.cli.published import WHOLE, highlights
 from exporter.cli.signals import KEPT, Signals
@@ -168,6 +168,8 @@ def _write_files(showing: Showing, outcome: Outcome) -> None:
     """Write what other programs read; a failure is told, and changes nothing about the run."""
     try:
         if showing.metrics_file is not None:
+            from exporter.cli.metrics import write_metrics  # noqa: PLC0415 - seldom asked for
+
             write_metrics(showing.metrics_file, outcome)
         if showing.summary_json is not None:
             _write_summary(showing.summary_json, outcome)

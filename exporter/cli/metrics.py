@@ -26,22 +26,16 @@ Alert on `time() - registry_exporter_last_success_timestamp_seconds > 129600` an
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import structlog
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.crawl import Statistics
+from exporter.cli.outcome import STATUSES, Outcome
 from exporter.snapshot import Manifest
 
-Status = Literal["complete", "partial", "failed", "interrupted"]
-
 PREFIX = "registry_exporter_"
-STATUSES: tuple[Status, ...] = ("complete", "partial", "failed", "interrupted")
-
 _OF_SUCCESS = {
     "last_success_timestamp_seconds": "When the last complete snapshot was finished.",
     "images": "Images in the last complete snapshot.",
@@ -51,17 +45,6 @@ _OF_SUCCESS = {
 }
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended: its exit code, its figures, and its manifest if it published one."""
-
-    status: Status
-    exit_code: int
-    statistics: Statistics
-    manifest: Manifest | None = None
-    error: str | None = None
 
 
 def write_metrics(path: Path, outcome: Outcome) -> None:

@@ -10,7 +10,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.cli import metrics
-from exporter.cli.metrics import PREFIX, Outcome, write_metrics
+from exporter.cli.metrics import PREFIX, write_metrics
+from exporter.cli.outcome import Outcome
 from exporter.crawl import Progress
 from exporter.snapshot import Manifest, Requests
 

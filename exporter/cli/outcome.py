@@ -1,0 +1,24 @@
+"""How a run of `export` ended: what the exit code, the summary and the metrics are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from exporter.crawl import Statistics
+from exporter.snapshot import Manifest
+
+Status = Literal["complete", "partial", "failed", "interrupted"]
+
+STATUSES: tuple[Status, ...] = ("complete", "partial", "failed", "interrupted")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: its exit code, its figures, and its manifest if it published one."""
+
+    status: Status
+    exit_code: int
+    statistics: Statistics
+    manifest: Manifest | None = None
+    error: str | None = None
