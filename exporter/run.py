@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ import structlog
 from exporter import __version__
 from exporter.api import Client
 from exporter.crawl import Estate, Fetcher, Ledger, Plan, Progress, look_ahead
-from exporter.derive import Dropped, conclude, total_row
+from exporter.derive import conclude, total_row
 from exporter.errors import ExporterError, LockedError
 from exporter.settings import Settings
 from exporter.snapshot import (
@@ -188,9 +188,8 @@ def _conclude(
 ) -> tuple[Manifest, list[StagedFile]]:
     """Derive what follows from the staged rows, and say what the snapshot is made of."""
 
-    def coverage(dropped: Iterable[Dropped]) -> pa.Table:
-        for one in dropped:
-            listed.ledger.drop_rows(one.table, one.registry_id, one.rows)
+    def coverage(kept: Mapping[str, Mapping[str, int]]) -> pa.Table:
+        listed.ledger.count_rows(kept)
         return listed.ledger.table()
 
     files = conclude(place.path, listed.tables, coverage, settings.output.formats)

@@ -95,6 +95,7 @@ class FolderWalk:
         self._apart = apart
         self._waits_for = set(entries)
         self._joined: dict[str, Collection[str]] = {}
+        self._met: set[str] = set()
         call = Call(
             "container_registry",
             PATH,
@@ -148,19 +149,17 @@ class FolderWalk:
         return False
 
     def _note(self, images: Images) -> None:
-        """Count a page: its rows for each registry, its calls for the one that has most of it."""
+        """Count a page for the registry that has most of it."""
         rows: Counter[str] = Counter()
         for name, kept in images.names.items():
             rows[registry_of(name)] += kept
+        self._met.update(rows)
         most = max(sorted(self._joined), key=lambda registry_id: rows[registry_id])
-        self._entries[most].page(rows=rows.pop(most, 0), calls=images.cost.calls)
-        for registry_id, kept in rows.items():
-            if registry_id in self._joined:
-                self._entries[registry_id].rows += kept
+        self._entries[most].page(calls=images.cost.calls)
 
     def _end(self) -> None:
         for registry_id, names in self._joined.items():
-            if names and not self._entries[registry_id].rows:
+            if names and registry_id not in self._met:
                 self._apart(registry_id, names, whole=True)
             else:
                 self._entries[registry_id].complete(

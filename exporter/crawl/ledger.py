@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -27,7 +28,8 @@ class Entry:
     """One listing and how it goes; `status` is None while it is under way.
 
     `known` says whether the parent was listed earlier in the run, so that a 404 means that it
-    has vanished since.
+    has vanished since. The `rows` of repositories and images are only known at the end
+    (`Ledger.count_rows`).
     """
 
     listing: Listing
@@ -50,8 +52,8 @@ class Entry:
         if self.started_at is None:
             self.started_at = datetime.now(UTC)
 
-    def page(self, *, rows: int, calls: int) -> None:
-        """Count a page with the rows that were kept of it and the requests it took."""
+    def page(self, *, calls: int, rows: int = 0) -> None:
+        """Count a page with the requests it took and the rows that are counted as they come."""
         self.pages += 1
         self.rows += rows
         self.spent(calls)
@@ -140,11 +142,14 @@ class Ledger:
         """Return how many listings ended in which status."""
         return dict(sorted(Counter(entry.status or "failed" for entry in self.entries()).items()))
 
-    def drop_rows(self, listing: str, parent_id: str | None, rows: int) -> None:
-        """Count rows out that were dropped because they had come twice."""
+    def count_rows(self, kept: Mapping[str, Mapping[str, int]]) -> None:
+        """Take how many rows of `repositories` and `images` are kept of each registry.
+
+        They are counted where they are kept, not as they come: a page may come twice.
+        """
         for entry in self._entries.values():
-            if (entry.listing, entry.parent_id) == (listing, parent_id):
-                entry.rows -= rows
+            if entry.listing in kept:
+                entry.rows = kept[entry.listing].get(entry.parent_id, 0)
 
     @property
     def complete(self) -> bool:

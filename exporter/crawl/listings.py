@@ -102,9 +102,8 @@ class ResourcesJob:
             )
             fresh = [one for one in got.page.resources if one.id not in self._seen]
             self._seen.update(one.id for one in fresh)
-            # Staged rows that come again are counted out when they are dropped by their key.
-            counted = got.page.resources if self._staged else fresh
-            self._entry.page(rows=sum(self._wanted(one.id) for one in counted), calls=got.calls)
+            rows = 0 if self._staged else sum(self._wanted(one.id) for one in fresh)
+            self._entry.page(calls=got.calls, rows=rows)
             for one in fresh:
                 self._found(one)
             self._chain.advance(got.page.next_token, items=len(got.page.resources))

@@ -170,7 +170,7 @@ class Walk:
         return self._end(chain) if chain.done else True
 
     def _note(self, chain: ImagesChain, images: Images) -> None:
-        self._entry.page(rows=images.rows, calls=images.cost.calls)
+        self._entry.page(calls=images.cost.calls)
         if chain.repository is None:
             self._met.update(images.names)
         wanted = self._context.filter

@@ -6,7 +6,6 @@ within a memory limit, spilling below the staging folder.
 """
 
 from exporter.derive.conclude import conclude, total_row
-from exporter.derive.dropping import Dropped
 from exporter.derive.duplicates import drop_duplicates
 from exporter.derive.engine import MEMORY_LIMIT_BYTES, THREADS
 from exporter.derive.recheck import recompute_problems
@@ -15,7 +14,6 @@ from exporter.derive.tables import derive
 __all__ = [
     "MEMORY_LIMIT_BYTES",
     "THREADS",
-    "Dropped",
     "conclude",
     "derive",
     "drop_duplicates",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from exporter.derive.dropping import Dropped
 from exporter.derive.duplicates import drop_duplicates
 from exporter.derive.engine import staged_parts
 from exporter.derive.tables import derive
@@ -22,14 +21,14 @@ from exporter.tables import TABLES
 def conclude(
     staging: Path,
     small: Mapping[str, pa.Table],
-    coverage: Callable[[Iterable[Dropped]], pa.Table],
+    coverage: Callable[[Mapping[str, Mapping[str, int]]], pa.Table],
     formats: Collection[str],
 ) -> list[StagedFile]:
     """Write what is still missing of a snapshot, and return its files.
 
-    `small` are tables that were held in memory; `coverage` makes the ledger's rows once it is
-    known what was dropped because it had come twice. Can be called again on the same folder.
-    Raises `OutputError`.
+    `small` are tables that were held in memory; `coverage` makes the ledger's rows, given how many
+    `drop_duplicates` left, by table and registry. Can be called again on the same folder. Raises
+    `OutputError`.
     """
     for name, rows in small.items():
         write_table(staging, TABLES[name], [rows])

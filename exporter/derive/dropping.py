@@ -2,16 +2,13 @@
 
 - `drop.parquet` is the plan: a row for each row to drop, with its place. It appears whole.
 - Each part is replaced by a rename. A part that is not what the plan knew has been replaced.
-- A plan that was carried out becomes `dropped-00000.parquet`, and so on. It stays, because a run
-  that is resumed counts the rows of its pages anew, and has to be told of the dropped ones again.
+- A plan that was carried out is deleted. Whatever it missed, or came since, is for the next one.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,30 +26,10 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 PLAN = "drop.parquet"
-_DONE, _DONE_PATTERN = "dropped-{:05d}.parquet", "dropped-*.parquet"
 _REWRITTEN = "rewritten"
 _BATCH_ROWS = 32_768
 
-_PLAN_SCHEMA = pa.schema(
-    [
-        ("table", pa.string()),
-        ("part", pa.string()),
-        ("part_row", pa.int64()),
-        ("registry_id", pa.string()),
-    ]
-)
-
-
-@dataclass(frozen=True)
-class Dropped:
-    """How many rows of a table were dropped because a registry had listed them twice.
-
-    `registry_id` is None for the tables of clouds and folders.
-    """
-
-    table: str
-    registry_id: str | None
-    rows: int
+_PLAN_SCHEMA = pa.schema([("table", pa.string()), ("part", pa.string()), ("part_row", pa.int64())])
 
 
 def planned(staging: Path) -> bool:
@@ -84,18 +61,7 @@ def carry_out(staging: Path) -> None:
             if len(rows):
                 _write_without(staging, table, path, rows)
     shutil.rmtree(staging / _REWRITTEN, ignore_errors=True)
-    _file_plan(staging)
-
-
-def carried_out(staging: Path) -> list[Dropped]:
-    """Return what all plans together dropped, by table and registry."""
-    counts: Counter[tuple[str, str | None]] = Counter()
-    for path in _done(staging):
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(_BATCH_ROWS, columns=["table", "registry_id"]):
-                counts.update(zip(*(column.to_pylist() for column in batch.columns), strict=True))
-    keys = sorted(counts, key=lambda key: (key[0], key[1] or ""))
-    return [Dropped(*key, counts[key]) for key in keys]
+    _end_plan(staging)
 
 
 def write_durably(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
@@ -109,13 +75,9 @@ def write_durably(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> 
     fsync(path.parent)
 
 
-def _file_plan(staging: Path) -> None:
-    (staging / PLAN).replace(staging / _DONE.format(len(_done(staging))))
+def _end_plan(staging: Path) -> None:
+    (staging / PLAN).unlink()
     fsync(staging)
-
-
-def _done(staging: Path) -> list[Path]:
-    return sorted(staging.glob(_DONE_PATTERN))
 
 
 def _print(path: Path) -> str:

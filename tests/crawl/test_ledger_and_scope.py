@@ -105,12 +105,14 @@ def test_the_coverage_table_has_a_row_for_each_listing_in_the_order_of_its_key()
     assert (progress.listings_known, progress.listings_done) == (3, 3)
 
 
-def test_rows_that_came_twice_are_counted_out_of_their_listing() -> None:
+def test_rows_of_repositories_and_images_are_counted_where_they_are_kept() -> None:
     ledger = Ledger(Progress())
-    for parent in ("crp1", "crp2"):
-        ledger.open("images", parent).page(rows=10, calls=1)
-    ledger.drop_rows("images", "crp2", 3)
-    assert [entry.rows for entry in ledger.entries()] == [10, 7]
+    ledger.open("registries", "f1").page(rows=2, calls=1)
+    for listing in ("repositories", "images"):
+        for parent in ("crp1", "crp2"):
+            ledger.open(listing, parent).page(calls=1)
+    ledger.count_rows({"repositories": {"crp1": 1}, "images": {"crp1": 7, "crp2": 3}})
+    assert [entry.rows for entry in ledger.entries()] == [2, 1, 0, 7, 3]
 
 
 @pytest.mark.parametrize(
