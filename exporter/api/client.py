@@ -171,10 +171,10 @@ class Client:
         token = await self._good_tokens.get()
         reply = await self._send(target, token, tally)
         if reply.status == 401:
-            reply, token = await self._ask_anew(target, reply, token, tally)
+            reply = await self._ask_anew(target, reply, token, tally)
         fault = fault_of_reply(reply)
         if fault is not None:
-            raise FaultError(_redact(fault, token))
+            raise FaultError(fault)
         try:
             page = await decode(reply.body)
         except PageError as error:
@@ -233,23 +233,22 @@ class Client:
 
     async def _ask_anew(
         self, target: _Target, reply: Reply, token: SecretStr, tally: _Tally
-    ) -> tuple[Reply, SecretStr]:
+    ) -> Reply:
         """Answer a 401 with a new token, and find out whom a second 401 is about.
 
-        Returns the answer and the token that was sent for it. It is a 401 only if that is about
-        this scope alone: a call that was answered before still is. Raises `CredentialsError` if
-        it is not.
+        The answer returned is a 401 only if that is about this scope alone: a call that was
+        answered before still is. Raises `CredentialsError` if it is not.
         """
         if self._refuses_scopes and await self._still_accepted(token, tally):
-            return reply, token  # known to answer 401 for scopes: another token would not help
+            return reply  # known to answer 401 for scopes: another token would not help
         fresh = await self._good_tokens.renew(token)
         _log.info("token_refused", scope=target.call.scope, request_id=reply.request_id)
         reply = await self._send(target, fresh, tally)
         if reply.status != 401:
-            return reply, fresh
+            return reply
         if await self._still_accepted(fresh, tally):
             self._refuses_scopes = True
-            return reply, fresh
+            return reply
         raise CredentialsError(
             f"the cloud does not accept the credentials from {self._good_tokens.source_name}: "
             f"{target.line} was answered 401, with a renewed token too; check that they are of "
@@ -281,8 +280,3 @@ class Client:
             throttled=before.throttled + throttled,
             wire_bytes=before.wire_bytes + wire_bytes,
         )
-
-
-def _redact(fault: Fault, token: SecretStr) -> Fault:
-    """Take a token out of what the server said, in case it quotes what it was sent."""
-    return replace(fault, message=fault.message.replace(token.get_secret_value(), "…"))

@@ -1,18 +1,20 @@
 """One HTTP request and its whole answer, in bounded time and memory; no retries, no meaning.
 
 What aiohttp raises is turned into a `NoReplyError` of our own words and dropped: its exceptions
-hold the request's headers, and with them the token.
+hold the request's headers, and with them the token. An answer that quotes a secret it was sent
+comes without it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from pydantic import SecretStr
@@ -85,14 +87,13 @@ class Transport:
     """Owns one aiohttp session; an async context manager.
 
     `connections` is the size of the pool. `ca_file` names the certificate authorities to trust
-    instead of the system's; TLS is always verified. With `proxies`, HTTPS_PROXY and NO_PROXY of
-    the environment hold. Raises `SettingsError` on entering if `ca_file` cannot be used.
+    instead of the system's; TLS is always verified. HTTPS_PROXY and NO_PROXY of the environment
+    hold. Raises `SettingsError` on entering if `ca_file` cannot be used.
     """
 
-    def __init__(self, *, connections: int, ca_file: Path | None, proxies: bool = True) -> None:
+    def __init__(self, *, connections: int, ca_file: Path | None) -> None:
         self._connections = connections
         self._ca_file = ca_file
-        self._proxies = proxies
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -102,7 +103,6 @@ class Transport:
             ),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=self._proxies,
             headers={"Accept-Encoding": "gzip", "User-Agent": "registry-exporter"},
             middlewares=(_send_once,),
         )
@@ -139,27 +139,31 @@ class Transport:
             raise RuntimeError("the transport is used outside its `async with`")
         wire: list[int] = []
         request_id: str | None = None
+        address = URL(url, encoded=True)
+        secrets = [value.get_secret_value() for value in (bearer, *(post or {}).values()) if value]
         try:
             async with (
                 asyncio.timeout(timeout),
                 self._session.request(
                     "GET" if post is None else "POST",
-                    URL(url, encoded=True),
+                    address,
                     headers=_headers(bearer, headers),
                     json=None if post is None else _reveal(post),
+                    proxy=_proxy(address),
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout),
                 ) as response,
             ):
-                request_id = response.headers.get("x-request-id", "")[:_LONGEST_ID] or None
+                request_id = _unquoted(response.headers.get("x-request-id", ""), secrets) or None
+                request_id = request_id and request_id[:_LONGEST_ID]
                 body = await _read(response, max_bytes, wire)
                 return Reply(
                     status=response.status,
-                    body=body,
+                    body=_unquoted_bytes(body, secrets),
                     wire_bytes=sum(wire),
                     request_id=request_id,
                     retry_after=response.headers.get("Retry-After"),
-                    location=response.headers.get("Location"),
+                    location=_unquoted(response.headers.get("Location", ""), secrets) or None,
                 )
         except (
             TimeoutError,
@@ -181,6 +185,29 @@ async def _read(response: aiohttp.ClientResponse, max_bytes: int, wire: list[int
         return await read_body(response.content.iter_any(), encoding, _ERROR_BODY_BYTES, wire)
     except (BodyTooLargeError, BodyBrokenError):
         return b""  # the status alone says enough
+
+
+def _proxy(address: URL) -> str | None:
+    """Return the environment's proxy for an address; none for one whose requests it could read.
+
+    (aiohttp's own way of reading the environment also reads ~/.netrc, and fails at the token then.)
+    """
+    if address.scheme != "https" or proxy_bypass(address.host or ""):
+        return None
+    proxy = getproxies().get("https")
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+
+
+def _unquoted(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "…")
+    return text
+
+
+def _unquoted_bytes(body: bytes, secrets: Iterable[str]) -> bytes:
+    for secret in secrets:
+        body = body.replace(secret.encode(), "…".encode())
+    return body
 
 
 def _headers(bearer: SecretStr | None, more: Mapping[str, str] | None) -> dict[str, str]:

@@ -23,6 +23,7 @@ from tests.api.scripted import (
     ok,
     raw,
     resetting,
+    serve,
     settings_for,
     status,
 )
@@ -110,16 +111,29 @@ async def test_the_audience_of_a_jwt_follows_from_the_domain(
     assert directory.token_audience == audience
 
 
-async def test_a_proxy_of_the_environment_is_used(
-    server: Scripted, waits: Waits, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"])
+async def test_a_token_in_the_clear_is_sent_to_no_proxy(
+    name: str, server: Scripted, waits: Waits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NO_PROXY", "")
-    monkeypatch.setenv("HTTP_PROXY", server.url)
+    async with serve({IMAGES.path: ok({})}) as proxy:
+        monkeypatch.setenv(name, proxy.url)
+        server.routes[IMAGES.path] = ok({})
+        async with Client(settings_for(server), sleep=waits) as client:
+            await client.get(IMAGES, as_json)
+    assert len(server.asked()) == 1
+    assert proxy.seen == []
+
+
+async def test_a_netrc_file_is_nothing_to_us(
+    server: Scripted, waits: Waits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
     server.routes[IMAGES.path] = ok({})
-    settings = settings_for(Scripted("http://localhost:1"))
-    async with Client(settings, sleep=waits) as client:
+    async with Client(settings_for(server), sleep=waits) as client:
         await client.get(IMAGES, as_json)
-    assert server.asked()[0].headers["host"] == "localhost:1"
+    assert server.asked()[0].headers["authorization"] == f"Bearer {TOKEN}"
 
 
 @pytest.mark.parametrize("content", [None, b"no certificate"])

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from structlog.testing import capture_logs
 
 from exporter.api import Client
-from exporter.errors import ExporterError
+from exporter.errors import ExporterError, PageError
 from tests.api.scripted import (
     IMAGES,
     TOKEN,
@@ -77,6 +77,36 @@ async def test_a_failed_call_tells_no_secret(
     assert sent & {f"Bearer {TOKEN}", f"Bearer {ISSUED}"}
     for secret in (TOKEN,) if "iam_token" in credentials else (ISSUED, OAUTH):
         assert secret not in told
+
+
+LONG = "t1." + "".join(f"{number:04x}-" for number in range(300))
+QUOTING: dict[str, Play] = {
+    "message": status(403, {"code": 7, "message": f"the subject of {LONG} may not"}),
+    "status that passes": status(500, {"code": 13, "message": f"cannot check {LONG}"}),
+    "redirect": status(302, Location=f"https://login.example/?token={LONG}"),
+    "request id": status(403, {"code": 7, "message": "no"}, x_request_id=LONG),
+    "request id of half an answer": raw(200, b"{", Content_Length="9", x_request_id=LONG),
+    "page": raw(200, b'{"images":"' + LONG.encode() + b'"}'),
+}
+
+
+@pytest.mark.parametrize("ending", QUOTING.values(), ids=QUOTING)
+async def test_no_piece_of_a_long_token_that_the_server_quotes_is_told(
+    ending: Play, server: Scripted, waits: Waits, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def decode(body: bytes) -> None:
+        raise PageError(f"images are {body.decode()[:100]}")
+
+    caplog.set_level(logging.DEBUG)
+    server.routes[IMAGES.path] = ending
+    settings = settings_for(server, credentials={"iam_token": LONG}, limits={"attempts": 2})
+    with capture_logs() as logs:
+        async with Client(settings, sleep=waits) as client:
+            with pytest.raises(ExporterError) as caught:
+                await client.get(IMAGES, decode)
+            told = everything(caught.value, [logs, repr(vars(client))], caplog)
+    assert IMAGES.scope in told
+    assert [start for start in range(0, len(LONG), 10) if LONG[start : start + 10] in told] == []
 
 
 @pytest.mark.parametrize("ending", [status(401), status(503), resetting, raw(200, b"{")])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from exporter.api import Client
 from exporter.errors import UnreachableError
-from tests.api.scripted import IMAGES, Scripted, Waits, as_json, ok, serve, settings_for
+from tests.api.scripted import IMAGES, TOKEN, Scripted, Waits, as_json, ok, serve, settings_for
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,52 @@ async def test_a_private_authority_is_trusted_where_the_setting_names_it(
     settings = settings_for(secure_server, network={"ca_file": certificate})
     async with Client(settings, sleep=waits) as client:
         assert (await client.get(IMAGES, as_json)).page == {}
+
+
+async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+@asynccontextmanager
+async def tunnelling() -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A proxy that connects to wherever it is asked; yields its address and what it was asked."""
+    asked: list[bytes] = []
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        asked.append(head)
+        host, port = head.split()[1].decode().split(":")
+        there = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+        await asyncio.gather(relay(reader, there[1]), relay(there[0], writer))
+
+    server = await asyncio.start_server(converse, "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+
+
+@pytest.mark.parametrize("scheme", ["http://", ""])
+async def test_a_proxy_of_the_environment_only_sees_what_is_encrypted(
+    scheme: str,
+    secure_server: Scripted,
+    certificate: Path,
+    waits: Waits,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = settings_for(secure_server, network={"ca_file": certificate})
+    async with tunnelling() as (address, asked):
+        monkeypatch.setenv("HTTPS_PROXY", scheme + address)
+        async with Client(settings, sleep=waits) as client:
+            await client.get(IMAGES, as_json)
+            monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+            await client.get(IMAGES, as_json)
+    (head,) = asked
+    assert head.startswith(b"CONNECT 127.0.0.1:")
+    assert TOKEN.encode() not in head
+    assert len(secure_server.asked()) == 2
 
 
 async def test_an_unknown_authority_is_refused_at_once_and_no_token_sent(

@@ -37,8 +37,8 @@ class MetadataService:
         """Return a token; raises `CredentialsError` and `ApiError`."""
         began = self._clock()
         call = f"GET {self._url}"
-        # A session of its own, for no proxy knows this address.
-        async with Transport(connections=1, ca_file=None, proxies=False) as transport:
+        # Asked once an hour: a session of its own keeps no connection open in between.
+        async with Transport(connections=1, ca_file=None) as transport:
             reply = await ask_for_token(
                 lambda: transport.send(
                     self._url,
