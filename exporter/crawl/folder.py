@@ -139,7 +139,7 @@ class FolderWalk:
             self._entries[min(self._joined)].spent(error.calls)
             if mend(self._chain, error) is Remedy.AGAIN:
                 return True
-            log.warning("listed_apart", scope=error.scope, reason=error.message)
+            log.warning("listed_apart", scope=error.scope, reason=error.reason)
             for registry_id, names in self._joined.items():
                 self._apart(registry_id, names, whole=True)
             return False

@@ -123,7 +123,7 @@ class ResourcesJob:
         expired = isinstance(error, StatusError) and error.http_status == 400
         if not (expired and self._chain.pages and self._restarts < MAX_RESTARTS):
             return False
-        log.warning("listing_restarted", scope=error.scope, reason=error.message)
+        log.warning("listing_restarted", scope=error.scope, reason=error.reason)
         self._restarts += 1
         self._attempt += 1
         self._chain.restart()

@@ -38,7 +38,7 @@ def mend(chain: ImagesChain, error: ApiError) -> Remedy:
     if chain.mode is Mode.DOWN:
         if chain.partner is not None and chain.partner.relies:
             return Remedy.FAILED
-        log.info("descent_given_up", scope=error.scope, reason=error.message)
+        log.info("descent_given_up", scope=error.scope, reason=error.reason)
         return Remedy.WITHOUT
     if chain.repository is not None and status == 400 and not chain.chain.pages:
         return Remedy.DISTRUST
@@ -52,12 +52,12 @@ def _begins_anew(chain: ImagesChain, error: ApiError) -> bool:
     """Begin a chain anew after a 400: with another token, or with an order that is less wished."""
     if not chain.chain.pages:
         if chain.descend():
-            log.warning("order_refused", scope=error.scope, reason=error.message)
+            log.warning("order_refused", scope=error.scope, reason=error.reason)
             return True
         return False
     if chain.restarts >= MAX_RESTARTS:
         return False
     chain.restarts += 1
-    log.warning("listing_restarted", scope=error.scope, reason=error.message)
+    log.warning("listing_restarted", scope=error.scope, reason=error.reason)
     chain.restart()
     return True

@@ -193,7 +193,7 @@ class Registries:
 
         def ended(error: ApiError | None) -> None:
             if error is not None:
-                log.warning("refresh_failed", scope=error.scope, reason=error.message)
+                log.warning("refresh_failed", scope=error.scope, reason=error.reason)
             walk.repositories_refreshed(names)
 
         self.scheduler.add(

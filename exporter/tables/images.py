@@ -124,6 +124,8 @@ def decode_images(
     """
     rows, token = read_columns(body, "images", _IMAGE)
     listed = len(rows)
+    if _any_empty(rows.field("id")):
+        raise PageError("an image has no id")
     names = rows.field("name").dictionary_encode()
     created = parse_times(rows.field("createdAt"))
     order = _order(rows.field("id"), names, created) if listed else None
@@ -132,6 +134,10 @@ def decode_images(
         rows, names, created = rows.filter(keep), names.filter(keep), created.filter(keep)
     images, layers, configs = _flatten(rows, names, created, cloud_id, folder_id)
     return ImagesPage(images, layers, configs, listed, _counted(names), order, token)
+
+
+def _any_empty(texts: pa.StringArray) -> bool:
+    return texts.null_count > 0 or pc.any(pc.equal(pc.binary_length(texts), 0)).as_py() is True
 
 
 def _counted(names: pa.DictionaryArray) -> dict[str, int]:
@@ -328,8 +334,6 @@ def _sizes(texts: pa.StringArray) -> pa.Int64Array:
 
 def _repeat_each(texts: pa.StringArray, indices: pa.Int32Array) -> pa.DictionaryArray:
     """Return the texts at some indices, each held once."""
-    if texts.null_count:  # Arrow cannot join dictionaries that hold a null.
-        return texts.take(indices).dictionary_encode()
     return pa.DictionaryArray.from_arrays(indices, texts)
 
 

@@ -93,15 +93,22 @@ def _refuse_strangers(page: dict[str, Any], items: str) -> None:
     """Refuse a page that has items, but not under the key where they belong.
 
     `{}` and a lone `nextPageToken` are empty pages. New fields may appear at any time, so only
-    a list under a strange name, or a page with nothing that is known, is refused.
+    a list of what may be items, under a strange name, or a page with nothing that is known, is
+    refused.
     """
     if items in page or not page:
         return
-    lists = sorted(key for key, value in page.items() if isinstance(value, list))
-    if lists:
-        raise PageError(f"the page has no `{items}`, but a list named `{lists[0][:40]}`")
+    renamed = sorted(key for key, value in page.items() if _holds_items(value))
+    if renamed:
+        raise PageError(f"the page has no `{items}`, but items named `{renamed[0][:40]}`")
     if "nextPageToken" not in page:
         raise PageError(f"the page has neither `{items}` nor `nextPageToken`")
+
+
+def _holds_items(value: object) -> bool:
+    if not isinstance(value, list):
+        return False
+    return any(isinstance(item, dict) and ("id" in item or "name" in item) for item in value)
 
 
 def _first_line(error: Exception) -> str:

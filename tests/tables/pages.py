@@ -33,7 +33,7 @@ TIMES = st.builds(
 )
 IMAGES = st.builds(
     Image,
-    id=_TEXTS,
+    id=_TEXTS.filter(bool),
     name=NAMES | _TEXTS,
     digest=_TEXTS,
     compressed_size=_SIZES,

@@ -1,4 +1,4 @@
-"""Any page the vendor's message can express becomes exactly the rows that its JSON says."""
+"""Any page of images, each with an id, becomes exactly the rows that its JSON says."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 EXTREMES = [
     Image(id="1", name="crp1/a", compressed_size=LARGEST, config=Blob(size=LARGEST)),
     Image(id="2", layers=[Blob(), Blob(size=2**53 + 1, urls=["", "x"])], tags=["[" * 100]),
-    Image(created_at=Timestamp(seconds=FIRST_SECOND), config=Blob()),
-    Image(created_at=Timestamp(seconds=LAST_SECOND, nanos=999_999_999)),
-    Image(),
+    Image(id="3", created_at=Timestamp(seconds=FIRST_SECOND), config=Blob()),
+    Image(id="4", created_at=Timestamp(seconds=LAST_SECOND, nanos=999_999_999)),
+    Image(id="5"),
 ]
 
 

@@ -62,21 +62,26 @@ NO_PAGES: dict[str, bytes] = {
     "a list for an image": b'{"images":[[]]}',
     "a number for a token": b'{"images":[],"nextPageToken":7}',
     "a number for an id": b'{"images":[{"id":7}]}',
-    "a number for a size": b'{"images":[{"compressedSize":7}]}',
-    "a number for a blob's size": b'{"images":[{"layers":[{"size":7}]}]}',
-    "a number for a time": b'{"images":[{"createdAt":7}]}',
-    "a text for the tags": b'{"images":[{"tags":"v1"}]}',
-    "an object for the layers": b'{"images":[{"layers":{}}]}',
-    "a list for the config": b'{"images":[{"config":[]}]}',
-    "a null for a tag": b'{"images":[{"tags":["v1",null]}]}',
-    "a null for a layer": b'{"images":[{"layers":[{"id":"a"},null]}]}',
-    "a null for a layer's URL": b'{"images":[{"layers":[{"urls":[null]}]}]}',
-    "a null for a config's URL": b'{"images":[{"config":{"urls":[null]}}]}',
-    "a size of 2^63": b'{"images":[{"compressedSize":"9223372036854775808"}]}',
-    "a size below -2^63": b'{"images":[{"compressedSize":"-9223372036854775809"}]}',
-    "a size with a fraction": b'{"images":[{"layers":[{"size":"1.5"}]}]}',
-    "a size in words": b'{"images":[{"config":{"size":"many"}}]}',
-    "an empty size": b'{"images":[{"compressedSize":""}]}',
+    "a number for a size": b'{"images":[{"id":"i","compressedSize":7}]}',
+    "a number for a blob's size": b'{"images":[{"id":"i","layers":[{"size":7}]}]}',
+    "a number for a time": b'{"images":[{"id":"i","createdAt":7}]}',
+    "a text for the tags": b'{"images":[{"id":"i","tags":"v1"}]}',
+    "an object for the layers": b'{"images":[{"id":"i","layers":{}}]}',
+    "a list for the config": b'{"images":[{"id":"i","config":[]}]}',
+    "a null for a tag": b'{"images":[{"id":"i","tags":["v1",null]}]}',
+    "a null for a layer": b'{"images":[{"id":"i","layers":[{"id":"a"},null]}]}',
+    "a null for a layer's URL": b'{"images":[{"id":"i","layers":[{"urls":[null]}]}]}',
+    "a null for a config's URL": b'{"images":[{"id":"i","config":{"urls":[null]}}]}',
+    "a size of 2^63": b'{"images":[{"id":"i","compressedSize":"9223372036854775808"}]}',
+    "a size below -2^63": b'{"images":[{"id":"i","compressedSize":"-9223372036854775809"}]}',
+    "a size with a fraction": b'{"images":[{"id":"i","layers":[{"size":"1.5"}]}]}',
+    "a size in words": b'{"images":[{"id":"i","config":{"size":"many"}}]}',
+    "an empty size": b'{"images":[{"id":"i","compressedSize":""}]}',
+    "an image without an id": b'{"images":[{"id":"a"},{"name":"crp1/a"}]}',
+    "an image whose id is null": b'{"images":[{"id":null}]}',
+    "an image whose id is empty": b'{"images":[{"id":"a"},{"id":""}]}',
+    "a renamed key, and a token": b'{"pictures":[{"id":"a"}],"nextPageToken":"t"}',
+    "a renamed key beside other lists": b'{"warnings":[],"pictures":[{"name":"crp1/a"}]}',
 }
 STRANGERS: dict[str, bytes] = {
     "a strange list that nests": b'{"x":' + b"[" * DEEP + b"]" * DEEP + b',"images":[{"id":"a"}]}',
@@ -129,7 +134,7 @@ def test_a_body_that_is_no_object_is_refused_as_a_page_of_resources(name: str) -
 
 @pytest.mark.parametrize("text", BAD_TIMES)
 def test_a_time_that_is_not_the_apis_is_refused(text: str) -> None:
-    assert "a time" in refusal(b'{"images":[{"createdAt":"%b"}]}' % text.encode())
+    assert "a time" in refusal(b'{"images":[{"id":"i","createdAt":"%b"}]}' % text.encode())
 
 
 def test_none_of_these_bodies_ends_the_process() -> None:
@@ -164,6 +169,9 @@ def test_none_of_these_bodies_ends_the_process() -> None:
         b'{"nextPageToken":""}',
         b'{"images":[],"newField":{"total":"12"}}',
         b'{"newField":"x","nextPageToken":""}',
+        b'{"warnings":[],"nextPageToken":""}',
+        b'{"warnings":[{"code":1,"text":"slow"}],"nextPageToken":""}',
+        b'{"regions":["il-1"],"nextPageToken":""}',
     ],
 )
 def test_an_empty_page_is_a_page(body: bytes) -> None:
@@ -174,7 +182,9 @@ def test_an_empty_page_is_a_page(body: bytes) -> None:
 
 def test_brackets_inside_texts_are_not_taken_for_nesting() -> None:
     tag = b"[{" * DEEP
-    page = decode_images(b'{"images":[{"tags":["%b"]}]}' % tag, cloud_id=None, folder_id=None)
+    page = decode_images(
+        b'{"images":[{"id":"a","tags":["%b"]}]}' % tag, cloud_id=None, folder_id=None
+    )
     assert page.images["tags"].to_pylist() == [[tag.decode()]]
 
 
