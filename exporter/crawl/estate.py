@@ -61,10 +61,11 @@ class Estate:
         self._scheduler = self._registries.scheduler
         self._open: Counter[Listing] = Counter()
         self._level = 0
+        self._failed_look_ups: list[Entry] = []
 
     async def run(self) -> None:
         """List everything; raises `CredentialsError`, `OutputError`, never a scope's failure."""
-        self._list("clouds", self._wanted.organization_id, Parents(), known=True)
+        self._list("clouds", self._wanted.organization_id, Parents(), known=False)
         try:
             await self._scheduler.run()
         except BaseExceptionGroup as group:
@@ -149,10 +150,10 @@ class Estate:
     def _listed(self, entry: Entry, parents: Parents, error: ApiError | None) -> None:
         if error is None:
             entry.complete()
-        elif self._found.is_a_look_up(entry.listing):
-            entry.lookup_failed(error)
         else:
             entry.fail(error)
+            if self._found.is_a_look_up(entry.listing):
+                self._failed_look_ups.append(entry)
         if entry.listing == "registries":
             self._registries.folder_listed(parents)
         self._open[entry.listing] -= 1
@@ -168,7 +169,19 @@ class Estate:
             for missing in self._found.missing(listing):
                 log.info("asked_directly", kind=listing, id=missing)
                 self._ask_directly(listing, missing)
-        self._progress.discovered = self._level == len(LEVELS)
+        if self._level == len(LEVELS) and not self._progress.discovered:
+            self._progress.discovered = True
+            self._forgive_look_ups()
+
+    def _forgive_look_ups(self) -> None:
+        """Nothing is missing for a look-up that failed, where all that was named is found.
+
+        A registry may be named by who cannot read its parents (`DATA_MODEL.md`: those are null).
+        """
+        missing = self._found.missing("clouds") or self._found.missing("folders")
+        if self._wanted.registries or not missing:
+            for entry in self._failed_look_ups:
+                entry.forgive()
 
     def _ask_directly(self, listing: Listing, missing: str) -> None:
         if listing == "clouds":

@@ -48,7 +48,7 @@ class Found:
         return sorted(self._named[listing] - self._rows[listing].keys())
 
     def is_a_look_up(self, listing: Listing) -> bool:
-        """Say whether a listing is made only to find what the user named on it or below it."""
+        """Say whether a listing is made to find what the user named on it or below it."""
         return any(self._named[level] for level in LEVELS[LEVELS.index(listing) :])
 
     def registry_folders(self) -> dict[str, str | None]:

@@ -28,8 +28,8 @@ class Entry:
     """One listing and how it goes; `status` is None while it is under way.
 
     `known` says whether the parent was listed earlier in the run, so that a 404 means that it
-    has vanished since. The `rows` of repositories and images are only known at the end
-    (`Ledger.count_rows`).
+    has vanished since, if it is the API's own and no gateway's. The `rows` of repositories and
+    images are only known at the end (`Ledger.count_rows`).
     """
 
     listing: Listing
@@ -85,11 +85,10 @@ class Entry:
             reason=error.reason,
         )
 
-    def lookup_failed(self, error: ApiError) -> None:
-        """End a listing that was only made to learn the parents of what the user named."""
-        self.fail(error)
+    def forgive(self) -> None:
+        """Take a failed listing for one that the user's filter left out, as it turned out."""
         self.status = "skipped"
-        self.message = f"asked only to learn the parents of what was named: {error.reason}"
+        self.message = f"asked only to find what was named: {self.message}"
 
     @property
     def whole(self) -> bool:
@@ -99,7 +98,7 @@ class Entry:
     def _verdict(self) -> Status:
         if self.http_status in (401, 403):
             return "denied"
-        if self.http_status == 404 and self.known:
+        if self.http_status == 404 and self.error_code == "NOT_FOUND" and self.known:
             return "vanished"
         return "partial" if self.pages else "failed"
 

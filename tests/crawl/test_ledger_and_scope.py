@@ -27,10 +27,12 @@ NO_PAGE = AnswerError("not a page", call="GET /", scope="images")
         (answered(401), True, 0, "denied"),
         (answered(403), True, 0, "denied"),
         (answered(403), True, 3, "denied"),
-        (answered(404), True, 0, "vanished"),
-        (answered(404), True, 3, "vanished"),
-        (answered(404), False, 0, "failed"),
-        (answered(404), False, 3, "partial"),
+        (answered(404, "NOT_FOUND"), True, 0, "vanished"),
+        (answered(404, "NOT_FOUND"), True, 3, "vanished"),
+        (answered(404, "NOT_FOUND"), False, 0, "failed"),
+        (answered(404, "NOT_FOUND"), False, 3, "partial"),
+        # A gateway's, or some other server's: the API says what it does not find.
+        (answered(404), True, 0, "failed"),
         (answered(400), True, 0, "failed"),
         (answered(503), True, 2, "partial"),
         (NO_ANSWER, True, 0, "failed"),
@@ -62,12 +64,14 @@ def test_calls_rows_and_retries_are_counted() -> None:
     assert (entry.pages, entry.rows, entry.calls, entry.retries) == (2, 15, 8, 5)
 
 
-def test_a_listing_that_only_looked_for_parents_does_not_make_a_snapshot_partial() -> None:
+def test_a_failed_listing_that_is_forgiven_does_not_make_a_snapshot_partial() -> None:
     ledger = Ledger(Progress())
     entry = ledger.open("clouds", "*")
-    entry.lookup_failed(answered(403, "PERMISSION_DENIED"))
+    entry.fail(answered(403, "PERMISSION_DENIED"))
+    before = ledger.complete
+    entry.forgive()
+    assert (before, ledger.complete) == (False, True)
     assert entry.status == "skipped"
-    assert ledger.complete
     assert entry.error_code == "PERMISSION_DENIED"
 
 
@@ -75,7 +79,7 @@ def test_a_ledger_is_complete_only_when_every_listing_is_whole() -> None:
     ledger = Ledger(Progress())
     ledger.open("clouds", "*").complete()
     ledger.open("images", "crp1").skip("left out")
-    ledger.open("images", "crp2").fail(answered(404))
+    ledger.open("images", "crp2").fail(answered(404, "NOT_FOUND"))
     before = ledger.complete
     open_still = ledger.open("images", "crp3")
     under_way = ledger.complete

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -13,6 +18,7 @@ from tests.conftest import ServeCloud
 from tests.e2e.clouds import Cloud
 from tests.e2e.commands import Exporter
 from tests.e2e.worlds import busiest_registry
+from tests.oracle.snapshots import read_snapshot
 
 ALWAYS = Faults(in_a_row=1_000_000, oversize_bytes=2 << 20, drip_seconds=0.2, drip_bytes=64)
 LIMITS = {
@@ -87,6 +93,48 @@ def test_an_endpoint_that_is_no_api_is_named_and_nothing_is_published(
     assert cloud.url in run.said or "clouds" in run.said
     assert run.published == []
     assert not list(run.output.rglob("part-*"))
+
+
+@contextmanager
+def a_web_server(folder: Path) -> Iterator[str]:
+    """Serve an empty folder: every call is answered 404, in HTML. Yields the address."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_web_server_that_knows_none_of_the_calls_is_no_empty_estate(
+    tmp_path: Path, exporter_for: Callable[[Cloud | None], Exporter]
+) -> None:
+    with a_web_server(tmp_path) as url:
+        services = ("container_registry", "resource_manager", "iam")
+        run = exporter_for(None).run(sections={"endpoints": dict.fromkeys(services, url)})
+    assert run.code == 1, run.stderr
+    assert f"{url}/resource-manager/v1/clouds" in run.said
+    assert run.published == []
+
+
+def test_registries_asked_of_a_server_that_knows_none_of_the_calls_have_not_vanished(
+    tmp_path: Path, serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud()
+    exporter = exporter_for(cloud)
+    exporter.export(snapshot_id="yesterday")
+    with a_web_server(tmp_path) as url:
+        endpoints = {"resource_manager": cloud.url, "iam": cloud.url, "container_registry": url}
+        run = exporter.run("--snapshot-id", "today", sections={"endpoints": endpoints})
+    assert run.code == 3, run.stderr
+    assert run.latest == "yesterday"
+    statuses = read_snapshot(run.output, "today").statuses()
+    folders = {each["id"] for each in cloud.estate.folders()}
+    assert {key for key, status in statuses.items() if status != "complete"} == {
+        ("registries", folder) for folder in folders
+    }
+    assert {statuses["registries", folder] for folder in folders} == {"failed"}
 
 
 def test_an_endpoint_that_does_not_answer_is_named_and_nothing_is_published(

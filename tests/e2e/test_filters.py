@@ -140,20 +140,38 @@ def test_a_named_registry_whose_parents_may_not_be_read_has_none(
         assert {(r["folder_id"], r["cloud_id"]) for r in snapshot.tables[table]} == {(None, None)}
 
 
-def test_a_named_folder_whose_cloud_may_not_be_read_is_listed_all_the_same(
+def test_a_named_folder_whose_cloud_cannot_be_learned_is_listed_and_its_cloud_is_missing(
     serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
 ) -> None:
     cloud = serve_cloud(SHAPE)
     folder = folder_of(cloud.estate, busiest_registry(cloud.estate))
     cloud.faults = Faults({"500": 1.0}, scopes=frozenset({"clouds"}), in_a_row=1_000_000)
-    snapshot = exporter_for(cloud).export(
-        {"scope": {"folders": [folder]}, "limits": {"attempts": 2}}
+    run = exporter_for(cloud).run(
+        sections={"scope": {"folders": [folder]}, "limits": {"attempts": 2}}
     )
+    assert run.code == 3, run.stderr
+    snapshot = run.snapshot()
+    statuses = snapshot.statuses()
+    assert statuses.pop(("clouds", "*")) == "failed"
+    assert set(statuses.values()) == {"complete"}
     inside = [each["id"] for each in cloud.estate.registries(folder)]
     tables = snapshot.tables
     assert {row["registry_id"] for row in tables["registries"]} == set(inside)
     assert {row["folder_id"] for row in tables["images"]} == {folder}
     assert len(tables["images"]) == sum(len(cloud.estate.image_numbers(each)) for each in inside)
+
+
+def test_a_named_folder_that_was_met_needs_no_other_cloud_to_be_read(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE)
+    folder = folder_of(cloud.estate, busiest_registry(cloud.estate))
+    holding = cloud_of(cloud.estate, folder)
+    (other,) = (each for each in ids(list(cloud.estate.clouds())) if each != holding)
+    cloud.deny(other)
+    run = exporter_for(cloud).run("--folder", folder)
+    assert run.code == 0, run.stderr
+    assert run.snapshot().statuses()["folders", other] == "skipped"
 
 
 PATTERNS: dict[str, tuple[list[str], list[str]]] = {
