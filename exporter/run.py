@@ -36,6 +36,7 @@ from exporter.snapshot import (
     clean_up,
     discard,
     image_counts,
+    lock_root,
     new_snapshot_id,
     open_place,
     plain_row,
@@ -43,6 +44,7 @@ from exporter.snapshot import (
     prune,
     publish,
     read_manifest,
+    staged_ids,
     staging_root,
 )
 
@@ -76,19 +78,18 @@ async def export(
     destination.check_writable()
     root = staging_root(destination, settings.output.staging)
     new_id = snapshot_id or _free_id(destination, new_snapshot_id(started))
-    async with only_run(root, new_id, wait):
-        place = open_place(
-            root,
-            snapshot_id=snapshot_id,
-            new_id=new_id,
-            fingerprint=_fingerprint(settings),
-            now=started,
-            resume_within=settings.output.resume_within,
-            fresh=fresh,
-        )
-        with structlog.contextvars.bound_contextvars(
-            run_id=uuid.uuid4().hex, snapshot_id=place.snapshot_id
-        ):
+    with structlog.contextvars.bound_contextvars(run_id=uuid.uuid4().hex, snapshot_id=new_id):
+        async with only_run(lock_root(destination, settings.output.staging), new_id, wait):
+            place = open_place(
+                root,
+                snapshot_id=snapshot_id,
+                new_id=new_id,
+                fingerprint=_fingerprint(settings),
+                now=started,
+                resume_within=settings.output.resume_within,
+                fresh=fresh,
+            )
+            structlog.contextvars.bind_contextvars(snapshot_id=place.snapshot_id)
             try:
                 manifest = await _export(settings, destination, place, replace, progress)
             except ExporterError as error:
@@ -108,7 +109,7 @@ def _retain(settings: Settings, destination: Destination, manifest: Manifest, ro
     if manifest.status != "complete" or settings.output.keep is None:
         return
     try:
-        prune(destination, Policy(**settings.output.keep.model_dump()), staged=_staged(root))
+        prune(destination, Policy(**settings.output.keep.model_dump()), staged=staged_ids(root))
     except ExporterError as error:
         log.error("prune_failed", error=str(error))  # noqa: TRY400 - its own words are enough
 
@@ -252,10 +253,6 @@ async def only_run(root: Path, snapshot_id: str, wait: float) -> AsyncIterator[N
         yield
     finally:
         lock.__exit__(None, None, None)
-
-
-def _staged(root: Path) -> set[str]:
-    return {path.name for path in root.iterdir() if path.is_dir()}
 
 
 def _free_id(destination: Destination, new_id: str) -> str:

@@ -12,7 +12,7 @@ from exporter.cli.printing import new_table, result_console
 from exporter.cli.text import number
 from exporter.run import only_run
 from exporter.settings import Settings
-from exporter.snapshot import Destination, Policy, prune, staging_root
+from exporter.snapshot import Destination, Policy, lock_root, prune, staged_ids, staging_root
 from exporter.snapshot.retention import Choice
 
 
@@ -38,9 +38,9 @@ async def _prune(
 ) -> Choice:
     # Chosen before anything is written: a mistaken policy or place leaves no trace, a lock neither.
     prune(destination, policy, dry_run=True)
-    root = staging_root(destination, settings.output.staging)
-    async with only_run(root, "prune", wait):
-        staged = {path.name for path in root.iterdir() if path.is_dir()}
+    named = settings.output.staging
+    async with only_run(lock_root(destination, named), "prune", wait):
+        staged = staged_ids(staging_root(destination, named))
         return await asyncio.to_thread(prune, destination, policy, staged=staged)
 
 

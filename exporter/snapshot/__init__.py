@@ -16,7 +16,15 @@ from exporter.snapshot.prune import prune
 from exporter.snapshot.publish import check_free, planned, publish
 from exporter.snapshot.retention import Choice, Kept, Policy
 from exporter.snapshot.stage import Stage
-from exporter.snapshot.staging import Place, clean_up, discard, open_place, staging_root
+from exporter.snapshot.staging import (
+    Place,
+    clean_up,
+    discard,
+    lock_root,
+    open_place,
+    staged_ids,
+    staging_root,
+)
 
 __all__ = [
     "Choice",
@@ -34,6 +42,7 @@ __all__ = [
     "clean_up",
     "discard",
     "image_counts",
+    "lock_root",
     "new_snapshot_id",
     "open_place",
     "plain_row",
@@ -42,6 +51,7 @@ __all__ = [
     "publish",
     "read_manifest",
     "snapshots",
+    "staged_ids",
     "staging_root",
     "type_name",
     "write_ndjson",

@@ -1,11 +1,10 @@
 """The lock: one run at a time per output.
 
 It is `flock` on a file, so the kernel lets go of it when its holder dies, however that happens;
-what stands in the file only says who the holder is. The file lies in the root of the staging
-area. For a local output that is a folder inside the output, so two machines that share it over
-NFS exclude each other as far as NFS does: mounts with `nolock` or `local_lock=flock` do not.
-For a bucket it is on this machine: runs on two machines are kept apart by nothing but their
-snapshot ids.
+what stands in the file only says who the holder is. For a local output the file lies inside the
+output, so two machines that share it over NFS exclude each other as far as NFS does: mounts with
+`nolock` or `local_lock=flock` do not. For a bucket it lies in the staging area, on this machine:
+runs on two machines are kept apart by nothing but their snapshot ids.
 """
 
 from __future__ import annotations

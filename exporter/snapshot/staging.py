@@ -59,6 +59,20 @@ def staging_root(destination: Destination, named: Path | None) -> Path:
     return (named or cache / "registry-exporter").expanduser() / own
 
 
+def staged_ids(root: Path) -> set[str]:
+    """Return the ids of the snapshots that have a staging folder below a staging root."""
+    return {path.name for path in root.iterdir() if path.is_dir()} if root.is_dir() else set()
+
+
+def lock_root(destination: Destination, named: Path | None) -> Path:
+    """Return the folder that holds the lock of an output, with `named` as for `staging_root`.
+
+    It is inside a local output, wherever that is staged: runs that stage elsewhere exclude each
+    other as well.
+    """
+    return staging_root(destination, None if isinstance(destination, Folder) else named)
+
+
 def open_place(
     root: Path,
     *,

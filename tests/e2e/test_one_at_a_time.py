@@ -76,6 +76,25 @@ def test_a_second_run_on_the_same_output_ends_at_once_and_names_the_first(
     assert third.code == 0, third.stderr
 
 
+def test_a_second_run_that_stages_elsewhere_is_a_second_run_on_the_output_too(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE, faults=HANGING)
+    exporter = exporter_for(cloud)
+    first = exporter.start(sections=LIMITS)
+    until(lambda: cloud.calls.in_flight > 0, "the first run asks for something")
+    elsewhere = {"output": {"staging": str(exporter.folder / "elsewhere")}}
+    second = exporter.run(sections={**LIMITS, **elsewhere})
+    assert second.code == 11, second.stderr
+    assert str(first.pid) in second.said
+    first.signal(signal.SIGTERM)
+    assert first.wait().code == 143
+    cloud.mend()
+    third = exporter.run(sections={**LIMITS, **elsewhere})
+    assert third.code == 0, third.stderr
+    check_against(third.snapshot(), world_of(cloud.estate))
+
+
 def test_a_second_run_that_may_wait_goes_on_once_the_first_has_ended(
     serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
 ) -> None:

@@ -135,6 +135,8 @@ def test_staging_older_than_the_setting_is_discarded_with_a_word(
     assert run.code == 0, run.stderr
     events = [event for event in run.events if event["event"] == "staging_discarded"]
     assert [event["reason"] for event in events] == ["older than output.resume_within"]
+    assert {event["snapshot_id"] for event in run.events} == {"night"}
+    assert len({event["run_id"] for event in run.events}) == 1
     discovery = {asked for asked in before if not asked[0].endswith("/images")}
     assert discovery <= {page_asked(call) for call in cloud.calls}
     check_against(run.snapshot(), world_of(cloud.estate))
