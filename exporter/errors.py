@@ -102,6 +102,11 @@ class UnreachableError(ApiError):
     """No whole answer arrived: connection refused or reset, body cut short, timeout."""
 
 
+def is_not_found(error: ApiError) -> bool:
+    """Say whether the API itself says that there is no such thing: a gateway's 404 does not."""
+    return isinstance(error, StatusError) and (error.http_status, error.code) == (404, "NOT_FOUND")
+
+
 class StatusError(ApiError):
     """The API answered with an HTTP error status.
 

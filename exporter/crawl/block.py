@@ -26,6 +26,11 @@ _LISTABLE = re.compile(
 )  # What `repositoryName` has to match (`API.md`, List calls).
 
 
+def listable(name: str) -> bool:
+    """Say whether the API takes a repository's name as `repositoryName`."""
+    return _LISTABLE.fullmatch(name) is not None
+
+
 class Block:
     """The listed repositories of one registry, by name, and the run of them that is claimed."""
 
@@ -120,7 +125,7 @@ class Block:
         if not low <= place < high or not _is_worth_it(relieved, max(passed, 1), ahead):
             return None
         name = self._names[place]
-        return name if _LISTABLE.fullmatch(name) else None
+        return name if listable(name) else None
 
 
 def _is_worth_it(chain: ImagesChain, passed: int, ahead: float) -> bool:

@@ -75,6 +75,8 @@ class ImagesChain:
         self.pages = 0
         self.stopped = False
         """Others have covered the rest: what still arrives is dropped."""
+        self.anew = False
+        """It has to begin again before its next page, and in no order: what arrives is dropped."""
         self.partner: ImagesChain | None = None
         """The chain that comes from the other end."""
         self.relies = False
@@ -94,7 +96,7 @@ class ImagesChain:
     @property
     def done(self) -> bool:
         """Whether nothing is left to ask."""
-        return self.stopped or self.met or self.chain.call is None
+        return not self.anew and (self.stopped or self.met or self.chain.call is None)
 
     @property
     def proven(self) -> bool:
@@ -112,7 +114,7 @@ class ImagesChain:
         self._timed += 1
 
     def restart(self, *, plain: bool = False) -> None:
-        """Begin at the first page, under a new attempt's keys; `plain`: with no order at all."""
+        """Go back to the first page, under a new attempt's keys; `plain`: with no order at all."""
         if plain:
             self.rung = len(self._ladder) - 1
         ordering = self._ladder[self.rung]
@@ -135,6 +137,11 @@ class ImagesChain:
         """That other chain is the partner."""
         self._observed = 0
         self._came_from: tuple[Position | None, tuple[str, ...]] = None, ()
+
+    def begin_plain(self) -> None:
+        """List everything from the beginning, in no order."""
+        self.anew = self.stopped = self.relies = False
+        self.restart(plain=True)
 
     def descend(self) -> bool:
         """Go one rung down the ladder of orderings, and begin anew; False at its foot."""

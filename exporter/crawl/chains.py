@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -43,15 +43,28 @@ class Chains:
         self.up: ImagesChain | None = None
         self.down: ImagesChain | None = None
         self.replay = Replay(context.fetcher)
+        self.registry_call = Call(
+            "container_registry",
+            PATH,
+            (("registryId", registry_id),),
+            f"images of registry {registry_id}",
+        )
         self._registry_id = registry_id
         self._context = context
         self._job = job
+        self._claimed_before = context.keeper.claims().get(registry_id, [])
+
+    @property
+    def resumes(self) -> bool:
+        """Whether an earlier attempt has made claims."""
+        return bool(self._claimed_before)
 
     def begin(self, mode: Mode, name: str | None = None, *, queue: bool = True) -> ImagesChain:
         """Open a chain; `name` is a repository's, None for the whole registry."""
-        param = ("registryId", self._registry_id) if name is None else ("repositoryName", name)
-        what = f"registry {self._registry_id}" if name is None else f"repository {name}"
-        call = Call("container_registry", PATH, (param,), f"images of {what}")
+        call = self.registry_call
+        if name is not None:
+            param = ("repositoryName", name)
+            call = Call("container_registry", PATH, (param,), f"images of repository {name}")
         context = self._context
         rung = context.rung if mode is Mode.UP else 0
         chain = ImagesChain(call, mode, name, context.page_size, rung)
@@ -61,23 +74,27 @@ class Chains:
             context.queue(self._job(chain))
         return chain
 
-    def begin_whole(self, before: Collection[tuple[str, str]] = ()) -> None:
+    def begin_whole(self) -> None:
         """Open the registry's chain upwards, and make the claims of an earlier attempt again.
 
         Pages were cut on their account, so all of them have to be made.
         """
         self.up = self.begin(Mode.UP)
-        if (WHOLE, Mode.DOWN.value) in before:
+        if (WHOLE, Mode.DOWN.value) in self._claimed_before:
             self._meet(self.up, queue=True)
-        for name in sorted(name for name, mode in before if mode == ALONE):
-            self.begin_alone(self._claim(name), before)
+        for name in sorted(name for name, mode in self._claimed_before if mode == ALONE):
+            self.begin_alone(self._claim(name))
 
-    def begin_alone(self, names: Iterable[str], before: Collection[tuple[str, str]] = ()) -> None:
+    def begin_alone(self, names: Iterable[str]) -> None:
         """List repositories one by one, and from both ends where an earlier attempt did."""
         for name in names:
             chain = self.begin(Mode.UP, name)
-            if (name, Mode.DOWN.value) in before:
+            if (name, Mode.DOWN.value) in self._claimed_before:
                 self._meet(chain, queue=True)
+
+    def newcomers(self, names: Iterable[str]) -> list[str]:
+        """Return the names that have come into the block since the repositories were listed."""
+        return self.block.newcomers(names, to_the_end=self.down is None)
 
     def _claim(self, name: str) -> list[str]:
         """Extend the block to a name, and return the names that are to be listed alone."""
@@ -128,7 +145,7 @@ class Chains:
 
         `claims` says whether repositories may be claimed, each of which may cost a call more.
         """
-        if not self._context.split:
+        if not self._context.split or self.replay:
             return None
         # What is known to be long goes first: it sets how long all of it takes.
         for chain in sorted(self.open, key=lambda one: (one is not self.up, -one.pages)):
@@ -157,10 +174,11 @@ class Chains:
     def distrust(self, reason: str, *, failed: bool) -> None:
         """Rely on claims no more: the chain upwards lists everything, from the beginning if it did.
 
+        So it is where the user's repositories were to be listed one by one, without such a chain.
         `failed` says whether the registry's listing has failed already.
         """
         self.trusted = False
-        if not self.block:
+        if not self.block and self.up is not None:
             return
         log.warning("split_given_up", registry_id=self._registry_id, reason=reason)
         for chain in self.open:
@@ -168,10 +186,13 @@ class Chains:
                 chain.stopped = True
         self.down = None
         up = self.up
-        if up is None or (up.stopped and failed):
+        if up is None and not failed:
+            self.up = self.begin(Mode.UP)
+        if up is None or (up.stopped and failed) or not (up.met or up.stopped or up.relies):
             return
-        if up.met or up.stopped or up.relies:
-            up.stopped = False
-            up.restart(plain=True)
+        if up in self.open:
+            up.anew = True
+        else:
+            up.begin_plain()
             self.open.add(up)
             self._context.queue(self._job(up))

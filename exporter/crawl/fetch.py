@@ -24,6 +24,7 @@ from exporter.crawl.keeper import Keeper
 from exporter.crawl.progress import Progress
 from exporter.tables.images import Cut, ImagesPage, Order, Position, decode_images
 from exporter.tables.resources import Parents, ResourcesPage, decode_resources
+from exporter.tables.sample import Sample, decode_sample
 from exporter.tables.schemas import Table
 
 
@@ -221,6 +222,18 @@ class Fetcher:
             await self._keeper.keep(key, _to_json(summary), answer.body, _tables(page))
             self._count_rows(summary)
             return summary
+
+    async def sample(self, call: Call) -> tuple[Sample, int]:
+        """Get a page of images only to look at it, and the calls it took; raises `ApiError`."""
+
+        async def decode(body: bytes) -> Sample:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._decoders, decode_sample, body)
+
+        async with self._budget.page() as weigh:
+            answer = await self._client.get(call, decode, weight=math.inf)
+            weigh(len(answer.body))
+            return answer.page, answer.calls
 
     async def _decode(
         self,

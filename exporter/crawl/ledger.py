@@ -12,7 +12,7 @@ import pyarrow as pa
 import structlog
 
 from exporter.crawl.progress import Progress
-from exporter.errors import ApiError, IncompleteError, StatusError
+from exporter.errors import ApiError, IncompleteError, StatusError, is_not_found
 from exporter.tables.schemas import COVERAGE
 
 Listing = Literal["clouds", "folders", "registries", "repositories", "images"]
@@ -76,7 +76,7 @@ class Entry:
         if isinstance(error, StatusError):
             self.http_status = error.http_status
             self.error_code = error.code or None
-        self._end(self._verdict(), error.reason)
+        self._end(self._verdict(error), error.reason)
         log.warning(
             "listing_ended",
             listing=self.listing,
@@ -95,10 +95,10 @@ class Entry:
         """Whether nothing that was set out for is missing here."""
         return self.status in _WHOLE
 
-    def _verdict(self) -> Status:
+    def _verdict(self, error: ApiError) -> Status:
         if self.http_status in (401, 403):
             return "denied"
-        if self.http_status == 404 and self.error_code == "NOT_FOUND" and self.known:
+        if is_not_found(error) and self.known:
             return "vanished"
         return "partial" if self.pages else "failed"
 

@@ -7,12 +7,14 @@ from enum import Enum
 import structlog
 
 from exporter.crawl.chain import ImagesChain, Mode
-from exporter.errors import ApiError, StatusError
+from exporter.errors import ApiError, StatusError, is_not_found
 
 log = structlog.get_logger()
 
 MAX_RESTARTS = 3
 """How often one chain begins anew because its page token expired."""
+_ABOUT_THIS_CALL = frozenset({400, 401, 403, 404})
+"""Statuses that another way of listing the same images may not meet."""
 
 
 class Remedy(Enum):
@@ -20,8 +22,9 @@ class Remedy(Enum):
 
     AGAIN = "the chain goes on, begun anew"
     DONE = "the chain ends, and nothing is missing for it"
+    GONE = "the chain ends, and nothing is missing if its repository was deleted meanwhile"
     WITHOUT = "the chain from above ends, and the others do without it"
-    DISTRUST = "the chain ends, and the front has to list everything"
+    DISTRUST = "the chain ends, and the registry's own has to list everything"
     FAILED = "the chain ends, and the listing is not complete"
 
 
@@ -29,23 +32,30 @@ def mend(chain: ImagesChain, error: ApiError) -> Remedy:
     """Decide about a failed call, and begin the chain anew where that helps.
 
     A 400 in the middle of a chain is an expired page token, at its beginning an `orderBy` or a
-    repository's name that the API does not take (`API.md`, Errors). A repository that is gone was
-    deleted meanwhile. A chain downwards is not needed where its partner has left nothing to it.
+    repository's name that the API does not take (`API.md`, Errors). A repository that cannot be
+    listed alone may still be listed with its registry. A chain downwards is not needed where its
+    partner has left nothing to it, and none is where others have covered the rest.
     """
     status = error.http_status if isinstance(error, StatusError) else None
+    if chain.stopped:
+        return Remedy.DONE
     if status == 400 and _begins_anew(chain, error):
         return Remedy.AGAIN
     if chain.mode is Mode.DOWN:
-        if chain.partner is not None and chain.partner.relies:
-            return Remedy.FAILED
-        log.info("descent_given_up", scope=error.scope, reason=error.reason)
-        return Remedy.WITHOUT
-    if chain.repository is not None and status == 400 and not chain.chain.pages:
-        return Remedy.DISTRUST
-    if chain.repository is not None and status == 404:
-        log.warning("repository_vanished", repository_name=chain.repository)
-        return Remedy.DONE
-    return Remedy.FAILED
+        return _do_without(chain, error)
+    if chain.repository is None:
+        return Remedy.FAILED
+    if is_not_found(error):
+        log.warning("repository_not_found", repository_name=chain.repository, reason=error.reason)
+        return Remedy.GONE
+    return Remedy.DISTRUST if status in _ABOUT_THIS_CALL else Remedy.FAILED
+
+
+def _do_without(down: ImagesChain, error: ApiError) -> Remedy:
+    if down.partner is not None and down.partner.relies:
+        return Remedy.FAILED
+    log.info("descent_given_up", scope=error.scope, reason=error.reason)
+    return Remedy.WITHOUT
 
 
 def _begins_anew(chain: ImagesChain, error: ApiError) -> bool:

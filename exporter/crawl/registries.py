@@ -194,7 +194,7 @@ class Registries:
         def ended(error: ApiError | None) -> None:
             if error is not None:
                 log.warning("refresh_failed", scope=error.scope, reason=error.reason)
-            walk.repositories_refreshed(names)
+            walk.repositories_refreshed(names, whole=error is None)
 
         self.scheduler.add(
             self._repositories_job(

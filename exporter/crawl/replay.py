@@ -19,6 +19,10 @@ class Replay:
         self._chains: set[ImagesChain] = set()
         self._over = asyncio.Event()
 
+    def __bool__(self) -> bool:
+        """Say whether anything is left to replay, so that how far the chains are is not known."""
+        return bool(self._chains)
+
     def __contains__(self, chain: object) -> bool:
         return chain in self._chains
 

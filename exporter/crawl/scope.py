@@ -30,6 +30,20 @@ class Wanted:
         )
         """The paths that are named without a wildcard, where all of them are."""
 
+    def named_in(self, registry_id: str, listed: Iterable[str]) -> set[str] | None:
+        """Return the full names to list one by one in a registry; None if a pattern chooses.
+
+        They are those that its list names. In a registry that is named itself, what is named is
+        asked for even where the list does not name it.
+        """
+        if self.exact_repositories is None:
+            return None
+        names = set(listed)
+        if registry_id in self.registries:
+            paths = (f"{registry_id}/{path}" for path in self.exact_repositories)
+            names.update(filter(self.repository, paths))
+        return names
+
     def cloud(self, cloud_id: str) -> bool:
         """Say whether a cloud may hold something that is wanted."""
         return not self.clouds or cloud_id in self.clouds

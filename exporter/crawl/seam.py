@@ -66,3 +66,25 @@ def have_met(one: ImagesChain, other: ImagesChain) -> bool:
     if up.met or down.met:
         return down.last.at <= up.last.at
     return down.last.at < up.last.at
+
+
+def is_believed(down: ImagesChain, end: str | None) -> bool:
+    """Say whether a chain downwards falls, and from behind the place its partner has come to.
+
+    `end` is where the repositories end that are listed one by one: once it has come there it also
+    has to be proven.
+    """
+    if not (down.by_name and down.by_time):
+        return False
+    up = down.partner.last if down.partner is not None else None
+    begins = down.first if not down.pages else None
+    if up is not None and begins is not None and not _is_behind(begins, up):
+        return False
+    at_end = end is not None and down.last is not None and down.last.name <= end
+    return down.proven or not at_end
+
+
+def _is_behind(one: Position, other: Position) -> bool:
+    if one.name != other.name:
+        return one.name > other.name
+    return one.at is not None and other.at is not None and one.at > other.at

@@ -18,30 +18,33 @@ Invariants, which the tests hold:
 - *What is relied on comes first.* A page that was cut because another chain delivers the rest is
   handed over after that chain's page, and what an earlier attempt kept is replayed before any call.
 - *Claims are one run* of the sorted list, between the places the two chains have come to.
-- *Trust is lost for good.* An order that is not kept, or a repository that was not listed, makes
-  the chain upwards a plain chain to the end; rows that come twice are dropped later by their key.
+- *Trust is lost for good.* An order that is not kept, a repository that was not listed, or one that
+  is listed and yet cannot be listed alone, makes the chain upwards a plain chain to the end; rows
+  that come twice are dropped later by their key. The registry's listing does not end before a
+  witness was heard on what was relied on (`witness`).
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 
 import structlog
 
-from exporter.crawl.block import Block
+from exporter.crawl.block import Block, listable
 from exporter.crawl.chain import ImagesChain, Mode
 from exporter.crawl.chains import Chains
+from exporter.crawl.closing import Closing
 from exporter.crawl.context import Context, PageJob
 from exporter.crawl.fetch import Decided, Dropped, Images, Seen
 from exporter.crawl.ledger import Entry
 from exporter.crawl.mending import Remedy, mend
 from exporter.crawl.scheduler import Job
-from exporter.crawl.seam import have_met, seam
+from exporter.crawl.seam import have_met, is_believed, seam
 from exporter.errors import ApiError, StatusError
-from exporter.tables.images import Cut, Position
+from exporter.tables.images import Cut
 from exporter.tables.resources import Parents
 
 log = structlog.get_logger()
@@ -64,40 +67,34 @@ class Walk:
         self._context = context
         self._expected = expected_pages
         self._chains = Chains(registry_id, context, lambda chain: PageJob(self, chain))
-        self._listed: bool | None = None  # Whether the repository list is whole; None: not yet.
-        self._left_out: set[str] = set()
-        self._met: set[str] = set()  # Repositories on the pages of the registry's own chains.
-        self._passed_over_asked = False
-        self._failure: ApiError | None = None
-        self._refreshed: bool | None = None  # Whether what the list names by now is known.
-        self._claimed_before = context.keeper.claims().get(registry_id, [])
+        self._closing = Closing(self._chains, entry, context, partial(context.refresh, self))
 
     def start(self) -> None:
         """Begin upwards, unless what to list first depends on the repositories."""
-        if self._context.wanted.exact_repositories is None and not self._claimed_before:
+        if self._context.wanted.exact_repositories is None and not self._chains.resumes:
             self._chains.begin_whole()
 
     def repositories_listed(self, names: Iterable[str], *, whole: bool) -> None:
         """Take the registry's repositories; `whole` if the list can be relied on."""
-        wanted = self._context.wanted
+        wanted, closing = self._context.wanted, self._closing
         every = set(names)
         chosen = [name for name in every if wanted.repository(name)]
-        self._left_out |= every - set(chosen)
+        closing.left_out |= every - set(chosen)
+        closing.listed = whole
         self._chains.block = Block(chosen)
-        self._listed = whole
-        if self._chains.trusted and any(name not in self._chains.block for name in self._met):
-            self._distrust("repositories were met that are not listed")
-        if wanted.exact_repositories is not None and whole:
-            self._chains.begin_alone(sorted(chosen), self._claimed_before)
+        if self._chains.trusted and any(name not in self._chains.block for name in closing.met):
+            closing.distrust("repositories were met that are not listed")
+        exact = wanted.named_in(self.registry_id, chosen)
+        if whole and exact is not None and all(map(listable, exact)):
+            self._chains.begin_alone(sorted(exact))
         elif self._chains.up is None:
-            self._chains.begin_whole(self._claimed_before)
-        self._settle()
+            self._chains.begin_whole()
+        closing.call_witness()
+        closing.settle()
 
-    def repositories_refreshed(self, names: Iterable[str]) -> None:
-        """List what has come into the block since the repositories were first listed."""
-        self._refreshed = True
-        self._chains.begin_alone(self._newcomers(names), self._claimed_before)
-        self._settle()
+    def repositories_refreshed(self, names: Collection[str], *, whole: bool) -> None:
+        """Take the repositories as they were listed again; `whole` if the list is all of them."""
+        self._closing.refreshed(names, whole=whole)
 
     @property
     def ended(self) -> bool:
@@ -111,10 +108,7 @@ class Walk:
 
     def is_newcomer(self, name: str) -> bool:
         """Say whether a repository has come into the block since they were listed."""
-        return bool(self._newcomers([name]))
-
-    def _newcomers(self, names: Iterable[str]) -> list[str]:
-        return self._chains.block.newcomers(names, to_the_end=self._chains.down is None)
+        return bool(self._chains.newcomers([name]))
 
     def pages_left(self, chain: ImagesChain) -> float:
         """Return how many pages a chain may still take, for the order of work."""
@@ -129,11 +123,15 @@ class Walk:
 
         `claims` says whether that may cost more calls than one.
         """
-        return self._chains.steal(claims=claims and bool(self._listed))
+        job = self._chains.steal(claims=claims and bool(self._closing.listed))
+        self._closing.call_witness()
+        return job
 
     async def step(self, chain: ImagesChain) -> bool:
         """Ask for a chain's next page; return True while there is more to ask."""
         await self._chains.replay.others(chain)
+        if chain.anew:
+            chain.begin_plain()
         partner = chain.partner
         if partner is not None and partner.met_partner and chain not in self._chains.replay:
             # The partner's cut was recalled: once this has come there, nothing is left.
@@ -162,7 +160,7 @@ class Walk:
             self._entry.spent(dropped.calls)
         except ApiError as error:
             self._entry.spent(error.calls)
-            if self._mend(chain, error):
+            if not chain.anew and self._mend(chain, error):
                 return True
         finally:
             chain.handed_over.set()
@@ -172,16 +170,16 @@ class Walk:
     def _note(self, chain: ImagesChain, images: Images) -> None:
         self._entry.page(calls=images.cost.calls)
         if chain.repository is None:
-            self._met.update(images.names)
+            self._closing.met.update(images.names)
         wanted = self._context.filter
         if wanted is not None:
-            self._left_out.update(name for name in images.names if not wanted(name))
+            self._closing.left_out.update(name for name in images.names if not wanted(name))
 
     # What a page's order decides.
 
     def _judge(self, chain: ImagesChain, page: Seen, before: Decided | None) -> Cut | None:
         """Decide what to cut from a page; `before` if an earlier attempt has done so."""
-        if chain.stopped:
+        if chain.stopped or chain.anew:
             raise Dropped
         chain.take()
         chain.observe(page.order, page.names, page.listed)
@@ -201,36 +199,26 @@ class Walk:
             self._doubt_descent(chain)
         if chain.repository is not None:
             return
-        if self._chains.trusted and self._listed:
+        if self._chains.trusted and self._closing.listed:
             strangers = [name for name in names if name not in self._chains.block]
             if strangers:
-                self._distrust(f"repository {strangers[0]} has images, but is not listed")
+                self._closing.distrust(f"repository {strangers[0]} has images, but is not listed")
         if chain is self._chains.up and not chain.by_name and chain.rung < 2:
             if self._chains.trusted:
-                self._distrust("the order asked for is not the order that came")
+                self._closing.distrust("the order asked for is not the order that came")
             if self._chains.down is not None:
                 self._chains.give_up(self._chains.down)
 
     def _doubt_descent(self, down: ImagesChain) -> None:
-        """Believe a chain downwards if it falls, from behind where its partner has come.
-
-        Where it meets what is claimed, it has to be proven.
-        """
+        end = self._chains.block.last if down is self._chains.down else None
+        if is_believed(down, end):
+            return
         in_order = down.by_name and down.by_time
         if not in_order:
             self._context.backwards = False
-        up = down.partner.last if down.partner is not None else None
-        begins = down.first if not down.pages else None
-        early = up is not None and begins is not None and not _is_behind(begins, up)
-        end = self._chains.block.last if down is self._chains.down else None
-        at_end = end is not None and down.last is not None and down.last.name <= end
-        if not in_order or early or (at_end and not down.proven):
-            log.info("descent_not_believed", repository_name=down.repository, in_order=in_order)
-            self._chains.give_up(down)
-            raise Dropped
-
-    def _distrust(self, reason: str) -> None:
-        self._chains.distrust(reason, failed=self._failure is not None)
+        log.info("descent_not_believed", repository_name=down.repository, in_order=in_order)
+        self._chains.give_up(down)
+        raise Dropped
 
     # What goes wrong, and the end.
 
@@ -246,74 +234,23 @@ class Walk:
             if isinstance(error, StatusError) and error.http_status == 400:
                 self._context.backwards = False
             self._chains.give_up(chain)
-        elif remedy is Remedy.DISTRUST and self._chains.up is not None:
-            self._distrust(f"{error.scope} cannot be listed alone: {error.message}")
-        elif remedy is not Remedy.DONE:
-            self._failure = self._failure or error
+        elif remedy is Remedy.DISTRUST:
+            self._closing.distrust(f"{error.scope} cannot be listed alone: {error.message}")
+        elif remedy is Remedy.GONE and chain.repository is not None:
+            self._closing.evidence.gone.add(chain.repository)
+        elif remedy is Remedy.FAILED:
+            self._closing.failure = self._closing.failure or error
         return False
 
     def _end(self, chain: ImagesChain) -> bool:
         """Take a chain out; its partner has nothing left to do if it came to the end alone."""
         self._chains.open.discard(chain)
         self._chains.replay.look(chain)
+        if chain.repository is not None and chain.last is None and not chain.stopped:
+            self._closing.evidence.empty.add(chain.repository)
         partner = chain.partner
         alone = chain.mode is Mode.UP and chain.chain.call is None and not chain.relies
         if partner is not None and alone:
             partner.stopped = True
-        self._settle()
+        self._closing.settle()
         return False
-
-    def _passed_over(self) -> list[str]:
-        """Return, once, the listed repositories that chains which stopped at the block missed."""
-        up = self._chains.up
-        if self._passed_over_asked or not self._split or up is None:
-            return []
-        if not (up.met or up.stopped):  # It has come to its end, and has met everything.
-            return []
-        self._passed_over_asked = True
-        return self._chains.block.passed_over(self._met)
-
-    @property
-    def _split(self) -> bool:
-        """Whether repositories were claimed, and that was relied on to the end."""
-        return self._chains.trusted and bool(self._chains.block)
-
-    def _refresh(self) -> None:
-        """Have the repositories listed again, once nothing more will be claimed."""
-        own = {self._chains.up, self._chains.down} & self._chains.open
-        if self._split and self._refreshed is None and not own and self._failure is None:
-            self._refreshed = False
-            self._context.refresh(self)
-
-    def _settle(self) -> None:
-        """End the registry's listing once no chain of it is open and nothing is awaited."""
-        self._refresh()
-        waits = self._refreshed is False or (
-            self._listed is None
-            and (self._chains.up is None or not self._context.wanted.all_repositories)
-        )
-        if self._chains.open or waits or self._entry.status is not None:
-            return
-        if self._failure is not None:
-            self._entry.fail(self._failure)
-        elif passed_over := self._passed_over():
-            self._chains.begin_alone(passed_over, self._claimed_before)
-        elif self._left_out:
-            self._entry.skip(
-                f"{len(self._left_out)} repositories are left out by scope.repositories"
-            )
-        elif self._split:
-            block = self._chains.block
-            self._entry.complete(
-                f"repositories from {block.first} to {block.last} were listed one by one, as the "
-                "repository list names them"
-            )
-        else:
-            self._entry.complete()
-
-
-def _is_behind(one: Position, other: Position) -> bool:
-    """Say whether one place is really behind another."""
-    if one.name != other.name:
-        return one.name > other.name
-    return one.at is not None and other.at is not None and one.at > other.at

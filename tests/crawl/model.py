@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any, Literal, cast
 
 import orjson
@@ -34,8 +35,15 @@ from exporter.tables.resources import Parents
 REGISTRY = "crp1"
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 
-Ordering = Literal["honoured", "ignored", "foreign"]
+Ordering = Literal["honoured", "ignored", "foreign", "created"]
 Descending = Literal["honoured", "ignored", "unsorted", "refused"]
+Alone = Literal["listed", "empty", "unknown", "lost on the way", "forbidden", "invalid"]
+REFUSALS: Mapping[Alone, tuple[int, str]] = {
+    "unknown": (404, "NOT_FOUND"),
+    "lost on the way": (404, ""),
+    "forbidden": (403, "PERMISSION_DENIED"),
+    "invalid": (400, "INVALID_ARGUMENT"),
+}
 
 
 @dataclass(frozen=True)
@@ -52,12 +60,25 @@ class Image:
 
     def to_json(self) -> dict[str, str]:
         at = BEGINNING + timedelta(seconds=self.second)
-        return {"id": self.id, "name": self.name, "createdAt": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
+        return {
+            "id": self.id,
+            "name": self.name,
+            "digest": self.digest,
+            "createdAt": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        }
+
+    @property
+    def digest(self) -> str:
+        return f"sha256:{sha256(self.id.encode()).hexdigest()}"
 
 
 @dataclass(frozen=True)
 class World:
-    """The images of a registry, the repositories that its list names, and how its server sorts."""
+    """The images of a registry, the repositories that its list names, and how its server answers.
+
+    `alone` is what a call for one of the `odd` repositories alone gets; `listed_later` is what the
+    list names when it is read again, None for the same.
+    """
 
     images: tuple[Image, ...]
     listed: frozenset[str]
@@ -65,8 +86,17 @@ class World:
     slots: int = 4
     order_by: Ordering = "honoured"
     descending: Descending = "honoured"
+    by_digest: Literal["honoured", "refused"] = "honoured"
+    odd: frozenset[str] = frozenset()
+    alone: Alone = "listed"
+    listed_later: frozenset[str] | None = None
     include: tuple[str, ...] = ("*",)
     seed: int = 0
+
+    @property
+    def sample(self) -> list[Image]:
+        """What a witness sees of the registry."""
+        return self.listing({"orderBy": "digest"})[: self.page_size]
 
     @property
     def wanted(self) -> Wanted:
@@ -82,6 +112,8 @@ class World:
         shuffled.shuffle(images)
         keys = [key.split() for key in params.get("orderBy", "").split(",") if key]
         downwards = any(key[1:] == ["desc"] for key in keys)
+        if self.order_by == "created":
+            return sorted(images, key=lambda image: image.second)
         if self.order_by == "ignored" or (downwards and self.descending == "unsorted"):
             return images
         reverse = downwards and self.descending == "honoured"
@@ -92,6 +124,8 @@ class World:
     def _key(self, key: str) -> Callable[[Image], Any]:
         if key == "created_at":
             return lambda image: image.second
+        if key == "digest":
+            return lambda image: image.digest
         if self.order_by == "foreign":
             # As a language's collation has it: punctuation counts last.
             return lambda image: ("".join(filter(str.isalnum, image.path)), image.path)
@@ -116,11 +150,10 @@ class Server:
             await asyncio.sleep(0)
         params = dict(call.params)
         self.calls["images"] += 1
-        if "desc" in params.get("orderBy", "") and self._world.descending == "refused":
-            raise StatusError("no", call="GET", scope=call.scope, http_status=400)
+        self._refuse(call.scope, params)
         start = int(params.pop("pageToken", "0"))
         size = int(params.pop("pageSize"))
-        listing = self._world.listing(params)
+        listing = [] if self._is_empty(params) else self._world.listing(params)
         page: dict[str, Any] = {}
         if images := [image.to_json() for image in listing[start : start + size]]:
             page["images"] = images
@@ -128,6 +161,25 @@ class Server:
             page["nextPageToken"] = str(start + size)
         body = orjson.dumps(page)
         return Answer(await decode(body), body, 1, None, len(body))
+
+    def _is_odd(self, params: Mapping[str, str]) -> bool:
+        return params.get("repositoryName", "").partition("/")[2] in self._world.odd
+
+    def _is_empty(self, params: Mapping[str, str]) -> bool:
+        return self._world.alone == "empty" and self._is_odd(params)
+
+    def _refuse(self, scope: str, params: Mapping[str, str]) -> None:
+        refusal: tuple[int, str] | None = None
+        order = params.get("orderBy", "")
+        if "desc" in order and self._world.descending == "refused":
+            refusal = REFUSALS["invalid"]
+        if order == "digest" and self._world.by_digest == "refused":
+            refusal = REFUSALS["invalid"]
+        if self._is_odd(params):
+            refusal = REFUSALS.get(self._world.alone, refusal)
+        if refusal is not None:
+            status, code = refusal
+            raise StatusError("no", call="GET", scope=scope, http_status=status, code=code)
 
 
 @dataclass(frozen=True)
@@ -242,6 +294,8 @@ async def walk(world: World, memory: Memory, chance: random.Random) -> Walked:
 
         scheduler = Scheduler(world.slots, steal)
         names = [f"{REGISTRY}/{path}" for path in world.listed]
+        later = world.listed if world.listed_later is None else world.listed_later
+        names_later = [f"{REGISTRY}/{path}" for path in later]
         context = Context(
             fetcher=fetcher,
             keeper=memory,
@@ -249,7 +303,7 @@ async def walk(world: World, memory: Memory, chance: random.Random) -> Walked:
             page_size=world.page_size,
             split=True,
             queue=scheduler.add,
-            refresh=lambda one: one.repositories_refreshed(names),
+            refresh=lambda one: one.repositories_refreshed(names_later, whole=True),
         )
         walks.append(Walk(REGISTRY, Parents(), entry, context))
         scheduler.add(Listed(walks[0], names, chance))

@@ -9,12 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from exporter.crawl import block, chain, chains
 from exporter.tables.images import MAX_TIES
-from tests.crawl.model import Image, Memory, Walked, World, walk
+from tests.crawl.model import Alone, Image, Memory, Walked, World, walk
 
 # Shrinking takes long, and the first failure says enough.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
@@ -64,7 +65,7 @@ def once(world: World) -> Counter[str]:
 
 
 COMMON = settings(
-    max_examples=120,
+    max_examples=100,
     deadline=None,
     phases=PHASES,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
@@ -92,6 +93,7 @@ def test_every_image_is_kept_once_whoever_is_faster(world: World, seed: int) -> 
             {"descending": "refused"},
             {"order_by": "ignored"},
             {"order_by": "foreign"},
+            {"by_digest": "refused"},
         ]
     ),
     st.integers(0, 999),
@@ -102,6 +104,101 @@ def test_a_server_that_does_not_sort_as_asked_loses_nothing(
     done = run(replace(world, **server), seed=seed)
     assert done.entry.status == "complete"
     assert done.memory.staged().keys() == ids(world)
+
+
+def claims_early(patch: pytest.MonkeyPatch) -> None:
+    """Have much claimed, and early: what no chain of the registry's own will see."""
+    patch.setattr(chain, "PROOF", 1)
+    patch.setattr(chains, "MIN_PAGES_BEFORE_DOWN", 1e9)
+
+
+@COMMON
+@given(
+    worlds(),
+    st.data(),
+    st.sampled_from(["unknown", "lost on the way", "forbidden", "invalid"]),
+    st.integers(0, 999),
+)
+def test_a_repository_that_cannot_be_listed_alone_is_listed_with_its_registry(
+    world: World, data: st.DataObject, alone: Alone, seed: int
+) -> None:
+    odd = data.draw(st.sets(st.sampled_from(sorted(world.listed)), min_size=1))
+    with pytest.MonkeyPatch.context() as patch:
+        claims_early(patch)
+        done = run(replace(world, odd=frozenset(odd), alone=alone), seed=seed)
+    assert done.entry.status == "complete"
+    assert done.memory.staged().keys() == ids(world)
+
+
+@COMMON
+@given(worlds(), st.data(), st.integers(0, 999))
+def test_a_repository_that_seems_empty_alone_is_not_lost_if_a_witness_has_seen_it(
+    world: World, data: st.DataObject, seed: int
+) -> None:
+    assume(world.images)
+    odd = data.draw(st.sampled_from(sorted({image.path for image in world.sample})))
+    with pytest.MonkeyPatch.context() as patch:
+        claims_early(patch)
+        done = run(replace(world, odd=frozenset({odd}), alone="empty"), seed=seed)
+    assert done.entry.status == "complete"
+    assert done.memory.staged().keys() == ids(world)
+
+
+@COMMON
+@given(worlds(), st.data(), st.integers(0, 999))
+def test_a_repository_that_is_not_listed_is_not_lost_if_a_witness_has_seen_it(
+    world: World, data: st.DataObject, seed: int
+) -> None:
+    assume(world.images)
+    hidden = data.draw(st.sampled_from(sorted({image.path for image in world.sample})))
+    with pytest.MonkeyPatch.context() as patch:
+        claims_early(patch)
+        done = run(replace(world, listed=world.listed - {hidden}), seed=seed)
+    assert done.entry.status == "complete"
+    assert done.memory.staged().keys() == ids(world)
+
+
+@COMMON
+@given(worlds(), st.integers(0, 999))
+def test_an_order_of_the_servers_own_that_looks_right_for_long_is_found_out(
+    world: World, seed: int
+) -> None:
+    world = replace(world, order_by="created")
+    digests = [image.digest for image in world.sample]
+    assume(digests != sorted(digests))
+    with pytest.MonkeyPatch.context() as patch:
+        claims_early(patch)
+        done = run(world, seed=seed)
+    assert done.entry.status == "complete"
+    assert done.memory.staged().keys() == ids(world)
+
+
+@COMMON
+@given(worlds(), st.integers(0, 999))
+def test_without_a_witness_an_honest_registry_is_split_all_the_same(
+    world: World, seed: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        claims_early(patch)
+        done = run(replace(world, by_digest="refused"), seed=seed)
+    assert done.entry.status == "complete"
+    assert done.memory.staged() == once(world)
+
+
+@COMMON
+@given(worlds(), st.data(), st.integers(0, 999))
+def test_a_repository_deleted_meanwhile_is_no_reason_to_list_all_again(
+    world: World, data: st.DataObject, seed: int
+) -> None:
+    gone = frozenset(data.draw(st.sets(st.sampled_from(sorted(world.listed)), min_size=1)))
+    left = tuple(image for image in world.images if image.path not in gone)
+    world = replace(world, images=left, odd=gone, alone="unknown", listed_later=world.listed - gone)
+    with pytest.MonkeyPatch.context() as patch, capture_logs() as logs:
+        claims_early(patch)
+        done = run(world, seed=seed)
+    assert done.entry.status == "complete"
+    assert done.memory.staged() == once(world)
+    assert [event for event in logs if event["event"] == "split_given_up"] == []
 
 
 @COMMON

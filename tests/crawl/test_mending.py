@@ -13,8 +13,8 @@ from exporter.tables.images import Cut, Position
 CALL = Call("container_registry", "/images", (("registryId", "crp1"),), "images of crp1")
 
 
-def refused(status: int) -> StatusError:
-    return StatusError("no", call="GET /", scope="images", http_status=status)
+def refused(status: int, code: str = "") -> StatusError:
+    return StatusError("no", call="GET /", scope="images", http_status=status, code=code)
 
 
 SILENCE = UnreachableError("no answer", call="GET /", scope="images")
@@ -64,15 +64,18 @@ def test_a_page_token_that_expired_begins_a_chain_anew_a_few_times() -> None:
 @pytest.mark.parametrize(
     ("repository", "error", "remedy"),
     [
-        (None, refused(404), Remedy.FAILED),
+        (None, refused(404, "NOT_FOUND"), Remedy.FAILED),
         (None, refused(403), Remedy.FAILED),
         (None, SILENCE, Remedy.FAILED),
-        ("crp1/app", refused(404), Remedy.DONE),
-        ("crp1/app", refused(403), Remedy.FAILED),
+        ("crp1/app", refused(404, "NOT_FOUND"), Remedy.GONE),
+        # A gateway's, in front of another server than the registry's own chain comes to.
+        ("crp1/app", refused(404), Remedy.DISTRUST),
+        ("crp1/app", refused(403, "PERMISSION_DENIED"), Remedy.DISTRUST),
+        ("crp1/app", refused(500), Remedy.FAILED),
         ("crp1/app", SILENCE, Remedy.FAILED),
     ],
 )
-def test_what_cannot_be_mended_is_missing_but_for_a_repository_that_is_gone(
+def test_what_cannot_be_mended_is_missing_unless_its_registry_may_list_it(
     repository: str | None, error: ApiError, remedy: Remedy
 ) -> None:
     assert mend(chain_of(repository, pages=1), error) is remedy
@@ -94,3 +97,13 @@ def test_a_chain_downwards_is_missing_only_where_its_partner_left_something_to_i
     cut: Cut | None, remedy: Remedy, error: ApiError
 ) -> None:
     assert mend(down_with_partner(cut), error) is remedy
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("error", [refused(404, "NOT_FOUND"), refused(400), SILENCE])
+def test_an_error_of_what_others_have_covered_meanwhile_is_none(
+    mode: Mode, error: ApiError
+) -> None:
+    chain = chain_of("crp1/app", mode, pages=1)
+    chain.stopped = True
+    assert mend(chain, error) is Remedy.DONE

@@ -180,6 +180,21 @@ async def test_what_is_listed_is_whole_beside_an_unlisted_repository(
     assert wanted <= set(done.ids)
 
 
+@pytest.mark.parametrize("hidden", [12, 16, 20])
+async def test_a_large_repository_that_is_not_listed_is_not_lost_where_others_are_split_off(
+    hidden: int, tmp_path: Path
+) -> None:
+    shape = replace(GIANT_REGISTRY, images=3000)
+    estate = Silent(shape, frozenset({hidden}))
+    share = len(estate.image_numbers()) / 100
+    assert sum(image["name"] == estate.repository(hidden).name for image in estate.images()) > share
+    async with serve(estate, SLOW) as emulator:
+        done = await crawl(emulator.url, tmp_path, limits={"page_size": 300})
+        assert repositories_asked(emulator.calls)
+    check_rows(done, estate, once=False)
+    assert done.ledger.complete
+
+
 async def test_repositories_that_the_servers_order_puts_elsewhere_are_not_passed_over(
     tmp_path: Path,
 ) -> None:

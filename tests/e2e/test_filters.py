@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 import pytest
 
-from exporter.emulator import Estate, Faults, Shape
+from exporter.emulator import Estate, Faults, Quirks, Shape
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import Cloud
 from tests.e2e.commands import Exporter
@@ -240,3 +241,44 @@ def test_exactly_named_repositories_are_asked_for_alone(
     assert {row["image_id"] for row in tables["images"]} == wanted_ids
     assert [row["repository_name"] for row in tables["repositories"]] == [name]
     assert {call.query.get("repositoryName") for call in cloud.calls.of("images")} == {name}
+
+
+UNLISTED = replace(SHAPE, quirks=Quirks(unlisted_repository=True))
+
+
+def unlisted_repository(estate: Estate) -> tuple[str, str]:
+    """Return a registry, and the path in it of a repository that no list names."""
+    name = next(iter(estate.unlisted_repositories()))
+    registry, _, path = name.partition("/")
+    return registry, path
+
+
+def test_an_exactly_named_repository_of_a_named_registry_needs_no_list_to_name_it(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(UNLISTED)
+    registry, path = unlisted_repository(cloud.estate)
+    scope = {"registries": [registry], "repositories": {"include": [path, "no-such-repository"]}}
+    run = exporter_for(cloud).run(sections={"scope": scope})
+    assert run.code == 0, run.stderr
+    tables = run.snapshot().tables
+    name = f"{registry}/{path}"
+    wanted_ids = {each["id"] for each in cloud.estate.images(registry) if each["name"] == name}
+    assert wanted_ids
+    assert {row["image_id"] for row in tables["images"]} == wanted_ids
+    asked = {call.query.get("repositoryName") for call in cloud.calls.of("images")}
+    assert asked == {name, f"{registry}/no-such-repository"}
+
+
+def test_a_named_repository_that_cannot_be_asked_for_alone_is_found_in_its_registry(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(UNLISTED)
+    registry, path = unlisted_repository(cloud.estate)
+    # Of two names, the API does not take one as `repositoryName`.
+    scope = {"registries": [registry], "repositories": {"include": [path, "dou__ble"]}}
+    run = exporter_for(cloud).run(sections={"scope": scope})
+    assert run.code == 0, run.stderr
+    rows = run.snapshot().tables["images"]
+    assert {row["repository_name"] for row in rows} == {f"{registry}/{path}"}
+    assert {call.query.get("repositoryName") for call in cloud.calls.of("images")} == {None}
