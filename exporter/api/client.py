@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -123,9 +124,9 @@ class Client:
         return limiter is not None and limiter.spare
 
     def paced(self, service: Service) -> bool:
-        """Say whether calls to a service are held to a rate, so that each of them counts."""
+        """Say whether a service's host limits the calls a second, so that each of them counts."""
         limiter = self._by_service.get(service)
-        return limiter is not None and limiter.statistics().rate is not None
+        return limiter is not None and limiter.paced
 
     async def get(
         self, call: Call, decode: Callable[[bytes], Awaitable[PageT]], *, weight: float = 0.0
@@ -144,7 +145,8 @@ class Client:
         """
         target = await self._locate(call)
         tally = _Tally(weight)
-        attempts = retrying(self._limits.attempts, self._sleep, what=call.scope)
+        back_off = partial(self._back_off, target.limiter)
+        attempts = retrying(self._limits.attempts, back_off, what=call.scope)
         try:
             return await attempts(self._attempt, target, decode, tally)
         except FaultError as error:
@@ -163,6 +165,10 @@ class Client:
             )
         self._by_service[call.service] = limiter
         return _Target(call, base, call_url(base, call), call_line(call, base), limiter)
+
+    async def _back_off(self, limiter: Limiter, seconds: float) -> None:
+        with limiter.away():
+            await self._sleep(seconds)
 
     async def _attempt(
         self, target: _Target, decode: Callable[[bytes], Awaitable[PageT]], tally: _Tally

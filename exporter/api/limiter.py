@@ -27,8 +27,8 @@ from __future__ import annotations
 
 import asyncio
 from bisect import insort
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import count
 
@@ -105,6 +105,7 @@ class Limiter:
         self._in_use = 0
         self._waiters: list[tuple[float, int, asyncio.Future[Slot]]] = []
         self._asked = count()
+        self._away = 0
         self._alarm: asyncio.TimerHandle | None = None
         self._held_until: float | None = None
         self._started = 0
@@ -119,9 +120,14 @@ class Limiter:
         """Whether one more call could start right now, and no other would start later for it."""
         return (
             self._held_until is None
-            and self._in_use + len(self._waiters) < int(self._level)
+            and self._in_use + len(self._waiters) + self._away < int(self._level)
             and self._pace.next_start <= asyncio.get_running_loop().time()
         )
+
+    @property
+    def paced(self) -> bool:
+        """Whether calls are held to a rate, or the host has just refused more than one of them."""
+        return self._pace.rate is not None or self._refusals > 1.0
 
     def statistics(self) -> LimiterStatistics:
         """Return this moment's figures."""
@@ -149,6 +155,15 @@ class Limiter:
             self._in_use -= 1
             self._tell_pace()
             self._give()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Count a caller in that holds no slot for now, and will want one again."""
+        self._away += 1
+        try:
+            yield
+        finally:
+            self._away -= 1
 
     def hold(self, seconds: float) -> None:
         """Let no call start for so many seconds; a longer hold in force stays."""

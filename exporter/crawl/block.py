@@ -20,7 +20,8 @@ the fewest calls as one chain; and the chain, unlike claims, finds the images of
 are not listed, so the list is trusted only where much time is won by it."""
 MAX_REPOSITORIES_PER_PAGE = 20.0
 """Repositories on an average page above which listing them one by one costs too many calls for
-what it saves."""
+what it saves. Nor may they be more than the slots that the registry's own chains leave free: all of
+these together would be no faster than one more chain."""
 _LISTABLE = re.compile(
     r"[a-z0-9]+(?:[._-][a-z0-9]+)*(?:/[a-z0-9]+(?:[._-][a-z0-9]+)*)*"
 )  # What `repositoryName` has to match (`API.md`, List calls).
@@ -32,9 +33,13 @@ def listable(name: str) -> bool:
 
 
 class Block:
-    """The listed repositories of one registry, by name, and the run of them that is claimed."""
+    """The listed repositories of one registry, by name, and the run of them that is claimed.
 
-    def __init__(self, names: Iterable[str] = ()) -> None:
+    `slots` is how many calls there may be at once.
+    """
+
+    def __init__(self, names: Iterable[str] = (), slots: int = 0) -> None:
+        self._most_per_page = min(MAX_REPOSITORIES_PER_PAGE, slots - 2.0)
         self._names = sorted(set(names))
         self._known = frozenset(self._names)
         self._start = self._stop = 0
@@ -122,16 +127,15 @@ class Block:
             ahead, place = float(high - self._stop), self._stop
             if down.pages:
                 relieved, passed = down, len(self._names) - high
-        if not low <= place < high or not _is_worth_it(relieved, max(passed, 1), ahead):
+        if not low <= place < high or not self._is_worth_it(relieved, max(passed, 1), ahead):
             return None
         name = self._names[place]
         return name if listable(name) else None
 
-
-def _is_worth_it(chain: ImagesChain, passed: int, ahead: float) -> bool:
-    """Say whether so many repositories ahead take a chain long, at the pace of those it passed."""
-    return (
-        chain.pages * ahead >= MIN_PAGES_LEFT * passed
-        and chain.pages * ahead * chain.page_seconds >= MIN_SECONDS_LEFT * passed
-        and passed <= MAX_REPOSITORIES_PER_PAGE * chain.pages
-    )
+    def _is_worth_it(self, chain: ImagesChain, passed: int, ahead: float) -> bool:
+        """Say whether so many repositories ahead take a chain long, at the pace of those passed."""
+        return (
+            chain.pages * ahead >= MIN_PAGES_LEFT * passed
+            and chain.pages * ahead * chain.page_seconds >= MIN_SECONDS_LEFT * passed
+            and passed <= self._most_per_page * chain.pages
+        )

@@ -20,15 +20,17 @@ if TYPE_CHECKING:
 class Context:
     """What the walks of a run share.
 
-    `queue` gives a chain to the scheduler, `refresh` has a registry's repositories listed again.
-    `rung` is the first `orderBy` that the API has not refused, `backwards` whether it sorts
-    downwards as far as is known.
+    `slots` is how many calls there may be at once, `split` whether listings may be split. `queue`
+    gives a chain to the scheduler, `refresh` has a registry's repositories listed again. `rung` is
+    the first `orderBy` that the API has not refused, `backwards` whether it sorts downwards as far
+    as is known.
     """
 
     fetcher: Fetcher
     keeper: Keeper
     wanted: Wanted
     page_size: int
+    slots: int
     split: bool
     queue: Callable[[Job], None]
     refresh: Callable[[Walk], None]

@@ -70,6 +70,7 @@ class Registries:
             keeper=keeper,
             wanted=wanted,
             page_size=limits.page_size,
+            slots=limits.concurrency,
             split=limits.split_listings,
             queue=self.scheduler.add,
             refresh=self._refresh,

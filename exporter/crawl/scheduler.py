@@ -6,8 +6,9 @@ Invariants:
   one call at a time: never are more calls under way.
 - Jobs are taken by rank, then by weight: discovery first, because it finds the other work, then
   the longest listing, because it sets the length of the run.
-- Only a slot for which no job waits may take speculative work, and only while the limiter has room
-  to spare: a listing is split further when nothing else is lost by it.
+- Only a slot for which no job waits may take speculative work, and only while the limiter, which
+  has counted all calls begun before, has room to spare: a listing is split further when nothing
+  else is lost by it.
 - What a free slot does is decided once for each page that was dealt with, not by every slot that
   is free: with many of them, asking each costs more than the pages.
 - The run of jobs ends when none waits and none is under way.
@@ -52,6 +53,7 @@ class Scheduler:
         self._heap: list[tuple[int, float, int, Job]] = []
         self._numbers = count()
         self._active = 0
+        self._unasked = 0  # Jobs that were begun and have not run yet.
         self._group: asyncio.TaskGroup | None = None
         self._filling: asyncio.Handle | None = None
 
@@ -60,7 +62,7 @@ class Scheduler:
         heapq.heappush(self._heap, (job.rank, -job.weight, next(self._numbers), job))
         if self._group is not None and self._filling is None:
             # Not at once: whoever queues a job may be in the middle of changing what `steal` sees.
-            self._filling = asyncio.get_running_loop().call_soon(self._fill)
+            self._fill_soon()
 
     async def run(self) -> None:
         """Run all jobs, those added meanwhile too; the first error stops everything."""
@@ -70,19 +72,30 @@ class Scheduler:
         finally:
             self._group = None
 
+    def _fill_soon(self) -> None:
+        self._filling = asyncio.get_running_loop().call_soon(self._fill)
+
     def _fill(self) -> None:
-        """Begin as many jobs as there are free slots."""
+        """Begin as many jobs as there are free slots; what is stolen waits until others have run.
+
+        The limiter, which says what is to spare, does not count their calls before.
+        """
         if self._filling is not None:
             self._filling.cancel()
             self._filling = None
         while self._group is not None and self._active < self._slots:
+            if self._unasked and not self._heap:
+                self._fill_soon()
+                return
             job = heapq.heappop(self._heap)[-1] if self._heap else self._steal()
             if job is None:
                 return
             self._active += 1
+            self._unasked += 1
             self._group.create_task(self._step(job))
 
     async def _step(self, job: Job) -> None:
+        self._unasked -= 1
         try:
             more = await job.step()
         except BaseException:

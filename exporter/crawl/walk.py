@@ -81,7 +81,7 @@ class Walk:
         chosen = [name for name in every if wanted.repository(name)]
         closing.left_out |= every - set(chosen)
         closing.listed = whole
-        self._chains.block = Block(chosen)
+        self._chains.block = Block(chosen, self._context.slots)
         if self._chains.trusted and any(name not in self._chains.block for name in closing.met):
             closing.distrust("repositories were met that are not listed")
         exact = wanted.named_in(self.registry_id, chosen)

@@ -303,6 +303,24 @@ async def test_a_cancelled_call_gives_its_slot_back(server: Scripted, waits: Wai
             await stuck
 
 
+async def test_while_a_call_waits_to_be_made_again_its_place_is_not_spare(
+    server: Scripted, waits: Waits
+) -> None:
+    spare: list[bool] = []
+    server.routes[IMAGES.path] = [ok(PAGE), status(500), ok(PAGE)]
+
+    async def sleep(seconds: float) -> None:
+        spare.append(client.spare("container_registry"))
+        await waits(seconds)
+
+    async with Client(settings_for(server, limits={"concurrency": 1}), sleep=sleep) as client:
+        await client.get(IMAGES, as_json)
+        assert client.spare("container_registry")
+        assert (await client.get(IMAGES, as_json)).calls == 2
+        assert spare == [False]
+        assert client.spare("container_registry")
+
+
 async def test_services_at_one_address_share_a_limiter(server: Scripted, waits: Waits) -> None:
     server.routes |= {IMAGES.path: ok(PAGE), FOLDERS.path: ok({"folders": []})}
     async with Client(settings_for(server), sleep=waits) as client:

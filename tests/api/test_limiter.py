@@ -271,6 +271,37 @@ def test_one_more_call_is_spare_where_it_makes_no_other_wait() -> None:
     run(main())
 
 
+def test_a_caller_who_will_come_back_leaves_no_place_to_spare() -> None:
+    async def main() -> None:
+        limiter = Limiter("host", concurrency=2)
+        spare = []
+        with limiter.away():
+            spare.append(limiter.spare)
+            async with limiter.slot():
+                spare.append(limiter.spare)
+        spare.append(limiter.spare)
+        assert spare == [True, False, True]
+
+    run(main())
+
+
+def test_calls_count_once_a_host_has_refused_more_than_one_of_them() -> None:
+    async def main() -> None:
+        limiter = Limiter("host", concurrency=8)
+        paced = []
+        for _ in range(2):
+            async with limiter.slot() as slot:
+                slot.refused()
+            paced.append(limiter.paced)
+        for _ in range(100):
+            async with limiter.slot() as slot:
+                slot.good()
+        assert [*paced, limiter.paced] == [False, True, False]
+        assert limiter.statistics().rate is None
+
+    run(main())
+
+
 def test_of_equals_whoever_asked_first_starts_first() -> None:
     async def main() -> None:
         limiter = Limiter("host", concurrency=2)

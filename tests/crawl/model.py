@@ -301,6 +301,7 @@ async def walk(world: World, memory: Memory, chance: random.Random) -> Walked:
             keeper=memory,
             wanted=world.wanted,
             page_size=world.page_size,
+            slots=99,
             split=True,
             queue=scheduler.add,
             refresh=lambda one: one.repositories_refreshed(names_later, whole=True),

@@ -87,26 +87,30 @@ def claims(listed: Block, up: ImagesChain, down: ImagesChain | None, count: int)
 
 
 def test_without_a_chain_from_above_claims_are_made_from_the_end() -> None:
-    assert claims(Block(names_of(40)), chain_at("crp1/app009"), None, 3) == ["039", "038", "037"]
+    assert claims(Block(names_of(40), 32), chain_at("crp1/app009"), None, 3) == [
+        "039",
+        "038",
+        "037",
+    ]
 
 
 def test_between_two_chains_claims_begin_in_the_middle_and_keep_to_it() -> None:
     up, down = chain_at("crp1/app009"), chain_at("crp1/app030", Mode.DOWN)
-    assert claims(Block(names_of(40)), up, down, 5) == ["020", "019", "018", "021", "017"]
+    assert claims(Block(names_of(40), 32), up, down, 5) == ["020", "019", "018", "021", "017"]
 
 
 def test_a_chain_that_has_not_come_yet_is_taken_to_begin_at_the_end() -> None:
     up, down = chain_at("crp1/app009"), chain_at("", Mode.DOWN)
-    assert claims(Block(names_of(40)), up, down, 4) == ["025", "024", "023", "026"]
+    assert claims(Block(names_of(40), 32), up, down, 4) == ["025", "024", "023", "026"]
 
 
 def test_claims_leave_the_chains_what_takes_them_a_few_pages() -> None:
     up, down = chain_at("crp1/app009"), chain_at("crp1/app030", Mode.DOWN)
-    listed = Block(names_of(40))
+    listed = Block(names_of(40), 32)
     made = claims(listed, up, down, 40)
     # Ten repositories took each of them ten pages, so three more take three.
     assert (min(made), max(made)) == ("012", "027")
-    assert claims(Block(names_of(40)), up, None, 40)[-1] == "012"
+    assert claims(Block(names_of(40), 32), up, None, 40)[-1] == "012"
 
 
 @pytest.mark.parametrize(
@@ -124,18 +128,26 @@ def test_claiming_is_worth_it_only_where_much_is_left(
     name: str, pages: int, seconds: float, worth: bool
 ) -> None:
     up = chain_at(name, pages=pages, seconds=seconds)
-    assert (Block(names_of(40)).next(up, None) is not None) is worth
+    assert (Block(names_of(40), 32).next(up, None) is not None) is worth
+
+
+@pytest.mark.parametrize(("slots", "worth"), [(3, False), (4, False), (5, False), (6, True)])
+def test_claiming_is_worth_it_only_with_slots_for_more_than_a_page_at_once(
+    slots: int, worth: bool
+) -> None:
+    up = chain_at("crp1/app007", pages=2)  # Four repositories a page.
+    assert (Block(names_of(40), slots).next(up, None) is not None) is worth
 
 
 @pytest.mark.parametrize("last", ["crp1/zUpper", "crp1/z_", "crp1/z//a", "crp1/z--a", "crp1/zü"])
 def test_a_name_the_api_cannot_be_asked_for_is_not_claimed(last: str) -> None:
     up = chain_at("crp1/app009")
-    assert Block([*names_of(40), "crp1/z"]).next(up, None) == "crp1/z"
-    assert Block([*names_of(40), last]).next(up, None) is None
+    assert Block([*names_of(40), "crp1/z"], 32).next(up, None) == "crp1/z"
+    assert Block([*names_of(40), last], 32).next(up, None) is None
 
 
 def test_pages_left_are_told_from_a_chains_pace() -> None:
-    listed = Block(names_of(40))
+    listed = Block(names_of(40), 32)
     assert listed.pages_left(chain_at("crp1/app009")) == 30.0
     for name in names_of(40)[20:]:
         listed.claim(name)
@@ -148,12 +160,12 @@ def test_a_repository_that_goes_on_for_pages_is_taken_to_go_on() -> None:
     place = Position("crp1/app039")
     for _ in range(4):
         chain.observe(Order(True, True, True, True, place, place), (place.name,), 10)
-    assert Block(names_of(40)).pages_left(chain) == 6.0
+    assert Block(names_of(40), 32).pages_left(chain) == 6.0
     assert Block().pages_left(chain) == 6.0
 
 
 def test_an_empty_list_has_nothing_to_claim() -> None:
-    assert Block().next(chain_at("crp1/app"), None) is None
-    assert Block().next(chain_at("crp1/app"), chain_at("crp1/z", Mode.DOWN)) is None
+    assert Block((), 32).next(chain_at("crp1/app"), None) is None
+    assert Block((), 32).next(chain_at("crp1/app"), chain_at("crp1/z", Mode.DOWN)) is None
     assert Block().claim("crp1/app") == []
     assert "crp1/app" not in Block()

@@ -181,6 +181,7 @@ async def test_where_the_chain_fails_every_registry_is_asked_by_itself() -> None
         keeper=Unkept(),
         wanted=Wanted(Scope()),
         page_size=PAGE_SIZE,
+        slots=8,
         split=True,
         queue=queued.append,
         refresh=lambda _: None,

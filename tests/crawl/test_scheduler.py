@@ -114,6 +114,23 @@ async def test_work_is_stolen_only_when_no_job_waits() -> None:
     assert log == ["job 0", "job 1", "job 2", "stolen", "stolen"]
 
 
+async def test_nothing_is_stolen_before_what_was_begun_has_asked_for_its_page() -> None:
+    log: list[str] = []
+    seen: list[list[str]] = []
+    names = iter(["first stolen", "second stolen"])
+
+    def steal() -> Job | None:
+        seen.append(list(log))
+        name = next(names, None)
+        return None if name is None else FakeJob(name, log)
+
+    scheduler = Scheduler(8, steal)
+    for name in ("a", "b"):
+        scheduler.add(FakeJob(name, log))
+    await run(scheduler)
+    assert seen[:2] == [["a", "b"], ["a", "b", "first stolen"]]
+
+
 async def test_a_free_slot_asks_again_for_work_when_something_has_changed() -> None:
     log: list[str] = []
     gate = asyncio.Event()
