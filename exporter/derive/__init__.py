@@ -7,13 +7,10 @@ within a memory limit, spilling below the staging folder.
 
 from exporter.derive.conclude import conclude, total_row
 from exporter.derive.duplicates import drop_duplicates
-from exporter.derive.engine import MEMORY_LIMIT_BYTES, THREADS
 from exporter.derive.recheck import recompute_problems
 from exporter.derive.tables import derive
 
 __all__ = [
-    "MEMORY_LIMIT_BYTES",
-    "THREADS",
     "conclude",
     "derive",
     "drop_duplicates",

@@ -7,6 +7,7 @@ that a run that is killed in between is gone on with from there.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,14 +15,13 @@ import pyarrow as pa
 
 from exporter.derive.dropping import carry_out, planned, write_durably, write_plan
 from exporter.derive.engine import (
-    MEMORY_LIMIT_BYTES,
-    THREADS,
     create_numbered_view,
     create_view,
     open_engine,
     script,
     staged_parts,
     stream,
+    with_enough_memory,
 )
 from exporter.snapshot.parts import output_errors
 
@@ -39,9 +39,7 @@ _KEYS = {"repositories": "repository_name", "images": "image_id"}
 _LISTED = (*_KEYS, "layers", "config_blobs")
 
 
-def drop_duplicates(
-    staging: Path, *, memory_limit_bytes: int = MEMORY_LIMIT_BYTES, threads: int = THREADS
-) -> dict[str, dict[str, int]]:
+def drop_duplicates(staging: Path) -> dict[str, dict[str, int]]:
     """Drop all but the first row of each repository and each image from the staged parts.
 
     Both tables, `layers` and `config_blobs` need at least one part. An image's later occurrences go
@@ -56,16 +54,22 @@ def drop_duplicates(
             # Parts may have come, or been written anew, since an earlier attempt made its plan.
             if planned(staging):
                 carry_out(staging)
-            with open_engine(
-                staging, memory_limit_bytes=memory_limit_bytes, threads=threads
-            ) as connection:
-                for table in _LISTED:
-                    parts = staged_parts(staging, table)
-                    create_view(connection, table, parts)
-                    create_numbered_view(connection, f"places_{table}", parts)
-                if not any(_has_duplicates(connection, *each) for each in _KEYS.items()):
-                    return {table: _by_registry(connection, table) for table in _KEYS}
-                _plan(connection, staging)
+            kept = with_enough_memory(partial(_count_or_plan, staging))
+            if kept is not None:
+                return kept
+
+
+def _count_or_plan(staging: Path, memory_limit_bytes: int) -> dict[str, dict[str, int]] | None:
+    """Return how many rows there are, or plan what is to be dropped of them, and return None."""
+    with open_engine(staging, memory_limit_bytes) as connection:
+        for table in _LISTED:
+            parts = staged_parts(staging, table)
+            create_view(connection, table, parts)
+            create_numbered_view(connection, f"places_{table}", parts)
+        if any(_has_duplicates(connection, *each) for each in _KEYS.items()):
+            _plan(connection, staging)
+            return None
+        return {table: _by_registry(connection, table) for table in _KEYS}
 
 
 def create_changed(connection: DuckDBPyConnection, staging: Path) -> None:

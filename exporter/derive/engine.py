@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
+import structlog
 
 from exporter.errors import OutputError
 from exporter.snapshot.layout import staged_path
@@ -17,10 +19,17 @@ from exporter.snapshot.layout import staged_path
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MEMORY_LIMIT_BYTES = 192 * 1024 * 1024
-"""What the derivation may take, beside the program itself."""
+MEMORY_LIMIT_BYTES = 160 * 1024 * 1024
+"""What the derivation may take at first, beside the program itself: enough for a million images.
+DuckDB spills what it can, but not all: what it needs still grows, if slower than the rows."""
+MOST_OF_THE_MACHINE = 0.5
+"""The share of the machine's memory to which that may be raised."""
 THREADS = 1
 """Each thread has working memory of its own: with two, more is spilled, and CPU time grows."""
+
+_log = structlog.get_logger()
+
+_T = TypeVar("_T")
 
 # DuckDB's limit is for its buffers alone. What it allocates beside them (Parquet pages, hash
 # tables' keys, batches on their way out) came to a third as much again where it was measured.
@@ -28,14 +37,36 @@ _BUFFERS = 0.75
 _BATCH_ROWS = 32_768
 
 
+class TooLittleMemoryError(OutputError):
+    """DuckDB cannot do with the memory it was given, whatever it spills."""
+
+
+def with_enough_memory(
+    work: Callable[[int], _T], *, memory_limit_bytes: int = MEMORY_LIMIT_BYTES
+) -> _T:
+    """Call `work` with a memory limit in bytes: twice as much each time it was too little.
+
+    Raises `TooLittleMemoryError` where that would be more than `MOST_OF_THE_MACHINE`.
+    """
+    most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * MOST_OF_THE_MACHINE
+    limit = memory_limit_bytes
+    while True:
+        try:
+            return work(limit)
+        except TooLittleMemoryError:
+            if 2 * limit > most:
+                raise
+            limit *= 2
+            _log.info("memory_limit_raised", bytes=limit)
+
+
 @contextmanager
-def open_engine(
-    folder: Path, *, memory_limit_bytes: int = MEMORY_LIMIT_BYTES, threads: int = THREADS
-) -> Iterator[DuckDBPyConnection]:
+def open_engine(folder: Path, memory_limit_bytes: int) -> Iterator[DuckDBPyConnection]:
     """Open DuckDB, spilling to `folder`/spill, which is gone afterwards.
 
     Nothing is downloaded: extensions are those that are built in. Raises `OutputError` where the
-    disk is full or a file cannot be read, from whatever is done with the connection inside.
+    disk is full or a file cannot be read, and `TooLittleMemoryError`, from whatever is done with
+    the connection inside.
     """
     import duckdb  # noqa: PLC0415  (its import takes long, and `--help` should not wait for it)
 
@@ -47,7 +78,7 @@ def open_engine(
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "memory_limit": f"{int(memory_limit_bytes * _BUFFERS)}B",
-                "threads": threads,
+                "threads": THREADS,
                 "temp_directory": str(spill),
                 # Rows are ordered where a query says so, and only there.
                 "preserve_insertion_order": False,
@@ -57,10 +88,15 @@ def open_engine(
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute("SET enable_progress_bar = false")
             yield connection
-    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+    except duckdb.IOException as error:
         raise OutputError(
-            f"Cannot derive tables below {folder}: {first_line(error)}; free space there or in "
-            "memory, or name another place (output.staging), and run again to go on."
+            f"Cannot derive tables below {folder}: {first_line(error)}; free space there, or name "
+            "another place (output.staging), and run again to go on."
+        ) from error
+    except duckdb.OutOfMemoryException as error:
+        raise TooLittleMemoryError(
+            f"Cannot derive tables below {folder}: {first_line(error)}; free memory or disk space "
+            "there, and run again to go on."
         ) from error
     finally:
         shutil.rmtree(spill, ignore_errors=True)

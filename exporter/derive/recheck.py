@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.derive.engine import (
-    MEMORY_LIMIT_BYTES,
-    THREADS,
     create_view,
     first_line,
     open_engine,
     script,
+    with_enough_memory,
 )
 from exporter.derive.tables import SOURCES, prepare
 from exporter.tables import TABLES
@@ -25,31 +25,27 @@ RECHECKED = ("tags", "blobs", "size_totals")
 """What is recomputed. (A finding may be about what only the run saw.)"""
 
 
-def recompute_problems(
-    parts: Mapping[str, Sequence[Path]],
-    working: Path,
-    *,
-    memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
-    threads: int = THREADS,
-) -> list[str]:
+def recompute_problems(parts: Mapping[str, Sequence[Path]], working: Path) -> list[str]:
     """Recompute `tags`, `blobs` and `size_totals` and compare them with the published ones.
 
     `parts` are the local Parquet files of a snapshot's tables, by table: of the three, of the
-    listed ones and of `coverage`. DuckDB keeps to `memory_limit_bytes` and spills to a folder of
-    its own below `working`. Returns a sentence for each table that differs, and for tables that
-    cannot be read. Raises `OutputError` where the disk is full.
+    listed ones and of `coverage`. DuckDB spills to a folder of its own below `working`. Returns a
+    sentence for each table that differs, and for tables that cannot be read. Raises `OutputError`
+    where the disk is full.
     """
-    import duckdb  # noqa: PLC0415  (its import takes long, and `--help` should not wait for it)
-
     missing = [name for name in (*SOURCES, *RECHECKED) if not parts.get(name)]
     if missing:
         return [f"{name}: there is no Parquet file to recompute totals from" for name in missing]
-    with (
-        tempfile.TemporaryDirectory(dir=working) as folder,
-        open_engine(
-            Path(folder), memory_limit_bytes=memory_limit_bytes, threads=threads
-        ) as connection,
-    ):
+    with tempfile.TemporaryDirectory(dir=working) as folder:
+        return with_enough_memory(partial(_recompute, parts, Path(folder)))
+
+
+def _recompute(
+    parts: Mapping[str, Sequence[Path]], folder: Path, memory_limit_bytes: int
+) -> list[str]:
+    import duckdb  # noqa: PLC0415  (its import takes long, and `--help` should not wait for it)
+
+    with open_engine(folder, memory_limit_bytes) as connection:
         try:
             prepare(connection, parts)
             return [

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.derive.duplicates import create_changed
 from exporter.derive.engine import (
     MEMORY_LIMIT_BYTES,
-    THREADS,
     create_view,
     open_engine,
     script,
     staged_parts,
     stream,
+    with_enough_memory,
 )
 from exporter.snapshot.parts import PART_BYTES, PartWriter, output_errors
 from exporter.tables import TABLES
@@ -27,20 +28,19 @@ SOURCES = tuple(table.name for table in TABLES.values() if table.kind != "derive
 _PREPARED = ("scopes", "uses")
 
 
-def derive(
-    staging: Path, *, memory_limit_bytes: int = MEMORY_LIMIT_BYTES, threads: int = THREADS
-) -> None:
+def derive(staging: Path, *, memory_limit_bytes: int = MEMORY_LIMIT_BYTES) -> None:
     """Write `tags`, `blobs`, `size_totals` and `findings` from the other tables' staged parts.
 
     Each becomes one or more parts below `staging`/parquet, in the order of its key (`blobs`: of the
     registries alone); parts of an earlier attempt are replaced. Every other table needs at least
-    one part, and no duplicates (`drop_duplicates`). DuckDB keeps to `memory_limit_bytes` and spills
-    below `staging`. Raises `OutputError`.
+    one part, and no duplicates (`drop_duplicates`). DuckDB spills below `staging`, and begins with
+    `memory_limit_bytes`. Raises `OutputError`.
     """
-    with (
-        output_errors(staging),
-        open_engine(staging, memory_limit_bytes=memory_limit_bytes, threads=threads) as connection,
-    ):
+    with_enough_memory(partial(_derive, staging), memory_limit_bytes=memory_limit_bytes)
+
+
+def _derive(staging: Path, memory_limit_bytes: int) -> None:
+    with output_errors(staging), open_engine(staging, memory_limit_bytes) as connection:
         prepare(connection, {name: staged_parts(staging, name) for name in SOURCES})
         create_changed(connection, staging)
         for name in ("tags", "blobs", "size_totals", "findings"):

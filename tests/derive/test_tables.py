@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from structlog.testing import capture_logs
 
-from exporter.derive import derive
+from exporter.derive import derive, engine
 from exporter.errors import OutputError
 from exporter.tables import TABLES
 from tests.derive import expected
@@ -194,8 +195,21 @@ def test_an_earlier_attempts_parts_are_replaced(tmp_path: Path) -> None:
     assert not list(staging.glob("spill*"))
 
 
-def test_too_little_memory_is_said_in_a_sentence(tmp_path: Path) -> None:
+def test_a_limit_that_is_too_small_is_raised_until_it_is_not(tmp_path: Path) -> None:
     staging = stage(tmp_path, World(images=(Image("i1", "r1/a", (Blob(digest(1)),)),)))
-    with pytest.raises(OutputError, match=r"Cannot derive tables below .*; free space there"):
+    with capture_logs() as logs:
+        derive(staging, memory_limit_bytes=300_000)
+    limits = [event["bytes"] for event in logs if event["event"] == "memory_limit_raised"]
+    assert limits
+    assert limits == [300_000 * 2**doubled for doubled in range(1, len(limits) + 1)]
+    assert [row["digest"] for row in read(staging, "blobs")] == [digest(1)]
+
+
+def test_too_little_memory_is_said_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "MOST_OF_THE_MACHINE", 0.0)
+    staging = stage(tmp_path, World(images=(Image("i1", "r1/a", (Blob(digest(1)),)),)))
+    with pytest.raises(OutputError, match=r"Cannot derive tables below .*; free memory or"):
         derive(staging, memory_limit_bytes=300_000)
     assert not list(staging.glob("spill*"))
