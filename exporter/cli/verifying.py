@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
@@ -15,11 +16,13 @@ from exporter.derive import recompute_problems
 from exporter.errors import ExporterError
 from exporter.settings import Settings
 from exporter.snapshot import Destination, Manifest, read_manifest, snapshots
-from exporter.snapshot.verify import verify_files
+from exporter.snapshot.layout import LATEST
+from exporter.snapshot.verify import verify_files, verify_statements
 from exporter.snapshot.verify_rows import verify_rows
 
-LATEST = "latest"
-MEMORY_LIMIT = "256MB"
+NEWEST = "latest"
+"""What stands for the newest complete snapshot's id."""
+MEMORY_LIMIT = "1GB"
 """What DuckDB's buffers may take while it compares rows; beyond that it spills."""
 
 
@@ -30,10 +33,13 @@ def verify_and_show(settings: Settings, snapshot_id: str) -> int:
     cannot be read.
     """
     destination = Destination.open(settings.output.url)
+    wrong: list[str] = []
+    if snapshot_id == NEWEST:
+        snapshot_id, wrong = _latest(destination)
     manifest = _manifest(destination, snapshot_id)
     console = result_console()
     problems = 0
-    for problem in _problems(console, destination, manifest):
+    for problem in chain(wrong, _problems(console, destination, manifest)):
         problems += 1
         console.print(f"  {problem}", style="red", markup=False, soft_wrap=True)
     name = f"Snapshot {manifest.snapshot_id}"
@@ -48,14 +54,6 @@ def verify_and_show(settings: Settings, snapshot_id: str) -> int:
 
 
 def _manifest(destination: Destination, snapshot_id: str) -> Manifest:
-    if snapshot_id == LATEST:
-        newest = next((one for one in snapshots(destination) if one.is_latest), None)
-        if newest is None:
-            raise ExporterError(
-                f"There is no complete snapshot in {destination.url}: name another --output, or "
-                "the id of a partial snapshot; `registry-exporter list` shows what there is."
-            )
-        snapshot_id = newest.snapshot_id
     manifest = read_manifest(destination, snapshot_id)
     if manifest is None:
         raise ExporterError(
@@ -63,6 +61,25 @@ def _manifest(destination: Destination, snapshot_id: str) -> Manifest:
             "`registry-exporter list` shows those that there are."
         )
     return manifest
+
+
+def _latest(destination: Destination) -> tuple[str, list[str]]:
+    """Return the id that `latest.json` names, or should name, and what is wrong with it."""
+    found = snapshots(destination)
+    named = next((one.snapshot_id for one in found if one.is_latest), None)
+    if named is not None:
+        return named, []
+    complete = next((one.snapshot_id for one in found if one.status == "complete"), None)
+    if complete is None:
+        raise ExporterError(
+            f"There is no complete snapshot in {destination.url}: name another --output, or "
+            "the id of a partial snapshot; `registry-exporter list` shows what there is."
+        )
+    wrong = (
+        f"{LATEST}: names no snapshot that there is, and should name {complete}; the next "
+        "complete export, or `registry-exporter prune`, mends it"
+    )
+    return complete, [wrong]
 
 
 def _problems(console: Console, destination: Destination, manifest: Manifest) -> Iterator[str]:
@@ -82,10 +99,13 @@ def _problems(console: Console, destination: Destination, manifest: Manifest) ->
             yield f"{problem.where}: {problem.what}"
         if any(file.format == "parquet" for file in manifest.files):
             _step(console, "tags, blobs and totals, computed anew")
-            yield from _recomputed(destination, manifest, Path(working))
+            yield from _what_does_not_follow(destination, manifest, Path(working))
 
 
-def _recomputed(destination: Destination, manifest: Manifest, working: Path) -> list[str]:
+def _what_does_not_follow(
+    destination: Destination, manifest: Manifest, working: Path
+) -> Iterator[str]:
+    """Yield what in the derived tables, and then in the manifest, is not what follows."""
     with ExitStack() as stack:
         parts = {
             name: [
@@ -95,7 +115,11 @@ def _recomputed(destination: Destination, manifest: Manifest, working: Path) -> 
             ]
             for name, table in manifest.tables.items()
         }
-        return recompute_problems(parts, working)
+        problems = recompute_problems(parts, working)
+        yield from problems
+        if not problems:
+            for problem in verify_statements(manifest, parts):
+                yield f"{problem.where}: {problem.what}"
 
 
 def _step(console: Console, what: str) -> None:

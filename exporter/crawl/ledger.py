@@ -13,14 +13,12 @@ import structlog
 
 from exporter.crawl.progress import Progress
 from exporter.errors import ApiError, IncompleteError, StatusError, is_not_found
-from exporter.tables.schemas import COVERAGE
+from exporter.tables.schemas import COVERAGE, WHOLE
 
 Listing = Literal["clouds", "folders", "registries", "repositories", "images"]
 Status = Literal["complete", "denied", "vanished", "failed", "partial", "skipped"]
 
 log = structlog.get_logger()
-
-_WHOLE: frozenset[Status] = frozenset({"complete", "skipped", "vanished"})
 
 
 @dataclass
@@ -93,7 +91,7 @@ class Entry:
     @property
     def whole(self) -> bool:
         """Whether nothing that was set out for is missing here."""
-        return self.status in _WHOLE
+        return self.status in WHOLE
 
     def _verdict(self, error: ApiError) -> Status:
         if self.http_status in (401, 403):

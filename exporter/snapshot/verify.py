@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from exporter.errors import OutputError
+from exporter.snapshot.catalog import snapshot_files
 from exporter.snapshot.destination import Destination
 from exporter.snapshot.layout import manifest_path
-from exporter.snapshot.manifest import Column, File, Manifest, TableEntry, columns_of, sha256
+from exporter.snapshot.manifest import (
+    Column,
+    File,
+    Manifest,
+    TableEntry,
+    columns_of,
+    plain_row,
+    sha256,
+)
+from exporter.tables import WHOLE
 
 # A chunk of gzip text grows at most a thousandfold, which bounds what is held of it.
 _CHUNK = 64 * 1024
@@ -33,15 +45,51 @@ class Problem:
 def verify_files(destination: Destination, manifest: Manifest) -> list[Problem]:
     """Check the manifest's own sum, and each file: present, its bytes, its SHA-256, its rows.
 
-    Parquet files also have to have the manifest's columns. Memory is bounded by a chunk of
-    each file. Returns what is wrong, file by file; a file that cannot be read is a problem,
-    not an error.
+    Parquet files also have to have the manifest's columns, and no other files may stand beside
+    them. Memory is bounded by a chunk of each file. Returns what is wrong, file by file; a file
+    that cannot be read is a problem, not an error.
     """
     checks = [(file, entry) for entry in manifest.tables.values() for file in entry.files]
     with ThreadPoolExecutor(destination.parallel) as pool:
         found = pool.map(lambda check: _check_file(destination, *check), checks)
         problems = [problem for of_one in found for problem in of_one]
-    return _check_manifest(destination, manifest) + problems
+    return _check_manifest(destination, manifest) + problems + _strays(destination, manifest)
+
+
+def verify_statements(manifest: Manifest, parts: Mapping[str, Sequence[Path]]) -> list[Problem]:
+    """Hold the manifest's status, totals and coverage against the tables they are taken from.
+
+    `parts` are the local Parquet files of `size_totals` and `coverage`, as `verify_files` has
+    found them to be.
+    """
+    path = manifest_path(manifest.snapshot_id)
+    # The paths have `snapshot_id=…` in them, which is no column of the table.
+    of_total = pq.read_table(
+        parts["size_totals"], filters=[("scope", "=", "total")], partitioning=None
+    )
+    (total,) = of_total.to_pylist()
+    coverage = pq.read_table(parts["coverage"], columns=["status"], partitioning=None)
+    statuses = coverage["status"].to_pylist()
+    status = "complete" if WHOLE.issuperset(statuses) else "partial"
+    return [
+        Problem(path, f"says another {what} than the table {table}")
+        for what, said, found, table in (
+            ("status", manifest.status, status, "coverage"),
+            ("coverage", manifest.coverage, dict(Counter(statuses)), "coverage"),
+            ("total", manifest.totals, plain_row(total), "size_totals"),
+        )
+        if said != found
+    ]
+
+
+def _strays(destination: Destination, manifest: Manifest) -> list[Problem]:
+    named = {file.path for file in manifest.files}
+    what = (
+        "is no file of the snapshot, and whoever reads its folder reads it too: a replacement is "
+        "under way, or was killed, and `registry-exporter prune` removes what that has left"
+    )
+    strays = set(snapshot_files(destination, manifest.snapshot_id)) - named
+    return [Problem(path, what) for path in sorted(strays)]
 
 
 def _check_manifest(destination: Destination, manifest: Manifest) -> list[Problem]:

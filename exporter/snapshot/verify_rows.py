@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 
+from exporter.errors import OutputError
 from exporter.snapshot.destination import Destination, output_errors
 from exporter.snapshot.manifest import Manifest, TableEntry
 from exporter.snapshot.verify import Problem, one_line
@@ -36,6 +37,8 @@ def verify_rows(
         for name, entry in manifest.tables.items():
             try:
                 problems += _check_table(connection, destination, name, entry, working)
+            except duckdb.OutOfMemoryException as error:
+                raise OutputError(f"Cannot check {name}: {one_line(error)}.") from error
             except duckdb.Error as error:
                 problems.append(Problem(name, f"cannot be read: {one_line(error)}"))
     return problems

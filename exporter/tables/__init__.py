@@ -3,6 +3,6 @@
 Knows no HTTP and no files.
 """
 
-from exporter.tables.schemas import FORMAT_VERSION, TABLES, Table
+from exporter.tables.schemas import FORMAT_VERSION, TABLES, WHOLE, Table
 
-__all__ = ["FORMAT_VERSION", "TABLES", "Table"]
+__all__ = ["FORMAT_VERSION", "TABLES", "WHOLE", "Table"]

@@ -240,6 +240,10 @@ FINDINGS = _table(
     _text("detail", "The finding in a sentence"),
 )
 
+WHOLE = frozenset({"complete", "skipped", "vanished"})
+"""The statuses of listings that miss nothing they set out for: with these, a snapshot is complete
+(`DATA_MODEL.md`, coverage)."""
+
 COVERAGE = _table(
     "coverage",
     "ledger",

@@ -6,6 +6,8 @@ import gzip
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,6 +91,9 @@ TAMPERINGS: dict[str, Callable[[Path], object]] = {
     "a sum changed": lambda output: change_manifest(
         output, lambda manifest: manifest["totals"].update(image_count=1)
     ),
+    "a count changed": lambda output: change_manifest(
+        output, lambda manifest: manifest.update(coverage={"complete": 1})
+    ),
 }
 
 
@@ -101,3 +106,27 @@ def test_a_snapshot_that_was_tampered_with_is_noticed(
     tamper(output)
     with pytest.raises((AssertionError, FileNotFoundError)):
         read_snapshot(output, "night")
+
+
+def break_latest(output: Path) -> None:
+    (output / "manifests" / "latest.json").write_text("garbage")
+
+
+@pytest.mark.parametrize(
+    "tamper", [*TAMPERINGS.values(), break_latest], ids=[*TAMPERINGS, "a broken latest"]
+)
+def test_the_command_to_verify_notices_it_too(
+    tamper: Callable[[Path], object], published: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "copy"
+    shutil.copytree(published, output)
+    assert verify(output).returncode == 0
+    tamper(output)
+    done = verify(output)
+    assert done.returncode == 1, done.stdout
+    assert "is sound" not in done.stdout
+
+
+def verify(output: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "exporter", "verify", "--output", str(output)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
