@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import os
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from exporter.cli.options import LogFormat, LogLevel
 from exporter.cli.outcome import Outcome
 from exporter.cli.progress import log_progress
 from exporter.cli.published import WHOLE, highlights
+from exporter.cli.reports import can_write, write_report
 from exporter.cli.signals import KEPT, Signals
 from exporter.cli.summary import show_summary
 from exporter.crawl import Progress
@@ -68,11 +68,10 @@ class Showing:
             ("--metrics-file", self.metrics_file),
             ("--summary-json", None if self.summary_json == STDOUT else self.summary_json),
         ):
-            path = Path(named).absolute() if named is not None else None
-            if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK)):
+            if named is not None and not can_write(Path(named)):
                 raise SettingsError(
-                    f"{flag} {path} cannot be written: name a file in a folder that exists and "
-                    "that this user may write to."
+                    f"{flag} {Path(named).absolute()} cannot be written: name a file in a folder "
+                    "that exists and that this user may write to."
                 )
 
 
@@ -188,7 +187,4 @@ def _write_summary(target: str, outcome: Outcome) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
         return
-    path = Path(target).absolute()
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+    write_report(Path(target), text)

@@ -29,10 +29,11 @@ import time
 from pathlib import Path
 
 import structlog
-from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.cli.outcome import STATUSES, Outcome
+from exporter.cli.reports import write_report
 from exporter.snapshot import Manifest
 
 PREFIX = "registry_exporter_"
@@ -48,7 +49,7 @@ _log = structlog.get_logger()
 
 
 def write_metrics(path: Path, outcome: Outcome) -> None:
-    """Write a run's metrics atomically; raises `OSError`."""
+    """Write a run's metrics as `write_report` does; raises `OSError`."""
     registry = CollectorRegistry()
     now = outcome.statistics
     _gauge(registry, "last_run_timestamp_seconds", "When the last run ended.", time.time())
@@ -65,7 +66,7 @@ def write_metrics(path: Path, outcome: Outcome) -> None:
     values = _of_success(outcome.manifest) or _read_back(path)
     for name, value in values.items():
         _gauge(registry, name, _OF_SUCCESS[name], value)
-    write_to_textfile(str(path), registry)
+    write_report(path, generate_latest(registry).decode())
 
 
 def _gauge(registry: CollectorRegistry, name: str, meaning: str, value: float) -> None:
@@ -87,10 +88,10 @@ def _of_success(manifest: Manifest | None) -> dict[str, float]:
 
 def _read_back(path: Path) -> dict[str, float]:
     """Return the last success as an earlier run wrote it; nothing where there is none."""
+    if not path.is_file():
+        return {}  # Reading from a FIFO would wait for who writes into it.
     try:
         families = list(text_string_to_metric_families(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return {}
     except (OSError, ValueError) as error:
         _log.warning("metrics_unreadable", path=str(path), reason=str(error))
         return {}

@@ -73,6 +73,22 @@ def test_a_partial_run_ends_with_3_and_says_so_even_when_quiet(
     assert (summary["exit_code"], summary["status"]) == (3, "partial")
 
 
+def test_a_fifo_is_handed_the_metrics_and_a_link_stays_one(
+    serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    exporter = exporter_for(serve_cloud())
+    os.mkfifo(exporter.folder / "fifo")
+    (exporter.folder / "link.json").symlink_to("target.json")
+    process = exporter.start("--metrics-file", "fifo", "--summary-json", "link.json")
+    metrics = (exporter.folder / "fifo").read_text(encoding="utf-8")
+    run = process.wait()
+    assert run.code == 0, run.stderr
+    assert "registry_exporter_last_run_exit_code 0.0" in metrics
+    assert (exporter.folder / "fifo").is_fifo()
+    assert (exporter.folder / "link.json").is_symlink()
+    assert json.loads((exporter.folder / "target.json").read_text())["status"] == "complete"
+
+
 def test_a_person_reads_a_summary_that_names_what_is_missing(
     serve_cloud: ServeCloud, exporter_for: ExporterFor
 ) -> None:

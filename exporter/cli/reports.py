@@ -1,0 +1,60 @@
+"""Files that a run leaves for other programs: whole, and never in the place of a device."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TextIO
+
+
+def can_write(path: Path) -> bool:
+    """Say whether `write_report` could write there."""
+    if _own_stream(path) is not None:
+        return True
+    if path.exists() and not path.is_file():
+        return not path.is_dir() and os.access(path, os.W_OK)
+    return os.access(_target(path).parent, os.W_OK)
+
+
+def write_report(path: Path, text: str) -> None:
+    """Write a text as UTF-8, so that a reader finds all of it or what was there; raises `OSError`.
+
+    A link's target is replaced, not the link. What is no regular file, such as a FIFO or
+    `/dev/null`, is written into, and so is what stdout or stderr goes to: with
+    `--summary-json /dev/stderr 2>>log` the log is not replaced.
+    """
+    stream = _own_stream(path)
+    if stream is not None:
+        stream.write(text)
+        stream.flush()
+    elif path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+    else:
+        _replace(_target(path), text)
+
+
+def _replace(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _target(path: Path) -> Path:
+    # Not Path.resolve: that raises RuntimeError for links in a circle.
+    return Path(os.path.realpath(path))
+
+
+def _own_stream(path: Path) -> TextIO | None:
+    """Return stdout or stderr where the path leads to the same file."""
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            if os.path.samestat(path.stat(), os.fstat(number)):
+                return stream
+        except OSError:
+            continue  # It is not there, or not open.
+    return None
