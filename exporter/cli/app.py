@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -17,7 +18,10 @@ from exporter.cli.commands.plan import plan
 from exporter.cli.commands.prune import prune
 from exporter.cli.commands.schema import schema
 from exporter.cli.commands.verify import verify
+from exporter.cli.failures import exit_code, report
 from exporter.cli.signals import end_at_signals
+from exporter.cli.streams import guard_streams
+from exporter.errors import OutputError
 
 app = typer.Typer(
     name="registry-exporter",
@@ -72,10 +76,16 @@ def _root(
 
 def main() -> None:
     """Run the command that `sys.argv` names, and exit with its code (`exporter.errors`)."""
+    guard_streams()
     end_at_signals()
     # Hardly anything here is garbage that only a collection finds, and looking for it as often as
     # Python does by default takes a tenth of a short run's time.
     gc.set_threshold(100_000, 20, 100)
     # PyArrow's own allocators keep what they were given: some 90 MB more at an export's peak.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    app(prog_name="registry-exporter")
+    try:
+        app(prog_name="registry-exporter")
+    except OutputError as error:
+        # Of a help text: what the commands raise is reported where their --debug is known.
+        report(error, debug=False)
+        sys.exit(exit_code(error))

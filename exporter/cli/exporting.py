@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 from rich.console import Console
 
 from exporter.cli.failures import complain, exit_code, report, sentence
@@ -18,13 +16,14 @@ from exporter.cli.live import LiveProgress, can_show
 from exporter.cli.logs import configure_logs
 from exporter.cli.options import LogFormat, LogLevel
 from exporter.cli.outcome import Outcome
+from exporter.cli.printing import json_text, print_json
 from exporter.cli.progress import log_progress
 from exporter.cli.published import WHOLE, highlights
 from exporter.cli.reports import can_write, write_report
 from exporter.cli.signals import KEPT, Signals
 from exporter.cli.summary import show_summary
 from exporter.crawl import Progress
-from exporter.errors import SettingsError
+from exporter.errors import OutputError, SettingsError
 from exporter.run import export, summary
 from exporter.settings import Settings
 from exporter.snapshot import Destination, Manifest
@@ -172,6 +171,8 @@ def _write_files(showing: Showing, outcome: Outcome) -> None:
             write_metrics(showing.metrics_file, outcome)
         if showing.summary_json is not None:
             _write_summary(showing.summary_json, outcome)
+    except OutputError as error:
+        complain(sentence(error))
     except OSError as error:
         complain(f"{error.filename or 'A file'} cannot be written: {error.strerror or error}.")
 
@@ -182,9 +183,7 @@ def _write_summary(target: str, outcome: Outcome) -> None:
         content |= {"status": outcome.status, "error": outcome.error}
     else:
         content |= summary(outcome.manifest)
-    text = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
     if target == STDOUT:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        return
-    write_report(Path(target), text)
+        print_json(content)
+    else:
+        write_report(Path(target), json_text(content))

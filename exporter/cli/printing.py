@@ -28,8 +28,14 @@ def new_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     return table
 
 
-def print_json(content: Any) -> None:
-    """Print indented JSON."""
+def json_text(content: Any) -> str:
+    """Return indented JSON, with a newline at its end."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    sys.stdout.write(orjson.dumps(content, option=options).decode())
+    return orjson.dumps(content, option=options).decode()
+
+
+def print_json(content: Any) -> None:
+    """Print indented JSON, as UTF-8 whatever the terminal's encoding: nothing else is JSON."""
     sys.stdout.flush()
+    sys.stdout.buffer.write(json_text(content).encode())
+    sys.stdout.buffer.flush()

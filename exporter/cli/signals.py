@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
@@ -30,8 +31,14 @@ def end_at_signals() -> None:
 
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
-    os.write(2, f"registry-exporter: Stopped by {signal.Signals(number).name}.\n".encode())
+    _say(f"registry-exporter: Stopped by {signal.Signals(number).name}.\n".encode())
     raise SystemExit(128 + number)
+
+
+def _say(text: bytes) -> None:
+    # Neither sys.stderr nor rich: a thread that is stuck may hold their locks.
+    with suppress(OSError):
+        os.write(2, text)
 
 
 class Signals:
@@ -96,8 +103,7 @@ class Signals:
         self._loop.call_soon_threadsafe(self._task.cancel)
 
     def _leave(self) -> NoReturn:
-        # Neither sys.stderr nor rich: a thread that is stuck may hold their locks.
         if os.isatty(2):
-            os.write(2, _SHOW_CURSOR + b"\n")
-        os.write(2, f"registry-exporter: {self.message}\n".encode())
+            _say(_SHOW_CURSOR + b"\n")
+        _say(f"registry-exporter: {self.message}\n".encode())
         os._exit(self.exit_code)
