@@ -19,7 +19,7 @@ from exporter.api.faults import FaultError
 from exporter.api.retry import Sleep, ask
 from exporter.api.transport import Transport
 from exporter.settings import Settings
-from exporter.settings.model import is_loopback
+from exporter.settings.values import is_loopback
 
 ServiceName = Literal["container_registry", "resource_manager", "iam"]
 

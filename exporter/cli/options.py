@@ -124,7 +124,7 @@ def seconds(wait: str | None) -> float:
     """Return the seconds of `--wait`: `90`, `90s`, `10m`; raises `SettingsError`."""
     if wait is None:
         return 0.0
-    from exporter.settings.model import parse_duration  # noqa: PLC0415 - `--help` does not need it
+    from exporter.settings.values import parse_duration  # noqa: PLC0415 - `--help` does not need it
 
     try:
         duration = parse_duration(wait)

@@ -6,24 +6,20 @@ made from these classes.
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    WithJsonSchema,
-    model_validator,
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from exporter.settings.environment import read_environment
+from exporter.settings.values import Count, Domain, Duration, Id, Number, OutputUrl, Url
 
 Profile = Literal["nebius-il", "yandex"]
 Format = Literal["parquet", "ndjson"]
@@ -32,74 +28,6 @@ DOMAINS: dict[Profile, str] = {
     "nebius-il": "api.il.nebius.cloud",
     "yandex": "api.cloud.yandex.net",
 }
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def parse_duration(value: object) -> object:
-    """Turn `90`, `90s`, `15m`, `24h` or `7d` into a timedelta; a bare number is seconds."""
-    if isinstance(value, str):
-        found = _DURATION.fullmatch(value.strip().lower())
-        if found:
-            try:
-                return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
-            except OverflowError:
-                raise ValueError("longer than any run lasts") from None
-        if not re.fullmatch(r"\d+(\.\d+)?", value.strip()):
-            raise ValueError("not a duration such as 90s, 15m, 24h or 7d")
-    return value
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether a host name or address can only be this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _check_url(url: str) -> str:
-    """Accept https://, and http:// on loopback only: a token must not travel in the clear."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("not a URL such as https://host")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("a URL with nothing but scheme, host, port and path is wanted")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ValueError(
-            "plain http:// would send the token in the clear; only a loopback address may use it"
-        )
-    return url.rstrip("/")
-
-
-def _check_domain(domain: str) -> str:
-    if "://" in domain:
-        return _check_url(domain)
-    if not re.fullmatch(r"[A-Za-z0-9.-]+(:\d+)?", domain):
-        raise ValueError("not a domain such as api.il.nebius.cloud")
-    return domain
-
-
-def _check_output(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    if separator and scheme not in ("file", "s3", "gs"):
-        raise ValueError(f"{scheme}:// is not supported; use a path, file://, s3:// or gs://")
-    if not url.strip() or (separator and not rest.strip("/")):
-        raise ValueError("names no place to write to")
-    return url
-
-
-Url = Annotated[str, AfterValidator(_check_url)]
-Id = Annotated[str, Field(min_length=1, max_length=50)]
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(parse_duration),
-    Field(gt=timedelta(0)),
-    WithJsonSchema({"type": ["string", "number"], "examples": ["90s", "24h"]}),
-]
 
 
 class _Section(BaseModel):
@@ -175,17 +103,17 @@ class Scope(_Section):
 class Limits(_Section):
     """How hard the API may be asked."""
 
-    concurrency: int = Field(default=32, ge=1, le=1024)
+    concurrency: Count = Field(default=32, ge=1, le=1024)
     """The most calls under way at once; the limiter finds its level below it."""
-    requests_per_second: float | None = Field(default=None, gt=0)
+    requests_per_second: Number | None = Field(default=None, gt=0)
     """A ceiling on calls per second; null for none."""
-    page_size: int = Field(default=1000, ge=1, le=1000)
+    page_size: Count = Field(default=1000, ge=1, le=1000)
     """Items asked for per page."""
-    request_timeout: float = Field(default=60, gt=0)
+    request_timeout: Number = Field(default=60, gt=0)
     """Seconds until a call without a whole answer is given up and tried again."""
-    attempts: int = Field(default=8, ge=1)
+    attempts: Count = Field(default=8, ge=1)
     """How often a call is tried in all before its listing is given up."""
-    max_page_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
+    max_page_bytes: Count = Field(default=64 * 1024 * 1024, ge=1024)
     """The largest body accepted, in bytes, unpacked."""
     split_listings: bool = True
     """Whether free slots may list a long registry's repositories alone, by the repository list."""
@@ -194,20 +122,20 @@ class Limits(_Section):
 class Keep(_Section):
     """Which complete snapshots to keep; the rest is removed after a complete export."""
 
-    last: int = Field(default=0, ge=0)
+    last: Count = Field(default=0, ge=0)
     """The newest N."""
-    daily: int = Field(default=0, ge=0)
+    daily: Count = Field(default=0, ge=0)
     """The newest of each of the last N days that have one."""
-    weekly: int = Field(default=0, ge=0)
+    weekly: Count = Field(default=0, ge=0)
     """The newest of each of the last N ISO weeks that have one."""
-    monthly: int = Field(default=0, ge=0)
+    monthly: Count = Field(default=0, ge=0)
     """The newest of each of the last N months that have one."""
 
 
 class Output(_Section):
     """Where the snapshot goes, and what becomes of a partial one."""
 
-    url: Annotated[str, AfterValidator(_check_output)] = "./snapshots"
+    url: OutputUrl = "./snapshots"
     """A path, or file://, s3:// or gs://."""
     formats: list[Format] = Field(default=["parquet", "ndjson"], min_length=1)
     """The formats to write."""
@@ -232,12 +160,11 @@ class Settings(BaseSettings):
     """Everything one export can be told.
 
     What is not given is taken from the environment (`REGISTRY_EXPORTER__LIMITS__CONCURRENCY`),
-    then from the defaults here. Raises pydantic's `ValidationError`.
+    then from the defaults here. Raises pydantic's `ValidationError`, and `SettingsError` for a
+    variable that cannot be read.
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="REGISTRY_EXPORTER__",
-        env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
         use_attribute_docstrings=True,
@@ -246,7 +173,7 @@ class Settings(BaseSettings):
 
     profile: Profile = "nebius-il"
     """Whose cloud; sets the domain."""
-    domain: Annotated[str, AfterValidator(_check_domain)] | None = None
+    domain: Domain | None = None
     """The API's domain; null for the profile's."""
     endpoints: Endpoints = Endpoints()
     """Base URLs of services, where discovery should not find them."""
@@ -260,6 +187,13 @@ class Settings(BaseSettings):
     """How the API is reached."""
     output: Output = Output()
     """Where the snapshot goes."""
+
+    @classmethod
+    def settings_customise_sources(  # type: ignore[override] # all are given by their names
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the environment as `read_environment` does, which can say what it could not read."""
+        return init_settings, InitSettingsSource(settings_cls, read_environment(cls).values)
 
     @property
     def api_domain(self) -> str:

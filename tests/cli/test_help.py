@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from exporter import __version__
 from exporter.cli import options
 from exporter.cli.app import app
+from exporter.settings.environment import leaves
+from exporter.settings.load import FLAGS
 from exporter.settings.model import Format
 
 COMMANDS = (
@@ -80,3 +82,17 @@ def test_a_mistyped_command_line_ends_with_2_and_says_what_is_wrong(
 
 def test_the_formats_of_the_flag_are_those_of_the_setting() -> None:
     assert {one.value for one in options.Format} == set(get_args(Format))
+
+
+def test_the_flags_that_refusals_name_are_those_of_the_settings() -> None:
+    shown = CliRunner().invoke(app, ["export", "--help"]).output
+    assert [flag for flag in FLAGS.values() if flag not in shown] == []
+    told = options.settings_flags(
+        output="o",
+        formats=[options.Format.NDJSON],
+        concurrency=1,
+        folders=["f"],
+        registries=["r"],
+        clouds=["c"],
+    )
+    assert set(leaves(told)) == set(FLAGS)

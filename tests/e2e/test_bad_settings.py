@@ -41,6 +41,12 @@ BAD_SETTINGS: dict[str, tuple[Sections, tuple[str, ...]]] = {
         {"endpoints": {"container_registry": "http://registry.example.com"}},
         ("endpoints.container_registry", "http"),
     ),
+    "a port that is none": ({"domain": "http://127.0.0.1:99999"}, ("domain", "line ", "port")),
+    "a domain that is none": ({"domain": "foo..bar"}, ("domain", "line ", "foo..bar")),
+    "an endpoint with a port that is none": (
+        {"endpoints": {"iam": "http://127.0.0.1:99999"}},
+        ("endpoints.iam", "line ", "port"),
+    ),
     "two sources of credentials": (
         {"credentials": {"metadata": True}},
         ("iam_token", "metadata"),
@@ -70,7 +76,7 @@ def test_a_setting_that_cannot_be_used_is_named(
         (("--snapshot-id", "../escape"), "../escape"),
         (("--snapshot-id", "latest"), "latest"),
         (("--format", "csv"), "csv"),
-        (("--concurrency", "0"), "concurrency"),
+        (("--concurrency", "0"), "--concurrency: limits.concurrency"),
         (("--no-such-flag",), "--no-such-flag"),
     ],
 )
@@ -99,6 +105,16 @@ def test_a_settings_file_that_is_no_yaml_is_named_with_its_line(
     path = exporter.folder / "broken.yaml"
     path.write_text("limits:\n  page_size: [1\nscope: {}\n")
     refused(exporter.command("export", "--config", str(path)), 2, "broken.yaml", "line 3")
+
+
+@pytest.mark.parametrize("text", ["limits: &a {b: *a}\n", "[" * 5000])
+def test_a_settings_file_without_an_end_is_refused(
+    text: str, exporter_for: Callable[[Cloud | None], Exporter]
+) -> None:
+    exporter = exporter_for(None)
+    path = exporter.folder / "endless.yaml"
+    path.write_text(text)
+    refused(exporter.command("config", "check", "--config", str(path)), 2, "endless.yaml")
 
 
 def test_a_token_that_is_refused_is_told_from_other_troubles(

@@ -22,6 +22,7 @@ SECRET = "t1.secret-of-somebody"
     [
         ("limits:\n  concurency: 4\n", "line 2: limits.concurency", "limits.concurrency"),
         ("limit:\n  concurrency: 4\n", "line 1: limit", "limits"),
+        ("limits:\n  null: 4\n", "line 2: limits.null", "limits.concurrency"),
         ("\nconcurrency: 4\n", "line 2: concurrency", "limits.concurrency"),
         ("scope:\n  repositories:\n    includes: []\n", "line 3", "scope.repositories.include"),
         ("output:\n  keep: {dayly: 3}\n", "line 2: output.keep.dayly", "output.keep.daily"),
@@ -52,12 +53,76 @@ def test_an_unknown_key_is_named_with_its_line_and_the_nearest_known(
         ("output:\n  on_partial: maybe\n", "line 2: output.on_partial"),
         ("profile: azure\n", "line 1: profile"),
         ("domain: 'not a domain'\n", "line 1: domain"),
+        ("limits:\n  <<: {concurrency: 0}\n", "line 1: limits.concurrency"),
     ],
 )
 def test_an_unusable_value_is_refused_where_it_stands(
     text: str, place: str, refuse: Refuse
 ) -> None:
     assert place in refuse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("limits: 5\n", "limits: a section is wanted, keys with values."),
+        ("limits: {concurrency: 0}\n", "limits.concurrency: at least 1 is wanted."),
+        ("limits: {concurrency: true}\n", "a number is wanted, not true or false."),
+        ("limits: {concurrency: 1.5}\n", "a whole number is wanted."),
+        ("limits: {request_timeout: .inf}\n", "a finite number is wanted."),
+        ("limits: {request_timeout: 0}\n", "more than 0 is wanted."),
+        ("output: {formats: []}\n", "output.formats: at least 1 value is wanted."),
+        ("output: {formats: parquet}\n", "output.formats: a list is wanted, such as [a, b]."),
+        ("output: {resume_within: 0}\n", "a time of more than 0 seconds is wanted."),
+        ("output: {resume_within: true}\n", "a number is wanted, not true or false."),
+        ("scope: {clouds: [7]}\n", "a text is wanted; a number needs quotes around it."),
+        ("credentials: {iam_token: x, metadata: true}\n", "credentials: exactly one source"),
+    ],
+)
+def test_a_refusal_speaks_of_settings_and_not_of_the_program(
+    text: str, words: str, refuse: Refuse
+) -> None:
+    assert words in refuse(text)
+
+
+@pytest.mark.parametrize(
+    ("domain", "words"),
+    [
+        ("http://127.0.0.1:99999", "port"),
+        ("http://127.0.0.1:abc", "port"),
+        ("https://host:", "port"),
+        ("host.example.com:0", "port"),
+        ("foo..bar", "'foo..bar' is not the name"),
+        ("https://foo..bar", "'foo..bar' is not the name"),
+        ("https://two words", "'two words' is not the name"),
+    ],
+)
+def test_an_address_that_no_call_could_be_sent_to_is_refused(
+    domain: str, words: str, refuse: Refuse
+) -> None:
+    refusal = refuse(f"domain: '{domain}'\n")
+    assert "line 1: domain: " in refusal
+    assert words in refusal
+
+
+ALIAS_BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 10)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: &a [*a]\n", "within itself"),
+        ("limits: &a {b: *a}\n", "within itself"),
+        ("[" * 5000, "nested too deeply"),
+        (ALIAS_BOMB, "more than 100,000 values"),
+        (ALIAS_BOMB.replace("[", "{<<: [").replace("]", "]}"), "more than 100,000 values"),
+    ],
+    ids=["a list in itself", "a section in itself", "5000 lists", "aliases", "merged aliases"],
+)
+def test_a_file_without_an_end_is_refused(text: str, words: str, refuse: Refuse) -> None:
+    assert words in refuse(text)
 
 
 def test_everything_that_is_wrong_is_told_at_once(refuse: Refuse) -> None:
@@ -76,6 +141,9 @@ def test_everything_that_is_wrong_is_told_at_once(refuse: Refuse) -> None:
         ("a: b: c\n", ("line 1", "not YAML")),
         ("- a\n", ("mapping",)),
         ("just text\n", ("mapping",)),
+        ("limits: {}\n---\nscope: {}\n", ("line 2", "one document is wanted")),
+        ("limits:\n  ? [a]\n  : 4\n", ("line 2", "name of a setting")),
+        ("limits: {page_size: 2026-99-99}\n", ("not YAML",)),
     ],
 )
 def test_a_file_that_contradicts_itself_or_is_no_mapping_is_refused(
@@ -103,6 +171,7 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
         "registry.example.com",
         "https://",
         "https://user:word@host",
+        "http://127.0.0.1:99999",
         "https://host/?a=1",
         "http://[::1",
     ],

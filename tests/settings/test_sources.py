@@ -37,6 +37,64 @@ def test_without_a_file_the_environment_alone_counts(monkeypatch: pytest.MonkeyP
     assert settings.api_domain == "api.cloud.yandex.net"
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["parquet,ndjson", " parquet , ndjson,", '["parquet", "ndjson"]', ' ["parquet","ndjson"]'],
+)
+def test_a_list_in_the_environment_is_json_or_has_commas(
+    text: str, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGISTRY_EXPORTER__OUTPUT__FORMATS", text)
+    assert load("output: {formats: [ndjson]}").output.formats == ["parquet", "ndjson"]
+    assert Settings().output.formats == ["parquet", "ndjson"]
+
+
+def test_a_variable_of_one_setting_wins_over_its_sections(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGISTRY_EXPORTER__LIMITS", '{"concurrency": 8, "attempts": 5}')
+    monkeypatch.setenv("REGISTRY_EXPORTER__LIMITS__CONCURRENCY", "16")
+    limits = load(FOUR).limits
+    assert (limits.concurrency, limits.attempts, limits.page_size) == (16, 5, 100)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "words"),
+    [
+        ("LIMITS__CONCURRENCY", "0", "limits.concurrency: at least 1"),
+        ("LIMITS", '{"concurrency": 0}', "limits.concurrency: at least 1"),
+        ("LIMITS", '{"concurency": 1}', "limits.concurency: there is no such setting"),
+        ("LIMITS", "concurrency=8", "limits: a section is wanted as JSON"),
+        ("SCOPE__FOLDERS", '["b1g1"', "scope.folders: it begins as a JSON list, and is none"),
+        ("OUTPUT__FORMATS", "parquet,csv", "output.formats[1]: 'parquet' or 'ndjson' is wanted"),
+    ],
+)
+def test_a_wrong_value_from_the_environment_is_blamed_on_its_variable(
+    variable: str, text: str, words: str, refuse: Refuse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"REGISTRY_EXPORTER__{variable}", text)
+    refusal = refuse("limits:\n  concurrency: 3\nscope:\n  folders: [a]\n")
+    assert f"REGISTRY_EXPORTER__{variable} in the environment: {words}" in refusal
+    assert "settings.yaml" not in refusal
+
+
+def test_a_wrong_value_from_a_flag_is_blamed_on_the_flag(
+    refuse: Refuse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGISTRY_EXPORTER__LIMITS__CONCURRENCY", "4")
+    refusal = refuse("limits:\n  concurrency: 3\n", {"limits": {"concurrency": 0}})
+    assert refusal == "--concurrency: limits.concurrency: at least 1 is wanted."
+
+
+def test_values_that_do_not_go_together_are_named_with_all_their_places(
+    refuse: Refuse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGISTRY_EXPORTER__CREDENTIALS__OAUTH_TOKEN", "y0_secret")
+    refusal = refuse("\ncredentials:\n  metadata: true\n")
+    assert "settings.yaml, line 2 and REGISTRY_EXPORTER__CREDENTIALS__OAUTH_TOKEN in" in refusal
+    assert "oauth_token, metadata are set" in refusal
+
+
 def test_a_list_in_a_flag_replaces_the_files(load: Load) -> None:
     settings = load("scope: {folders: [a, b]}", {"scope": {"folders": ["c"]}})
     assert settings.scope.folders == ["c"]
@@ -124,6 +182,9 @@ def test_keys_are_not_filled_in(refuse: Refuse, monkeypatch: pytest.MonkeyPatch)
         ("${file:not/there}", "not/there cannot be read"),
         ("${a b}", "neither"),
         ("${}", "neither"),
+        ("${file:}", "names no file"),
+        ("${unclosed", "has no }"),
+        ("${OPEN", "has no }"),
     ],
 )
 def test_what_cannot_be_filled_in_is_refused_where_it_stands(

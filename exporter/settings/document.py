@@ -1,0 +1,139 @@
+"""A settings file: YAML, with the line that each key stands on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from exporter.errors import SettingsError
+from exporter.settings.keys import Key, dotted, unknown
+from exporter.settings.placeholders import fill_in
+
+MOST_VALUES = 100_000
+"""More than any settings have: a file whose aliases come to more would never be read to its end."""
+
+_TEXT = "tag:yaml.org,2002:str"
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a file says, nested as it is there, and where: the line of every key, from 1."""
+
+    file: Path
+    values: dict[str, Any]
+    lines: dict[Key, int]
+
+    def place(self, key: Key) -> str:
+        """Return where a key stands, or what it is in, as `settings.yaml, line 3`."""
+        while key and key not in self.lines:
+            key = key[:-1]
+        return f"{self.file}, line {self.lines[key]}" if key else f"{self.file}"
+
+
+def read_document(file: Path, model: type[BaseModel]) -> Document:
+    """Read a settings file and fill its placeholders in; raises `SettingsError`."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SettingsError(f"The settings file {file} cannot be read: {reason}.") from None
+    try:
+        return _parse(text, file, model)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it cannot be parsed"
+        if problem == "but found another document":
+            raise SettingsError(f"{file}{line}: one document is wanted, not several.") from None
+        raise SettingsError(f"{file}{line}: this is not YAML: {problem}.") from None
+    except RecursionError:
+        raise SettingsError(f"{file}: it is nested too deeply, or within itself.") from None
+
+
+def _parse(text: str, file: Path, model: type[BaseModel]) -> Document:
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        # Before anything that follows the aliases to their ends.
+        if root is not None and _size(root, {}) > MOST_VALUES:
+            raise SettingsError(
+                f"{file}: with its aliases written out it holds more than {MOST_VALUES:,} values."
+            )
+        document = Document(file, {}, {})
+        _note_lines(root, (), document, model)
+        told = None if root is None else loader.construct_document(root)
+    except ValueError as error:
+        # A date that is none, say: PyYAML leaves that to Python.
+        raise SettingsError(f"{file}: this is not YAML: {error}.") from None
+    finally:
+        loader.dispose()
+    if told is None:
+        return document
+    if not isinstance(told, dict):
+        raise SettingsError(f"{file}: the settings must be a mapping of keys to values.")
+    filled = _filled(told, (), document)
+    # A section that is named and left empty means its defaults.
+    document.values.update({key: value for key, value in filled.items() if value is not None})
+    return document
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """Return how many nodes a node is with its aliases written out.
+
+    Raises `RecursionError` for one that is within itself.
+    """
+    if id(node) not in known:
+        known[id(node)] = 1 + sum(_size(inner, known) for inner in _inner(node))
+    return known[id(node)]
+
+
+def _inner(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [each for pair in node.value for each in pair]
+    return node.value if isinstance(node, yaml.SequenceNode) else []
+
+
+def _note_lines(
+    node: yaml.Node | None, key: Key, document: Document, model: type[BaseModel]
+) -> None:
+    """Remember on which line each key stands; refuse one that stands twice, or is no name."""
+    lines = document.lines
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            line = name.start_mark.line + 1
+            place = f"{document.file}, line {line}"
+            if not isinstance(name, yaml.ScalarNode):
+                raise SettingsError(f"{place}: the name of a setting is wanted before the colon.")
+            inner = (*key, name.value)
+            if name.tag not in (_TEXT, _MERGE):
+                raise SettingsError(f"{place}: {dotted(inner)}: {unknown(dotted(inner), model)}")
+            if inner in lines:
+                raise SettingsError(
+                    f"{place}: {dotted(inner)} stands here a second time, after line "
+                    f"{lines[inner]}."
+                )
+            lines[inner] = line
+            _note_lines(value, inner, document, model)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            lines[(*key, index)] = value.start_mark.line + 1
+            _note_lines(value, (*key, index), document, model)
+
+
+def _filled(value: Any, key: Key, document: Document) -> Any:
+    """Return values with their placeholders filled in; keys are left as they are."""
+    if isinstance(value, dict):
+        return {name: _filled(inner, (*key, name), document) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, (*key, index), document) for index, inner in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    try:
+        return fill_in(value, document.file.parent)
+    except SettingsError as error:
+        raise SettingsError(f"{document.place(key)}: {dotted(key)}: {error}") from None

@@ -1,0 +1,89 @@
+"""Settings in the environment: `REGISTRY_EXPORTER__LIMITS__CONCURRENCY=8`.
+
+A list is JSON, or its values with commas between them; a whole section is JSON.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+
+from exporter.errors import SettingsError
+from exporter.settings.keys import Key, holds_a_list, known_keys, section_of, unknown
+
+PREFIX = "REGISTRY_EXPORTER__"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the environment says, nested as a file has it, and which variable says each value."""
+
+    values: dict[str, Any]
+    origins: dict[Key, str]
+
+
+def read_environment(model: type[BaseModel]) -> Environment:
+    """Read the settings in the environment; a variable of one key wins over its section's.
+
+    Raises `SettingsError` for a variable that is no setting, or that cannot be read; its value,
+    which may be a secret, is not told.
+    """
+    known = known_keys(model)
+    found = Environment({}, {})
+    # Sections before what is in them: a section's name is the shorter one.
+    for variable in sorted(name for name in os.environ if name.upper().startswith(PREFIX)):
+        name = variable[len(PREFIX) :].lower().replace("__", ".")
+        if name not in known:
+            raise SettingsError(f"{_place(variable)}: {name}: {unknown(name, model)}")
+        key = tuple(name.split("."))
+        value = _value(os.environ[variable], known[name], f"{_place(variable)}: {name}")
+        merge_into(found.values, _nested(key, value))
+        found.origins.update(dict.fromkeys(leaves(value, key), _place(variable)))
+    return found
+
+
+def leaves(value: Any, key: Key = ()) -> list[Key]:
+    """Return the keys of what is in nested mappings, down to what is no mapping."""
+    if not isinstance(value, Mapping):
+        return [key]
+    return [leaf for name, inner in value.items() for leaf in leaves(inner, (*key, name))]
+
+
+def merge_into(below: dict[str, Any], above: Mapping[str, Any]) -> None:
+    """Put nested values over others, mapping by mapping."""
+    for key, value in above.items():
+        under = below.get(key)
+        if isinstance(value, Mapping) and isinstance(under, dict):
+            merge_into(under, value)
+        else:
+            below[key] = value
+
+
+def _place(variable: str) -> str:
+    return f"{variable} in the environment"
+
+
+def _value(text: str, annotation: Any, place: str) -> Any:
+    if section_of(annotation) is not None:
+        return _json(text, f'{place}: a section is wanted as JSON, such as {{"key": "value"}}.')
+    if not holds_a_list(annotation):
+        return text
+    if text.lstrip().startswith("["):
+        return _json(text, f"{place}: it begins as a JSON list, and is none.")
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _json(text: str, refusal: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise SettingsError(refusal) from None
+
+
+def _nested(key: Key, value: Any) -> Any:
+    return {key[0]: _nested(key[1:], value)} if key else value

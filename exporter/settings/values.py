@@ -1,0 +1,113 @@
+"""What single settings may be: URLs, domains, durations, counts; each with its refusal in words."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import timedelta
+from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_HOST_NAME = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?")
+
+
+def parse_duration(value: object) -> object:
+    """Turn `90`, `90s`, `15m`, `24h` or `7d` into a timedelta; a bare number is seconds."""
+    _refuse_bool(value)
+    if isinstance(value, str):
+        found = _DURATION.fullmatch(value.strip().lower())
+        if found:
+            try:
+                return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+            except OverflowError:
+                raise ValueError("longer than any run lasts") from None
+        if not re.fullmatch(r"\d+(\.\d+)?", value.strip()):
+            raise ValueError("not a duration such as 90s, 15m, 24h or 7d")
+    return value
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host name or address can only be this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse_bool(value: object) -> object:
+    # Python takes true for 1, and so does pydantic.
+    if isinstance(value, bool):
+        raise ValueError("a number is wanted, not true or false")  # noqa: TRY004 - pydantic's way
+    return value
+
+
+def _check_duration(duration: timedelta) -> timedelta:
+    if duration <= timedelta(0):
+        raise ValueError("a time of more than 0 seconds is wanted")
+    return duration
+
+
+def _check_url(url: str) -> str:
+    """Accept https://, and http:// on loopback only: a token must not travel in the clear."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not a URL such as https://host")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("a URL with nothing but scheme, host, port and path is wanted")
+    _check_host(parts)
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError(
+            "plain http:// would send the token in the clear; only a loopback address may use it"
+        )
+    return url.rstrip("/")
+
+
+def _check_host(parts: SplitResult) -> None:
+    host = parts.hostname or ""
+    # What stands in brackets is an address: `urlsplit` has seen to that.
+    if not (":" in host or _HOST_NAME.fullmatch(host)):
+        raise ValueError(f"{host!r} is not the name or the address of a host")
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0 or parts.netloc.endswith(":"):
+        raise ValueError("its port is not a number from 1 to 65535")
+
+
+def _check_domain(domain: str) -> str:
+    if "://" in domain:
+        return _check_url(domain)
+    if not re.fullmatch(r"[A-Za-z0-9.-]+(:\w*)?", domain):
+        raise ValueError("not a domain such as api.il.nebius.cloud")
+    _check_host(urlsplit(f"//{domain}"))
+    return domain
+
+
+def _check_output(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if separator and scheme not in ("file", "s3", "gs"):
+        raise ValueError(f"{scheme}:// is not supported; use a path, file://, s3:// or gs://")
+    if not url.strip() or (separator and not rest.strip("/")):
+        raise ValueError("names no place to write to")
+    return url
+
+
+Url = Annotated[str, AfterValidator(_check_url)]
+Domain = Annotated[str, AfterValidator(_check_domain)]
+OutputUrl = Annotated[str, AfterValidator(_check_output)]
+Id = Annotated[str, Field(min_length=1, max_length=50)]
+Count = Annotated[int, BeforeValidator(_refuse_bool)]
+Number = Annotated[float, BeforeValidator(_refuse_bool), Field(allow_inf_nan=False)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    AfterValidator(_check_duration),
+    WithJsonSchema({"type": ["string", "number"], "examples": ["90s", "24h"]}),
+]

@@ -1,0 +1,45 @@
+"""What pydantic finds wrong with a value, in words that a person who writes settings knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_WHOLE = "a whole number is wanted"
+_NUMBER = "a number is wanted"
+_YES_OR_NO = "true or false is wanted"
+_DURATION = "a duration such as 90s, 15m, 24h or 7d is wanted"
+_WORDS = {
+    "bool_parsing": _YES_OR_NO,
+    "bool_type": _YES_OR_NO,
+    "finite_number": "a finite number is wanted",
+    "float_parsing": _NUMBER,
+    "float_type": _NUMBER,
+    "greater_than": "more than {gt:g} is wanted",
+    "greater_than_equal": "at least {ge} is wanted",
+    "int_from_float": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_parsing_size": _WHOLE,
+    "int_type": _WHOLE,
+    "less_than_equal": "at most {le} is wanted",
+    "list_type": "a list is wanted, such as [a, b]",
+    "literal_error": "{expected} is wanted",
+    "model_type": "a section is wanted, keys with values",
+    "path_type": "a path is wanted",
+    "string_too_long": "at most {max_length} characters are wanted",
+    "string_too_short": "at least {min_length} character is wanted",
+    "string_type": "a text is wanted; a number needs quotes around it",
+    "time_delta_parsing": _DURATION,
+    "time_delta_type": _DURATION,
+    "too_short": "at least {min_length} value is wanted",
+    "value_error": "{error}",
+}
+
+
+def reason(problem: Mapping[str, Any]) -> str:
+    """Return why a value is refused, as a piece of a sentence; pydantic's own words if need be."""
+    words = _WORDS.get(problem["type"])
+    if words is not None:
+        return words.format(**problem.get("ctx", {}))
+    text = str(problem["msg"])
+    return f"{text[:1].lower()}{text[1:].rstrip('.')}"
