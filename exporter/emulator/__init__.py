@@ -18,7 +18,7 @@ from .estate import Estate
 from .faults import Fault, Faults, parse_fault
 from .layout import Resource
 from .serve import serve
-from .server import Emulator
+from .server import Emulator, ListenError
 from .shape import PRESETS, Quirks, Shape, preset
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Estate",
     "Fault",
     "Faults",
+    "ListenError",
     "LoggedCall",
     "Quirks",
     "Resource",

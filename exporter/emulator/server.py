@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 import uuid
@@ -36,6 +37,10 @@ _SERVICES = ("container-registry", "resource-manager", "iam", "discovery")
 _FAULT = web.RequestKey("fault", str)
 _REQUEST_ID = web.RequestKey("request_id", str)
 _JSON = "application/json"
+
+
+class ListenError(Exception):
+    """The address that the emulator was to listen on cannot be had; the text says why."""
 
 
 class Emulator:
@@ -93,7 +98,14 @@ class Emulator:
         )
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port, backlog=1024)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            # asyncio's own text names the address and the cause a second time.
+            number = error.errno or 0
+            reason = os.strerror(number) if number > 0 else error.strerror
+            raise ListenError(f"{self._host}:{self._port}: {reason}") from None
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://{host}:{port}"
         return self

@@ -64,9 +64,15 @@ def emulate(
       registry-exporter export
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
     with reported(debug):
-        from exporter.emulator import Behaviour, Faults, parse_fault, serve  # noqa: PLC0415
+        from exporter.emulator import (  # noqa: PLC0415
+            Behaviour,
+            Faults,
+            ListenError,
+            parse_fault,
+            serve,
+        )
         from exporter.emulator import preset as shape_of  # noqa: PLC0415
-        from exporter.errors import SettingsError  # noqa: PLC0415
+        from exporter.errors import ExporterError, SettingsError  # noqa: PLC0415
 
         try:
             rates = dict(parse_fault(text) for text in fault or ())
@@ -80,4 +86,10 @@ def emulate(
             rate=rate,
             max_in_flight=max_in_flight,
         )
-        serve(shape, behaviour, faults, host=host, port=port)
+        try:
+            serve(shape, behaviour, faults, host=host, port=port)
+        except ListenError as error:
+            raise ExporterError(
+                f"The emulator cannot listen on {error}; name another --port, or 0 for any that "
+                "is free."
+            ) from None
