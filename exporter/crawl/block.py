@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 
 from exporter.crawl.chain import ImagesChain
 
@@ -77,6 +77,34 @@ class Block:
         """Return the unclaimed names behind the block."""
         return self._names[self._stop :] if self else []
 
+    def largest(
+        self, up: ImagesChain, down: ImagesChain | None, shares: Mapping[str, float]
+    ) -> str | None:
+        """Return the unclaimed repository between the chains that may take the most pages.
+
+        `shares` are parts of the registry's images by name; only what would take some pages counts.
+        """
+        if up.last is None or not self:
+            return None
+        low, high = self._unmet(up, down)
+        pages = up.pages * len(self._names) / max(low, 1)
+        unclaimed = self._names[low : self._start] + self._names[self._stop : high]
+        large = [
+            name
+            for name in unclaimed
+            if shares.get(name, 0.0) * pages >= MIN_PAGES_LEFT and listable(name)
+        ]
+        return max(large, key=lambda name: shares[name], default=None)
+
+    def _unmet(self, up: ImagesChain, down: ImagesChain | None) -> tuple[int, int]:
+        """Return the places between which no chain of the registry has come."""
+        low, high = 0, len(self._names)
+        if up.last is not None:
+            low = bisect_right(self._names, up.last.name)
+        if down is not None and down.last is not None:
+            high = bisect_left(self._names, down.last.name)
+        return low, high
+
     def passed_over(self, met: Container[str]) -> list[str]:
         """Return the unclaimed names that are not among those the chains have met."""
         unclaimed = self._names[: self._start] + self._names[self._stop :]
@@ -114,9 +142,7 @@ class Block:
         """
         if up.last is None:
             return None
-        low, high = bisect_right(self._names, up.last.name), len(self._names)
-        if down is not None and down.last is not None:
-            high = bisect_left(self._names, down.last.name)
+        low, high = self._unmet(up, down)
         relieved, passed = up, low
         if not self:
             ahead = (high - low) / (1 if down is None else 2)

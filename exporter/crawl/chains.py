@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
@@ -24,6 +24,8 @@ WHOLE = ""
 """Stands in the journal where a claim is about the registry as a whole."""
 ALONE = "alone"
 """Stands there for a repository that is listed by itself."""
+AHEAD = "ahead"
+"""Stands there for one that is, though the block has not come to it yet."""
 
 
 class Chains:
@@ -52,6 +54,9 @@ class Chains:
         self._registry_id = registry_id
         self._context = context
         self._job = job
+        self.shares: Mapping[str, float] = {}
+        """Which part of the registry's images a repository has, as far as a sample tells."""
+        self._ahead: set[str] = set()  # Repositories listed alone before the block came to them.
         self._claimed_before = context.keeper.claims().get(registry_id, [])
 
     @property
@@ -82,12 +87,17 @@ class Chains:
         self.up = self.begin(Mode.UP)
         if (WHOLE, Mode.DOWN.value) in self._claimed_before:
             self._meet(self.up, queue=True)
+        ahead = {name for name, mode in self._claimed_before if mode == AHEAD}
+        self.begin_alone(sorted(ahead))
+        self._ahead |= ahead
         for name in sorted(name for name, mode in self._claimed_before if mode == ALONE):
-            self.begin_alone(self._claim(name))
+            self.claim(name)
 
     def begin_alone(self, names: Iterable[str]) -> None:
         """List repositories one by one, and from both ends where an earlier attempt did."""
         for name in names:
+            if name in self._ahead:
+                continue
             chain = self.begin(Mode.UP, name)
             if (name, Mode.DOWN.value) in self._claimed_before:
                 self._meet(chain, queue=True)
@@ -96,13 +106,22 @@ class Chains:
         """Return the names that have come into the block since the repositories were listed."""
         return self.block.newcomers(names, to_the_end=self.down is None)
 
-    def _claim(self, name: str) -> list[str]:
-        """Extend the block to a name, and return the names that are to be listed alone."""
+    def claim(self, name: str) -> None:
+        """Extend the block to a name, and list alone what comes into it."""
+        self.begin_alone(self._extend(name))
+
+    def _extend(self, name: str) -> list[str]:
         claimed = self.block.claim(name)
         for one in claimed:
             self._context.keeper.claim(self._registry_id, one, ALONE)
             log.debug("listing_split", repository_name=one, how="listed alone")
         return claimed
+
+    def claim_met(self, names: Iterable[str]) -> None:
+        """Extend the block to what a chain of the registry meets of those listed ahead of it."""
+        if self.trusted:
+            for name in self._ahead.intersection(names):
+                self.claim(name)
 
     def _meet(self, up: ImagesChain, *, queue: bool) -> ImagesChain:
         """Open the chain that comes to meet another from above."""
@@ -151,17 +170,28 @@ class Chains:
         for chain in sorted(self.open, key=lambda one: (one is not self.up, -one.pages)):
             if self._can_be_met(chain):
                 return self._job(self._meet(chain, queue=False))
-        name = self._next_claim() if claims else None
-        if name is None:
-            return None
-        self._claim(name)
-        return self._job(self.begin(Mode.UP, name, queue=False))
+        name = self._next_alone() if claims else None
+        return None if name is None else self._job(self.begin(Mode.UP, name, queue=False))
 
-    def _next_claim(self) -> str | None:
-        ends = [chain for chain in (self.up, self.down) if chain is not None]
-        if not self.trusted or self.up is None or all(chain.done for chain in ends):
+    def _next_alone(self) -> str | None:
+        """Claim a repository, or take a large one ahead of that; return the one to begin."""
+        up, down = self.up, self.down
+        if not self.trusted or up is None or not up.proven:
             return None
-        return self.block.next(self.up, self.down) if self.up.proven else None
+        if up.done and (down is None or down.done):
+            return None
+        shares = {name: part for name, part in self.shares.items() if name not in self._ahead}
+        name = self.block.largest(up, down, shares)
+        if name is not None:
+            self._context.keeper.claim(self._registry_id, name, AHEAD)
+            log.debug("listing_split", repository_name=name, how="listed alone, ahead of others")
+            self._ahead.add(name)
+            return name
+        while (name := self.block.next(up, down)) is not None:
+            self._extend(name)
+            if name not in self._ahead:
+                return name
+        return None
 
     def give_up(self, down: ImagesChain) -> None:
         """Go on without a chain from above; what it leaves behind the block is claimed as well."""
@@ -169,7 +199,7 @@ class Chains:
         if down is self.down:
             self.down = None
             for name in self.block.above() if self.trusted else ():
-                self.begin_alone(self._claim(name))
+                self.claim(name)
 
     def distrust(self, reason: str, *, failed: bool) -> None:
         """Rely on claims no more: the chain upwards lists everything, from the beginning if it did.

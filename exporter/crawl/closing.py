@@ -68,6 +68,8 @@ class Closing:
         reason = sample and self.evidence.heard(sample, self._chains.block)
         if reason and self._chains.trusted:
             self.distrust(reason)
+        elif sample is not None:
+            self._chains.shares = sample.shares
         self.settle()
 
     def distrust(self, reason: str) -> None:

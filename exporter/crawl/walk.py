@@ -17,7 +17,9 @@ Invariants, which the tests hold:
   that is taken up again makes it again.
 - *What is relied on comes first.* A page that was cut because another chain delivers the rest is
   handed over after that chain's page, and what an earlier attempt kept is replayed before any call.
-- *Claims are one run* of the sorted list, between the places the two chains have come to.
+- *Claims are one run* of the sorted list, between the places the two chains have come to. A large
+  repository may be listed before that run comes to it; a chain that comes to it first extends the
+  run to there, and stops.
 - *Trust is lost for good.* An order that is not kept, a repository that was not listed, or one that
   is listed and yet cannot be listed alone, makes the chain upwards a plain chain to the end; rows
   that come twice are dropped later by their key. The registry's listing does not end before a
@@ -183,6 +185,8 @@ class Walk:
             raise Dropped
         chain.take()
         chain.observe(page.order, page.names, page.listed)
+        if chain.repository is None and before is None:
+            self._chains.claim_met(page.names)
         self._doubt(chain, page.names, fresh=before is None)
         block = self._chains.block if self._chains.trusted else None
         cut = before.cut if before else seam(chain, page.order, page.names, block)

@@ -3,7 +3,8 @@
 Claims rely on two things: that the list of repositories names them all, and that the server sorts
 as it is asked to. Both can look right on every page that the registry's own chains see, and be
 wrong behind the place where they stop. So once a registry is split, one page is asked for by
-digest: a repository on it that is not listed, or digests that do not rise, end the splitting.
+digest: a repository on it that is not listed, or digests that do not rise, end the splitting. It
+also shows which repositories are large, so that those are begun first.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Evidence:
         self._sample = sample
         if not sample.digests_rise:
             return "an order asked for by digest is not the order that came"
-        strangers = sorted(name for name in sample.names if name not in listed)
+        strangers = sorted(name for name in sample.shares if name not in listed)
         return f"repository {strangers[0]} has images, but is not listed" if strangers else None
 
     def contradiction(self) -> str | None:
@@ -81,7 +82,7 @@ class Evidence:
         for name in sorted(self.gone):
             if self.listed_now is None or name in self.listed_now:
                 return f"repository {name} is not found, but is listed"
-        sampled = self._sample.names if self._sample is not None else frozenset[str]()
-        for name in sorted(self.empty & sampled):
+        sampled = self._sample.shares if self._sample is not None else {}
+        for name in sorted(self.empty & sampled.keys()):
             return f"repository {name} has images, but none when it is listed alone"
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -16,10 +17,11 @@ _IMAGE = pa.struct([("name", pa.string()), ("digest", pa.string())])
 class Sample:
     """Images of a registry in the order of their digests, and so as good as drawn by lot.
 
-    `names` are their repositories; `digests_rise` says whether that order was kept.
+    `shares` are their repositories, by which part of the sample each has; `digests_rise` says
+    whether the order was kept.
     """
 
-    names: frozenset[str]
+    shares: Mapping[str, float]
     digests_rise: bool
 
 
@@ -28,4 +30,5 @@ def decode_sample(body: bytes) -> Sample:
     rows, _ = read_columns(body, "images", _IMAGE)
     digests = pc.fill_null(rows.field("digest"), "")
     rising = pc.all(pc.less_equal(digests[:-1], digests[1:]), min_count=0).as_py()
-    return Sample(frozenset(pc.unique(rows.field("name")).drop_null().to_pylist()), bool(rising))
+    counts = pc.value_counts(rows.field("name").drop_null()).to_pylist()
+    return Sample({one["values"]: one["counts"] / len(rows) for one in counts}, bool(rising))

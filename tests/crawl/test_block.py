@@ -139,6 +139,19 @@ def test_claiming_is_worth_it_only_with_slots_for_more_than_a_page_at_once(
     assert (Block(names_of(40), slots).next(up, None) is not None) is worth
 
 
+def test_the_largest_ahead_is_the_one_with_most_pages_between_the_chains() -> None:
+    up, down = chain_at("crp1/app009"), chain_at("crp1/app030", Mode.DOWN)
+    listed = Block(names_of(40), 32)
+    # Ten of forty took ten pages, so a tenth of all is four pages; three are worth a call.
+    shares = {"crp1/app009": 0.3, "crp1/app012": 0.1, "crp1/app020": 0.2, "crp1/app035": 0.3}
+    assert listed.largest(up, down, shares) is None  # nothing is claimed yet
+    listed.claim("crp1/app020")
+    assert listed.largest(up, down, shares) == "crp1/app012"
+    assert listed.largest(up, None, shares) == "crp1/app035"
+    assert listed.largest(up, down, {"crp1/app012": 0.07}) is None
+    assert listed.largest(chain_at(""), None, shares) is None
+
+
 @pytest.mark.parametrize("last", ["crp1/zUpper", "crp1/z_", "crp1/z//a", "crp1/z--a", "crp1/zü"])
 def test_a_name_the_api_cannot_be_asked_for_is_not_claimed(last: str) -> None:
     up = chain_at("crp1/app009")

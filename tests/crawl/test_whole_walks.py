@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from exporter.crawl import block, chains
 from exporter.emulator import Behaviour, Estate, Faults, LoggedCall, Quirks, Shape, steady_images
@@ -36,6 +38,7 @@ SERVERS = {
     "ignores descending": Behaviour(descending="ignored"),
 }
 SLOW = Behaviour(latency=0.003, jitter=0.003)
+AHEAD_OF_OTHERS = "listed alone, ahead of others"
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +80,20 @@ async def test_a_giant_registry_is_spread_over_the_slots(tmp_path: Path) -> None
         assert len(asked) >= 8
         assert emulator.calls.max_in_flight >= 6
     check_rows(done, estate)
+
+
+async def test_large_repositories_are_begun_first_once_a_sample_has_shown_them(
+    tmp_path: Path,
+) -> None:
+    estate = Estate(replace(GIANT_REGISTRY, images=3000))
+    sizes = Counter(image["name"] for image in estate.images())
+    async with serve(estate, SLOW) as emulator:
+        with capture_logs() as logs:
+            done = await crawl(emulator.url, tmp_path, limits={"page_size": 50, "concurrency": 4})
+    check_rows(done, estate)
+    ahead = [event["repository_name"] for event in logs if event.get("how") == AHEAD_OF_OTHERS]
+    assert ahead
+    assert sizes[ahead[0]] > 2 * sum(sizes.values()) / len(sizes)
 
 
 async def test_a_giant_repository_is_walked_from_both_ends(tmp_path: Path) -> None:
