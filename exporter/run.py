@@ -73,41 +73,56 @@ async def export(
     Raises one of `exporter.errors`. Cancelled, it keeps what is staged.
     """
     progress = progress or Progress()
-    started = datetime.now(UTC)
-    destination = Destination.open(settings.output.url)
-    destination.check_writable()
-    root = staging_root(destination, settings.output.staging)
-    new_id = snapshot_id or _free_id(destination, new_snapshot_id(started))
-    with structlog.contextvars.bound_contextvars(run_id=uuid.uuid4().hex, snapshot_id=new_id):
-        async with only_run(lock_root(destination, settings.output.staging), new_id, wait):
-            place = open_place(
-                root,
-                snapshot_id=snapshot_id,
-                new_id=new_id,
-                fingerprint=_fingerprint(settings),
-                now=started,
-                resume_within=settings.output.resume_within,
-                fresh=fresh,
-            )
-            structlog.contextvars.bind_contextvars(snapshot_id=place.snapshot_id)
-            try:
-                manifest = await _export(settings, destination, place, replace, progress)
-            except ExporterError as error:
-                if not (place.resumed or progress.pages):
-                    discard(place.path)  # Nothing is staged that a next run could go on with.
-                # Without a traceback: the error's own words are made to be enough.
-                log.error("export_failed", error=str(error), exit_code=error.exit_code)  # noqa: TRY400
-                raise
-            clean_up(place.path)
-            await asyncio.to_thread(_retain, settings, destination, manifest, root)
-            log.info("export_finished", **summary(manifest))
+    # No id is known before the lock is held: a run that waits takes the one of its real start.
+    with structlog.contextvars.bound_contextvars(run_id=uuid.uuid4().hex, snapshot_id=snapshot_id):
+        try:
+            destination = Destination.open(settings.output.url)
+            destination.check_writable()
+            lock = lock_root(destination, settings.output.staging)
+            async with only_run(lock, snapshot_id, wait):
+                place = _open_place(settings, destination, snapshot_id, fresh=fresh)
+                structlog.contextvars.bind_contextvars(snapshot_id=place.snapshot_id)
+                try:
+                    manifest = await _export(settings, destination, place, replace, progress)
+                except ExporterError:
+                    if not (place.resumed or progress.pages):
+                        discard(place.path)  # Nothing that a next run could go on with is staged.
+                    raise
+                clean_up(place.path)
+                await asyncio.to_thread(_retain, settings, destination, manifest)
+        except ExporterError as error:
+            # Without a traceback: the error's own words are made to be enough.
+            log.error("export_failed", message=str(error), exit_code=error.exit_code)  # noqa: TRY400
+            raise
+        except asyncio.CancelledError as stop:
+            log.error("export_stopped", message=str(stop) or "The run was cancelled.")  # noqa: TRY400
+            raise
+        log.info("export_finished", **summary(manifest))
     return manifest
 
 
-def _retain(settings: Settings, destination: Destination, manifest: Manifest, root: Path) -> None:
+def _open_place(
+    settings: Settings, destination: Destination, snapshot_id: str | None, *, fresh: bool
+) -> Place:
+    started = datetime.now(UTC)
+    new_id = snapshot_id or _free_id(destination, new_snapshot_id(started))
+    structlog.contextvars.bind_contextvars(snapshot_id=new_id)
+    return open_place(
+        staging_root(destination, settings.output.staging),
+        snapshot_id=snapshot_id,
+        new_id=new_id,
+        fingerprint=_fingerprint(settings),
+        now=started,
+        resume_within=settings.output.resume_within,
+        fresh=fresh,
+    )
+
+
+def _retain(settings: Settings, destination: Destination, manifest: Manifest) -> None:
     """Apply `output.keep`; the snapshot is published, so a failure here does not fail the run."""
     if manifest.status != "complete" or settings.output.keep is None:
         return
+    root = staging_root(destination, settings.output.staging)
     try:
         prune(destination, Policy(**settings.output.keep.model_dump()), staged=staged_ids(root))
     except ExporterError as error:
@@ -237,11 +252,15 @@ async def plan(settings: Settings, *, progress: Progress | None = None) -> Plan:
 
 
 @asynccontextmanager
-async def only_run(root: Path, snapshot_id: str, wait: float) -> AsyncIterator[None]:
-    """Hold the output's lock; raises `LockedError` once `wait` seconds have passed."""
+async def only_run(root: Path, snapshot_id: str | None, wait: float) -> AsyncIterator[None]:
+    """Hold the output's lock; raises `LockedError` once `wait` seconds have passed.
+
+    Others are told that it is held for `snapshot_id`; None is the id that a run takes by default.
+    """
     deadline = asyncio.get_running_loop().time() + wait
-    lock = Lock(root, snapshot_id)
     while True:
+        # Anew at each attempt: it tells others when it was taken.
+        lock = Lock(root, snapshot_id or new_snapshot_id(datetime.now(UTC)))
         try:
             lock.__enter__()
             break

@@ -113,6 +113,21 @@ def test_a_second_run_that_may_wait_goes_on_once_the_first_has_ended(
     assert run.published == ["second"]
 
 
+def test_runs_that_wait_for_each_other_take_ids_of_their_own(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    exporter = exporter_for(serve_cloud())
+    # In one second, as the ids tell them apart.
+    time.sleep(1 - time.time() % 1)
+    waiting = [exporter.start("--wait", "1m", sections=LIMITS) for _ in range(3)]
+    runs = [process.wait() for process in waiting]
+    assert [run.code for run in runs] == [0, 0, 0], [run.said for run in runs]
+    assert len(runs[0].published) == 3
+    for run in runs:
+        (finished,) = [event for event in run.events if event["event"] == "export_finished"]
+        assert {event["snapshot_id"] for event in run.events} == {finished["snapshot_id"]}
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
 )
