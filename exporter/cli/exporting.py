@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from exporter.cli.failures import complain, exit_code, report, sentence
+from exporter.cli.failures import complain, exit_code, log_failure, report, sentence
 from exporter.cli.live import LiveProgress, can_show
 from exporter.cli.logs import configure_logs
 from exporter.cli.options import LogFormat, LogLevel
@@ -23,7 +23,7 @@ from exporter.cli.reports import can_write, write_report
 from exporter.cli.signals import KEPT, Signals
 from exporter.cli.summary import show_summary
 from exporter.crawl import Progress
-from exporter.errors import OutputError, SettingsError
+from exporter.errors import ExporterError, OutputError, SettingsError
 from exporter.run import export, summary
 from exporter.settings import Settings
 from exporter.snapshot import Destination, Manifest
@@ -114,6 +114,8 @@ def _run(
         except (asyncio.CancelledError, KeyboardInterrupt):
             return _interrupted(signals, progress)
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends as a sentence
+            if not isinstance(error, ExporterError):
+                log_failure(error)
             report(error, debug=debug)
             if signals.received is not None:
                 # It came of being stopped, and is not what the run ended of.

@@ -9,22 +9,28 @@ from contextlib import contextmanager
 
 import typer
 
+from exporter.cli.options import LogFormat, LogLevel
 from exporter.cli.redact import redact
 from exporter.errors import ExporterError
 
 
 @contextmanager
-def reported(debug: bool) -> Iterator[None]:
+def reported(debug: bool, *, as_event: bool = False) -> Iterator[None]:
     """Turn an error of the body into its sentence, and into `typer.Exit` with its exit code.
 
-    `debug` adds the traceback. No traceback has local variables in it, and what looks like a
-    secret is blotted out.
+    `debug` adds the traceback, `as_event` an event in JSON for who reads the log by program. No
+    traceback has local variables in it, and what looks like a secret is blotted out.
     """
     try:
         yield
     except (typer.Exit, BrokenPipeError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it ends as a sentence
+        if as_event:
+            from exporter.cli.logs import configure_logs  # noqa: PLC0415 - `--help` does not log
+
+            configure_logs(LogFormat.JSON, LogLevel.ERROR)
+            log_failure(error)
         report(error, debug=debug)
         raise typer.Exit(exit_code(error)) from None
 
@@ -39,6 +45,15 @@ def report(error: Exception, *, debug: bool) -> None:
     if debug:
         sys.stderr.write(redact("".join(traceback.format_exception(error))))
     complain(sentence(error))
+
+
+def log_failure(error: Exception) -> None:
+    """Log an error that no run has logged, as runs log theirs."""
+    import structlog  # noqa: PLC0415 - `--help` does not log
+
+    structlog.get_logger().error(
+        "export_failed", message=sentence(error), exit_code=exit_code(error)
+    )
 
 
 def sentence(error: Exception) -> str:

@@ -56,8 +56,8 @@ def without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> E
 
 
 def _without_the_failure(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Drop the event of a failed run: a person is told the same in a sentence."""
-    if event["event"] == "export_failed":
+    """Drop the event of a run that failed or was stopped: a person is told so in a sentence."""
+    if event["event"] in ("export_failed", "export_stopped"):
         raise structlog.DropEvent
     return event
 

@@ -75,7 +75,7 @@ class Signals:
             self._deadline.cancel()
 
     def cancel_at_signal(self, task: asyncio.Task[Any]) -> None:
-        """Cancel this task when a signal comes."""
+        """Cancel this task when a signal comes, with `message` as the reason."""
         self._task, self._loop = task, task.get_loop()
 
     @property
@@ -100,7 +100,7 @@ class Signals:
         self._deadline.start()
         if self._task is None or self._loop is None:
             raise KeyboardInterrupt
-        self._loop.call_soon_threadsafe(self._task.cancel)
+        self._loop.call_soon_threadsafe(self._task.cancel, self.message)
 
     def _leave(self) -> NoReturn:
         if os.isatty(2):

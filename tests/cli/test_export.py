@@ -164,6 +164,7 @@ def test_credentials_that_are_refused_end_with_4_and_keep_the_last_success(
     )
     assert failure["run_id"]
     assert failure["snapshot_id"]
+    assert run.said.splitlines()[-1] == f"registry-exporter: {failure['message']}"
     assert metric(exporter, "last_success_timestamp_seconds") == 1.7e9
     assert metric(exporter, "last_run_exit_code") == 4
     summary = json.loads(run.stdout)
@@ -192,6 +193,9 @@ def test_a_flag_that_cannot_be_used_ends_with_2_before_any_call(
     assert run.code == code, run.stderr
     assert words in run.said
     assert len(run.said.splitlines()) == 1
+    (event,) = run.events
+    assert (event["event"], event["level"]) == ("export_failed", "error")
+    assert run.said == f"registry-exporter: {event['message']}"
     assert len(cloud.calls) == 0
 
 
@@ -241,6 +245,9 @@ def test_an_output_that_is_held_ends_with_11_and_names_the_holder(
         run = exporter.run("--wait", "0.3s")
     assert run.code == 11, run.stderr
     assert f"process {os.getpid()}" in run.said
+    assert run.said == f"registry-exporter: {run.events[-1]['message']}"
+    assert (run.events[-1]["event"], run.events[-1]["exit_code"]) == ("export_failed", 11)
+    assert run.events[-1]["run_id"]
     assert len(cloud.calls) == 0
 
 
@@ -259,6 +266,11 @@ def test_a_signal_keeps_what_is_staged_and_says_how_to_go_on(
     assert run.code == code, run.stderr
     assert f"Stopped by {number.name}" in run.said
     assert "the same command" in run.said
+    (stopped,) = [event for event in run.events if event["event"] == "export_stopped"]
+    assert run.said == f"registry-exporter: {stopped['message']}"
+    assert stopped["level"] == "error"
+    assert stopped["run_id"]
+    assert stopped["snapshot_id"]
     assert "Traceback" not in run.stderr
     assert run.published == []
     assert list((exporter.output / ".staging").glob("*/journal*"))
@@ -282,6 +294,8 @@ def test_a_bug_is_called_one(
     config = str(exporter.write_config())
     broken = "import exporter.run; exporter.run.staging_root = None"
     run = exporter.start_command("export", "--config", config, before=broken).wait()
+    (event,) = [event for event in run.events if event["event"] == "export_failed"]
+    assert run.said == f"registry-exporter: {event['message']}"
     assert run.code == 1
     assert "This is a bug" in run.said
     assert "--debug" in run.said

@@ -73,7 +73,7 @@ def export(
       11 another run holds the output
       130 interrupted, 143 terminated: what was staged is kept
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
-    with reported(debug):
+    with reported(debug, as_event=log_format is options.LogFormat.JSON):
         from exporter.settings import load_settings  # noqa: PLC0415
 
         settings = load_settings(
