@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 
 from rich.console import Console
@@ -172,8 +173,8 @@ def _next(console: Console, manifest: Manifest, output: str, found: Highlights |
         command("verify", manifest.snapshot_id, "--output", output),
     )
     if found is not None:
-        files = found.folder / f"parquet/size_totals/snapshot_id={manifest.snapshot_id}/*.parquet"
-        _suggest(console, "Where would deleting untagged images free most?", _query(files))
+        line = python(_query(found.folder, manifest.snapshot_id))
+        _suggest(console, "Where would deleting untagged images free most?", line)
 
 
 def _suggest(console: Console, question: str, line: str) -> None:
@@ -182,12 +183,20 @@ def _suggest(console: Console, question: str, line: str) -> None:
     console.print(f"  {line}", style="cyan", markup=False, highlight=False, soft_wrap=True)
 
 
-def _query(files: Path) -> str:
+def _query(folder: Path, snapshot_id: str) -> str:
+    """Return Python that shows the repositories of a snapshot, for a person to run."""
+    # DuckDB takes * and ? and [ in a folder's name for a pattern.
+    files = f"{glob.escape(str(folder))}/parquet/size_totals/snapshot_id={snapshot_id}/*.parquet"
+    place = files.replace("'", "''")
     columns = "scope_id, image_count, stored_size, untagged_size"
     condition = "scope = 'repository' ORDER BY untagged_size DESC LIMIT 10"
-    # A person reads it and runs it, on files of their own.
-    query = f"SELECT {columns} FROM '{files}' WHERE {condition}"  # noqa: S608
-    return python(f'import duckdb; duckdb.sql("{query}").show()')
+    query = f"SELECT {columns} FROM '{place}' WHERE {condition}"  # noqa: S608 - it is quoted
+    return f"import duckdb; duckdb.sql({_literal(query)}).show()"
+
+
+def _literal(text: str) -> str:
+    """Return Python's literal of a text, in double quotes: SQL has single ones in it."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _table(title: str) -> Table:

@@ -107,6 +107,30 @@ def test_a_person_reads_a_summary_that_names_what_is_missing(
     assert run.stdout == ""
 
 
+def test_the_next_commands_can_be_copied_whatever_the_output_is_called(
+    serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    exporter = exporter_for(serve_cloud())
+    output = exporter.folder / """it's [*] a "$HOME" `x`"""
+    told = ("--log-format", "console", "--log-level", "warning", "--output", str(output))
+    run = exporter.run(*told)
+    assert run.code == 0, run.stderr
+    commands = run.stderr.partition("\nNext\n")[2].splitlines()[1::2]
+    assert len(commands) == 2
+    for command in commands:
+        done = subprocess.run(
+            ["sh", "-c", command],
+            capture_output=True,
+            check=False,
+            env={**exporter.environment, "PYTHONPATH": str(Path.cwd())},
+            cwd=exporter.folder,
+            timeout=60,
+            encoding="utf-8",
+        )
+        assert done.returncode == 0, (command, done.stderr)
+    assert "untagged_size" in done.stdout
+
+
 def test_nothing_is_printed_by_a_quiet_run_that_is_complete(
     serve_cloud: ServeCloud, exporter_for: ExporterFor
 ) -> None:
