@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sys
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -73,6 +74,7 @@ async def export(
     Raises one of `exporter.errors`. Cancelled, it keeps what is staged.
     """
     progress = progress or Progress()
+    _keep_off_stdout()
     # No id is known before the lock is held: a run that waits takes the one of its real start.
     with structlog.contextvars.bound_contextvars(run_id=uuid.uuid4().hex, snapshot_id=snapshot_id):
         try:
@@ -99,6 +101,15 @@ async def export(
             raise
         log.info("export_finished", **summary(manifest))
     return manifest
+
+
+def _keep_off_stdout() -> None:
+    """Let structlog write to stderr where the program that called has not configured it.
+
+    Its default is stdout, which is for what that program has to say.
+    """
+    if not structlog.is_configured():
+        structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 def _open_place(

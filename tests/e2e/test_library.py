@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from exporter import Settings, export
 from exporter.errors import CredentialsError, IncompleteError
@@ -35,6 +36,32 @@ async def test_export_returns_the_manifest_of_the_snapshot_it_published(
     assert manifest.snapshot_id == snapshot.id
     assert manifest.status == "complete"
     assert manifest.totals["image_count"] == cloud.estate.shape.images
+
+
+async def test_the_log_of_a_library_keeps_off_stdout(
+    serve_cloud: ServeCloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    structlog.reset_defaults()
+    try:
+        await export(settings_for(serve_cloud(), tmp_path / "out"))
+    finally:
+        structlog.reset_defaults()
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert "export_finished" in written.err
+
+
+async def test_a_log_that_the_caller_configured_stays_as_it_is(
+    serve_cloud: ServeCloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = structlog.testing.LogCapture()
+    structlog.configure(processors=[events])
+    try:
+        await export(settings_for(serve_cloud(), tmp_path / "out"))
+    finally:
+        structlog.reset_defaults()
+    assert "export_finished" in [event["event"] for event in events.entries]
+    assert capsys.readouterr().err == ""
 
 
 async def test_export_raises_what_the_command_would_exit_with(
