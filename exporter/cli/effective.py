@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-import orjson
 import yaml
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
+from pydantic.json_schema import GenerateJsonSchema
 
 from exporter.api.credentials.choose import EITHER_VARIABLE, IAM_VARIABLES, OAUTH_VARIABLE
+from exporter.cli.printing import json_text
 from exporter.settings import Settings
 
 
@@ -49,8 +51,14 @@ def credentials_origin(settings: Settings) -> str:
 
 def settings_schema() -> str:
     """Return the JSON Schema (draft 2020-12) of a settings file."""
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Settings.model_json_schema(),
-    }
-    return orjson.dumps(schema, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    schema = Settings.model_json_schema(schema_generator=_Schema)
+    return json_text({"$schema": dialect, **schema})
+
+
+class _Schema(GenerateJsonSchema):
+    """Shows defaults as a file has them: pydantic's own would be ISO 8601 for a duration."""
+
+    def encode_default(self, dft: Any) -> Any:
+        values = dft.model_dump() if isinstance(dft, BaseModel) else dft
+        return super().encode_default(_plain(values))

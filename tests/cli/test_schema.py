@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import BaseModel
 from typer.testing import CliRunner
 
+from exporter import settings
 from exporter.cli.app import app
 from exporter.settings import Settings, load_settings
 from exporter.snapshot.manifest import type_name
@@ -51,6 +53,18 @@ def test_an_unknown_table_is_answered_with_the_nearest() -> None:
     shown = CliRunner().invoke(app, ["schema", "image"])
     assert shown.exit_code == 2
     assert "did you mean images?" in shown.stderr
+
+
+def test_every_default_in_the_schema_of_the_settings_is_taken() -> None:
+    schema = json.loads(printed("config", "schema"))
+    for name, model in {"Settings": schema, **schema["$defs"]}.items():
+        defaults = {
+            key: value["default"]
+            for key, value in model["properties"].items()
+            if "default" in value
+        }
+        section: type[BaseModel] = getattr(settings, name)
+        assert section(**defaults) == section()
 
 
 def test_the_schema_of_the_settings_is_whole_and_describes_every_setting() -> None:
