@@ -11,6 +11,7 @@ from exporter.cli.exporting import Showing, Wishes, export_and_show
 from exporter.emulator import STATIC_TOKEN, Behaviour, Emulator, Estate, Shape, preset
 from exporter.errors import ExporterError
 from exporter.settings import load_settings
+from exporter.snapshot import Destination, staging_root
 
 LATENCY = Behaviour(latency=0.05, jitter=0.02)
 """A cloud answers no faster than that."""
@@ -33,7 +34,9 @@ def demonstrate(*, images: int, seed: int, output: str, showing: Showing) -> int
                 "output": {"url": output, "formats": ["parquet", "ndjson"]},
             },
         )
-        return export_and_show(settings, Wishes(if_stopped=""), showing)
+        staged = staging_root(Destination.open(output), settings.output.staging)
+        left = f"What it had staged is left in {staged}, of no use to the next demo: remove it."
+        return export_and_show(settings, Wishes(if_stopped=left), showing)
 
 
 @contextmanager

@@ -160,7 +160,7 @@ def _partial_sentence(manifest: Manifest) -> str:
     return (
         f"Snapshot {manifest.snapshot_id} is partial: {missing} of "
         f"{sum(manifest.coverage.values())} listings are not complete; its table `coverage` says "
-        "which and why, and latest.json was left as it was."
+        "which and why, and latest.json does not name it."
     )
 
 

@@ -16,13 +16,14 @@ _FIGURES = ("images", "stored", "on disk")
 
 def show_snapshots(url: str, *, as_json: bool) -> None:
     """Print the snapshots at a destination; raises `OutputError`."""
-    infos = snapshots(Destination.open(url))
+    destination = Destination.open(url)
+    infos = snapshots(destination)
     if as_json:
         print_json([_content(info) for info in infos])
         return
     console = result_console()
     if not infos:
-        console.print(f"There are no snapshots in {url}.", markup=False, soft_wrap=True)
+        console.print(f"There are no snapshots in {destination.url}.", markup=False, soft_wrap=True)
         return
     now = datetime.now(UTC)
     table = new_table("snapshot", "status", "age", *_FIGURES, "", right=_FIGURES)

@@ -68,7 +68,7 @@ class LiveProgress:
         head.add_row(*cells)
         # Room for the ^C that a terminal writes, which would otherwise wrap and shift the lines.
         width = self._console.width - 3
-        return Group(head, _line(_found(now), width), _line(_asked(now), width, style="dim"))
+        return Group(head, *_lines(_found(now), width), *_lines(_asked(now), width, style="dim"))
 
 
 def _bar(now: Statistics) -> ProgressBar:
@@ -87,8 +87,10 @@ def _known(now: Statistics) -> str:
 
 
 def _time(now: Statistics) -> str:
-    left = "" if now.seconds_left is None else f", about {duration(now.seconds_left)} left"
-    return f"{duration(now.seconds)}{left}"
+    if now.seconds_left is None:
+        return duration(now.seconds)
+    left = "less than 1 s" if now.seconds_left < 1 else f"about {duration(now.seconds_left)}"
+    return f"{duration(now.seconds)}, {left} left"
 
 
 def _found(now: Statistics) -> list[str]:
@@ -108,7 +110,12 @@ def _asked(now: Statistics) -> list[str]:
     ]
 
 
-def _line(parts: list[str], width: int, style: str = "") -> Text:
-    line = Text("  " + " · ".join(parts), style=style, no_wrap=True)
-    line.truncate(width, overflow="ellipsis")
-    return line
+def _lines(parts: list[str], width: int, style: str = "") -> list[Text]:
+    """Return as many lines as the parts need: a figure that is cut is another figure."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(f"{lines[-1]} · {part}") <= width:
+            lines[-1] += f" · {part}"
+        else:
+            lines.append(f"  {part}")
+    return [Text(line, style=style, no_wrap=True, overflow="ellipsis") for line in lines]

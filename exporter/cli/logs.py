@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 import orjson
 import structlog
+from rich.console import Console
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from exporter.cli.options import LogFormat, LogLevel
@@ -79,8 +80,10 @@ def _clean(name: str, value: Any) -> Any:
 def _renderer(format_: LogFormat) -> Processor:
     if format_ is LogFormat.JSON:
         return structlog.processors.JSONRenderer(serializer=_to_json)
+    console = Console(stderr=True)
     return structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(),
+        # As all else on the terminal: neither with NO_COLOR nor where TERM is dumb.
+        colors=console.color_system is not None and not console.no_color,
         timestamp_key="timestamp",
         exception_formatter=structlog.dev.plain_traceback,
     )

@@ -17,6 +17,7 @@ from exporter.snapshot import Manifest
 
 _MISSING_SHOWN = 10
 _NARROW = 72
+"""Columns below which there is no room to explain a size beside it."""
 
 
 def show_summary(
@@ -90,20 +91,17 @@ def _sizes(console: Console, manifest: Manifest) -> None:
     logical, stored, untagged = (
         _int(manifest.totals[name]) for name in ("logical_size", "stored_size", "untagged_size")
     )
+    saved = share(max(0, logical - stored), logical)
     table = _table("Sizes")
     table.add_column()
     table.add_column(justify="right", no_wrap=True, style="bold")
-    table.add_column(style="dim")
-    saved = max(0, logical - stored)
-    table.add_row("Every image on its own", size(logical), "what pulling each would transfer")
-    table.add_row(
-        "Stored", size(stored), f"what is billed: sharing layers saves {share(saved, logical)}"
-    )
-    table.add_row(
-        "Used by untagged images only",
-        size(untagged),
-        f"deleting them would free {share(untagged, stored)}",
-    )
+    for name, bytes_, meaning in (
+        ("Every image on its own", logical, "what pulling each would transfer"),
+        ("Stored", stored, f"is billed: sharing layers saves {saved}"),
+        ("Only in untagged images", untagged, f"deleting them frees {share(untagged, stored)}"),
+    ):
+        explained = [] if console.width < _NARROW else [Text(meaning, style="dim")]
+        table.add_row(name, size(bytes_), *explained)
     _print(console, table)
 
 
@@ -152,7 +150,7 @@ def _missing(console: Console, manifest: Manifest, found: Highlights | None) -> 
     if missing > min(len(known), _MISSING_SHOWN):
         _line(console, "The table `coverage` names every one, with the reason.")
     _line(console, "Totals with complete = false do not count what is missing.")
-    _line(console, "manifests/latest.json was left on the last complete snapshot.")
+    _line(console, "manifests/latest.json does not name it: only a complete one is the latest.")
 
 
 def what(missing: Missing) -> str:

@@ -98,6 +98,7 @@ def test_a_person_reads_a_summary_that_names_what_is_missing(
     run = exporter_for(cloud).run("--log-format", "console", "--log-level", "warning")
     assert run.code == 3
     assert "is PARTIAL" in run.stderr
+    assert "latest.json does not name it" in run.stderr
     assert re.search(rf"images of {denied} +denied", run.stderr)
     assert "Largest repositories" in run.stderr
     assert re.search(r"\d+ +size_mismatch", run.stderr)
@@ -138,28 +139,57 @@ def test_nothing_is_printed_by_a_quiet_run_that_is_complete(
     assert (run.code, run.stdout, run.stderr) == (0, "", "")
 
 
-def test_a_terminal_shows_progress_and_leaves_the_summary(
-    serve_cloud: ServeCloud, exporter_for: ExporterFor
-) -> None:
-    exporter = exporter_for(serve_cloud(SMALL, Behaviour(latency=0.2)))
-    config = str(exporter.write_config())
+def on_a_terminal(exporter: Exporter, *arguments: str, **environment: str) -> str:
+    """Run a command to its end on a terminal, and return all that it wrote there."""
     master, terminal = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "exporter", "export", "--config", config],
+        [sys.executable, "-m", "exporter", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=terminal,
         stderr=terminal,
-        env={**exporter.environment, "TERM": "xterm", "COLUMNS": "100"},
+        env={**exporter.environment, "TERM": "xterm", "COLUMNS": "100", **environment},
         cwd=exporter.folder,
     )
     os.close(terminal)
     shown = b"".join(iter(lambda: _read(master), b"")).decode()
     os.close(master)
     assert process.wait(30) == 0, shown
+    return shown
+
+
+def test_a_terminal_shows_progress_and_leaves_the_summary(
+    serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    exporter = exporter_for(serve_cloud(SMALL, Behaviour(latency=0.2)))
+    shown = on_a_terminal(exporter, "export", "--config", str(exporter.write_config()))
     assert "Listing" in shown
     assert "slots" in shown
     assert '"event"' not in shown
     assert "complete" in shown.rpartition("\x1b[?25h")[2], "the summary comes after the progress"
+
+
+@pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"NO_COLOR": "1"}], ids=str)
+def test_a_terminal_without_colours_is_sent_none(
+    environment: dict[str, str], serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    exporter = exporter_for(serve_cloud())
+    flags = ("--config", str(exporter.write_config()), "--log-level", "info")
+    shown = on_a_terminal(exporter, "export", *flags, **environment)
+    assert "export_started" in shown
+    assert not re.search(r"\x1b\[\d*3\dm", shown)
+    assert "\x1b" not in shown or "NO_COLOR" in environment
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "120"])
+def test_no_size_in_the_summary_is_explained_on_a_second_line(
+    columns: str, serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    exporter = exporter_for(serve_cloud())
+    flags = ("--config", str(exporter.write_config()))
+    shown = on_a_terminal(exporter, "export", *flags, COLUMNS=columns, TERM="dumb", NO_COLOR="1")
+    lines = [line.strip() for line in shown.splitlines()]
+    sizes = lines[lines.index("Sizes") + 1 :][:4]
+    assert [line.partition(" ")[0] for line in sizes] == ["Every", "Stored", "Only", ""]
 
 
 def _read(terminal: int) -> bytes:

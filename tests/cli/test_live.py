@@ -92,6 +92,19 @@ def test_every_figure_is_shown() -> None:
         assert figure in lines
 
 
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_narrow_terminal_shows_every_figure_too(width: int) -> None:
+    now = replace(NOW, calls=1_234_567, wire_bytes=123_456_789_012, recalled_pages=0)
+    lines = shown(now, width)
+    for figure in ("1,234,567 calls", "28 of 32 slots", "1 throttled", "115 GiB"):
+        assert figure in lines
+    assert "…" not in lines.partition("\n")[2]
+
+
+def test_the_last_second_is_not_counted_down() -> None:
+    assert "12 s, less than 1 s left" in shown(replace(NOW, seconds_left=0.02))
+
+
 def test_what_is_not_known_yet_is_not_told() -> None:
     lines = shown(replace(NOW, seconds_left=None, recalled_pages=0))
     assert "57 of 120+ listings" in lines

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -21,6 +22,7 @@ from exporter.snapshot import Destination, Lock, staging_root
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import SMALL, Cloud
 from tests.e2e.commands import Exporter, Run
+from tests.e2e.waiting import until
 from tests.e2e.worlds import busiest_registry, folder_of
 
 ExporterFor = Callable[[Cloud | None], Exporter]
@@ -129,7 +131,9 @@ def test_a_place_without_snapshots_is_told_from_one_with(exporter_for: ExporterF
     exporter = exporter_for(None)
     empty = told(exporter, "list")
     assert empty.code == 0
-    assert "There are no snapshots" in empty.stdout
+    assert empty.stdout == f"There are no snapshots in {exporter.output}.\n"
+    relative = exporter.command("list", "--output", "./snapshots")
+    assert relative.stdout == "There are no snapshots in snapshots.\n"
     assert json.loads(told(exporter, "list", "--json").stdout) == []
     verified = told(exporter, "verify")
     assert verified.code == 1
@@ -186,6 +190,28 @@ def test_the_demo_needs_nothing_and_suggests_what_to_do_next(exporter_for: Expor
     )
     assert done.returncode == 0, done.stderr
     assert "is sound" in done.stdout
+
+
+def test_a_demo_that_is_stopped_says_what_it_leaves(exporter_for: ExporterFor) -> None:
+    exporter = exporter_for(None)
+    process = exporter.start_command("demo", "--output", "made-up")
+    staging = exporter.folder / "made-up" / ".staging"
+    until(lambda: any(staging.glob("*/journal*")), "the demo stages something")
+    process.signal(signal.SIGINT)
+    run = process.wait()
+    assert run.code == 130
+    assert "Stopped by SIGINT. What it had staged is left in made-up/.staging" in run.said
+
+
+def test_a_port_that_is_taken_is_named(exporter_for: ExporterFor) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        run = exporter_for(None).command("emulate", "--preset", "tiny", "--port", str(port))
+    assert run.code == 1
+    assert run.said == (
+        f"registry-exporter: The emulator cannot listen on 127.0.0.1:{port}: Address already in "
+        "use; name another --port, or 0 for any that is free."
+    )
 
 
 def test_the_emulator_serves_until_it_is_stopped(exporter_for: ExporterFor) -> None:
