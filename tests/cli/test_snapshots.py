@@ -210,7 +210,7 @@ def test_a_port_that_is_taken_is_named(exporter_for: ExporterFor) -> None:
     assert run.code == 1
     assert run.said == (
         f"registry-exporter: The emulator cannot listen on 127.0.0.1:{port}: Address already in "
-        "use; name another --port, or 0 for any that is free."
+        "use; name another --host or --port, 0 for any that is free."
     )
 
 

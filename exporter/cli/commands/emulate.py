@@ -90,6 +90,6 @@ def emulate(
             serve(shape, behaviour, faults, host=host, port=port)
         except ListenError as error:
             raise ExporterError(
-                f"The emulator cannot listen on {error}; name another --port, or 0 for any that "
-                "is free."
+                f"The emulator cannot listen on {error}; name another --host or --port, 0 for any "
+                "that is free."
             ) from None
