@@ -104,6 +104,11 @@ class ImagesChain:
         return self.by_name and self.last is not None and self._observed >= PROOF
 
     @property
+    def in_time(self) -> bool:
+        """Whether another chain may rely on this one's order within a repository."""
+        return self.by_time and self._pairs >= PROOF
+
+    @property
     def page_seconds(self) -> float:
         """Seconds that a page of this chain has taken so far, on average; 0 before the first."""
         return self._seconds / self._timed if self._timed else 0.0
@@ -136,6 +141,7 @@ class ImagesChain:
         self.met_partner = False
         """That other chain is the partner."""
         self._observed = 0
+        self._pairs = 0  # Images that followed one of the same repository.
         self._came_from: tuple[Position | None, tuple[str, ...]] = None, ()
 
     def begin_plain(self) -> None:
@@ -184,6 +190,7 @@ class ImagesChain:
         self.last = order.last
         self.names.update(names)
         self._observed += listed
+        self._pairs += listed - len(names) + (last is not None and last.name == first.name)
 
     def take(self) -> None:
         """Begin to hand the page in hand over."""

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from math import ceil
 from typing import Protocol
+from zlib import crc32
 
 import structlog
 
@@ -113,6 +114,8 @@ class FolderWalk:
             self._apart(registry_id, names, whole=False)
         if self._joined and not self._waits_for:
             log.debug("listed_together", folder_id=self._folder_id, registries=len(self._joined))
+            # What an earlier attempt kept of a page is of use only to the very same registries.
+            self._chain.attempt = crc32(" ".join(sorted(self._joined)).encode())
             self._context.queue(self)
 
     async def step(self) -> bool:

@@ -40,7 +40,7 @@ def seam(
 
 def _where_both_are(chain: ImagesChain, partner: ImagesChain, place: Position) -> Cut | None:
     """Return the cut in a repository that a chain has come to; its partner is at `place` in it."""
-    timed = chain.by_time and partner.by_time
+    timed = chain.in_time and partner.in_time
     ids = partner.last_ids if timed else ()
     if not have_met(chain, partner):
         # Both may have come to the very same image, and there may be more at its time.
@@ -61,7 +61,7 @@ def have_met(one: ImagesChain, other: ImagesChain) -> bool:
         return False
     if up.last.name != down.last.name:
         return down.last.name < up.last.name
-    if not (up.by_time and down.by_time) or up.last.at is None or down.last.at is None:
+    if not (up.in_time and down.in_time) or up.last.at is None or down.last.at is None:
         return False
     if up.met or down.met:
         return down.last.at <= up.last.at

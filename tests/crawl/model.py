@@ -35,7 +35,7 @@ from exporter.tables.resources import Parents
 REGISTRY = "crp1"
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 
-Ordering = Literal["honoured", "ignored", "foreign", "created"]
+Ordering = Literal["honoured", "ignored", "foreign", "created", "by name alone"]
 Descending = Literal["honoured", "ignored", "unsorted", "refused"]
 Alone = Literal["listed", "empty", "unknown", "lost on the way", "forbidden", "invalid"]
 REFUSALS: Mapping[Alone, tuple[int, str]] = {
@@ -117,6 +117,8 @@ class World:
         if self.order_by == "ignored" or (downwards and self.descending == "unsorted"):
             return images
         reverse = downwards and self.descending == "honoured"
+        if self.order_by == "by name alone":
+            keys = [key for key in keys if key[0] != "created_at"]
         for key, *_ in reversed(keys):
             images.sort(key=self._key(key), reverse=reverse)
         return images

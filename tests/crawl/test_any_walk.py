@@ -77,7 +77,7 @@ COMMON = settings(
 def test_every_image_is_kept_once_whoever_is_faster(world: World, seed: int) -> None:
     # An order is honoured here, so it need not be proven first.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chain, "PROOF", 1)
+        patch.setattr(chain, "PROOF", 0)
         done = run(world, seed=seed)
     assert done.entry.status == "complete"
     assert done.memory.staged() == once(world)
@@ -93,6 +93,7 @@ def test_every_image_is_kept_once_whoever_is_faster(world: World, seed: int) -> 
             {"descending": "refused"},
             {"order_by": "ignored"},
             {"order_by": "foreign"},
+            {"order_by": "by name alone"},
             {"by_digest": "refused"},
         ]
     ),
@@ -108,7 +109,7 @@ def test_a_server_that_does_not_sort_as_asked_loses_nothing(
 
 def claims_early(patch: pytest.MonkeyPatch) -> None:
     """Have much claimed, and early: what no chain of the registry's own will see."""
-    patch.setattr(chain, "PROOF", 1)
+    patch.setattr(chain, "PROOF", 0)
     patch.setattr(chains, "MIN_PAGES_BEFORE_DOWN", 1e9)
 
 
@@ -208,7 +209,7 @@ def test_what_lies_between_two_chains_needs_no_list_of_repositories(
 ) -> None:
     listed = data.draw(st.sets(st.sampled_from(sorted(world.listed))))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chain, "PROOF", 1)
+        patch.setattr(chain, "PROOF", 0)
         patch.setattr(block, "MIN_PAGES_LEFT", 1e9)
         done = run(replace(world, listed=frozenset(listed)), seed=seed)
     assert done.entry.status == "complete"
@@ -222,7 +223,7 @@ def test_repositories_named_one_by_one_are_listed_whole(
 ) -> None:
     include = data.draw(st.sets(st.sampled_from(sorted(world.listed)), min_size=1))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chain, "PROOF", 1)
+        patch.setattr(chain, "PROOF", 0)
         done = run(replace(world, include=tuple(include)), seed=seed)
     assert done.memory.staged() == Counter(
         image.id for image in world.images if image.path in include
@@ -243,7 +244,7 @@ def test_taken_up_again_nothing_is_lost_whatever_the_end_has_left(
         world = replace(world, include=tuple(sorted(world.listed)))
     chance = random.Random(seed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chain, "PROOF", 1)
+        patch.setattr(chain, "PROOF", 0)
         memory = Memory()
         for steps, lost in stops:
             memory.cancel_after = steps
@@ -264,3 +265,22 @@ def test_more_ties_than_can_be_told_apart_may_come_twice_but_are_not_lost(page_s
     world = World(images, frozenset({"a"}), page_size=page_size)
     for seed in range(10):
         assert run(world, seed=seed).memory.staged().keys() == ids(world)
+
+
+def test_times_are_no_reason_to_stop_before_any_were_seen_in_order() -> None:
+    # Two chains come through repositories of one image each, and both into the same large one.
+    sizes = {f"a{number:02d}": 1 for number in range(31)}
+    sizes |= {"m": 40} | {f"z{number:02d}": 1 for number in range(31)}
+    for seed in range(20):
+        chance = random.Random(seed)
+        images = tuple(
+            Image(f"{path} {place}", path, chance.randrange(1000))
+            for path, count in sizes.items()
+            for place in range(count)
+        )
+        world = World(
+            images, frozenset(sizes), page_size=8, order_by="by name alone", seed=seed, slots=2
+        )
+        done = run(world, seed=seed)
+        assert done.entry.status == "complete"
+        assert done.memory.staged().keys() == ids(world)

@@ -166,6 +166,23 @@ async def test_taken_up_again_the_same_registries_are_listed_together(
     check_ledger(done, estate)
 
 
+async def test_a_registry_that_can_be_read_only_when_taken_up_again_is_not_missed(
+    tmp_path: Path,
+) -> None:
+    estate = Estate(FOLDERS)
+    counts = images_of(estate)
+    one = max((each for each in counts if 0 < counts[each] < PAGE_SIZE), key=counts.__getitem__)
+    denied = Faults(denied=frozenset({one}))
+    async with serve(estate, Behaviour(reshuffle=False), denied) as emulator:
+        before = await crawl(emulator.url, tmp_path, expected=counts)
+    assert statuses(before)[one] == "denied"
+    # All pages are in finished parts by now, and one's images were left out of them.
+    async with serve(estate, Behaviour(reshuffle=False)) as emulator:
+        done = await crawl(emulator.url, tmp_path, expected=counts)
+    check_rows(done, estate, once=False)
+    assert done.ledger.complete
+
+
 class Refusing:
     """A fetcher that is refused every page."""
 

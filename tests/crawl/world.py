@@ -182,7 +182,7 @@ def split_early(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(block, "MIN_SECONDS_LEFT", 0.0)
     monkeypatch.setattr(block, "MIN_PAGES_LEFT", 2.0)
     monkeypatch.setattr(chains, "MIN_SECONDS_BEFORE_DOWN", 0.0)
-    monkeypatch.setattr(chain, "PROOF", 1)
+    monkeypatch.setattr(chain, "PROOF", 0)
 
 
 def serve(estate: Estate, *args: Any) -> Emulator:
