@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from exporter.api.address import call_line
 from exporter.api.types import Call
-from exporter.errors import AnswerError
+from exporter.errors import AnswerError, PageError
 
 MOST_EMPTY_PAGES = 1000
 """Empty pages in a row that are believed; a page may be empty while more follow (`API.md`)."""
@@ -31,9 +31,13 @@ class Chain:
         self._seen: set[bytes] = set()
         self._empty = 0
 
-    def has_seen(self, next_token: str) -> bool:
-        """Say whether this chain was given a page token before."""
-        return _mark(next_token) in self._seen
+    def check(self, next_token: str) -> None:
+        """Refuse a page with a token that this chain was given before; raises `PageError`.
+
+        Asked again for the page, the API may give another.
+        """
+        if next_token and _mark(next_token) in self._seen:
+            raise PageError("the next page's token is one that this listing was given before")
 
     def advance(self, next_token: str, *, items: int) -> None:
         """Take note of a page that came: its next token, empty at the end, and how many items.

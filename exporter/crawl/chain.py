@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 from exporter.api import Call, Chain
-from exporter.errors import PageError
 from exporter.tables.images import Cut, Order, Position
 
 PROOF = 16
@@ -156,11 +155,6 @@ class ImagesChain:
         self.rung += 1
         self.restart()
         return True
-
-    def check(self, token: str) -> None:
-        """Refuse a token that the chain was given before; raises `PageError`."""
-        if token and self.chain.has_seen(token):
-            raise PageError("the next page's token is one that this listing was given before")
 
     def observe(self, order: Order, names: tuple[str, ...], listed: int) -> None:
         """Hold a page's order against the promised one, and note how far the chain has come.

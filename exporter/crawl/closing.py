@@ -13,9 +13,8 @@ from collections.abc import Callable, Collection
 from exporter.crawl.chains import Chains
 from exporter.crawl.context import Context
 from exporter.crawl.ledger import Entry
-from exporter.crawl.witness import Evidence, Witness
+from exporter.crawl.witness import Evidence, Sample, Witness
 from exporter.errors import ApiError
-from exporter.tables.sample import Sample
 
 
 class Closing:
@@ -59,17 +58,16 @@ class Closing:
         """Have a witness say what it can, once anything relies on claims."""
         if self.split and self._heard is None:
             self._heard = False
-            context, call = self._context, self._chains.registry_call
-            context.queue(Witness(context.fetcher, call, context.page_size, self._witnessed))
+            call, fetcher = self._chains.registry_call, self._context.fetcher
+            self._context.queue(Witness(fetcher, call, self._entry, self._witnessed))
 
-    def _witnessed(self, sample: Sample | None, calls: int) -> None:
+    def _witnessed(self, sample: Sample | None) -> None:
         self._heard = True
-        self._entry.spent(calls)
-        reason = sample and self.evidence.heard(sample, self._chains.block)
-        if reason and self._chains.trusted:
-            self.distrust(reason)
-        elif sample is not None:
+        reason = self.evidence.heard(sample, self._chains.block)
+        if reason is None and sample is not None:
             self._chains.shares = sample.shares
+        elif reason is not None and self._chains.trusted:
+            self.distrust(reason)
         self.settle()
 
     def distrust(self, reason: str) -> None:

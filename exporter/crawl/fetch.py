@@ -24,7 +24,7 @@ from exporter.crawl.keeper import Keeper
 from exporter.crawl.progress import Progress
 from exporter.tables.images import Cut, ImagesPage, Order, Position, decode_images
 from exporter.tables.resources import Parents, ResourcesPage, decode_resources
-from exporter.tables.sample import Sample, decode_sample
+from exporter.tables.sample import SamplePage, decode_sample
 from exporter.tables.schemas import Table
 
 
@@ -223,12 +223,14 @@ class Fetcher:
             self._count_rows(summary)
             return summary
 
-    async def sample(self, call: Call) -> tuple[Sample, int]:
+    async def sample(self, call: Call, check: TokenCheck) -> tuple[SamplePage, int]:
         """Get a page of images only to look at it, and the calls it took; raises `ApiError`."""
 
-        async def decode(body: bytes) -> Sample:
+        async def decode(body: bytes) -> SamplePage:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._decoders, decode_sample, body)
+            page = await loop.run_in_executor(self._decoders, decode_sample, body)
+            check(page.next_token)
+            return page
 
         async with self._budget.page() as weigh:
             answer = await self._client.get(call, decode, weight=math.inf)

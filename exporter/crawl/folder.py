@@ -132,7 +132,7 @@ class FolderWalk:
                 self._parents,
                 lambda name: registry_of(name) in self._joined,
                 lambda _seen, _decided: None,
-                self._chain.check,
+                self._chain.chain.check,
                 self._chain.partner_handed_over,
                 self.weight,
             )

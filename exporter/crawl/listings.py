@@ -11,7 +11,7 @@ import structlog
 from exporter.api import Call, Chain, Service
 from exporter.crawl.fetch import Fetcher
 from exporter.crawl.ledger import Entry, Listing
-from exporter.errors import ApiError, PageError, StatusError
+from exporter.errors import ApiError, StatusError
 from exporter.tables.resources import Parents, Resource, ResourcesPage
 from exporter.tables.schemas import TABLES
 
@@ -98,7 +98,7 @@ class ResourcesJob:
         self._entry.begin()
         try:
             got = await self._fetcher.resources(
-                call, self._attempt, self._table, self._parents, self._rows, self._check
+                call, self._attempt, self._table, self._parents, self._rows, self._chain.check
             )
             fresh = [one for one in got.page.resources if one.id not in self._seen]
             self._seen.update(one.id for one in fresh)
@@ -131,7 +131,3 @@ class ResourcesJob:
 
     def _rows(self, page: ResourcesPage) -> Mapping[str, pa.Table]:
         return {self._table.name: page.rows(self._wanted)} if self._staged else {}
-
-    def _check(self, token: str) -> None:
-        if token and self._chain.has_seen(token):
-            raise PageError("the next page's token is one that this listing was given before")

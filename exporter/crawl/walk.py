@@ -149,7 +149,7 @@ class Walk:
                 self.parents,
                 self._context.filter,
                 partial(self._judge, chain),
-                chain.check,
+                chain.chain.check,
                 chain.partner_handed_over,
                 self.pages_left(chain),
             )

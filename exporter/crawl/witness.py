@@ -2,30 +2,71 @@
 
 Claims rely on two things: that the list of repositories names them all, and that the server sorts
 as it is asked to. Both can look right on every page that the registry's own chains see, and be
-wrong behind the place where they stop. So once a registry is split, one page is asked for by
-digest: a repository on it that is not listed, or digests that do not rise, end the splitting. It
-also shows which repositories are large, so that those are begun first.
+wrong behind the place where they stop. So once a registry is split, some images are asked for by
+digest, which are as good as drawn by lot: a repository among them that is not listed, or digests
+that do not rise, end the splitting, and so does it if such a sample is not to be had. It also shows
+which repositories are large, so that those are begun first.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container
+from collections import Counter
+from collections.abc import Callable, Container, Mapping
 
 import structlog
 
 from exporter.api import Call, Chain
 from exporter.crawl.fetch import Fetcher
+from exporter.crawl.ledger import Entry
 from exporter.errors import ApiError
-from exporter.tables.sample import Sample
+from exporter.tables.sample import SamplePage
 
 log = structlog.get_logger()
 
+PAGE_SIZE = 1000
+"""The API's most (`API.md`, List calls): what the user's setting is for does not matter here."""
+ENOUGH_IMAGES = 500
+"""Images of a registry that has more, with which a sample is large enough."""
+MOST_PAGES = 10
+"""Pages of a sample at most, for they may be shorter than asked for."""
+
+
+class Sample:
+    """Images of a registry in the order of their digests, of however many pages."""
+
+    def __init__(self) -> None:
+        self.images = 0
+        self.in_order = True
+        self.whole = False
+        """Whether these are all images of the registry."""
+        self._counts: Counter[str] = Counter()
+        self._last = ""
+
+    def add(self, page: SamplePage) -> None:
+        """Take the next page of it."""
+        self.images += page.listed
+        self.whole = not page.next_token
+        self._counts.update(page.counts)
+        if page.listed:
+            self.in_order = self.in_order and page.digests_rise and self._last <= page.first
+            self._last = page.last
+
+    @property
+    def enough(self) -> bool:
+        """Whether it is large enough to tell."""
+        return self.whole or self.images >= ENOUGH_IMAGES
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """Its repositories, by which part of the sample each of them has."""
+        return {name: count / self.images for name, count in self._counts.items()}
+
 
 class Witness:
-    """Asks for one page of a registry's images by digest; `told` takes it, and the calls it took.
+    """Asks for a sample of a registry's images; `told` takes it, None if there is none to be had.
 
-    Without an answer it says nothing: the listing itself will fail if the API does.
+    Its calls are counted in `entry`.
     """
 
     rank = 1
@@ -35,24 +76,33 @@ class Witness:
         self,
         fetcher: Fetcher,
         registry: Call,
-        page_size: int,
-        told: Callable[[Sample | None, int], None],
+        entry: Entry,
+        told: Callable[[Sample | None], None],
     ) -> None:
         self._fetcher = fetcher
-        self._chain = Chain(registry.with_params(orderBy="digest"), page_size=page_size)
+        self._chain = Chain(registry.with_params(orderBy="digest"), page_size=PAGE_SIZE)
+        self._entry = entry
         self._told = told
+        self._sample = Sample()
 
     async def step(self) -> bool:
-        """Ask for the page."""
+        """Ask for the next page; return True while there are too few images."""
         call = self._chain.call
-        if call is not None:
-            try:
-                sample, calls = await self._fetcher.sample(call)
-            except ApiError as error:
-                log.info("no_witness", scope=error.scope, reason=error.reason)
-                self._told(None, error.calls)
-            else:
-                self._told(sample, calls)
+        if call is None:
+            return False
+        try:
+            page, calls = await self._fetcher.sample(call, self._chain.check)
+            self._entry.spent(calls)
+            self._sample.add(page)
+            self._chain.advance(page.next_token, items=page.listed)
+        except ApiError as error:
+            self._entry.spent(error.calls)
+            log.info("no_witness", scope=error.scope, reason=error.reason)
+            self._told(None)
+            return False
+        if not self._sample.enough and self._chain.pages < MOST_PAGES:
+            return True
+        self._told(self._sample)
         return False
 
 
@@ -67,14 +117,16 @@ class Evidence:
         self.gone: set[str] = set()
         self.empty: set[str] = set()
         self.listed_now: frozenset[str] | None = None
-        self._sample: Sample | None = None
+        self._sampled: Mapping[str, float] = {}
 
-    def heard(self, sample: Sample, listed: Container[str]) -> str | None:
+    def heard(self, sample: Sample | None, listed: Container[str]) -> str | None:
         """Take what a witness says; return the reason not to rely on claims, if there is one."""
-        self._sample = sample
-        if not sample.digests_rise:
+        if sample is None or not sample.enough:
+            return "no sample of the images by digest could be had"
+        if not sample.in_order:
             return "an order asked for by digest is not the order that came"
-        strangers = sorted(name for name in sample.shares if name not in listed)
+        self._sampled = sample.shares
+        strangers = sorted(name for name in self._sampled if name not in listed)
         return f"repository {strangers[0]} has images, but is not listed" if strangers else None
 
     def contradiction(self) -> str | None:
@@ -82,7 +134,6 @@ class Evidence:
         for name in sorted(self.gone):
             if self.listed_now is None or name in self.listed_now:
                 return f"repository {name} is not found, but is listed"
-        sampled = self._sample.shares if self._sample is not None else {}
-        for name in sorted(self.empty & sampled.keys()):
+        for name in sorted(self.empty & self._sampled.keys()):
             return f"repository {name} has images, but none when it is listed alone"
         return None

@@ -14,21 +14,31 @@ _IMAGE = pa.struct([("name", pa.string()), ("digest", pa.string())])
 
 
 @dataclass(frozen=True)
-class Sample:
-    """Images of a registry in the order of their digests, and so as good as drawn by lot.
+class SamplePage:
+    """What a page by digest shows: how many images of which repository, and their order.
 
-    `shares` are their repositories, by which part of the sample each has; `digests_rise` says
-    whether the order was kept.
+    `first` and `last` are its outermost digests, empty for an empty page.
     """
 
-    shares: Mapping[str, float]
+    listed: int
+    counts: Mapping[str, int]
     digests_rise: bool
+    first: str
+    last: str
+    next_token: str
 
 
-def decode_sample(body: bytes) -> Sample:
+def decode_sample(body: bytes) -> SamplePage:
     """Decode a page of `images` that was asked for by digest; raises `PageError`."""
-    rows, _ = read_columns(body, "images", _IMAGE)
+    rows, next_token = read_columns(body, "images", _IMAGE)
     digests = pc.fill_null(rows.field("digest"), "")
     rising = pc.all(pc.less_equal(digests[:-1], digests[1:]), min_count=0).as_py()
     counts = pc.value_counts(rows.field("name").drop_null()).to_pylist()
-    return Sample({one["values"]: one["counts"] / len(rows) for one in counts}, bool(rising))
+    return SamplePage(
+        listed=len(rows),
+        counts={one["values"]: one["counts"] for one in counts},
+        digests_rise=bool(rising),
+        first=digests[0].as_py() if len(rows) else "",
+        last=digests[-1].as_py() if len(rows) else "",
+        next_token=next_token,
+    )

@@ -86,17 +86,12 @@ class World:
     slots: int = 4
     order_by: Ordering = "honoured"
     descending: Descending = "honoured"
-    by_digest: Literal["honoured", "refused"] = "honoured"
+    by_digest: Literal["honoured", "refused", "empty first", "one by one"] = "honoured"
     odd: frozenset[str] = frozenset()
     alone: Alone = "listed"
     listed_later: frozenset[str] | None = None
     include: tuple[str, ...] = ("*",)
     seed: int = 0
-
-    @property
-    def sample(self) -> list[Image]:
-        """What a witness sees of the registry."""
-        return self.listing({"orderBy": "digest"})[: self.page_size]
 
     @property
     def wanted(self) -> Wanted:
@@ -153,8 +148,13 @@ class Server:
         params = dict(call.params)
         self.calls["images"] += 1
         self._refuse(call.scope, params)
-        start = int(params.pop("pageToken", "0"))
+        token = params.pop("pageToken", "")
+        start = int(token or "0")
         size = int(params.pop("pageSize"))
+        if params.get("orderBy") == "digest" and self._world.by_digest == "one by one":
+            size = 1
+        if params.get("orderBy") == "digest" and self._world.by_digest == "empty first":
+            size *= bool(token)
         listing = [] if self._is_empty(params) else self._world.listing(params)
         page: dict[str, Any] = {}
         if images := [image.to_json() for image in listing[start : start + size]]:

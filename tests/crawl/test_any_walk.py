@@ -95,6 +95,7 @@ def test_every_image_is_kept_once_whoever_is_faster(world: World, seed: int) -> 
             {"order_by": "foreign"},
             {"order_by": "by name alone"},
             {"by_digest": "refused"},
+            {"by_digest": "one by one"},
         ]
     ),
     st.integers(0, 999),
@@ -133,28 +134,32 @@ def test_a_repository_that_cannot_be_listed_alone_is_listed_with_its_registry(
 
 @COMMON
 @given(worlds(), st.data(), st.integers(0, 999))
-def test_a_repository_that_seems_empty_alone_is_not_lost_if_a_witness_has_seen_it(
+def test_repositories_that_seem_empty_alone_are_not_lost_if_a_witness_has_seen_them(
     world: World, data: st.DataObject, seed: int
 ) -> None:
-    assume(world.images)
-    odd = data.draw(st.sampled_from(sorted({image.path for image in world.sample})))
+    odd = data.draw(st.sets(st.sampled_from(sorted(world.listed)), min_size=1))
     with pytest.MonkeyPatch.context() as patch:
         claims_early(patch)
-        done = run(replace(world, odd=frozenset({odd}), alone="empty"), seed=seed)
+        done = run(replace(world, odd=frozenset(odd), alone="empty"), seed=seed)
     assert done.entry.status == "complete"
     assert done.memory.staged().keys() == ids(world)
 
 
 @COMMON
-@given(worlds(), st.data(), st.integers(0, 999))
-def test_a_repository_that_is_not_listed_is_not_lost_if_a_witness_has_seen_it(
-    world: World, data: st.DataObject, seed: int
+@given(
+    worlds(),
+    st.data(),
+    st.sampled_from(["honoured", "refused", "empty first", "one by one"]),
+    st.integers(0, 999),
+)
+def test_repositories_that_are_not_listed_are_not_lost_whatever_the_witness_is_like(
+    world: World, data: st.DataObject, by_digest: Any, seed: int
 ) -> None:
-    assume(world.images)
-    hidden = data.draw(st.sampled_from(sorted({image.path for image in world.sample})))
+    hidden = data.draw(st.sets(st.sampled_from(sorted(world.listed)), min_size=1))
+    world = replace(world, listed=world.listed - hidden, by_digest=by_digest)
     with pytest.MonkeyPatch.context() as patch:
         claims_early(patch)
-        done = run(replace(world, listed=world.listed - {hidden}), seed=seed)
+        done = run(world, seed=seed)
     assert done.entry.status == "complete"
     assert done.memory.staged().keys() == ids(world)
 
@@ -165,25 +170,13 @@ def test_an_order_of_the_servers_own_that_looks_right_for_long_is_found_out(
     world: World, seed: int
 ) -> None:
     world = replace(world, order_by="created")
-    digests = [image.digest for image in world.sample]
+    digests = [image.digest for image in world.listing({})]
     assume(digests != sorted(digests))
     with pytest.MonkeyPatch.context() as patch:
         claims_early(patch)
         done = run(world, seed=seed)
     assert done.entry.status == "complete"
     assert done.memory.staged().keys() == ids(world)
-
-
-@COMMON
-@given(worlds(), st.integers(0, 999))
-def test_without_a_witness_an_honest_registry_is_split_all_the_same(
-    world: World, seed: int
-) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        claims_early(patch)
-        done = run(replace(world, by_digest="refused"), seed=seed)
-    assert done.entry.status == "complete"
-    assert done.memory.staged() == once(world)
 
 
 @COMMON
