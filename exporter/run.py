@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,15 +119,28 @@ def _open_place(
     started = datetime.now(UTC)
     new_id = snapshot_id or _free_id(destination, new_snapshot_id(started))
     structlog.contextvars.bind_contextvars(snapshot_id=new_id)
-    return open_place(
+    find = partial(
+        open_place,
         staging_root(destination, settings.output.staging),
         snapshot_id=snapshot_id,
         new_id=new_id,
         fingerprint=_fingerprint(settings),
         now=started,
         resume_within=settings.output.resume_within,
-        fresh=fresh,
     )
+    place = find(fresh=fresh)
+    begun = planned(place.path)
+    if begun is None or _is_wanted(begun, settings):
+        return place
+    log.warning("publication_given_up", reason="output.formats or output.on_partial has changed")
+    return find(fresh=True)
+
+
+def _is_wanted(begun: Manifest, settings: Settings) -> bool:
+    """Say whether a snapshot that an earlier run has begun to publish is what is wanted now."""
+    formats = {file.format for file in begun.files}
+    publishes = begun.status == "complete" or settings.output.on_partial == "publish"
+    return publishes and formats == set(settings.output.formats)
 
 
 def _retain(settings: Settings, destination: Destination, manifest: Manifest) -> None:

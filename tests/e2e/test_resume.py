@@ -6,6 +6,7 @@ import random
 import signal
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.e2e.clouds import Cloud, page_asked
 from tests.e2e.commands import Exporter
 from tests.e2e.waiting import answered, until_all_is_staged
 from tests.e2e.worlds import check_against, world_of
+from tests.oracle.snapshots import FORMATS
 
 SHAPE = Shape(clouds=2, folders=4, registries=6, repositories=24, images=600, layers=3)
 LIMITS = {"limits": {"page_size": 10, "concurrency": 4}}
@@ -157,3 +159,25 @@ def test_with_other_settings_staging_is_left_alone(
     refused = exporter.run("--snapshot-id", "night", "--registry", registry, sections=LIMITS)
     assert refused.code == 2, refused.stderr
     assert "night" in refused.said
+
+
+@pytest.mark.parametrize(
+    "change", [{"formats": ["parquet"]}, {"on_partial": "fail"}], ids=["formats", "on_partial"]
+)
+def test_what_was_about_to_be_published_otherwise_than_wanted_now_is_not(
+    change: dict[str, Any], serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE, STEADY_ORDER)
+    exporter = exporter_for(cloud)
+    cloud.deny(next(cloud.estate.registries())["id"])
+    in_the_way = exporter.output / "parquet" / "tags"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.touch()
+    # All is staged, a partial result, and some of it moved when the publication fails.
+    assert exporter.run().code == 5
+    in_the_way.unlink()
+    cloud.deny()
+    run = exporter.run(sections={"output": change})
+    assert run.code == 0, run.stderr
+    formats = tuple(change.get("formats", FORMATS))
+    check_against(run.snapshot(formats), world_of(cloud.estate))
