@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 if TYPE_CHECKING:
     import asyncio
     import threading
+    from collections.abc import Callable
 
 GRACE = 3.0
 """Seconds between a signal and the end of the process at the latest."""
@@ -32,7 +33,19 @@ def end_at_signals() -> None:
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
     _say(f"registry-exporter: Stopped by {signal.Signals(number).name}.\n".encode())
+    # What the handler raises is lost where it comes in the middle of a callback, or of an import
+    # that takes any exception for one of its own.
+    _at_the_latest(lambda: os._exit(128 + number))
     raise SystemExit(128 + number)
+
+
+def _at_the_latest(leave: Callable[[], None]) -> threading.Timer:
+    from threading import Timer  # noqa: PLC0415 - `--help` has no deadline
+
+    deadline = Timer(GRACE, leave)
+    deadline.daemon = True
+    deadline.start()
+    return deadline
 
 
 def _say(text: bytes) -> None:
@@ -93,11 +106,7 @@ class Signals:
         if self.received is not None:
             self._leave()
         self.received = signal.Signals(number)
-        from threading import Timer  # noqa: PLC0415 - `--help` has no deadline
-
-        self._deadline = Timer(GRACE, self._leave)
-        self._deadline.daemon = True
-        self._deadline.start()
+        self._deadline = _at_the_latest(self._leave)
         if self._task is None or self._loop is None:
             raise KeyboardInterrupt
         self._loop.call_soon_threadsafe(self._task.cancel, self.message)

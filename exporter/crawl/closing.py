@@ -58,8 +58,11 @@ class Closing:
         """Have a witness say what it can, once anything relies on claims."""
         if self.split and self._heard is None:
             self._heard = False
-            call, fetcher = self._chains.registry_call, self._context.fetcher
-            self._context.queue(Witness(fetcher, call, self._entry, self._witnessed))
+            context, call = self._context, self._chains.registry_call
+            witness = Witness(
+                context.fetcher, call, context.sample_size, self._entry, self._witnessed
+            )
+            context.queue(witness)
 
     def _witnessed(self, sample: Sample | None) -> None:
         self._heard = True

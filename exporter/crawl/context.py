@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 class Context:
     """What the walks of a run share.
 
-    `slots` is how many calls there may be at once, `split` whether listings may be split. `queue`
-    gives a chain to the scheduler, `refresh` has a registry's repositories listed again. `rung` is
-    the first `orderBy` that the API has not refused, `backwards` whether it sorts downwards as far
-    as is known.
+    `sample_size` are the images on a witness's page, `slots` is how many calls there may be at
+    once, `split` whether listings may be split. `queue` gives a chain to the scheduler, `refresh`
+    has a registry's repositories listed again. `rung` is the first `orderBy` that the API has not
+    refused, `backwards` whether it sorts downwards as far as is known.
     """
 
     fetcher: Fetcher
     keeper: Keeper
     wanted: Wanted
     page_size: int
+    sample_size: int
     slots: int
     split: bool
     queue: Callable[[Job], None]

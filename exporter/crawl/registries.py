@@ -22,6 +22,7 @@ from exporter.crawl.listings import ResourcesJob, listing_call
 from exporter.crawl.scheduler import Job, Scheduler
 from exporter.crawl.scope import Wanted
 from exporter.crawl.walk import Walk
+from exporter.crawl.witness import page_size_for
 from exporter.errors import ApiError
 from exporter.settings import Limits
 from exporter.tables.resources import Parents
@@ -70,6 +71,7 @@ class Registries:
             keeper=keeper,
             wanted=wanted,
             page_size=limits.page_size,
+            sample_size=page_size_for(limits),
             slots=limits.concurrency,
             split=limits.split_listings,
             queue=self.scheduler.add,

@@ -20,12 +20,15 @@ from exporter.api import Call, Chain
 from exporter.crawl.fetch import Fetcher
 from exporter.crawl.ledger import Entry
 from exporter.errors import ApiError
+from exporter.settings import Limits
 from exporter.tables.sample import SamplePage
 
 log = structlog.get_logger()
 
-PAGE_SIZE = 1000
-"""The API's most (`API.md`, List calls): what the user's setting is for does not matter here."""
+LARGEST_PAGE = 1000
+"""The most images that the API gives at once (`API.md`, List calls)."""
+LARGEST_IMAGE = 16 * 1024
+"""Bytes that an image takes in an answer at most, on an average over a page."""
 ENOUGH_IMAGES = 500
 """Images of a registry that has more, with which a sample is large enough."""
 MOST_PAGES = 10
@@ -63,6 +66,15 @@ class Sample:
         return {name: count / self.images for name, count in self._counts.items()}
 
 
+def page_size_for(limits: Limits) -> int:
+    """Return how many images to ask for at once: as many as an answer may hold, not the user's few.
+
+    The fewer the user's pages hold, the more a sample of some of them would miss.
+    """
+    fitting = limits.max_page_bytes // LARGEST_IMAGE
+    return min(LARGEST_PAGE, max(limits.page_size, fitting))
+
+
 class Witness:
     """Asks for a sample of a registry's images; `told` takes it, None if there is none to be had.
 
@@ -76,11 +88,12 @@ class Witness:
         self,
         fetcher: Fetcher,
         registry: Call,
+        page_size: int,
         entry: Entry,
         told: Callable[[Sample | None], None],
     ) -> None:
         self._fetcher = fetcher
-        self._chain = Chain(registry.with_params(orderBy="digest"), page_size=PAGE_SIZE)
+        self._chain = Chain(registry.with_params(orderBy="digest"), page_size=page_size)
         self._entry = entry
         self._told = told
         self._sample = Sample()

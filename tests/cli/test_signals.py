@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import threading
 from typing import NoReturn
 
@@ -93,3 +95,25 @@ def test_a_run_that_does_not_end_in_time_is_left(
     with Signals() as watching:
         asyncio.run(run())
     assert left == [143]
+
+
+STUBBORN = """
+import time
+from exporter.cli import signals
+signals.GRACE = 0.05
+signals.end_at_signals()
+print("ready", flush=True)
+while True:
+    try:
+        time.sleep(60)
+    except SystemExit:
+        pass
+"""
+
+
+def test_a_command_ends_though_what_its_handler_raises_is_lost() -> None:
+    with subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130

@@ -303,6 +303,7 @@ async def walk(world: World, memory: Memory, chance: random.Random) -> Walked:
             keeper=memory,
             wanted=world.wanted,
             page_size=world.page_size,
+            sample_size=1000,
             slots=99,
             split=True,
             queue=scheduler.add,

@@ -198,6 +198,7 @@ async def test_where_the_chain_fails_every_registry_is_asked_by_itself() -> None
         keeper=Unkept(),
         wanted=Wanted(Scope()),
         page_size=PAGE_SIZE,
+        sample_size=1000,
         slots=8,
         split=True,
         queue=queued.append,
