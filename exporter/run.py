@@ -6,13 +6,11 @@ import asyncio
 import hashlib
 import sys
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,11 +21,10 @@ from exporter import __version__
 from exporter.api import Client
 from exporter.crawl import Estate, Fetcher, Ledger, Plan, Progress, look_ahead
 from exporter.derive import conclude, total_row
-from exporter.errors import ExporterError, LockedError
+from exporter.errors import ExporterError
 from exporter.settings import Settings
 from exporter.snapshot import (
     Destination,
-    Lock,
     Manifest,
     Place,
     Policy,
@@ -37,8 +34,10 @@ from exporter.snapshot import (
     check_free,
     clean_up,
     discard,
+    first_free,
     image_counts,
     lock_root,
+    locked,
     new_snapshot_id,
     open_place,
     plain_row,
@@ -82,7 +81,7 @@ async def export(
             destination = Destination.open(settings.output.url)
             destination.check_writable()
             lock = lock_root(destination, settings.output.staging)
-            async with only_run(lock, snapshot_id, wait):
+            async with locked(lock, snapshot_id, wait):
                 place = _open_place(settings, destination, snapshot_id, fresh=fresh)
                 structlog.contextvars.bind_contextvars(snapshot_id=place.snapshot_id)
                 try:
@@ -117,7 +116,9 @@ def _open_place(
     settings: Settings, destination: Destination, snapshot_id: str | None, *, fresh: bool
 ) -> Place:
     started = datetime.now(UTC)
-    new_id = snapshot_id or _free_id(destination, new_snapshot_id(started))
+    new_id = snapshot_id or first_free(
+        new_snapshot_id(started), lambda one: read_manifest(destination, one) is not None
+    )
     structlog.contextvars.bind_contextvars(snapshot_id=new_id)
     find = partial(
         open_place,
@@ -274,35 +275,6 @@ async def plan(settings: Settings, *, progress: Progress | None = None) -> Plan:
     except ExporterError:
         expected = {}
     return await look_ahead(settings, expected, progress or Progress(phase="listing"))
-
-
-@asynccontextmanager
-async def only_run(root: Path, snapshot_id: str | None, wait: float) -> AsyncIterator[None]:
-    """Hold the output's lock; raises `LockedError` once `wait` seconds have passed.
-
-    Others are told that it is held for `snapshot_id`; None is the id that a run takes by default.
-    """
-    deadline = asyncio.get_running_loop().time() + wait
-    while True:
-        # Anew at each attempt: it tells others when it was taken.
-        lock = Lock(root, snapshot_id or new_snapshot_id(datetime.now(UTC)))
-        try:
-            lock.__enter__()
-            break
-        except LockedError:
-            if asyncio.get_running_loop().time() >= deadline:
-                raise
-        await asyncio.sleep(0.2)
-    try:
-        yield
-    finally:
-        lock.__exit__(None, None, None)
-
-
-def _free_id(destination: Destination, new_id: str) -> str:
-    """Return the id, numbered if a snapshot of the same second has it already."""
-    ids = [new_id, *(f"{new_id}-{number}" for number in range(2, 1000))]
-    return next(one for one in ids if read_manifest(destination, one) is None)
 
 
 def _source(settings: Settings) -> dict[str, Any]:

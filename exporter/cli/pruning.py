@@ -10,9 +10,16 @@ from exporter.cli.logs import configure_logs
 from exporter.cli.options import LogFormat, LogLevel
 from exporter.cli.printing import new_table, result_console
 from exporter.cli.text import number
-from exporter.run import only_run
 from exporter.settings import Settings
-from exporter.snapshot import Destination, Policy, lock_root, prune, staged_ids, staging_root
+from exporter.snapshot import (
+    Destination,
+    Policy,
+    lock_root,
+    locked,
+    prune,
+    staged_ids,
+    staging_root,
+)
 from exporter.snapshot.retention import Choice
 
 
@@ -39,7 +46,7 @@ async def _prune(
     # Chosen before anything is written: a mistaken policy or place leaves no trace, a lock neither.
     prune(destination, policy, dry_run=True)
     named = settings.output.staging
-    async with only_run(lock_root(destination, named), "prune", wait):
+    async with locked(lock_root(destination, named), "prune", wait):
         staged = staged_ids(staging_root(destination, named))
         return await asyncio.to_thread(prune, destination, policy, staged=staged)
 

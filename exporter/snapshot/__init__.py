@@ -7,8 +7,8 @@ Knows no HTTP and no settings: what it needs is handed in as plain values. Verif
 from exporter.snapshot.catalog import SnapshotInfo, read_manifest, snapshots
 from exporter.snapshot.destination import Destination
 from exporter.snapshot.hints import image_counts
-from exporter.snapshot.layout import StagedFile, new_snapshot_id
-from exporter.snapshot.lock import Lock
+from exporter.snapshot.layout import StagedFile, first_free, new_snapshot_id
+from exporter.snapshot.lock import Lock, locked
 from exporter.snapshot.manifest import Manifest, Requests, plain_row, type_name
 from exporter.snapshot.ndjson import write_ndjson
 from exporter.snapshot.parts import write_table
@@ -41,8 +41,10 @@ __all__ = [
     "check_free",
     "clean_up",
     "discard",
+    "first_free",
     "image_counts",
     "lock_root",
+    "locked",
     "new_snapshot_id",
     "open_place",
     "plain_row",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +33,12 @@ class StagedFile:
 def new_snapshot_id(now: datetime) -> str:
     """Return the default snapshot id, the run's start in UTC: `20261123T020000Z`."""
     return now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def first_free(new_id: str, is_taken: Callable[[str], bool]) -> str:
+    """Return an id that is not taken: the one given, or that with a number from 2 on."""
+    ids = chain([new_id], (f"{new_id}-{number}" for number in count(2)))
+    return next(one for one in ids if not is_taken(one))
 
 
 def check_snapshot_id(snapshot_id: str) -> str:

@@ -9,10 +9,13 @@ runs on two machines are kept apart by nothing but their snapshot ids.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import socket
 import time
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +27,7 @@ import orjson
 from exporter.errors import LockedError
 from exporter.snapshot.destination import output_errors
 from exporter.snapshot.durable import make_folder
+from exporter.snapshot.layout import new_snapshot_id
 
 NAME = ".lock"
 _SIZE = 1024
@@ -43,12 +47,11 @@ class Holder:
 class Lock:
     """Hold `<root>/.lock`; use it as a context manager.
 
-    Entering raises `LockedError`, which names the holder, if another process still holds it
-    after `wait` seconds (0: at once), and `OutputError` if the file cannot be written. The
-    wait blocks its thread and ends early with the exception of a signal handler.
+    Entering raises `LockedError`, which names the holder, if another process holds it, and
+    `OutputError` if the file cannot be written.
     """
 
-    def __init__(self, root: Path, snapshot_id: str, *, wait: float = 0) -> None:
+    def __init__(self, root: Path, snapshot_id: str) -> None:
         self._path = root / NAME
         self._holder = Holder(
             host=socket.gethostname(),
@@ -56,7 +59,6 @@ class Lock:
             started_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             snapshot_id=snapshot_id,
         )
-        self._wait = wait
         self._descriptor: int | None = None
 
     def __enter__(self) -> Self:
@@ -86,17 +88,10 @@ class Lock:
             self._descriptor = None
 
     def _acquire(self, descriptor: int) -> None:
-        deadline = time.monotonic() + self._wait
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise LockedError(self._refusal(descriptor)) from None
-                time.sleep(min(_POLL, left))
-            else:
-                return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockedError(self._refusal(descriptor)) from None
 
     def _refusal(self, descriptor: int) -> str:
         holder = _read(descriptor)
@@ -110,6 +105,26 @@ class Lock:
             f"Another run holds the output ({self._path}): {who}; let it finish, or use --wait to "
             "wait for it."
         )
+
+
+@asynccontextmanager
+async def locked(root: Path, snapshot_id: str | None, wait: float) -> AsyncIterator[None]:
+    """Hold the lock of `root`; raises `LockedError` if it is held still after `wait` seconds.
+
+    Others are told that it is held for `snapshot_id`; None is the id that a run takes by default.
+    """
+    deadline = time.monotonic() + wait
+    with ExitStack() as held:
+        while True:
+            try:
+                # Anew at each attempt: it tells others when it was taken.
+                held.enter_context(Lock(root, snapshot_id or new_snapshot_id(datetime.now(UTC))))
+                break
+            except LockedError:
+                if time.monotonic() >= deadline:
+                    raise
+            await asyncio.sleep(_POLL)
+        yield
 
 
 def _read(descriptor: int) -> Holder | None:

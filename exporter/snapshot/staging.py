@@ -17,7 +17,7 @@ from exporter.snapshot.destination import Destination
 from exporter.snapshot.durable import make_folder
 from exporter.snapshot.folder import Folder
 from exporter.snapshot.journal import FORMAT, NAME
-from exporter.snapshot.layout import check_snapshot_id
+from exporter.snapshot.layout import check_snapshot_id, first_free
 from exporter.snapshot.parts import output_errors
 from exporter.snapshot.plan import NAME as PLAN
 
@@ -122,7 +122,10 @@ def open_place(
             )
         return Place(found.path, found.snapshot_id, found.started_at, resumed=True)
     # Checked before it becomes a path: what is at that path is discarded.
-    chosen = _free_id(root, new_id) if snapshot_id is None else check_snapshot_id(snapshot_id)
+    if snapshot_id is None:
+        chosen = first_free(new_id, {path.name for path in root.iterdir()}.__contains__)
+    else:
+        chosen = check_snapshot_id(snapshot_id)
     path = root / chosen
     with output_errors(root):
         if path.exists():
@@ -151,12 +154,6 @@ def clean_up(path: Path) -> None:
             elif not inner.name.startswith((NAME, PLAN)):
                 inner.unlink()
     discard(path)
-
-
-def _free_id(root: Path, new_id: str) -> str:
-    taken = {path.name for path in root.iterdir()}
-    ids = [new_id, *(f"{new_id}-{number}" for number in range(2, 1000))]
-    return next(one for one in ids if one not in taken)
 
 
 def _unfinished(root: Path) -> list[Unfinished]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import LockedError, OutputError
-from exporter.snapshot.lock import Lock
+from exporter.snapshot.lock import Lock, locked
 
 HOLDER = """
 import sys
@@ -54,18 +54,21 @@ def test_a_second_run_is_told_at_once_who_holds_the_output(
     assert refusal.value.exit_code == 11
 
 
-def test_waiting_ends_when_the_holder_lets_go(
+async def test_waiting_ends_when_the_holder_lets_go(
     tmp_path: Path, holder: subprocess.Popen[str]
 ) -> None:
     assert holder.stdin is not None
     holder.stdin.close()
-    with Lock(tmp_path, "second", wait=30):
+    async with locked(tmp_path, "second", 30):
         assert b'"snapshot_id":"second"' in (tmp_path / ".lock").read_bytes()
+    with Lock(tmp_path, "third"):
+        assert b"third" in (tmp_path / ".lock").read_bytes()
 
 
-def test_waiting_has_an_end(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
-    with pytest.raises(LockedError, match=str(holder.pid)), Lock(tmp_path, "second", wait=0.3):
-        pytest.fail("two runs hold one output")
+async def test_waiting_has_an_end(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+    with pytest.raises(LockedError, match=str(holder.pid)):
+        async with locked(tmp_path, "second", 0.3):
+            pytest.fail("two runs hold one output")
 
 
 def test_a_dead_holder_does_not_block(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
