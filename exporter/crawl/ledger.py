@@ -166,7 +166,7 @@ class Ledger:
         first = missing[0]
         reason = f"{first.listing} of {first.parent_id} ended as {first.status}: {first.message}"
         if self.empty:
-            raise IncompleteError(f"Nothing could be listed, and nothing is published: {reason}.")
+            raise IncompleteError(f"Nothing could be listed: {reason}.")
         if partial:
             raise IncompleteError(
                 f"{len(missing)} of {len(self._entries)} listings are not complete, and "

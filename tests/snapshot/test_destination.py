@@ -139,7 +139,7 @@ def test_a_file_where_a_folder_should_be_is_said(tmp_path: Path) -> None:
     ("number", "advice"),
     [
         (errno.ENOSPC, "the disk is full; free some space"),
-        (errno.EACCES, "permission is denied; give this user write access"),
+        (errno.EACCES, "permission is denied; give this user access"),
         (errno.EROFS, "the file system is read-only"),
         (errno.ENETDOWN, "Network is down; check that the place exists"),
     ],
