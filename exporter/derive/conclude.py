@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from exporter.derive.duplicates import drop_duplicates
 from exporter.derive.engine import staged_parts
+from exporter.derive.parents import fill_parents
 from exporter.derive.tables import derive
 from exporter.snapshot.layout import StagedFile
 from exporter.snapshot.ndjson import write_ndjson
@@ -36,6 +37,7 @@ def conclude(
         if table.kind == "listed" and not staged_parts(staging, name):
             write_table(staging, table, [])
     write_table(staging, TABLES["coverage"], [coverage(drop_duplicates(staging))])
+    fill_parents(staging)
     # What decoding has left in the allocator is better given to DuckDB.
     pa.default_memory_pool().release_unused()
     derive(staging)

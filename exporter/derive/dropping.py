@@ -8,7 +8,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,7 @@ def carry_out(staging: Path) -> None:
             named = (pc.field("table") == table) & (pc.field("part") == name)
             rows = pq.read_table(plan, columns=["part_row"], filters=named)["part_row"]
             if len(rows):
-                _write_without(staging, table, path, rows)
+                rewrite(staging, table, path, partial(_without, rows))
     shutil.rmtree(staging / _REWRITTEN, ignore_errors=True)
     _end_plan(staging)
 
@@ -85,22 +86,31 @@ def _print(path: Path) -> str:
     return f"{status.st_size} bytes of {status.st_mtime_ns}"
 
 
-def _write_without(staging: Path, table: str, path: Path, rows: pa.ChunkedArray) -> None:
-    """Replace a part by one without some rows; `rows` are their numbers, counted from 0."""
+def rewrite(
+    staging: Path,
+    table: str,
+    path: Path,
+    change: Callable[[pa.RecordBatch, int], pa.RecordBatch],
+) -> None:
+    """Replace a part by one whose rows `change` makes of a batch and its first row's number."""
     number = int(path.stem.removeprefix("part-"))
     part = PartWriter(staging / _REWRITTEN, TABLES[table], number)
     try:
         with pq.ParquetFile(path, pre_buffer=False) as file:
             start = 0
             for batch in file.iter_batches(_BATCH_ROWS, use_threads=False):
-                numbers = pa.arange(start, start + len(batch))
+                part.append(pa.Table.from_batches([change(batch, start)]))
                 start += len(batch)
-                inside = pc.and_(pc.greater_equal(rows, numbers[0]), pc.less(rows, start))
-                kept = pc.invert(pc.is_in(numbers, rows.filter(inside)))
-                part.append(pa.Table.from_batches([batch.filter(kept)]))
         finished = part.close()
     except BaseException:
         part.abandon()
         raise
     finished.path.replace(path)
     fsync(path.parent)
+
+
+def _without(rows: pa.ChunkedArray, batch: pa.RecordBatch, start: int) -> pa.RecordBatch:
+    """Return a batch without some of its part's rows; `rows` are their numbers, from 0."""
+    numbers = pa.arange(start, start + len(batch))
+    inside = pc.and_(pc.greater_equal(rows, start), pc.less(rows, start + len(batch)))
+    return batch.filter(pc.invert(pc.is_in(numbers, rows.filter(inside))))

@@ -176,7 +176,7 @@ def test_killed_between_two_steps_it_is_gone_on_with(
         return attempt
 
     with monkeypatch.context() as patched:
-        for name in ("_write_without", "_end_plan"):
+        for name in ("rewrite", "_end_plan"):
             patched.setattr(dropping, name, dying(getattr(dropping, name)))
         with pytest.raises(Killed):
             drop_duplicates(staging)
