@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from exporter.api import Call, Chain
-from exporter.tables.images import Cut, Order, Position
+from exporter.tables.order import Cut, Order, Position
 
 PROOF = 16
 """Images after which an order that has held is believed. On pages of one or two images, what comes

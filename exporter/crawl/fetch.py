@@ -22,7 +22,8 @@ from exporter.api import Answer, Call, Client
 from exporter.crawl.budget import Budget
 from exporter.crawl.keeper import Keeper
 from exporter.crawl.progress import Progress
-from exporter.tables.images import Cut, ImagesPage, Order, Position, decode_images
+from exporter.tables.images import ImagesPage, decode_images
+from exporter.tables.order import Cut, Order, Position
 from exporter.tables.resources import Parents, ResourcesPage, decode_resources
 from exporter.tables.sample import SamplePage, decode_sample
 from exporter.tables.schemas import Table

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from exporter.crawl.block import Block
 from exporter.crawl.chain import ImagesChain, Mode
-from exporter.tables.images import Cut, Order, Position
+from exporter.tables.order import Cut, Order, Position
 
 
 def seam(

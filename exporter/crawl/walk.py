@@ -46,7 +46,7 @@ from exporter.crawl.mending import Remedy, mend
 from exporter.crawl.scheduler import Job
 from exporter.crawl.seam import have_met, is_believed, seam
 from exporter.errors import ApiError, StatusError
-from exporter.tables.images import Cut
+from exporter.tables.order import Cut
 from exporter.tables.resources import Parents
 
 log = structlog.get_logger()

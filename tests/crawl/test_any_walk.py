@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from exporter.crawl import block, chain, chains
-from exporter.tables.images import MAX_TIES
+from exporter.tables.order import MAX_TIES
 from tests.crawl.model import Alone, Image, Memory, Walked, World, walk
 
 # Shrinking takes long, and the first failure says enough.

@@ -10,7 +10,7 @@ from exporter.api import Call
 from exporter.crawl import block
 from exporter.crawl.block import Block
 from exporter.crawl.chain import ImagesChain, Mode
-from exporter.tables.images import Order, Position
+from exporter.tables.order import Order, Position
 
 NAMES = st.sets(st.text("ab/-.0", min_size=1, max_size=4).map("crp1/".__add__), max_size=12)
 CALL = Call("container_registry", "/images", (("registryId", "crp1"),), "images of crp1")

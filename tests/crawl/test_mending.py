@@ -8,7 +8,7 @@ from exporter.api import Call
 from exporter.crawl.chain import ImagesChain, Mode
 from exporter.crawl.mending import MAX_RESTARTS, Remedy, mend
 from exporter.errors import ApiError, StatusError, UnreachableError
-from exporter.tables.images import Cut, Position
+from exporter.tables.order import Cut, Position
 
 CALL = Call("container_registry", "/images", (("registryId", "crp1"),), "images of crp1")
 

@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from exporter.tables.images import MAX_TIES, Cut, Order, Position, decode_images
+from exporter.tables.images import decode_images
+from exporter.tables.order import MAX_TIES, Cut, Order, Position
 from tests.tables.pages import page_body
 from tests.tables.plain import CLOUD, FOLDER, Json, moment, plain_rows, rows_of, tables_of
 
