@@ -117,7 +117,7 @@ def _beside(
 
 
 def order_of(ids: pa.StringArray, names: pa.DictionaryArray, created: pa.TimestampArray) -> Order:
-    """Return how at least one image follows the other."""
+    """Return the order of a page that has images."""
     # Names are numbered as they appear: where no number comes again, their order is the page's.
     before, after = names.indices[:-1], names.indices[1:]
     in_turn = names.null_count == 0 and _all(pc.less_equal(before, after))
