@@ -291,6 +291,7 @@ def _fingerprint(settings: Settings) -> str:
         "source": _source(settings),
         "scope": settings.scope.model_dump(mode="json"),
         "page_size": settings.limits.page_size,
+        "split": settings.limits.split_listings,
         "output": settings.output.url,
     }
     return hashlib.sha256(orjson.dumps(decisive, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -87,7 +87,8 @@ class Block:
         if up.last is None or not self:
             return None
         low, high = self._unmet(up, down)
-        pages = up.pages * len(self._names) / max(low, 1)
+        passed = sum(share for name, share in shares.items() if name <= up.last.name)
+        pages = up.pages / passed if passed else up.pages * len(self._names) / max(low, 1)
         unclaimed = self._names[low : self._start] + self._names[self._stop : high]
         large = [
             name

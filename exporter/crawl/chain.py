@@ -103,6 +103,11 @@ class ImagesChain:
         return self.by_name and self.last is not None and self._observed >= PROOF
 
     @property
+    def promises_order(self) -> bool:
+        """Whether what is asked for now has an order."""
+        return self._ladder[self.rung].order_by is not None
+
+    @property
     def in_time(self) -> bool:
         """Whether another chain may rely on this one's order within a repository."""
         return self.by_time and self._pairs >= PROOF

@@ -82,15 +82,25 @@ class Chains:
     def begin_whole(self) -> None:
         """Open the registry's chain upwards, and make the claims of an earlier attempt again.
 
-        Pages were cut on their account, so all of them have to be made.
+        Pages were cut on their account, so all of them have to be made, or none is relied on.
         """
         self.up = self.begin(Mode.UP)
+        claimed = sorted(name for name, mode in self._claimed_before if mode == ALONE)
+        if not all(name in self.block for name in claimed):
+            log.warning(
+                "split_given_up",
+                registry_id=self._registry_id,
+                reason="repositories that were listed alone before are not listed now",
+            )
+            self.trusted = False
+            self.up.begin_plain()
+            return
         if (WHOLE, Mode.DOWN.value) in self._claimed_before:
             self._meet(self.up, queue=True)
         ahead = {name for name, mode in self._claimed_before if mode == AHEAD}
         self.begin_alone(sorted(ahead))
         self._ahead |= ahead
-        for name in sorted(name for name, mode in self._claimed_before if mode == ALONE):
+        for name in claimed:
             self.claim(name)
 
     def begin_alone(self, names: Iterable[str]) -> None:
@@ -211,11 +221,14 @@ class Chains:
         if not self.block and self.up is not None:
             return
         log.warning("split_given_up", registry_id=self._registry_id, reason=reason)
-        for chain in self.open:
-            if chain is not self.up:
-                chain.stopped = True
-        self.down = None
         up = self.up
+        for chain in self.open:
+            if chain is not up:
+                chain.stopped = True
+        if up is not None and up.partner is not None:
+            # One that has ended was cut for the sake of claims: it is not to be met any more.
+            up.partner.stopped = True
+        self.down = None
         if up is None and not failed:
             self.up = self.begin(Mode.UP)
         if up is None or (up.stopped and failed) or not (up.met or up.stopped or up.relies):

@@ -80,8 +80,11 @@ class Closing:
     def settle(self) -> None:
         """End the registry's listing once no chain of it is open and nothing is awaited."""
         self._read_again()
-        if self._chains.open or self._waits or self._entry.status is not None:
-            return
+        # What is done about a contradiction, or what was passed over, may leave nothing to do.
+        while not (self._chains.open or self._waits or self._entry.status is not None):
+            self._conclude()
+
+    def _conclude(self) -> None:
         relied = self.split or self._chains.up is None
         reason = self.evidence.contradiction() if relied else None
         if self.failure is not None:

@@ -172,7 +172,7 @@ class Walk:
     def _note(self, chain: ImagesChain, images: Images) -> None:
         self._entry.page(calls=images.cost.calls)
         if chain.repository is None:
-            self._closing.met.update(images.names)
+            self._closing.met.update(name for name, kept in images.names.items() if kept)
         wanted = self._context.filter
         if wanted is not None:
             self._closing.left_out.update(name for name in images.names if not wanted(name))
@@ -188,6 +188,9 @@ class Walk:
         if chain.repository is None and before is None:
             self._chains.claim_met(page.names)
         self._doubt(chain, page.names, fresh=before is None)
+        if before is not None and before.cut is not None and self._is_left_alone(chain):
+            chain.anew = True
+            raise Dropped
         block = self._chains.block if self._chains.trusted else None
         cut = before.cut if before else seam(chain, page.order, page.names, block)
         if cut is not None:
@@ -196,6 +199,11 @@ class Walk:
         if before is None and chain.met and chain.partner is not None and not at_block:
             chain.partner.stopped = True
         return cut
+
+    def _is_left_alone(self, chain: ImagesChain) -> bool:
+        """Say whether what the registry's chain was cut for is delivered by no other any more."""
+        relied = bool(self._chains.block)
+        return chain is self._chains.up and relied and not self._chains.trusted
 
     def _doubt(self, chain: ImagesChain, names: tuple[str, ...], *, fresh: bool) -> None:
         """Look for a reason to trust neither the order nor the list of repositories."""
@@ -207,8 +215,9 @@ class Walk:
             strangers = [name for name in names if name not in self._chains.block]
             if strangers:
                 self._closing.distrust(f"repository {strangers[0]} has images, but is not listed")
-        if chain is self._chains.up and not chain.by_name and chain.rung < 2:
-            if self._chains.trusted:
+        if chain is self._chains.up and not chain.by_name:
+            # Of a chain that was never promised an order, nothing is expected but by the claims.
+            if self._chains.trusted and (self._chains.block or chain.promises_order):
                 self._closing.distrust("the order asked for is not the order that came")
             if self._chains.down is not None:
                 self._chains.give_up(self._chains.down)
@@ -253,8 +262,8 @@ class Walk:
         if chain.repository is not None and chain.last is None and not chain.stopped:
             self._closing.evidence.empty.add(chain.repository)
         partner = chain.partner
-        alone = chain.mode is Mode.UP and chain.chain.call is None and not chain.relies
-        if partner is not None and alone:
+        alone = chain.mode is Mode.UP and chain.chain.call is None
+        if partner is not None and alone and not (chain.met or chain.relies):
             partner.stopped = True
         self._closing.settle()
         return False

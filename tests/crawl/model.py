@@ -77,7 +77,8 @@ class World:
     """The images of a registry, the repositories that its list names, and how its server answers.
 
     `alone` is what a call for one of the `odd` repositories alone gets; `listed_later` is what the
-    list names when it is read again, None for the same.
+    list names when it is read again, None for the same. By its parameters, a call takes `seconds`
+    longer than its turns, and `refuses` says whether it is answered 400, given the calls so far.
     """
 
     images: tuple[Image, ...]
@@ -90,6 +91,9 @@ class World:
     odd: frozenset[str] = frozenset()
     alone: Alone = "listed"
     listed_later: frozenset[str] | None = None
+    list_is_whole: bool = True
+    seconds: Callable[[Mapping[str, str]], float] = lambda _: 0.0
+    refuses: Callable[[Mapping[str, str], int], bool] = lambda _params, _calls: False
     include: tuple[str, ...] = ("*",)
     seed: int = 0
 
@@ -147,6 +151,8 @@ class Server:
             await asyncio.sleep(0)
         params = dict(call.params)
         self.calls["images"] += 1
+        if seconds := self._world.seconds(params):
+            await asyncio.sleep(seconds)
         self._refuse(call.scope, params)
         token = params.pop("pageToken", "")
         start = int(token or "0")
@@ -179,6 +185,8 @@ class Server:
             refusal = REFUSALS["invalid"]
         if self._is_odd(params):
             refusal = REFUSALS.get(self._world.alone, refusal)
+        if self._world.refuses(params, self.calls["images"]):
+            refusal = REFUSALS["invalid"]
         if refusal is not None:
             status, code = refusal
             raise StatusError("no", call="GET", scope=scope, http_status=status, code=code)
@@ -263,14 +271,25 @@ class Listed:
     rank = 1
     weight = 2.0
 
-    def __init__(self, walk: Walk, names: Sequence[str], chance: random.Random) -> None:
-        self._walk, self._names = walk, names
+    def __init__(
+        self,
+        walk: Walk,
+        names: Sequence[str],
+        chance: random.Random,
+        *,
+        again: bool = False,
+        whole: bool = True,
+    ) -> None:
+        self._walk, self._names, self._again, self._whole = walk, names, again, whole
         self._turns = chance.randrange(20)
 
     async def step(self) -> bool:
         for _ in range(self._turns):
             await asyncio.sleep(0)
-        self._walk.repositories_listed(self._names, whole=True)
+        if self._again:
+            self._walk.repositories_refreshed(self._names, whole=True)
+        else:
+            self._walk.repositories_listed(self._names, whole=self._whole)
         return False
 
 
@@ -307,10 +326,10 @@ async def walk(world: World, memory: Memory, chance: random.Random) -> Walked:
             slots=99,
             split=True,
             queue=scheduler.add,
-            refresh=lambda one: one.repositories_refreshed(names_later, whole=True),
+            refresh=lambda one: scheduler.add(Listed(one, names_later, chance, again=True)),
         )
         walks.append(Walk(REGISTRY, Parents(), entry, context))
-        scheduler.add(Listed(walks[0], names, chance))
+        scheduler.add(Listed(walks[0], names, chance, whole=world.list_is_whole))
         walks[0].start()
         memory.run = asyncio.create_task(scheduler.run())
         await asyncio.gather(memory.run, return_exceptions=True)
