@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
@@ -33,10 +34,27 @@ def end_at_signals() -> None:
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
     _say(f"registry-exporter: Stopped by {signal.Signals(number).name}.\n".encode())
+    if _in_event_loop():
+        # What is raised in the middle of a task would be told as that task's failure as well.
+        if os.isatty(2):
+            _say(_SHOW_CURSOR)
+        os._exit(128 + number)
     # What the handler raises is lost where it comes in the middle of a callback, or of an import
     # that takes any exception for one of its own.
     _at_the_latest(lambda: os._exit(128 + number))
     raise SystemExit(128 + number)
+
+
+def _in_event_loop() -> bool:
+    # Not imported for this: it may be in the middle of that just now.
+    running = getattr(sys.modules.get("asyncio"), "get_running_loop", None)
+    if running is None:
+        return False
+    try:
+        running()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _at_the_latest(leave: Callable[[], None]) -> threading.Timer:
