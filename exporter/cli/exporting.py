@@ -18,7 +18,7 @@ from exporter.cli.options import LogFormat, LogLevel
 from exporter.cli.outcome import Outcome
 from exporter.cli.printing import json_text, print_json
 from exporter.cli.progress import log_progress
-from exporter.cli.published import WHOLE, highlights
+from exporter.cli.published import highlights
 from exporter.cli.reports import can_write, write_report
 from exporter.cli.signals import KEPT, Signals
 from exporter.cli.summary import show_summary
@@ -27,6 +27,7 @@ from exporter.errors import ExporterError, OutputError, SettingsError
 from exporter.run import export, summary
 from exporter.settings import Settings
 from exporter.snapshot import Destination, Manifest
+from exporter.tables import WHOLE
 
 PARTIAL = 3
 """The exit code of a run that published a partial snapshot."""

@@ -13,12 +13,11 @@ import pyarrow.parquet as pq
 
 from exporter.snapshot import Destination, Manifest
 from exporter.snapshot.folder import Folder
+from exporter.tables import WHOLE
 
 LARGEST = 5
 """How many registries and repositories are shown."""
 
-WHOLE = ("complete", "skipped", "vanished")
-"""Statuses of a listing that leave nothing missing (`DATA_MODEL.md`, coverage)."""
 
 _TOTALS = (
     "scope",

@@ -11,9 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.cli.invocation import command, python
-from exporter.cli.published import WHOLE, Highlights, Missing, Scope
+from exporter.cli.published import Highlights, Missing, Scope
 from exporter.cli.text import duration, number, share, size
 from exporter.snapshot import Manifest
+from exporter.tables import WHOLE
 
 _MISSING_SHOWN = 10
 _NARROW = 72
