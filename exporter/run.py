@@ -7,7 +7,6 @@ import hashlib
 import sys
 import uuid
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +18,7 @@ import structlog
 
 from exporter import __version__
 from exporter.api import Client
-from exporter.crawl import Estate, Fetcher, Ledger, Plan, Progress, look_ahead
+from exporter.crawl import Decoders, Estate, Fetcher, Ledger, Plan, Progress, look_ahead
 from exporter.derive import conclude, total_row
 from exporter.errors import ExporterError
 from exporter.settings import Settings
@@ -52,7 +51,7 @@ from exporter.snapshot import (
 log = structlog.get_logger()
 
 DECODERS = 2
-"""Threads that decode pages; PyArrow lets go of the GIL while they do."""
+"""Threads that decode pages."""
 
 
 async def export(
@@ -192,7 +191,7 @@ async def _list(
 ) -> _Listed:
     ledger = Ledger(progress)
     expected = await asyncio.to_thread(image_counts, destination)
-    with ThreadPoolExecutor(DECODERS, thread_name_prefix="decode") as decoders:
+    with Decoders(DECODERS) as decoders:
         async with Client(settings) as client, Stage(place.path) as stage:
             if not place.resumed:
                 stage.note(

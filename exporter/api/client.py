@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -40,11 +41,15 @@ _log = structlog.get_logger(__name__)
 
 @dataclass
 class _Tally:
-    """What one `get` has sent so far, over all its attempts, and how much waits for it."""
+    """What one `get` has sent so far, over all its attempts, and how much waits for it.
+
+    `seconds` is how long the last request took.
+    """
 
     weight: float
     calls: int = 0
     wire_bytes: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -196,7 +201,9 @@ class Client:
                 # A listing's first page, and as little of it as can be, proves a token later.
                 probe = target.call.without_params("pageToken").with_params(pageSize="1")
                 self._proof = replace(target, call=probe, url=call_url(target.base, probe))
-            return Answer(page, reply.body, tally.calls, reply.request_id, tally.wire_bytes)
+            return Answer(
+                page, reply.body, tally.calls, reply.request_id, tally.wire_bytes, tally.seconds
+            )
         raise FaultError(fault)
 
     async def _send(self, target: _Target, token: SecretStr, tally: _Tally) -> Reply:
@@ -205,6 +212,7 @@ class Client:
             retry = tally.calls > 0
             tally.calls += 1
             self._count(calls=1, retries=int(retry))
+            began = time.monotonic()
             try:
                 reply = await self._transport.send(
                     target.url,
@@ -219,6 +227,7 @@ class Client:
                 self._count(wire_bytes=error.wire_bytes)
                 raise FaultError(fault_of_silence(error)) from None
             self._judge(target, slot, reply)
+        tally.seconds = time.monotonic() - began
         tally.wire_bytes += reply.wire_bytes
         self._count(wire_bytes=reply.wire_bytes)
         return reply

@@ -8,8 +8,8 @@ What always holds:
    first. A caller that is cancelled, waiting or under way, leaves nothing behind: its place or its
    slot goes to the next one at once.
 3. Nothing starts while the host is held (`Retry-After`), nor faster than the pace (`pace.py`).
-4. The level grows only by answers to calls that needed it: one more slot per good answer at the
-   beginning (doubling each round trip), later one more per round trip.
+4. The level grows only by answers to calls that were under way when all of it was in use: one more
+   slot per good answer at the beginning (doubling each round trip), later one more per round trip.
 5. A congestion event halves the level at most once: failures of calls that began before the last
    event tell nothing new and do not count again.
 6. A stray failure is no congestion. Failures add up and good answers wear them off; an event is
@@ -36,7 +36,7 @@ import structlog
 
 from exporter.api.pace import Pace, Sample
 
-INITIAL_LEVEL = 16
+INITIAL_LEVEL = 32
 """Slots at the beginning; two round trips later there may be four times as many."""
 TOLERATED = 0.02
 """Share of failed answers that is taken for noise."""
@@ -112,6 +112,8 @@ class Limiter:
         self._events = 0
         self._event_at = 0
         """Number of the first call begun after the last congestion event."""
+        self._full_until = 0
+        """Number of the first call begun after the level was last in use as a whole."""
         self._refusals = 0.0
         self._overloads = 0.0
 
@@ -224,12 +226,14 @@ class Limiter:
             full = self._in_use >= self._concurrency
             waiter.set_result(Slot(self, self._pace.start(now, full=full)))
             self._started += 1
+            if self._in_use >= int(self._level):
+                self._full_until = self._started
 
     def _good(self, slot: Slot) -> None:
         self._pace.accepted(slot.sample, self._in_use)
         self._refusals = max(0.0, self._refusals - TOLERATED)
         self._overloads = max(0.0, self._overloads - TOLERATED)
-        if not self._is_news(slot) or self._in_use < int(self._level):
+        if not self._is_news(slot) or slot.sample.number >= self._full_until:
             return
         doubling = self._level < self._additive_from
         self._level = min(

@@ -39,7 +39,7 @@ class Answer(Generic[PageT]):
 
     `page` is what the caller's `decode` made of `body`, the unpacked bytes. `calls` counts the
     requests sent until this one was answered, retries among them; `wire_bytes` the body bytes
-    that travelled for all of them.
+    that travelled for all of them; `seconds` is how long the last one took.
     """
 
     page: PageT
@@ -47,6 +47,7 @@ class Answer(Generic[PageT]):
     calls: int
     request_id: str | None
     wire_bytes: int
+    seconds: float
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,24 @@ chains and grows on the side where more is left, or, without a chain downwards, 
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Container, Iterable, Mapping
+from itertools import accumulate
 
-from exporter.crawl.chain import ImagesChain
+from exporter.crawl.chain import ImagesChain, Mode
 
-MIN_PAGES_LEFT = 3.0
-MIN_SECONDS_LEFT = 1.0
-"""What a chain must be expected to have left before a part of it is claimed. A short listing costs
-the fewest calls as one chain; and the chain, unlike claims, finds the images of repositories that
-are not listed, so the list is trusted only where much time is won by it."""
+MIN_PAGES_LEFT = 2.0
+MIN_SECONDS_LEFT = 0.5
+"""What a chain must be expected to have left before a part of it is claimed."""
+FIRST_CLAIM = 5.0
+"""How many times as many seconds it must have left before the first claim. That one brings with it
+a sample, a second reading of the list, and trust in it: the chain, unlike claims, finds the images
+of repositories that are not listed."""
+UNSEEN = 0.0005
+"""The part of a registry's images that a repository has which is not in a sample of them: half an
+image of a thousand."""
 MAX_REPOSITORIES_PER_PAGE = 20.0
 """Repositories on an average page above which listing them one by one costs too many calls for
 what it saves. Nor may they be more than the slots that the registry's own chains leave free: all of
@@ -43,6 +50,20 @@ class Block:
         self._names = sorted(set(names))
         self._known = frozenset(self._names)
         self._start = self._stop = 0
+        self._shares: Mapping[str, float] = {}
+        self._images: float | None = None
+        # As long as nothing else is known, they are all taken to be of the same size.
+        self._before = list(accumulate((1.0 for _ in self._names), initial=0.0))
+
+    def weigh(self, shares: Mapping[str, float], images: float | None) -> None:
+        """Take how many images there may be, and which part of them is in which repository.
+
+        Of which a sample tells; it may not tell the number.
+        """
+        self._shares, self._images = shares, images
+        weights = [shares.get(name, UNSEEN) for name in self._names]
+        whole = sum(weights) or 1.0
+        self._before = list(accumulate((one / whole for one in weights), initial=0.0))
 
     def __contains__(self, name: object) -> bool:
         """Say whether a repository is listed, claimed or not."""
@@ -51,6 +72,10 @@ class Block:
     def __bool__(self) -> bool:
         """Say whether any repository is claimed."""
         return self._start < self._stop
+
+    def claims(self, name: str) -> bool:
+        """Say whether a listed repository is claimed."""
+        return self._start <= bisect_left(self._names, name) < self._stop
 
     @property
     def first(self) -> str | None:
@@ -78,29 +103,30 @@ class Block:
         return self._names[self._stop :] if self else []
 
     def largest(
-        self, up: ImagesChain, down: ImagesChain | None, shares: Mapping[str, float]
+        self, up: ImagesChain, down: ImagesChain | None, but_not: Container[str]
     ) -> str | None:
         """Return the unclaimed repository between the chains that may take the most pages.
 
-        `shares` are parts of the registry's images by name; only what would take some pages counts.
+        Only one counts that would take some pages, as far as a sample tells.
         """
         if up.last is None or not self:
             return None
         low, high = self._unmet(up, down)
-        passed = sum(share for name, share in shares.items() if name <= up.last.name)
-        pages = up.pages / passed if passed else up.pages * len(self._names) / max(low, 1)
+        pace = self._pace(up)
         unclaimed = self._names[low : self._start] + self._names[self._stop : high]
         large = [
             name
             for name in unclaimed
-            if shares.get(name, 0.0) * pages >= MIN_PAGES_LEFT and listable(name)
+            if self._shares.get(name, 0.0) * pace >= MIN_PAGES_LEFT
+            and name not in but_not
+            and listable(name)
         ]
-        return max(large, key=lambda name: shares[name], default=None)
+        return max(large, key=lambda name: self._shares[name], default=None)
 
-    def _unmet(self, up: ImagesChain, down: ImagesChain | None) -> tuple[int, int]:
+    def _unmet(self, up: ImagesChain | None, down: ImagesChain | None) -> tuple[int, int]:
         """Return the places between which no chain of the registry has come."""
         low, high = 0, len(self._names)
-        if up.last is not None:
+        if up is not None and up.last is not None:
             low = bisect_right(self._names, up.last.name)
         if down is not None and down.last is not None:
             high = bisect_left(self._names, down.last.name)
@@ -122,18 +148,34 @@ class Block:
         strangers = sorted(set(names) - self._known)
         return [name for name in strangers if first <= name and (to_the_end or name <= last)]
 
-    def pages_left(self, chain: ImagesChain) -> float:
-        """Return how many pages an upwards chain of the registry may have left.
-
-        Its pace over the listed names is taken to go on, and a repository that has filled some
-        pages is taken to fill as many more, and one.
-        """
-        if chain.last is None:
+    def _pace(self, chain: ImagesChain) -> float:
+        """Return how many pages a chain may take for the weight of one; 0 before its first."""
+        if chain.last is None or not chain.pages:
             return 0.0
-        passed = bisect_right(self._names, chain.last.name)
-        ahead = (self._start if self else len(self._names)) - passed
-        by_pace = chain.pages * max(ahead, 0) / passed if passed else 0.0
-        return max(by_pace, chain.in_last_name + 1.0 if chain.in_last_name else 0.0)
+        if self._images is not None:
+            return self._images / chain.per_page
+        if chain.mode is Mode.UP:
+            passed = self._before[bisect_right(self._names, chain.last.name)]
+        else:
+            passed = self._before[-1] - self._before[bisect_left(self._names, chain.last.name)]
+        return chain.pages / (passed or 1.0)
+
+    def pages_left(self, chain: ImagesChain, partner: ImagesChain | None = None) -> float:
+        """Return how many pages a chain of the registry may have left; `partner` comes to meet it.
+
+        Its pace is taken to go on, and a repository that has filled some pages is taken to fill
+        as many more, and one.
+        """
+        up, down = (chain, partner) if chain.mode is Mode.UP else (partner, chain)
+        low, high = self._unmet(up, down)
+        if not self:
+            ahead = (self._before[high] - self._before[low]) / (1 if partner is None else 2)
+        elif chain is up:
+            ahead = self._before[self._start] - self._before[low]
+        else:
+            ahead = self._before[high] - self._before[self._stop]
+        pace = self._pace(chain) or (self._pace(partner) if partner is not None else 0.0)
+        return max(ahead * pace, chain.in_last_name + 1.0 if chain.in_last_name else 0.0)
 
     def next(self, up: ImagesChain, down: ImagesChain | None) -> str | None:
         """Return the repository to claim next, if a free slot is better used for it.
@@ -144,25 +186,34 @@ class Block:
         if up.last is None:
             return None
         low, high = self._unmet(up, down)
-        relieved, passed = up, low
+        before = self._before
+        relieved, names, share = up, high - low, 1.0
         if not self:
-            ahead = (high - low) / (1 if down is None else 2)
-            place = high - 1 if down is None else (low + high) // 2
-        elif down is None or self._start - low >= high - self._stop:
-            ahead, place = float(self._start - low), self._start - 1
+            place, weight = high - 1, before[high] - before[low]
+            if down is not None:
+                middle = (before[low] + before[high]) / 2
+                place, share = min(bisect_right(before, middle), high) - 1, 0.5
+        elif down is None or before[self._start] - before[low] >= before[high] - before[self._stop]:
+            place, names = self._start - 1, self._start - low
+            weight = before[self._start] - before[low]
         else:
-            ahead, place = float(high - self._stop), self._stop
+            place, names = self._stop, high - self._stop
+            weight = before[high] - before[self._stop]
             if down.pages:
-                relieved, passed = down, len(self._names) - high
-        if not low <= place < high or not self._is_worth_it(relieved, max(passed, 1), ahead):
+                relieved = down
+        if not low <= place < high:
+            return None
+        pages = weight * self._pace(relieved)
+        if not self._is_worth_it(relieved, pages * share, names / pages if pages else math.inf):
             return None
         name = self._names[place]
         return name if listable(name) else None
 
-    def _is_worth_it(self, chain: ImagesChain, passed: int, ahead: float) -> bool:
-        """Say whether so many repositories ahead take a chain long, at the pace of those passed."""
+    def _is_worth_it(self, chain: ImagesChain, pages: float, names_per_page: float) -> bool:
+        """Say whether so many pages take a chain so long that some should be claimed."""
+        seconds = MIN_SECONDS_LEFT if self else MIN_SECONDS_LEFT * FIRST_CLAIM
         return (
-            chain.pages * ahead >= MIN_PAGES_LEFT * passed
-            and chain.pages * ahead * chain.page_seconds >= MIN_SECONDS_LEFT * passed
-            and passed <= self._most_per_page * chain.pages
+            pages >= MIN_PAGES_LEFT
+            and pages * chain.page_seconds >= seconds
+            and names_per_page <= self._most_per_page
         )

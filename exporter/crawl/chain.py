@@ -7,6 +7,7 @@ Two chains of the same scope, one from either end, are partners: they are done w
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 
@@ -16,6 +17,9 @@ from exporter.tables.order import Cut, Order, Position
 PROOF = 16
 """Images after which an order that has held is believed. On pages of one or two images, what comes
 in no order at all may look sorted for a while."""
+
+LATEST = 5
+"""Pages of a chain by which it is told how long one takes."""
 
 
 class Mode(Enum):
@@ -84,8 +88,7 @@ class ImagesChain:
         """Set once the page judged last is handed over."""
         self.handed_over.set()
         self._waits_for: asyncio.Event | None = None
-        self._seconds = 0.0
-        self._timed = 0
+        self._seconds: deque[float] = deque(maxlen=LATEST)
         self._base = base
         self._page_size = page_size
         self._ladder = ladder(mode, repository)
@@ -114,13 +117,21 @@ class ImagesChain:
 
     @property
     def page_seconds(self) -> float:
-        """Seconds that a page of this chain has taken so far, on average; 0 before the first."""
-        return self._seconds / self._timed if self._timed else 0.0
+        """Seconds that the fastest of this chain's latest pages took; 0 before the first.
+
+        What others took longer they have waited for the processor or the limiter, and that is not
+        made shorter by asking for more at once.
+        """
+        return min(self._seconds, default=0.0)
+
+    @property
+    def per_page(self) -> float:
+        """Images on one of its pages, on average; 1 before the first."""
+        return max(self._observed / self.pages, 1.0) if self.pages else 1.0
 
     def took(self, seconds: float) -> None:
         """Note how long a page took that was asked for."""
-        self._seconds += seconds
-        self._timed += 1
+        self._seconds.append(seconds)
 
     def restart(self, *, plain: bool = False) -> None:
         """Go back to the first page, under a new attempt's keys; `plain`: with no order at all."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 
 import structlog
 
@@ -20,6 +20,8 @@ MIN_PAGES_BEFORE_DOWN = 2.0
 MIN_SECONDS_BEFORE_DOWN = 0.3
 """What a chain must be expected to have left before another comes to meet it: that may cost a call
 more, and saves every second round trip."""
+ALMOST_NONE = 2.0
+"""Pages that a registry's own chain may have left when nothing more is claimed of it."""
 WHOLE = ""
 """Stands in the journal where a claim is about the registry as a whole."""
 ALONE = "alone"
@@ -54,9 +56,10 @@ class Chains:
         self._registry_id = registry_id
         self._context = context
         self._job = job
-        self.shares: Mapping[str, float] = {}
-        """Which part of the registry's images a repository has, as far as a sample tells."""
-        self._ahead: set[str] = set()  # Repositories listed alone before the block came to them.
+        self.listed_again: Collection[str] = ()
+        """The repositories as they were listed again."""
+        self._alone: set[str] = set()  # Repositories that a chain was begun for.
+        self._ahead: set[str] = set()  # Those of them that the block had not come to.
         self._claimed_before = context.keeper.claims().get(registry_id, [])
 
     @property
@@ -70,6 +73,7 @@ class Chains:
         if name is not None:
             param = ("repositoryName", name)
             call = Call("container_registry", PATH, (param,), f"images of repository {name}")
+            self._alone.add(name)
         context = self._context
         rung = context.rung if mode is Mode.UP else 0
         chain = ImagesChain(call, mode, name, context.page_size, rung)
@@ -106,7 +110,7 @@ class Chains:
     def begin_alone(self, names: Iterable[str]) -> None:
         """List repositories one by one, and from both ends where an earlier attempt did."""
         for name in names:
-            if name in self._ahead:
+            if name in self._alone:
                 continue
             chain = self.begin(Mode.UP, name)
             if (name, Mode.DOWN.value) in self._claimed_before:
@@ -119,6 +123,7 @@ class Chains:
     def claim(self, name: str) -> None:
         """Extend the block to a name, and list alone what comes into it."""
         self.begin_alone(self._extend(name))
+        self.begin_alone(self.newcomers(self.listed_again))
 
     def _extend(self, name: str) -> list[str]:
         claimed = self.block.claim(name)
@@ -149,11 +154,12 @@ class Chains:
         return down
 
     def pages_left(self, chain: ImagesChain) -> float:
-        """Return how many pages a chain may have left; of two that meet, both the same."""
-        if chain.mode is Mode.DOWN and chain.partner is not None:
-            chain = chain.partner
-        # What has gone on for long tends to go on.
-        return chain.pages + 1.0 if chain.repository else self.block.pages_left(chain)
+        """Return how many pages a chain may have left."""
+        if chain.repository is None:
+            return self.block.pages_left(chain, chain.partner)
+        # What has gone on for long tends to go on; two that meet have the same left.
+        ahead = chain.partner if chain.mode is Mode.DOWN and chain.partner is not None else chain
+        return ahead.pages + 1.0
 
     def _can_be_met(self, chain: ImagesChain) -> bool:
         if chain.mode is Mode.DOWN or chain.partner is not None or chain.done:
@@ -183,15 +189,25 @@ class Chains:
         name = self._next_alone() if claims else None
         return None if name is None else self._job(self.begin(Mode.UP, name, queue=False))
 
+    @property
+    def _may_claim(self) -> bool:
+        up, down = self.up, self.down
+        if not self.trusted or up is None or not up.proven:
+            return False
+        return not up.done or (down is not None and not down.done)
+
+    @property
+    def wants_to_claim(self) -> bool:
+        """Whether there is a repository that a free slot would be well used for."""
+        up = self.up
+        return self._may_claim and up is not None and self.block.next(up, self.down) is not None
+
     def _next_alone(self) -> str | None:
         """Claim a repository, or take a large one ahead of that; return the one to begin."""
         up, down = self.up, self.down
-        if not self.trusted or up is None or not up.proven:
+        if up is None or not self._may_claim:
             return None
-        if up.done and (down is None or down.done):
-            return None
-        shares = {name: part for name, part in self.shares.items() if name not in self._ahead}
-        name = self.block.largest(up, down, shares)
+        name = self.block.largest(up, down, self._ahead)
         if name is not None:
             self._context.keeper.claim(self._registry_id, name, AHEAD)
             log.debug("listing_split", repository_name=name, how="listed alone, ahead of others")
@@ -202,6 +218,16 @@ class Chains:
             if name not in self._ahead:
                 return name
         return None
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more will be claimed, for the registry's own chains are almost done."""
+        own = [chain for chain in self.open if chain.repository is None]
+        almost_done = all(
+            chain.last is not None and self.pages_left(chain) <= ALMOST_NONE for chain in own
+        )
+        # One that they still have to meet extends the block.
+        return not own or (almost_done and all(map(self.block.claims, self._ahead)))
 
     def give_up(self, down: ImagesChain) -> None:
         """Go on without a chain from above; what it leaves behind the block is claimed as well."""

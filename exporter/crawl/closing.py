@@ -38,6 +38,7 @@ class Closing:
         self._context = context
         self._refresh = refresh
         self._refreshed: bool | None = None  # Whether the list was read again; None: not asked.
+        self._read_before = False
         self._heard: bool | None = None  # Whether the witness was; None: there is none.
         self._asked_for_passed_over = False
 
@@ -46,17 +47,29 @@ class Closing:
         """Whether repositories were claimed, and that is still relied on."""
         return self._chains.trusted and bool(self._chains.block)
 
+    @property
+    def may_claim(self) -> bool:
+        """Whether claims may be made: a witness has spoken for them, and the end is not near."""
+        return self._heard is True and self._refreshed is None
+
+    def gone(self, repository: str) -> None:
+        """Take note that a repository was not found; the list is read again after that."""
+        self.evidence.gone.add(repository)
+        if self._refreshed:
+            self._refreshed = None
+
     def refreshed(self, names: Collection[str], *, whole: bool) -> None:
         """Take the list as it was read again; what has come into the block is listed as well."""
         self._refreshed = True
         self.evidence.listed_now = frozenset(names) if whole else None
+        self._chains.listed_again = names
         if self.split:
             self._chains.begin_alone(self._chains.newcomers(names))
         self.settle()
 
     def call_witness(self) -> None:
-        """Have a witness say what it can, once anything relies on claims."""
-        if self.split and self._heard is None:
+        """Have a witness say what it can, before anything is claimed, and before the end."""
+        if self._heard is None:
             self._heard = False
             context, call = self._context, self._chains.registry_call
             witness = Witness(
@@ -68,7 +81,7 @@ class Closing:
         self._heard = True
         reason = self.evidence.heard(sample, self._chains.block)
         if reason is None and sample is not None:
-            self._chains.shares = sample.shares
+            self._chains.block.weigh(sample.shares, sample.total)
         elif reason is not None and self._chains.trusted:
             self.distrust(reason)
         self.settle()
@@ -79,7 +92,7 @@ class Closing:
 
     def settle(self) -> None:
         """End the registry's listing once no chain of it is open and nothing is awaited."""
-        self._read_again()
+        self.read_again()
         # What is done about a contradiction, or what was passed over, may leave nothing to do.
         while not (self._chains.open or self._waits or self._entry.status is not None):
             self._conclude()
@@ -96,12 +109,14 @@ class Closing:
         else:
             self._end()
 
-    def _read_again(self) -> None:
+    def read_again(self) -> None:
         """Have the repositories listed again, once nothing more will be claimed."""
-        own = {self._chains.up, self._chains.down} & self._chains.open
-        needed = self.split or self.evidence.gone
-        if needed and self._refreshed is None and not own and self.failure is None:
-            self._refreshed = False
+        if self._refreshed is not None or self.failure is not None:
+            return
+        # The first time as soon as can be, for it takes a call; once more after all else.
+        ready = not self._chains.open if self._read_before else self._chains.settled
+        if ready and (self.split or self.evidence.gone):
+            self._refreshed, self._read_before = False, True
             self._refresh()
 
     @property

@@ -6,12 +6,11 @@ that an earlier attempt kept is answered from the journal instead of by the clou
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,6 +19,7 @@ import pyarrow as pa
 
 from exporter.api import Answer, Call, Client
 from exporter.crawl.budget import Budget
+from exporter.crawl.decoders import Decoders
 from exporter.crawl.keeper import Keeper
 from exporter.crawl.progress import Progress
 from exporter.tables.images import ImagesPage, decode_images
@@ -63,17 +63,20 @@ class Images:
     cost: Cost
 
 
-MAX_DECODING = 4
-"""Pages waiting for or in a decoder that are no sign of falling behind."""
+_LEARNING = 0.1
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a page tells a judge: its order, the repositories on it, and how many images it has."""
+    """What a page tells a judge: its order, the repositories on it, and how many images it has.
+
+    `seconds` is how long its call took; None where it was recalled.
+    """
 
     order: Order
     names: tuple[str, ...]
     listed: int
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -99,22 +102,25 @@ class Dropped(Exception):  # noqa: N818  (no error: the page is not wanted any m
 
 
 class Fetcher:
-    """Gets pages; `decoders` are the threads that decode, away from the event loop."""
+    """Gets pages, in whatever order they are asked for."""
 
     def __init__(
-        self, client: Client, keeper: Keeper, progress: Progress, decoders: Executor
+        self, client: Client, keeper: Keeper, progress: Progress, decoders: Decoders
     ) -> None:
         self._client = client
         self._keeper = keeper
         self._progress = progress
         self._decoders = decoders
         self._budget = Budget()
-        self._decoding = 0
+        self._call_seconds = 0.0  # What a call for images takes, on average over the latest.
 
     @property
     def behind(self) -> bool:
-        """Whether pages come faster than they can be decoded, so that more calls win nothing."""
-        return self._decoding > MAX_DECODING
+        """Whether what has come will not be decoded before another call is answered.
+
+        Then more calls at once win nothing.
+        """
+        return self._decoders.backlog > self._call_seconds
 
     def is_kept(self, call: Call, attempt: int) -> bool:
         """Say whether a page will be recalled instead of being asked for."""
@@ -178,7 +184,14 @@ class Fetcher:
         key = _key(call, attempt)
 
         async def decode(body: bytes, cut: Cut | None = None) -> ImagesPage:
-            page = await self._decode(body, parents, wanted, cut)
+            work = partial(
+                decode_images,
+                cloud_id=parents.cloud_id,
+                folder_id=parents.folder_id,
+                wanted=wanted,
+                cut=cut,
+            )
+            page = await self._decoders.run(work, body, weight=weight)
             check(page.next_token)
             return page
 
@@ -198,11 +211,13 @@ class Fetcher:
         async with self._budget.page() as weigh:
             answer: Answer[ImagesPage] = await self._client.get(call, decode, weight=weight)
             weigh(len(answer.body))
+            self._call_seconds += (answer.seconds - self._call_seconds) * _LEARNING
             page = answer.page
             cut = None
             try:
                 if page.order is not None:
-                    cut = judge(Seen(page.order, tuple(page.names), page.listed), None)
+                    names = tuple(page.names)
+                    cut = judge(Seen(page.order, names, page.listed, answer.seconds), None)
             except Dropped as dropped:
                 dropped.calls = answer.calls
                 raise
@@ -228,8 +243,7 @@ class Fetcher:
         """Get a page of images only to look at it, and the calls it took; raises `ApiError`."""
 
         async def decode(body: bytes) -> SamplePage:
-            loop = asyncio.get_running_loop()
-            page = await loop.run_in_executor(self._decoders, decode_sample, body)
+            page = await self._decoders.run(decode_sample, body, weight=math.inf)
             check(page.next_token)
             return page
 
@@ -237,28 +251,6 @@ class Fetcher:
             answer = await self._client.get(call, decode, weight=math.inf)
             weigh(len(answer.body))
             return answer.page, answer.calls
-
-    async def _decode(
-        self,
-        body: bytes,
-        parents: Parents,
-        wanted: Callable[[str], bool] | None,
-        cut: Cut | None,
-    ) -> ImagesPage:
-        self._decoding += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._decoders,
-                lambda: decode_images(
-                    body,
-                    cloud_id=parents.cloud_id,
-                    folder_id=parents.folder_id,
-                    wanted=wanted,
-                    cut=cut,
-                ),
-            )
-        finally:
-            self._decoding -= 1
 
     def _count_recalled(self, cost: Cost) -> None:
         self._progress.pages += 1

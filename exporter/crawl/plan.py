@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from exporter.api import Client
+from exporter.crawl.decoders import Decoders
 from exporter.crawl.estate import Estate
 from exporter.crawl.fetch import Fetcher
 from exporter.crawl.folder import fewest_calls
@@ -35,7 +35,7 @@ async def look_ahead(
     nothing could be listed, and `CredentialsError`.
     """
     ledger = Ledger(progress)
-    with ThreadPoolExecutor(1) as decoders:
+    with Decoders(1) as decoders:
         async with Client(settings) as client:
             progress.client = client
             keeper = Unkept()

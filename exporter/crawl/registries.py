@@ -6,6 +6,7 @@ be known for that, are listed together (`folder`).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Protocol
@@ -79,6 +80,7 @@ class Registries:
         )
         self._walks: list[Walk] = []
         self._held: dict[str, list[str]] = {}
+        self._readings: Counter[str] = Counter()  # How often a registry was read again.
 
     def add(self, registry_id: str, parents: Parents) -> None:
         """Take over a registry that was met in its folder; a small one waits for the others."""
@@ -193,6 +195,8 @@ class Registries:
         if entry is None:
             return
         names: list[str] = []
+        attempt = REFRESH + self._readings[walk.registry_id]
+        self._readings[walk.registry_id] += 1
 
         def ended(error: ApiError | None) -> None:
             if error is not None:
@@ -206,7 +210,7 @@ class Registries:
                 found=names.append,
                 ended=ended,
                 wanted=walk.is_newcomer,
-                attempt=REFRESH,
+                attempt=attempt,
             )
         )
 

@@ -56,6 +56,7 @@ class Scheduler:
         self._unasked = 0  # Jobs that were begun and have not run yet.
         self._group: asyncio.TaskGroup | None = None
         self._filling: asyncio.Handle | None = None
+        self._idle = asyncio.Event()
 
     def add(self, job: Job) -> None:
         """Queue a job; among equals the one queued first goes first."""
@@ -66,11 +67,13 @@ class Scheduler:
 
     async def run(self) -> None:
         """Run all jobs, those added meanwhile too; the first error stops everything."""
-        try:
-            async with asyncio.TaskGroup() as self._group:
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            try:
                 self._fill()
-        finally:
-            self._group = None
+                await self._idle.wait()
+            finally:
+                self._group = None  # Before a group that is cancelled refuses what is begun.
 
     def _fill_soon(self) -> None:
         self._filling = asyncio.get_running_loop().call_soon(self._fill)
@@ -89,10 +92,12 @@ class Scheduler:
                 return
             job = heapq.heappop(self._heap)[-1] if self._heap else self._steal()
             if job is None:
-                return
+                break
             self._active += 1
             self._unasked += 1
             self._group.create_task(self._step(job))
+        if not (self._active or self._heap):
+            self._idle.set()
 
     async def _step(self, job: Job) -> None:
         self._unasked -= 1

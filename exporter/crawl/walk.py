@@ -22,14 +22,13 @@ Invariants, which the tests hold:
   run to there, and stops.
 - *Trust is lost for good.* An order that is not kept, a repository that was not listed, or one that
   is listed and yet cannot be listed alone, makes the chain upwards a plain chain to the end; rows
-  that come twice are dropped later by their key. The registry's listing does not end before a
-  witness was heard on what was relied on (`witness`).
+  that come twice are dropped later by their key. Nothing is claimed before a witness has spoken for
+  it (`witness`), and what an earlier attempt claimed is not relied on to the end without one.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Collection, Iterable
 from functools import partial
 
@@ -91,7 +90,8 @@ class Walk:
             self._chains.begin_alone(sorted(exact))
         elif self._chains.up is None:
             self._chains.begin_whole()
-        closing.call_witness()
+        if closing.split:
+            closing.call_witness()
         closing.settle()
 
     def repositories_refreshed(self, names: Collection[str], *, whole: bool) -> None:
@@ -125,8 +125,11 @@ class Walk:
 
         `claims` says whether that may cost more calls than one.
         """
-        job = self._chains.steal(claims=claims and bool(self._closing.listed))
-        self._closing.call_witness()
+        closing = self._closing
+        claims = claims and bool(closing.listed)
+        job = self._chains.steal(claims=claims and closing.may_claim)
+        if job is None and claims and self._chains.wants_to_claim:
+            closing.call_witness()
         return job
 
     async def step(self, chain: ImagesChain) -> bool:
@@ -141,7 +144,6 @@ class Walk:
         if chain.chain.call is None or chain.done:
             return self._end(chain)
         self._entry.begin()
-        began = None if chain in self._chains.replay else time.monotonic()
         try:
             images = await self._context.fetcher.images(
                 chain.chain.call,
@@ -154,10 +156,9 @@ class Walk:
                 self.pages_left(chain),
             )
             chain.pages += 1
-            if began is not None:
-                chain.took(time.monotonic() - began)
             self._note(chain, images)
             chain.chain.advance(images.next_token, items=images.listed)
+            self._closing.read_again()
         except Dropped as dropped:
             self._entry.spent(dropped.calls)
         except ApiError as error:
@@ -185,6 +186,8 @@ class Walk:
             raise Dropped
         chain.take()
         chain.observe(page.order, page.names, page.listed)
+        if page.seconds is not None:
+            chain.took(page.seconds)
         if chain.repository is None and before is None:
             self._chains.claim_met(page.names)
         self._doubt(chain, page.names, fresh=before is None)
@@ -250,7 +253,7 @@ class Walk:
         elif remedy is Remedy.DISTRUST:
             self._closing.distrust(f"{error.scope} cannot be listed alone: {error.message}")
         elif remedy is Remedy.GONE and chain.repository is not None:
-            self._closing.evidence.gone.add(chain.repository)
+            self._closing.gone(chain.repository)
         elif remedy is Remedy.FAILED:
             self._closing.failure = self._closing.failure or error
         return False

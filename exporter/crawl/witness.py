@@ -4,13 +4,14 @@ Claims rely on two things: that the list of repositories names them all, and tha
 as it is asked to. Both can look right on every page that the registry's own chains see, and be
 wrong behind the place where they stop. So once a registry is split, some images are asked for by
 digest, which are as good as drawn by lot: a repository among them that is not listed, or digests
-that do not rise, end the splitting, and so does it if such a sample is not to be had. It also shows
-which repositories are large, so that those are begun first.
+that do not rise, rule out claims, and so does it if such a sample is not to be had. It also shows
+how large the registry and its repositories are: whether claims are worth it, and of which first.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Container, Mapping
 
@@ -31,6 +32,8 @@ LARGEST_IMAGE = 16 * 1024
 """Bytes that an image takes in an answer at most, on an average over a page."""
 ENOUGH_IMAGES = 500
 """Images of a registry that has more, with which a sample is large enough."""
+LEAST_COVERED = 1e-4
+"""The part of all digests that a sample has to reach: less is more likely another way of naming."""
 MOST_PAGES = 10
 """Pages of a sample at most, for they may be shorter than asked for."""
 
@@ -59,6 +62,19 @@ class Sample:
     def enough(self) -> bool:
         """Whether it is large enough to tell."""
         return self.whole or self.images >= ENOUGH_IMAGES
+
+    @property
+    def total(self) -> float | None:
+        """How many images the registry may have, as digests are spread evenly; None: cannot tell.
+
+        A thousand of them, which reach to a tenth of all digests that there can be, are of some
+        ten thousand.
+        """
+        if self.whole:
+            return float(self.images)
+        reached = re.match(r"sha256:([0-9a-f]{8})", self._last)
+        covered = (int(reached[1], 16) + 1) / 16**8 if reached else 0.0
+        return self.images / covered if covered >= LEAST_COVERED else None
 
     @property
     def shares(self) -> Mapping[str, float]:

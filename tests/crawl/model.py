@@ -10,7 +10,6 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -22,6 +21,7 @@ import pyarrow as pa
 from exporter.api import Answer, Call, Client
 from exporter.api.types import PageT
 from exporter.crawl.context import Context
+from exporter.crawl.decoders import Decoders
 from exporter.crawl.fetch import Fetcher
 from exporter.crawl.ledger import Entry
 from exporter.crawl.progress import Progress
@@ -168,7 +168,7 @@ class Server:
         if start + size < len(listing):
             page["nextPageToken"] = str(start + size)
         body = orjson.dumps(page)
-        return Answer(await decode(body), body, 1, None, len(body))
+        return Answer(await decode(body), body, 1, None, len(body), 1.0)
 
     def _is_odd(self, params: Mapping[str, str]) -> bool:
         return params.get("repositoryName", "").partition("/")[2] in self._world.odd
@@ -306,7 +306,7 @@ async def walk(world: World, memory: Memory, chance: random.Random) -> Walked:
     """Walk the registry to its end, or until the memory cancels it."""
     server = Server(world, chance)
     entry = Entry("images", REGISTRY, known=True)
-    with ThreadPoolExecutor(1) as decoders:
+    with Decoders(1) as decoders:
         fetcher = Fetcher(cast("Client", server), memory, Progress(), decoders)
         walks: list[Walk] = []
 

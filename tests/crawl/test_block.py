@@ -33,6 +33,7 @@ def chain_at(
 def _thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(block, "MIN_PAGES_LEFT", 3.0)
     monkeypatch.setattr(block, "MIN_SECONDS_LEFT", 3.0)
+    monkeypatch.setattr(block, "FIRST_CLAIM", 1.0)
     monkeypatch.setattr(block, "MAX_REPOSITORIES_PER_PAGE", 5.0)
 
 
@@ -139,17 +140,50 @@ def test_claiming_is_worth_it_only_with_slots_for_more_than_a_page_at_once(
     assert (Block(names_of(40), slots).next(up, None) is not None) is worth
 
 
-def test_the_largest_ahead_is_the_one_with_most_pages_between_the_chains() -> None:
+@pytest.mark.parametrize(("times", "worth"), [(9.0, True), (11.0, False)])
+def test_the_first_claim_has_to_win_more_time_than_those_after_it(
+    times: float, worth: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(block, "FIRST_CLAIM", times)
+    listed, up = Block(names_of(40), 32), chain_at("crp1/app009")
+    assert (listed.next(up, None) is not None) is worth  # thirty seconds are left
+    listed.claim("crp1/app039")
+    assert listed.next(up, None) is not None
+
+
+@pytest.mark.parametrize("images", [40.0, None])
+def test_the_largest_ahead_is_the_one_with_most_pages_between_the_chains(
+    images: float | None,
+) -> None:
     up, down = chain_at("crp1/app009"), chain_at("crp1/app030", Mode.DOWN)
     listed = Block(names_of(40), 32)
-    # Ten of forty took ten pages, so a tenth of all is four pages; three are worth a call.
-    shares = {"crp1/app009": 0.3, "crp1/app012": 0.1, "crp1/app020": 0.2, "crp1/app035": 0.3}
-    assert listed.largest(up, down, shares) is None  # nothing is claimed yet
+    # A quarter of all took ten pages, so a tenth is four pages; three are worth a call.
+    shares = {"crp1/app009": 0.25, "crp1/app012": 0.1, "crp1/app020": 0.2, "crp1/app035": 0.3}
+    listed.weigh(shares, images)
+    assert listed.largest(up, down, ()) is None  # nothing is claimed yet
     listed.claim("crp1/app020")
-    assert listed.largest(up, down, shares) == "crp1/app012"
-    assert listed.largest(up, None, shares) == "crp1/app035"
-    assert listed.largest(up, down, {"crp1/app012": 0.07}) is None
-    assert listed.largest(chain_at(""), None, shares) is None
+    assert listed.largest(up, down, ()) == "crp1/app012"
+    assert listed.largest(up, down, ("crp1/app012",)) is None
+    assert listed.largest(up, None, ()) == "crp1/app035"
+    assert listed.largest(chain_at(""), None, ()) is None
+    listed.weigh({**shares, "crp1/app012": 0.07}, images)
+    assert listed.largest(up, down, ()) is None
+
+
+def test_a_sample_tells_where_the_middle_is_and_how_much_is_left() -> None:
+    up, down = chain_at("crp1/app003"), chain_at("", Mode.DOWN)
+    listed = Block(names_of(40), 32)
+    even, last = dict.fromkeys(names_of(39), 0.01), names_of(40)[-1]
+    listed.weigh({**even, last: 0.61}, 100)
+    assert listed.pages_left(up) == pytest.approx(96)
+    assert listed.pages_left(up, down) == pytest.approx(48)
+    assert listed.next(up, down) == last
+    listed.claim(last)
+    assert listed.pages_left(up) == pytest.approx(35)
+    assert listed.pages_left(down, up) == 0.0
+    assert listed.next(up, None) == names_of(40)[-2]
+    listed.weigh({**even, last: 0.61}, 4)
+    assert listed.next(up, None) is None  # one page and a half
 
 
 @pytest.mark.parametrize("last", ["crp1/zUpper", "crp1/z_", "crp1/z//a", "crp1/z--a", "crp1/zü"])
@@ -166,6 +200,15 @@ def test_pages_left_are_told_from_a_chains_pace() -> None:
         listed.claim(name)
     assert listed.pages_left(chain_at("crp1/app009")) == 10.0
     assert listed.pages_left(chain_at("")) == 0.0
+
+
+def test_two_chains_that_meet_share_what_is_left_and_claims_take_it_from_each() -> None:
+    listed = Block(names_of(40), 32)
+    up, down = chain_at("crp1/app009"), chain_at("crp1/app030", Mode.DOWN)
+    assert (listed.pages_left(up, down), listed.pages_left(down, up)) == (10.0, 10.0)
+    listed.claim("crp1/app012")
+    assert (listed.pages_left(up, down), listed.pages_left(down, up)) == (2.0, 17.0)
+    assert listed.pages_left(chain_at("", Mode.DOWN), up) == 27.0
 
 
 def test_a_repository_that_goes_on_for_pages_is_taken_to_go_on() -> None:

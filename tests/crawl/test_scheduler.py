@@ -196,3 +196,23 @@ async def test_without_jobs_it_ends_at_once(slots: int) -> None:
 
     await run(Scheduler(slots, steal))
     assert len(asked) >= 1
+
+
+async def test_what_is_queued_as_the_run_is_cancelled_is_not_begun() -> None:
+    log: list[str] = []
+    begun = asyncio.Event()
+
+    class Hanging(FakeJob):
+        async def step(self) -> bool:
+            begun.set()
+            return await super().step()
+
+    scheduler = Scheduler(2, no_job)
+    scheduler.add(Hanging("hanging", log, gate=asyncio.Event()))
+    running = asyncio.create_task(run(scheduler))
+    await begun.wait()
+    running.cancel()
+    scheduler.add(FakeJob("never begun", log))
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert log == ["hanging"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import ceil
@@ -113,7 +112,7 @@ async def crawl(
     settings = settings_for(url, **sections)
     progress = room.Progress(phase="listing")
     ledger = room.Ledger(progress)
-    with ThreadPoolExecutor(1) as decoders:
+    with room.Decoders(1) as decoders:
         async with Client(settings) as client, KeptPages(staging, cancel_after) as stage:
             progress.client = client
             fetcher = room.Fetcher(client, stage, progress, decoders)

@@ -1,0 +1,82 @@
+"""Threads that decode pages away from the event loop, those of the longest listings first.
+
+What a long listing asks next it knows only once its page is decoded, so that page must not wait
+behind many of short ones that came just before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import count
+from queue import PriorityQueue
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
+
+_LEARNING = 0.1
+
+
+class Decoders:
+    """Decodes bodies in so many threads, and of those that wait always the one that weighs most.
+
+    A context manager; PyArrow lets go of the GIL while it decodes.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+        self._waiting: PriorityQueue[tuple[float, int, Future[Any], Callable[[], Any]]]
+        self._waiting = PriorityQueue()
+        self._numbers = count()
+        self._bytes = 0
+        self._seconds_per_byte = 0.0
+
+    def __enter__(self) -> Self:
+        """Return the decoders themselves."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Wait for what is being decoded."""
+        self._executor.shutdown()
+
+    @property
+    def backlog(self) -> float:
+        """Seconds that it may take to decode all that has come so far."""
+        return self._bytes * self._seconds_per_byte / self._threads
+
+    async def run(self, decode: Callable[[bytes], T], body: bytes, *, weight: float) -> T:
+        """Return what `decode` makes of a body, or raise what it raises, once its turn has come."""
+        job: Future[tuple[T, float]] = Future()
+
+        def work() -> tuple[T, float]:
+            began = time.perf_counter()
+            return decode(body), time.perf_counter() - began
+
+        self._waiting.put((-weight, next(self._numbers), job, work))
+        self._bytes += len(body)
+        try:
+            self._executor.submit(self._do_next)
+            decoded, seconds = await asyncio.wrap_future(job)
+        finally:
+            self._bytes -= len(body)
+        taken = seconds / (len(body) or 1)
+        self._seconds_per_byte += (taken - self._seconds_per_byte) * _LEARNING
+        return decoded
+
+    def _do_next(self) -> None:
+        # Called as often as something was put there, but not for that: for what is next by now.
+        _, _, job, work = self._waiting.get_nowait()
+        if job.set_running_or_notify_cancel():
+            try:
+                job.set_result(work())
+            except BaseException as error:  # noqa: BLE001  (raised where it is awaited)
+                job.set_exception(error)
