@@ -15,8 +15,10 @@ import pyarrow as pa
 
 from exporter.derive.dropping import carry_out, planned, write_durably, write_plan
 from exporter.derive.engine import (
+    Means,
     create_numbered_view,
     create_view,
+    means_for,
     open_engine,
     script,
     staged_parts,
@@ -54,14 +56,15 @@ def drop_duplicates(staging: Path) -> dict[str, dict[str, int]]:
             # Parts may have come, or been written anew, since an earlier attempt made its plan.
             if planned(staging):
                 carry_out(staging)
-            kept = with_enough_memory(partial(_count_or_plan, staging))
+            means = means_for(staged_parts(staging, "layers"))
+            kept = with_enough_memory(partial(_count_or_plan, staging), means)
             if kept is not None:
                 return kept
 
 
-def _count_or_plan(staging: Path, memory_limit_bytes: int) -> dict[str, dict[str, int]] | None:
+def _count_or_plan(staging: Path, means: Means) -> dict[str, dict[str, int]] | None:
     """Return how many rows there are, or plan what is to be dropped of them, and return None."""
-    with open_engine(staging, memory_limit_bytes) as connection:
+    with open_engine(staging, means) as connection:
         for table in _LISTED:
             parts = staged_parts(staging, table)
             create_view(connection, table, parts)

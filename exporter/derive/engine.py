@@ -6,11 +6,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import structlog
 
 from exporter.errors import OutputError
@@ -19,13 +21,25 @@ from exporter.snapshot.layout import staged_path
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MEMORY_LIMIT_BYTES = 160 * 1024 * 1024
-"""What the derivation may take at first, beside the program itself: enough for a million images.
-DuckDB spills what it can, but not all: what it needs still grows, if slower than the rows."""
+FEW_ROWS = 2_000_000
+"""Layers up to which nothing has to be spilled, so that nothing is saved by having little."""
 MOST_OF_THE_MACHINE = 0.5
-"""The share of the machine's memory to which that may be raised."""
-THREADS = 1
-"""Each thread has working memory of its own: with two, more is spilled, and CPU time grows."""
+"""The share of the machine's memory to which what is given may be raised."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """What the engine is given: memory in bytes, beside that of the program itself, and threads."""
+
+    memory_bytes: int
+    threads: int
+
+
+FOR_FEW = Means(320 * 1024 * 1024, 2)
+FOR_MANY = Means(160 * 1024 * 1024, 1)
+"""Enough for a million images, at first: DuckDB spills what it can, but not all, and what it needs
+still grows, if slower than the rows. Each thread has working memory of its own: with two, more is
+spilled, and CPU time grows."""
 
 _log = structlog.get_logger()
 
@@ -41,27 +55,30 @@ class TooLittleMemoryError(OutputError):
     """DuckDB cannot do with the memory it was given, whatever it spills."""
 
 
-def with_enough_memory(
-    work: Callable[[int], _T], *, memory_limit_bytes: int = MEMORY_LIMIT_BYTES
-) -> _T:
-    """Call `work` with a memory limit in bytes: twice as much each time it was too little.
+def means_for(layers: Iterable[Path]) -> Means:
+    """Return what to begin with, by how many rows the Parquet files of `layers` have."""
+    rows = sum(pq.read_metadata(path).num_rows for path in layers)
+    return FOR_FEW if rows <= FEW_ROWS else FOR_MANY
+
+
+def with_enough_memory(work: Callable[[Means], _T], means: Means) -> _T:
+    """Call `work` with the means to do it: twice the memory each time it was too little.
 
     Raises `TooLittleMemoryError` where that would be more than `MOST_OF_THE_MACHINE`.
     """
     most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * MOST_OF_THE_MACHINE
-    limit = memory_limit_bytes
     while True:
         try:
-            return work(limit)
+            return work(means)
         except TooLittleMemoryError:
-            if 2 * limit > most:
+            if 2 * means.memory_bytes > most:
                 raise
-            limit *= 2
-            _log.info("memory_limit_raised", bytes=limit)
+            means = replace(means, memory_bytes=2 * means.memory_bytes)
+            _log.info("memory_limit_raised", bytes=means.memory_bytes)
 
 
 @contextmanager
-def open_engine(folder: Path, memory_limit_bytes: int) -> Iterator[DuckDBPyConnection]:
+def open_engine(folder: Path, means: Means) -> Iterator[DuckDBPyConnection]:
     """Open DuckDB, spilling to `folder`/spill, which is gone afterwards.
 
     Nothing is downloaded: extensions are those that are built in. Raises `OutputError` where the
@@ -77,8 +94,8 @@ def open_engine(folder: Path, memory_limit_bytes: int) -> Iterator[DuckDBPyConne
             config={
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
-                "memory_limit": f"{int(memory_limit_bytes * _BUFFERS)}B",
-                "threads": THREADS,
+                "memory_limit": f"{int(means.memory_bytes * _BUFFERS)}B",
+                "threads": means.threads,
                 "temp_directory": str(spill),
                 # Rows are ordered where a query says so, and only there.
                 "preserve_insertion_order": False,

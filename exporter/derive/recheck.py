@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.derive.engine import (
+    FOR_MANY,
+    Means,
     create_view,
     first_line,
     open_engine,
@@ -37,15 +39,13 @@ def recompute_problems(parts: Mapping[str, Sequence[Path]], working: Path) -> li
     if missing:
         return [f"{name}: there is no Parquet file to recompute totals from" for name in missing]
     with tempfile.TemporaryDirectory(dir=working) as folder:
-        return with_enough_memory(partial(_recompute, parts, Path(folder)))
+        return with_enough_memory(partial(_recompute, parts, Path(folder)), FOR_MANY)
 
 
-def _recompute(
-    parts: Mapping[str, Sequence[Path]], folder: Path, memory_limit_bytes: int
-) -> list[str]:
+def _recompute(parts: Mapping[str, Sequence[Path]], folder: Path, means: Means) -> list[str]:
     import duckdb  # noqa: PLC0415  (its import takes long, and `--help` should not wait for it)
 
-    with open_engine(folder, memory_limit_bytes) as connection:
+    with open_engine(folder, means) as connection:
         try:
             prepare(connection, parts)
             return [

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from exporter.derive.duplicates import create_changed
 from exporter.derive.engine import (
-    MEMORY_LIMIT_BYTES,
+    Means,
     create_view,
+    means_for,
     open_engine,
     script,
     staged_parts,
@@ -28,19 +29,21 @@ SOURCES = tuple(table.name for table in TABLES.values() if table.kind != "derive
 _PREPARED = ("scopes", "uses")
 
 
-def derive(staging: Path, *, memory_limit_bytes: int = MEMORY_LIMIT_BYTES) -> None:
+def derive(staging: Path, *, means: Means | None = None) -> None:
     """Write `tags`, `blobs`, `size_totals` and `findings` from the other tables' staged parts.
 
     Each becomes one or more parts below `staging`/parquet, in the order of its key (`blobs`: of the
     registries alone); parts of an earlier attempt are replaced. Every other table needs at least
     one part, and no duplicates (`drop_duplicates`). DuckDB spills below `staging`, and begins with
-    `memory_limit_bytes`. Raises `OutputError`.
+    `means`, by default what suits the rows. Raises `OutputError`.
     """
-    with_enough_memory(partial(_derive, staging), memory_limit_bytes=memory_limit_bytes)
+    with output_errors(staging):
+        means = means or means_for(staged_parts(staging, "layers"))
+    with_enough_memory(partial(_derive, staging), means)
 
 
-def _derive(staging: Path, memory_limit_bytes: int) -> None:
-    with output_errors(staging), open_engine(staging, memory_limit_bytes) as connection:
+def _derive(staging: Path, means: Means) -> None:
+    with output_errors(staging), open_engine(staging, means) as connection:
         prepare(connection, {name: staged_parts(staging, name) for name in SOURCES})
         create_changed(connection, staging)
         for name in ("tags", "blobs", "size_totals", "findings"):

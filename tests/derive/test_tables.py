@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from structlog.testing import capture_logs
 
 from exporter.derive import derive, engine
+from exporter.derive.engine import Means
 from exporter.errors import OutputError
 from exporter.tables import TABLES
 from tests.derive import expected
@@ -198,7 +199,7 @@ def test_an_earlier_attempts_parts_are_replaced(tmp_path: Path) -> None:
 def test_a_limit_that_is_too_small_is_raised_until_it_is_not(tmp_path: Path) -> None:
     staging = stage(tmp_path, World(images=(Image("i1", "r1/a", (Blob(digest(1)),)),)))
     with capture_logs() as logs:
-        derive(staging, memory_limit_bytes=300_000)
+        derive(staging, means=Means(300_000, 1))
     limits = [event["bytes"] for event in logs if event["event"] == "memory_limit_raised"]
     assert limits
     assert limits == [300_000 * 2**doubled for doubled in range(1, len(limits) + 1)]
@@ -211,5 +212,5 @@ def test_too_little_memory_is_said_in_a_sentence(
     monkeypatch.setattr(engine, "MOST_OF_THE_MACHINE", 0.0)
     staging = stage(tmp_path, World(images=(Image("i1", "r1/a", (Blob(digest(1)),)),)))
     with pytest.raises(OutputError, match=r"Cannot derive tables below .*; free memory or"):
-        derive(staging, memory_limit_bytes=300_000)
+        derive(staging, means=Means(300_000, 1))
     assert not list(staging.glob("spill*"))
