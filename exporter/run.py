@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import orjson
@@ -165,6 +166,8 @@ async def _export(
     else:
         check_free(destination, place.snapshot_id, replace=replace)
         log.info("export_started", resumed=place.resumed, output=settings.output.url)
+        # What the derivation takes long to import is imported while the first calls are answered.
+        asyncio.get_running_loop().run_in_executor(None, import_module, "duckdb")
         progress.phase = "listing"
         listed = await _list(settings, destination, place, progress)
         progress.phase = "deriving"

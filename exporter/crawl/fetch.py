@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -160,7 +160,7 @@ class Fetcher:
         # What is found by it is what else there is to do, so it goes before all pages of images.
         answer = await self._client.get(call, decode, weight=math.inf)
         self._progress.pages += 1
-        summary = orjson.dumps(asdict(Cost(answer.calls, answer.wire_bytes)))
+        summary = orjson.dumps(Cost(answer.calls, answer.wire_bytes))
         await self._keeper.keep(key, summary, answer.body, stage(answer.page), inline=True)
         return Resources(answer.page, answer.calls)
 
@@ -273,7 +273,7 @@ def _tables(page: ImagesPage) -> dict[str, pa.Table]:
 
 
 def _to_json(summary: Images) -> bytes:
-    return orjson.dumps(asdict(summary))
+    return orjson.dumps(summary)
 
 
 def _from_json(text: bytes) -> Images:
