@@ -32,6 +32,8 @@ log = structlog.get_logger()
 
 REFRESH = 1000
 """Tells the pages of a list of repositories that is read again from those of the first reading."""
+LARGE_SHARE = 0.25
+"""The part of all pages left with which one registry may set how long the run takes."""
 TOGETHER = "together"
 """Stands in the journal for a registry that is listed with others of its folder."""
 
@@ -216,11 +218,18 @@ class Registries:
 
     def _steal(self) -> Job | None:
         """Give a free slot a part of the longest registry that can be split."""
-        if self._fetcher.behind or not self._client.spare("container_registry"):
+        if not self._client.spare("container_registry"):
             return None
-        claims = not self._client.paced("container_registry")
         self._walks = [walk for walk in self._walks if not walk.ended]
-        for walk in sorted(self._walks, key=lambda one: -one.weight):
+        walks = sorted(self._walks, key=lambda one: -one.weight)
+        claims = not self._client.paced("container_registry")
+        if self._fetcher.behind:
+            # More at once wins nothing now, but what takes longest may still take longer than all
+            # the rest, and to meet it costs no more than a page.
+            left = sum(walk.weight for walk in walks)
+            walks = [walk for walk in walks[:1] if walk.weight >= LARGE_SHARE * left]
+            claims = False
+        for walk in walks:
             job = walk.steal(claims=claims)
             if job is not None:
                 return job

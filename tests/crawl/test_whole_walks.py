@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.crawl import block, chains
+from exporter.crawl import Decoders, block, chains
 from exporter.emulator import Behaviour, Estate, Faults, LoggedCall, Quirks, Shape, steady_images
 from exporter.emulator.images import Repository
 from tests.crawl.world import (
@@ -38,6 +38,7 @@ SERVERS = {
     "ignores descending": Behaviour(descending="ignored"),
 }
 SLOW = Behaviour(latency=0.003, jitter=0.003)
+EVEN = Shape(registries=30, repositories=120, images=1200, layers=1, registry_skew=0.0)
 AHEAD_OF_OTHERS = "listed alone, ahead of others"
 
 
@@ -94,6 +95,25 @@ async def test_large_repositories_are_begun_first_once_a_sample_has_shown_them(
     ahead = [event["repository_name"] for event in logs if event.get("how") == AHEAD_OF_OTHERS]
     assert ahead
     assert sizes[ahead[0]] > 2 * sum(sizes.values()) / len(sizes)
+
+
+@pytest.mark.parametrize("shape", [GIANT_REGISTRY, EVEN], ids=["one registry", "thirty of a size"])
+async def test_while_decoding_falls_behind_only_what_may_set_the_length_of_the_run_is_split(
+    shape: Shape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Decoders, "backlog", 1e9)
+    estate = Estate(shape)
+    async with serve(estate, SLOW) as emulator:
+        done = await crawl(emulator.url, tmp_path)
+        met = {
+            call.query["registryId"]
+            for call in emulator.calls.of("images")
+            if "desc" in call.query.get("orderBy", "")
+        }
+        # Of thirty, those are met that are left over at the end.
+        assert 1 <= len(met) <= 6
+        assert repositories_asked(emulator.calls) == set()
+    check_rows(done, estate)
 
 
 async def test_a_giant_repository_is_walked_from_both_ends(tmp_path: Path) -> None:
