@@ -14,7 +14,8 @@ prepare() {
     if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
         [ -x .venv/bin/python ] || "$python" -m venv .venv
         echo "Installing into .venv …" >&2
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+        # Most of what comes with the packages is never imported, so none of it is compiled ahead.
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
             --constraint scripts/constraints.txt --editable ".${extra:+[$extra]}"
         echo "$wanted" >"$stamp"
     fi

@@ -18,7 +18,7 @@ from exporter.crawl.chain import ImagesChain, Mode
 MIN_PAGES_LEFT = 2.0
 MIN_SECONDS_LEFT = 0.5
 """What a chain must be expected to have left before a part of it is claimed."""
-FIRST_CLAIM = 5.0
+FIRST_CLAIM = 2.0
 """How many times as many seconds it must have left before the first claim. That one brings with it
 a sample, a second reading of the list, and trust in it: the chain, unlike claims, finds the images
 of repositories that are not listed."""
