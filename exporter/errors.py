@@ -2,7 +2,7 @@
 
     ExporterError                  1   the run failed, nothing was published
      ├─ SettingsError              2   a setting or a flag that cannot be used
-     ├─ CredentialsError           4   no credentials, or the cloud refuses them
+     ├─ CredentialsError           4   no token: none is named, given out, or accepted
      ├─ OutputError                5   the output cannot be written or read
      │   └─ IntegrityError         1   a published snapshot is not what its manifest says
      ├─ LockedError               11   another run holds the output
@@ -33,7 +33,10 @@ class SettingsError(ExporterError):
 
 
 class CredentialsError(ExporterError):
-    """No credentials were found, or the cloud does not accept those that were."""
+    """No token could be had, for whatever reason, or the cloud does not accept it.
+
+    It is of the whole run, and no `ApiError`: no listing is denied, or gone, for want of a token.
+    """
 
     exit_code = 4
 

@@ -146,7 +146,7 @@ class Client:
 
         Raises `StatusError` (400, 403, 404, a 401 about this scope alone, a status that stays),
         `AnswerError` (a redirect, an answer that stays wrong or too large), `UnreachableError`,
-        and `CredentialsError` where the cloud does not take the token at all.
+        and `CredentialsError` where no token can be had, or the cloud does not take it at all.
         """
         target = await self._locate(call)
         tally = _Tally(weight)
@@ -256,7 +256,12 @@ class Client:
         """
         if self._refuses_scopes and await self._still_accepted(token, tally):
             return reply  # known to answer 401 for scopes: another token would not help
-        fresh = await self._good_tokens.renew(token)
+        try:
+            fresh = await self._good_tokens.renew(token)
+        except CredentialsError:
+            if await self._still_accepted(token, tally):
+                return reply  # there is no newer one to ask with, and this one is not the matter
+            raise
         _log.info("token_refused", scope=target.call.scope, request_id=reply.request_id)
         reply = await self._send(target, fresh, tally)
         if reply.status != 401:

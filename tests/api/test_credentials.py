@@ -1,13 +1,11 @@
-"""Tokens: from each source, renewed in time, once for all who wait, and refused with a sentence."""
+"""Tokens: from each source, and refused with a sentence."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +14,10 @@ import orjson
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from exporter.api import Client
-from exporter.api.credentials import Token, Tokens
-from exporter.errors import ApiError, CredentialsError, ExporterError, UnreachableError
+from exporter.errors import CredentialsError
 from tests.api.scripted import (
     IMAGES,
     Play,
@@ -151,6 +147,31 @@ async def test_a_token_file_is_read_again_when_it_changes(
         path.unlink()
         await client.get(IMAGES, as_json)
     assert bearer(server) == ["t1.first", "t1.first", "t1.later", "t1.later"]
+
+
+async def test_a_token_file_caught_empty_leaves_the_token_in_hand_until_the_cloud_refuses_it(
+    server: Scripted, waits: Waits, tmp_path: Path
+) -> None:
+    server.routes[IMAGES.path] = ok(PAGE)
+    path = tmp_path / "token"
+    path.write_text("t1.first")
+    settings = settings_for(server, credentials={"iam_token_file": path})
+    async with Client(settings, sleep=waits) as client:
+        await client.get(IMAGES, as_json)
+        path.write_text("")
+        with capture_logs() as logs:
+            await client.get(IMAGES, as_json)
+            await client.get(IMAGES, as_json)
+        told = [(log["event"], log["error"]) for log in logs]
+        path.write_text("t1.later")
+        await client.get(IMAGES, as_json)
+        path.write_text("")
+        server.routes[IMAGES.path] = status(401)
+        with pytest.raises(CredentialsError, match="is empty"):
+            await client.get(IMAGES, as_json)
+    empty = f"the token from the file {path} (credentials.iam_token_file) is empty"
+    assert told == [("token_not_renewed", f"{empty}; put a token there")]
+    assert bearer(server)[:4] == ["t1.first", "t1.first", "t1.first", "t1.later"]
 
 
 VARIABLES = [
@@ -306,10 +327,43 @@ async def test_a_refused_exchange_ends_the_run_without_quoting_anything(
     assert len(exchanges(server)) == 1
 
 
-async def test_an_exchange_that_stays_down_is_no_refusal(server: Scripted, waits: Waits) -> None:
-    server.routes[EXCHANGE] = status(503)
-    with pytest.raises(ApiError, match="the API answered 503"):
-        await get_images(server, waits, {"oauth_token": OAUTH})
+NO_TOKEN: dict[str, tuple[Play, str]] = {
+    "not found": (status(404, {"code": 5, "message": "no"}), "it was answered 404 NOT_FOUND; "),
+    "another method": (status(405), "it was answered 405; "),
+    "moved": (status(302, Location="https://elsewhere.example"), "redirects are not followed"),
+    "no JSON": (raw(200, b"{"), "the answer is not JSON; "),
+    "overloaded": (status(503), "it was answered 503, and asking "),
+    "no connection": (resetting, "the connection broke before the answer came, and asking "),
+    "no object": (ok([]), "something other than a JSON object, and asking "),
+}
+
+
+@pytest.mark.parametrize(("answer", "words"), NO_TOKEN.values(), ids=NO_TOKEN)
+@pytest.mark.parametrize(
+    ("path", "credentials", "source"),
+    [
+        (EXCHANGE, {"oauth_token": OAUTH}, "credentials.oauth_token: POST "),
+        (METADATA, {"metadata": True}, "the metadata service of this machine"),
+    ],
+    ids=["exchange", "metadata"],
+)
+async def test_a_token_that_cannot_be_had_is_no_failure_of_the_listing_that_waits_for_it(
+    path: str,
+    credentials: dict[str, Any],
+    source: str,
+    answer: Play,
+    words: str,
+    server: Scripted,
+    waits: Waits,
+) -> None:
+    server.routes[path] = answer
+    with pytest.raises(CredentialsError, match="no token could be had from ") as caught:
+        await get_images(server, waits, {**credentials, "metadata_url": server.url})
+    said = str(caught.value)
+    assert source in said
+    assert words in said
+    assert "; check that " in said
+    assert not server.asked()
 
 
 @pytest.mark.parametrize("answer", [{}, {"iamToken": ""}, {"iamToken": "t1.a\nb"}])
@@ -319,133 +373,6 @@ async def test_an_exchange_without_a_usable_token_is_said(
     server.routes[EXCHANGE] = ok(answer)
     with pytest.raises(CredentialsError, match=r"the exchange of credentials\.oauth_token"):
         await get_images(server, waits, {"oauth_token": OAUTH})
-
-
-@dataclass
-class Clock:
-    now: float = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@dataclass
-class Issuer:
-    """A source that numbers its tokens; `failure` is raised instead, `life` is None for ever."""
-
-    clock: Clock
-    life: float | None = 43_200.0
-    name: str = "the test"
-    issued: int = 0
-    failure: ExporterError | None = None
-    asked: int = 0
-
-    def changed(self) -> bool:
-        return False
-
-    async def fetch(self) -> Token:
-        self.asked += 1
-        await asyncio.sleep(0)
-        if self.failure is not None:
-            raise self.failure
-        self.issued += 1
-        expires = None if self.life is None else self.clock.now + self.life
-        return Token(SecretStr(f"t{self.issued}"), expires)
-
-
-@dataclass
-class Kept:
-    clock: Clock = field(default_factory=Clock)
-
-    def __post_init__(self) -> None:
-        self.source = Issuer(self.clock)
-        self.tokens = Tokens(self.source, clock=self.clock)
-
-    async def get(self) -> str:
-        return (await self.tokens.get()).get_secret_value()
-
-
-DOWN = UnreachableError("no answer", call="POST /iam/v1/tokens", scope="a token")
-
-
-async def test_many_who_wait_for_a_token_cause_one_exchange() -> None:
-    kept = Kept()
-    assert set(await asyncio.gather(*(kept.get() for _ in range(100)))) == {"t1"}
-    assert kept.source.issued == 1
-    kept.clock.now += 3600
-    assert set(await asyncio.gather(*(kept.get() for _ in range(100)))) == {"t2"}
-    assert kept.source.issued == 2
-
-
-@pytest.mark.parametrize(
-    ("life", "good_for"), [(43_200.0, 3600.0), (3600.0, 3480.0), (300.0, 270.0), (None, 1e9)]
-)
-async def test_a_token_is_renewed_hourly_or_before_it_ends(
-    life: float | None, good_for: float
-) -> None:
-    kept = Kept()
-    kept.source.life = life
-    assert await kept.get() == "t1"
-    kept.clock.now += good_for - 1
-    assert await kept.get() == "t1"
-    if life is not None:
-        kept.clock.now += 1
-        assert await kept.get() == "t2"
-
-
-async def test_one_who_gives_up_waiting_does_not_take_the_token_from_the_others() -> None:
-    kept = Kept()
-    first, second = asyncio.create_task(kept.get()), asyncio.create_task(kept.get())
-    await asyncio.sleep(0)
-    first.cancel()
-    assert await second == "t1"
-    assert kept.source.issued == 1
-    with pytest.raises(asyncio.CancelledError):
-        await first
-
-
-async def test_a_refused_token_is_renewed_once_for_all_who_sent_it() -> None:
-    kept = Kept()
-    old = await kept.tokens.get()
-    fresh = await asyncio.gather(*(kept.tokens.renew(old) for _ in range(50)))
-    assert {token.get_secret_value() for token in fresh} == {"t2"}
-    assert (await kept.tokens.renew(old)).get_secret_value() == "t2"
-    assert kept.source.issued == 2
-
-
-async def test_a_token_that_is_still_good_is_used_while_renewing_fails() -> None:
-    kept = Kept()
-    await kept.get()
-    kept.source.failure = DOWN
-    kept.clock.now += 3600
-    with capture_logs() as logs:
-        assert await kept.get() == "t1"
-        assert await kept.get() == "t1"
-    assert [log["event"] for log in logs] == ["token_not_renewed"]
-    assert kept.source.asked == 2
-    kept.clock.now += 43_200
-    with pytest.raises(UnreachableError):
-        await kept.get()
-    kept.source.failure = None
-    assert await kept.get() == "t2"
-
-
-async def test_everyone_who_waits_for_a_failed_exchange_is_told() -> None:
-    kept = Kept()
-    kept.source.failure = CredentialsError("refused")
-    outcomes = await asyncio.gather(*(kept.get() for _ in range(20)), return_exceptions=True)
-    assert all(isinstance(outcome, CredentialsError) for outcome in outcomes)
-    assert kept.source.asked == 1
-
-
-async def test_closing_stops_an_exchange_nobody_waits_for() -> None:
-    kept = Kept()
-    waiter = asyncio.create_task(kept.get())
-    await asyncio.sleep(0)
-    waiter.cancel()
-    await kept.tokens.close()
-    assert kept.source.issued == 0
-    assert waiter.cancelled() or waiter.cancelling()
 
 
 def test_this_machines_own_tokens_are_not_in_the_way() -> None:

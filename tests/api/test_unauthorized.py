@@ -120,3 +120,21 @@ async def test_a_proof_that_is_not_answered_decides_nothing(server: Scripted, wa
             await client.get(IMAGES, as_json)
     assert caught.value.http_status == 401
     assert len(waits.seconds) == 1
+
+
+async def test_a_401_about_one_scope_is_that_scopes_alone_while_no_new_token_can_be_had(
+    server: Scripted, waits: Waits
+) -> None:
+    server.routes |= {
+        FOLDERS.path: ok({}),
+        IMAGES.path: DENIED,
+        EXCHANGE: [issued(1), status(404)],
+    }
+    async with Client(settings_for(server, credentials=OAUTH), sleep=waits) as client:
+        await client.get(FOLDERS, as_json)
+        with pytest.raises(StatusError) as caught:
+            await client.get(IMAGES, as_json)
+        assert caught.value.http_status == 401
+        server.routes[FOLDERS.path] = DENIED
+        with pytest.raises(CredentialsError, match="answered 404"):
+            await client.get(IMAGES, as_json)

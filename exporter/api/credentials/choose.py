@@ -21,7 +21,7 @@ from exporter.api.credentials.given import GivenToken, TokenFile
 from exporter.api.credentials.metadata import MetadataService
 from exporter.api.credentials.token import Source, Token
 from exporter.api.retry import Sleep
-from exporter.errors import ApiError, CredentialsError
+from exporter.errors import CredentialsError
 from exporter.settings import Credentials
 
 IAM_VARIABLES = ("REGISTRY_IAM_TOKEN", "IAM_TOKEN", "NEBIUS_IAM_TOKEN", "YC_IAM_TOKEN")
@@ -99,7 +99,7 @@ class _LastResort:
     async def fetch(self) -> Token:
         try:
             token = await self._service.fetch()
-        except (ApiError, CredentialsError):
+        except CredentialsError:
             if self._answered:
                 raise
         else:

@@ -10,10 +10,10 @@ from pydantic import SecretStr
 
 from exporter.api.credentials.token import Token, clean
 from exporter.api.endpoints import Directory
-from exporter.api.faults import FaultError
+from exporter.api.faults import Fault, FaultError
 from exporter.api.retry import Sleep, ask
 from exporter.api.transport import Reply, Transport
-from exporter.errors import AnswerError, CredentialsError
+from exporter.errors import CredentialsError
 
 PATH = "/iam/v1/tokens"
 TIMEOUT = 30.0
@@ -42,17 +42,17 @@ class Exchange:
     async def token(self, body: Mapping[str, SecretStr], source: str) -> Token:
         """Exchange `body` for a token; `source` names the credentials in errors.
 
-        Raises `CredentialsError` where they are refused, `ApiError` where no answer comes.
+        Raises `CredentialsError` where they are refused, and where no answer comes.
         """
         url = await self._directory.base("iam") + PATH
-        reply = await ask_for_token(
+        answer = await ask_for_token(
             lambda: self._transport.send(url, timeout=TIMEOUT, max_bytes=MOST_BYTES, post=body),
             call=f"POST {url}",
             source=source,
+            advice="check that `domain` and `endpoints.iam` name this cloud, and run again",
             attempts=self._attempts,
             sleep=self._sleep,
         )
-        answer = read_answer(reply, call=f"POST {url}")
         expires = answer.get("expiresAt")
         return Token(
             clean(str(answer.get("iamToken") or ""), f"the exchange of {source}"),
@@ -73,47 +73,64 @@ class OauthToken:
         return False
 
     async def fetch(self) -> Token:
-        """Return a new token; raises `CredentialsError` and `ApiError`."""
+        """Return a new token; raises `CredentialsError`."""
         return await self._exchange.token(self._body, self.name)
 
 
 async def ask_for_token(
-    send: Callable[[], Awaitable[Reply]], *, call: str, source: str, attempts: int, sleep: Sleep
-) -> Reply:
-    """Send a request for a token until it is answered.
+    send: Callable[[], Awaitable[Reply]],
+    *,
+    call: str,
+    source: str,
+    advice: str,
+    attempts: int,
+    sleep: Sleep,
+) -> dict[str, object]:
+    """Send a request for a token until it is answered; return the answer's JSON object.
 
-    Raises `CredentialsError` where the answer is a refusal, else `ApiError`.
+    Raises `CredentialsError` where the answer is a refusal, and where none comes that could be
+    used; `advice` says what to do then. An `ApiError` it never is: the listing that waits for the
+    token would take it for its own.
     """
     try:
-        return await ask(send, attempts=attempts, sleep=sleep, what=f"a token from {source}")
+        reply = await ask(send, attempts=attempts, sleep=sleep, what=f"a token from {source}")
+        answer = _read_object(reply)
     except FaultError as error:
         fault = error.fault
+    else:
+        return answer
+    # The service's own words are left out: it may quote the credentials it refuses.
+    status = f"{fault.http_status} {fault.code}".rstrip()
     if fault.http_status in _REFUSED:
-        # The service's own words are left out: it may quote the credentials it refuses.
-        status = f"{fault.http_status} {fault.code}".rstrip()
         raise CredentialsError(
             f"the cloud refuses {source}: {call} was answered {status}; "
             "check that the key or token is whole, not deleted, and of this cloud"
         )
-    raise fault.error(
-        call=call, scope=f"a token from {source}", calls=attempts if fault.passing else 1
+    what = f"it was answered {status}" if fault.http_status else fault.message
+    tried = f", and asking {attempts} times did not help" if fault.passing else ""
+    where = f" (request id {fault.request_id})" if fault.request_id else ""
+    raise CredentialsError(
+        f"no token could be had from {source}: {call}{where}: {what}{tried}; {advice}"
     )
 
 
-def read_answer(reply: Reply, *, call: str) -> dict[str, object]:
-    """Return a token answer's JSON object; raises `AnswerError`."""
+def _read_object(reply: Reply) -> dict[str, object]:
+    """Return a token answer's JSON object; raises `FaultError`."""
     try:
         answer = orjson.loads(reply.body)
     except orjson.JSONDecodeError:
         answer = None  # the error would hold the body, and with it a token
-    if not isinstance(answer, dict):
-        raise AnswerError(
-            "the API answered a request for a token with something that is not JSON",
-            call=call,
-            scope="a token",
+    if isinstance(answer, dict):
+        return answer
+    raise FaultError(
+        Fault(
+            "not_json",
+            "the answer is not JSON",
+            kind="answer",
+            passing=False,
             request_id=reply.request_id,
         )
-    return answer
+    )
 
 
 def _moment(text: str) -> float | None:

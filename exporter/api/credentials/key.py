@@ -68,7 +68,7 @@ class ServiceAccountKey:
         return False
 
     async def fetch(self) -> Token:
-        """Return a new token; raises `CredentialsError` and `ApiError`."""
+        """Return a new token; raises `CredentialsError`."""
         key = await asyncio.to_thread(read_key, self._path, self.name)
         if not self._warned and _open_to_others(self._path):
             self._warned = True

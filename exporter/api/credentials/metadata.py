@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from exporter.api.credentials.exchange import MOST_BYTES, ask_for_token, read_answer
+from exporter.api.credentials.exchange import MOST_BYTES, ask_for_token
 from exporter.api.credentials.token import Token, clean
 from exporter.api.retry import Sleep
 from exporter.api.transport import Transport
@@ -34,12 +34,11 @@ class MetadataService:
         return False
 
     async def fetch(self) -> Token:
-        """Return a token; raises `CredentialsError` and `ApiError`."""
+        """Return a token; raises `CredentialsError`."""
         began = self._clock()
-        call = f"GET {self._url}"
         # Asked once an hour: a session of its own keeps no connection open in between.
         async with Transport(connections=1, ca_file=None) as transport:
-            reply = await ask_for_token(
+            answer = await ask_for_token(
                 lambda: transport.send(
                     self._url,
                     timeout=_TIMEOUT,
@@ -47,12 +46,12 @@ class MetadataService:
                     max_bytes=MOST_BYTES,
                     headers={"Metadata-Flavor": "Google"},
                 ),
-                call=call,
+                call=f"GET {self._url}",
                 source=self.name,
+                advice="check that this is a machine of the cloud and has a service account",
                 attempts=_ATTEMPTS,
                 sleep=self._sleep,
             )
-        answer = read_answer(reply, call=call)
         seconds = answer.get("expires_in")
         return Token(
             clean(str(answer.get("access_token") or ""), self.name),

@@ -34,7 +34,7 @@ class Source(Protocol):
     async def fetch(self) -> Token:
         """Return a token that is good now.
 
-        Raises `CredentialsError` where the source gives none, `ApiError` where it does not answer.
+        Raises `CredentialsError` where the source gives none, for whatever reason.
         """
 
 

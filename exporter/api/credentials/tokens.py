@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ import structlog
 from pydantic import SecretStr
 
 from exporter.api.credentials.token import Source, Token
-from exporter.errors import ApiError
+from exporter.errors import CredentialsError
 
 RENEW_AFTER = 3600.0
 """Seconds of use after which a new token is asked for (`API.md`: hourly)."""
@@ -30,6 +31,7 @@ class Tokens:
         self._token: Token | None = None
         self._renew_at: float | None = None
         self._renewal: asyncio.Task[None] | None = None
+        self._reason = ""
 
     @property
     def source_name(self) -> str:
@@ -39,8 +41,9 @@ class Tokens:
     async def get(self) -> SecretStr:
         """Return a token that is good now.
 
-        Everyone who needs a new one waits for the same exchange. Raises `CredentialsError`, or
-        `ApiError` where the source does not answer and no token is left to use.
+        Everyone who needs a new one waits for the same exchange. Where the source gives none, the
+        old one is used until its end, or until the cloud refuses it. Raises `CredentialsError`
+        once no token is left to use.
         """
         if self._token is None or self._due():
             await self._renew("due")
@@ -49,7 +52,7 @@ class Tokens:
     async def renew(self, refused: SecretStr) -> SecretStr:
         """Return a token after the API refused one; a newer one than `refused` is given as it is.
 
-        Raises as `get` does.
+        Raises `CredentialsError` where there is no newer one.
         """
         if self._current().get_secret_value() == refused.get_secret_value():
             await self._renew("refused")
@@ -72,8 +75,11 @@ class Tokens:
 
     async def _renew(self, reason: str) -> None:
         if self._renewal is None:
-            self._renewal = asyncio.create_task(self._fetch(reason))
+            self._reason = reason
+            self._renewal = asyncio.create_task(self._fetch())
             self._renewal.add_done_callback(self._fetched)
+        elif reason == "refused":
+            self._reason = reason  # what was only due is now all there is to go on with
         # Shielded: one caller that is cancelled does not take the token from the others.
         await asyncio.shield(self._renewal)
 
@@ -82,15 +88,14 @@ class Tokens:
         if not task.cancelled():
             task.exception()  # whoever waits gets it; if nobody does any more, it is no news
 
-    async def _fetch(self, reason: str) -> None:
+    async def _fetch(self) -> None:
         began = self._clock()
         try:
             token = await self._source.fetch()
-        except ApiError as error:
-            left = self._token.expires_at if self._token else None
-            if reason == "refused" or left is None or left <= self._clock():
+        except CredentialsError as error:
+            if self._reason == "refused" or self._left() <= 0:
                 raise
-            self._renew_at = min(self._clock() + _TRY_AGAIN_AFTER, left)
+            self._renew_at = self._clock() + min(_TRY_AGAIN_AFTER, self._left())
             _log.warning("token_not_renewed", source=self._source.name, error=str(error))
             return
         self._token = token
@@ -102,6 +107,13 @@ class Tokens:
         _log.info(
             "token_renewed",
             source=self._source.name,
-            reason=reason,
+            reason=self._reason,
             expires_in=None if token.expires_at is None else round(token.expires_at - began),
         )
+
+    def _left(self) -> float:
+        """Return for how many seconds the token in hand is good, as far as is known."""
+        if self._token is None:
+            return 0.0
+        ends = self._token.expires_at
+        return math.inf if ends is None else ends - self._clock()
