@@ -1,8 +1,9 @@
 """One HTTP request and its whole answer, in bounded time and memory; no retries, no meaning.
 
 What aiohttp raises is turned into a `NoReplyError` of our own words and dropped: its exceptions
-hold the request's headers, and with them the token. An answer that quotes a secret it was sent
-comes without it.
+hold the request's headers, and with them the token. What an answer may be told by, its headers and
+the body of an error, comes without the secrets that it was sent. The body of a 200 is data, and
+comes as it is.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ _ERROR_BODY_BYTES = 1 << 16
 """How much of an answer other than 200 is read: enough for a google.rpc.Status."""
 
 _LONGEST_ID = 100
+
+_SHORTEST_SECRET = 16
+"""Characters from which a secret is looked for in what a server says; what is shorter could be any
+word of it. (An IAM token has some 200.)"""
 
 Trouble = Literal[
     "refused", "reset", "timeout", "truncated", "oversize", "garbled", "certificate", "unusable"
@@ -60,6 +65,11 @@ class Reply:
     request_id: str | None
     retry_after: str | None
     location: str | None
+    sent: tuple[SecretStr, ...]
+
+    def quotes_a_secret(self) -> bool:
+        """Say whether the body holds one that was sent, so that no piece of it may be told."""
+        return any(secret.encode() in self.body for secret in _telling(self.sent))
 
 
 class NoReplyError(Exception):
@@ -140,7 +150,8 @@ class Transport:
         wire: list[int] = []
         request_id: str | None = None
         address = URL(url, encoded=True)
-        secrets = [value.get_secret_value() for value in (bearer, *(post or {}).values()) if value]
+        sent = tuple(value for value in (bearer, *(post or {}).values()) if value is not None)
+        secrets = _telling(sent)
         try:
             async with (
                 asyncio.timeout(timeout),
@@ -159,11 +170,12 @@ class Transport:
                 body = await _read(response, max_bytes, wire)
                 return Reply(
                     status=response.status,
-                    body=_unquoted_bytes(body, secrets),
+                    body=body if response.status == 200 else _unquoted_bytes(body, secrets),
                     wire_bytes=sum(wire),
                     request_id=request_id,
                     retry_after=response.headers.get("Retry-After"),
                     location=_unquoted(response.headers.get("Location", ""), secrets) or None,
+                    sent=sent,
                 )
         except (
             TimeoutError,
@@ -174,7 +186,9 @@ class Transport:
         ) as error:
             trouble, message = _explain(error, timeout, max_bytes)
         # Raised out here so that the new error keeps no link to the old one.
-        raise NoReplyError(trouble, message, request_id=request_id, wire_bytes=sum(wire))
+        raise NoReplyError(
+            trouble, _unquoted(message, secrets), request_id=request_id, wire_bytes=sum(wire)
+        )
 
 
 async def _read(response: aiohttp.ClientResponse, max_bytes: int, wire: list[int]) -> bytes:
@@ -196,6 +210,12 @@ def _proxy(address: URL) -> str | None:
         return None
     proxy = getproxies().get("https")
     return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+
+
+def _telling(secrets: Iterable[SecretStr]) -> list[str]:
+    """Return the secrets that can be told from words."""
+    texts = (secret.get_secret_value() for secret in secrets)
+    return [text for text in texts if len(text) >= _SHORTEST_SECRET]
 
 
 def _unquoted(text: str, secrets: Iterable[str]) -> str:

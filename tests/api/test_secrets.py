@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from exporter.api import Client
 from exporter.errors import ExporterError, PageError
 from tests.api.scripted import (
+    FOLDERS,
     IMAGES,
     TOKEN,
     Play,
@@ -87,6 +88,7 @@ QUOTING: dict[str, Play] = {
     "request id": status(403, {"code": 7, "message": "no"}, x_request_id=LONG),
     "request id of half an answer": raw(200, b"{", Content_Length="9", x_request_id=LONG),
     "page": raw(200, b'{"images":"' + LONG.encode() + b'"}'),
+    "encoding": raw(200, b"{}", Content_Encoding=LONG),
 }
 
 
@@ -107,6 +109,35 @@ async def test_no_piece_of_a_long_token_that_the_server_quotes_is_told(
             told = everything(caught.value, [logs, repr(vars(client))], caplog)
     assert IMAGES.scope in told
     assert [start for start in range(0, len(LONG), 10) if LONG[start : start + 10] in told] == []
+
+
+async def test_a_page_is_the_callers_as_it_came_whatever_it_quotes(
+    server: Scripted, waits: Waits
+) -> None:
+    page = {"images": [{"id": TOKEN}], "nextPageToken": f"after {TOKEN}"}
+    server.routes[IMAGES.path] = ok(page)
+    async with Client(settings_for(server), sleep=waits) as client:
+        answer = await client.get(IMAGES, as_json)
+    assert answer.page == page
+    assert answer.body == orjson.dumps(page)
+
+
+async def test_a_token_that_is_a_word_is_not_looked_for_in_what_the_server_says(
+    server: Scripted, waits: Waits
+) -> None:
+    async def decode(body: bytes) -> None:
+        raise PageError("the latest field is not a list")
+
+    server.routes |= {
+        IMAGES.path: status(403, {"code": 7, "message": "only the latest test may"}),
+        FOLDERS.path: ok({"folders": "the latest"}),
+    }
+    settings = settings_for(server, credentials={"iam_token": "test"}, limits={"attempts": 1})
+    async with Client(settings, sleep=waits) as client:
+        with pytest.raises(ExporterError, match="only the latest test may"):
+            await client.get(IMAGES, as_json)
+        with pytest.raises(ExporterError, match="the latest field is not a list"):
+            await client.get(FOLDERS, decode)
 
 
 @pytest.mark.parametrize("ending", [status(401), status(503), resetting, raw(200, b"{")])

@@ -16,6 +16,7 @@ from exporter.emulator import Behaviour, Faults, ServiceKey
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import SMALL, Cloud
 from tests.e2e.commands import Exporter, Sections
+from tests.e2e.worlds import check_against, world_of
 
 IAM_TOKEN = "t1.9euelZqSnpGem-planted-iam-token-7bK0"
 OAUTH_TOKEN = "y0_AgAAAAB-planted-oauth-token-3Xw1"
@@ -130,3 +131,15 @@ def written_by(exporter: Exporter, planted: Planted) -> Iterator[Path]:
     """Return every file below the run's folder, its streams included, but for what was planted."""
     ours = {exporter.folder / name for name in planted.files}
     return (path for path in exporter.folder.rglob("*") if path.is_file() and path not in ours)
+
+
+@pytest.mark.parametrize("token", ["latest", "a", "sha256:"])
+def test_a_token_that_stands_in_the_data_is_published_with_it(
+    token: str, serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SMALL, Behaviour(static_tokens=frozenset({token})))
+    exporter = exporter_for(cloud)
+    exporter.environment["REGISTRY_IAM_TOKEN"] = token
+    run = exporter.run()
+    assert run.code == 0, run.stderr
+    check_against(run.snapshot(), world_of(cloud.estate))
