@@ -111,6 +111,20 @@ async def test_no_piece_of_a_long_token_that_the_server_quotes_is_told(
     assert [start for start in range(0, len(LONG), 10) if LONG[start : start + 10] in told] == []
 
 
+async def test_a_page_token_is_not_told_for_it_may_be_anything(
+    server: Scripted, waits: Waits, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.routes[IMAGES.path] = status(503)
+    settings = settings_for(server, credentials={"iam_token": LONG}, limits={"attempts": 2})
+    with capture_logs() as logs:
+        async with Client(settings, sleep=waits) as client:
+            with pytest.raises(ExporterError, match="pageToken=…") as caught:
+                await client.get(IMAGES.with_params(pageToken=LONG), as_json)
+            told = everything(caught.value, [logs], caplog)
+    assert [start for start in range(0, len(LONG), 10) if LONG[start : start + 10] in told] == []
+
+
 async def test_a_page_is_the_callers_as_it_came_whatever_it_quotes(
     server: Scripted, waits: Waits
 ) -> None:
