@@ -56,5 +56,7 @@ def conclude(
 def total_row(staging: Path) -> dict[str, Any]:
     """Return the `total` row of the staged `size_totals`."""
     parts = staged_parts(staging, "size_totals")
-    row: dict[str, Any] = pq.read_table(parts, filters=[("scope", "=", "total")]).to_pylist()[0]
+    # A `key=value` in the path of the output is no column of the table.
+    total = pq.read_table(parts, filters=[("scope", "=", "total")], partitioning=None)
+    row: dict[str, Any] = total.to_pylist()[0]
     return row

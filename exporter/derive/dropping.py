@@ -58,7 +58,9 @@ def carry_out(staging: Path) -> None:
         # A part that is something else by now was replaced by an earlier attempt, or anew.
         if path.exists() and _print(path).encode() == print_:
             named = (pc.field("table") == table) & (pc.field("part") == name)
-            rows = pq.read_table(plan, columns=["part_row"], filters=named)["part_row"]
+            # A `key=value` in the path of the output is no column of the plan.
+            found = pq.read_table(plan, columns=["part_row"], filters=named, partitioning=None)
+            rows = found["part_row"]
             if len(rows):
                 rewrite(staging, table, path, partial(_without, rows))
     shutil.rmtree(staging / _REWRITTEN, ignore_errors=True)

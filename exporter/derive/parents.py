@@ -28,7 +28,8 @@ def fill_parents(staging: Path) -> None:
     """
     with output_errors(staging):
         registries = pa.concat_tables(
-            pq.read_table(path, columns=["registry_id", *_PARENTS])
+            # A `key=value` in the path of the output is no column of the table.
+            pq.read_table(path, columns=["registry_id", *_PARENTS], partitioning=None)
             for path in staged_parts(staging, "registries")
         ).combine_chunks()
         if not any(registries[name].null_count < len(registries) for name in _PARENTS):

@@ -40,6 +40,8 @@ def image_counts(destination: Destination) -> dict[str, int]:
 
 def _registries(path: Path) -> dict[str, int]:
     columns = ["scope", "scope_id", "image_count"]
-    table = pq.read_table(path, columns=columns, filters=[("scope", "=", "registry")])
+    only = [("scope", "=", "registry")]
+    # The path has `snapshot_id=…` in it, and perhaps more of the kind, which are no columns.
+    table = pq.read_table(path, columns=columns, filters=only, partitioning=None)
     ids, counts = table.column("scope_id"), table.column("image_count")
     return dict(zip(ids.to_pylist(), counts.to_pylist(), strict=True))
