@@ -189,7 +189,9 @@ def _query(folder: Path, snapshot_id: str) -> str:
     place = files.replace("'", "''")
     columns = "scope_id, image_count, stored_size, untagged_size"
     condition = "scope = 'repository' ORDER BY untagged_size DESC LIMIT 10"
-    query = f"SELECT {columns} FROM '{place}' WHERE {condition}"  # noqa: S608 - it is quoted
+    # Left to itself, it also takes `scope=x` in the path for a column.
+    source = f"read_parquet('{place}', hive_partitioning = false)"
+    query = f"SELECT {columns} FROM {source} WHERE {condition}"  # noqa: S608 - it is quoted
     return f"import duckdb; duckdb.sql({_literal(query)}).show()"
 
 

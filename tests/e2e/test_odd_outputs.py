@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -57,3 +58,19 @@ def test_images_that_come_twice_are_dropped_below_any_path(
     assert len(images) == len(snapshot.tables["images"]) == cloud.estate.shape.images
     kinds = {row["kind"] for row in snapshot.tables["findings"]}
     assert "image_changed" in kinds
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_query_that_a_summary_suggests_reads_the_snapshot_below_any_path(
+    path: str, serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud()
+    exporter = exporter_for(cloud)
+    run = exporter.run("--output", path, "--log-format", "console")
+    assert run.code == 0, run.stderr
+    line = next(line for line in run.stderr.splitlines() if "import duckdb" in line)
+    done = subprocess.run(
+        line, shell=True, cwd=exporter.folder, capture_output=True, text=True, check=True
+    )
+    names = [repository["name"] for repository in cloud.estate.repositories()]
+    assert any(name in done.stdout for name in names), done.stdout
