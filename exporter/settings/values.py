@@ -12,6 +12,17 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_PLACES = {
+    "file": "file:///absolute/path",
+    "s3": "s3://bucket/prefix",
+    "gs": "gs://bucket/prefix",
+}
+_BESIDE_A_BUCKET = {
+    "s3": "another service than AWS is named in AWS_ENDPOINT_URL, keys in AWS_ACCESS_KEY_ID and "
+    "AWS_SECRET_ACCESS_KEY",
+    "gs": "credentials are named in GOOGLE_APPLICATION_CREDENTIALS",
+}
 _HOST_NAME = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?")
 
 
@@ -91,12 +102,40 @@ def _check_domain(domain: str) -> str:
 
 
 def _check_output(url: str) -> str:
+    """Accept a path, or a URL that names a folder or a bucket; what is refused is not quoted.
+
+    A URL may hold a key, where somebody took a bucket's for one such as https://user:word@host.
+    """
     scheme, separator, rest = url.partition("://")
-    if separator and scheme not in ("file", "s3", "gs"):
+    if separator and scheme not in _PLACES:
         raise ValueError(f"{scheme}:// is not supported; use a path, file://, s3:// or gs://")
     if not url.strip() or (separator and not rest.strip("/")):
         raise ValueError("names no place to write to")
+    kind, colon, _ = url.partition(":")
+    if colon and not separator and kind in _PLACES:
+        raise ValueError(f"{kind}: is the beginning of a URL; write {_PLACES[kind]}")
+    if scheme == "file" and separator:
+        parts = urlsplit(url)
+        local = parts.netloc in ("", "localhost") and parts.path.startswith("/")
+        if not local or parts.query or parts.fragment:
+            raise ValueError("not a local folder; write file:///absolute/path, percent-encoded")
+    elif separator:
+        bucket, _, prefix = rest.rstrip("/").partition("/")
+        _check_bucket(scheme, bucket, prefix)
     return url
+
+
+def _check_bucket(scheme: str, bucket: str, prefix: str) -> None:
+    # What object stores would take for a URL of their own, or refuse without a word of advice.
+    if not _BUCKET.fullmatch(bucket):
+        raise ValueError(
+            f"behind {scheme}:// the name of a bucket is wanted, and nothing else: "
+            f"{_BESIDE_A_BUCKET[scheme]}"
+        )
+    for part in prefix.split("/") if prefix else ():
+        if part in ("", ".", ".."):
+            what = f"a part that is {part}" if part else "an empty part (//)"
+            raise ValueError(f"its prefix has {what}; write {_PLACES[scheme]}")
 
 
 Url = Annotated[str, AfterValidator(_check_url)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from exporter.errors import OutputError, SettingsError
+from exporter.errors import OutputError
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full; free some space and run again",
@@ -50,26 +50,20 @@ class Destination(ABC):
     def open(url: str) -> Destination:
         """Return the destination at a path, `file://`, `s3://bucket/prefix` or `gs://`.
 
-        Nothing is touched yet. Credentials and the region of a bucket come from the
-        environment; `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` name another service than
-        AWS. Raises `SettingsError` for a URL that names no place.
+        `url` is one that the settings take. Nothing is touched yet. Credentials and the region of
+        a bucket come from the environment; `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` name another
+        service than AWS: raises `SettingsError` where that is no URL.
         """
-        scheme, separator, rest = url.partition("://")
+        scheme, separator, place = url.partition("://")
         if not separator or scheme == "file":
             from exporter.snapshot.folder import Folder  # noqa: PLC0415 - it builds on this
 
             return Folder(_local_path(url))
-        bucket, _, prefix = rest.strip("/").partition("/")
-        if scheme not in ("s3", "gs") or not bucket or ".." in prefix.split("/"):
-            raise SettingsError(
-                f"output.url {url!r} names no place to write to: use a path, file://, "
-                "s3://bucket/prefix or gs://bucket/prefix."
-            )
         # PyArrow's object stores take a moment to load, and a folder has no use for them.
         from exporter.snapshot.bucket import Bucket, open_gs, open_s3  # noqa: PLC0415
 
         files = open_s3() if scheme == "s3" else open_gs()
-        return Bucket(f"{scheme}://{bucket}/{prefix}".rstrip("/"), files, f"{bucket}/{prefix}")
+        return Bucket(url.rstrip("/"), files, place)
 
     @abstractmethod
     def check_writable(self) -> None:
@@ -111,12 +105,7 @@ class Destination(ABC):
 def _local_path(url: str) -> Path:
     if not url.startswith("file://"):
         return Path(url).expanduser()
-    parts = urlsplit(url)
-    if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
-        raise SettingsError(
-            f"output.url {url!r} names no local folder: write file:///absolute/path."
-        )
-    return Path(unquote(parts.path))
+    return Path(unquote(urlsplit(url).path))
 
 
 @contextmanager

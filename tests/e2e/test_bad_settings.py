@@ -91,6 +91,27 @@ def test_a_flag_that_cannot_be_used_is_named(
     assert len(cloud.calls) == 0
 
 
+@pytest.mark.parametrize(
+    ("url", "word"),
+    [
+        ("s3://minio:9000/x", "AWS_ENDPOINT_URL"),
+        ("s3://AKIAKEY:SeCrEt@bucket/x", "AWS_ACCESS_KEY_ID"),
+        ("s3://bucket/a//b", "empty"),
+        ("file:/tmp/zz", "file:///"),
+    ],
+)
+@pytest.mark.parametrize("command", ["export", "config check"])
+def test_an_output_that_cannot_be_one_is_refused_at_once_and_not_quoted(
+    command: str, url: str, word: str, exporter_for: Callable[[Cloud | None], Exporter]
+) -> None:
+    exporter = exporter_for(None)
+    exporter.environment["REGISTRY_EXPORTER__OUTPUT__URL"] = url
+    run = exporter.command(*command.split())
+    refused(run, 2, "REGISTRY_EXPORTER__OUTPUT__URL in the environment: output.url: ", word)
+    assert "SeCrEt" not in run.stdout + run.stderr
+    assert not (exporter.folder / "file:").exists()
+
+
 def test_a_settings_file_that_is_not_there_is_named(
     exporter_for: Callable[[Cloud | None], Exporter],
 ) -> None:

@@ -105,6 +105,61 @@ def test_an_address_that_no_call_could_be_sent_to_is_refused(
     assert words in refusal
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("", "names no place to write to"),
+        (" ", "names no place to write to"),
+        ("file:///", "names no place to write to"),
+        ("s3://", "names no place to write to"),
+        ("gs:///", "names no place to write to"),
+        ("ftp://host/x", "ftp:// is not supported"),
+        ("S3://bucket/x", "S3:// is not supported"),
+        ("file://host/share", "write file:///absolute/path"),
+        ("file://relative", "write file:///absolute/path"),
+        ("file:/absolute", "write file:///absolute/path"),
+        ("file:relative", "write file:///absolute/path"),
+        ("s3:/bucket/x", "write s3://bucket/prefix"),
+        ("gs:bucket", "write gs://bucket/prefix"),
+        ("s3:///bucket/x", "the name of a bucket"),
+        ("s3://host:9000/bucket", "the name of a bucket"),
+        ("s3://key:word@bucket/x", "the name of a bucket"),
+        ("s3://buc ket/x", "the name of a bucket"),
+        ("gs://bucket?x/y", "the name of a bucket"),
+        ("gs://s3://bucket", "the name of a bucket"),
+        ("s3://bucket//x", "empty"),
+        ("s3://bucket/a//b/", "empty"),
+        ("s3://bucket/s3://other", "empty"),
+        ("s3://bucket/../x", "a part that is .."),
+        ("gs://bucket/./x", "a part that is ."),
+    ],
+)
+def test_an_output_that_names_no_place_is_refused(url: str, words: str, refuse: Refuse) -> None:
+    refusal = refuse(f"output:\n  url: '{url}'\n")
+    assert "line 2: output.url: " in refusal
+    assert words in refusal
+    assert "word@" not in refusal
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "relative/path",
+        "a:b",
+        "files:/x",
+        "/a//b/../c",
+        "file:///a%20b",
+        "file://localhost/a",
+        "s3://bucket",
+        "s3://a.bucket_1-x/",
+        "s3://bucket/a=1/b c/",
+        "gs://bucket/some/prefix//",
+    ],
+)
+def test_an_output_that_names_a_place_is_taken_as_it_is(url: str, load: Load) -> None:
+    assert load(f"output:\n  url: '{url}'\n").output.url == url
+
+
 ALIAS_BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 10)
 )

@@ -53,18 +53,6 @@ def test_what_is_not_there_is_nothing(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("url", ["s3://", "gs:///", "ftp://host/x", "s3://bucket/../x"])
-def test_a_url_that_names_no_place_is_refused(url: str) -> None:
-    with pytest.raises(SettingsError, match="names no place to write to"):
-        Destination.open(url)
-
-
-@pytest.mark.parametrize("url", ["file://host/share", "file://relative"])
-def test_a_file_url_without_an_absolute_path_is_refused(url: str) -> None:
-    with pytest.raises(SettingsError, match="file:///absolute/path"):
-        Destination.open(url)
-
-
 @pytest.mark.parametrize(
     ("umask", "file", "folder"), [(0o000, 0o644, 0o755), (0o077, 0o600, 0o700)]
 )
