@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -127,7 +126,6 @@ def seconds(wait: str | None) -> float:
     from exporter.settings.values import parse_duration  # noqa: PLC0415 - `--help` does not need it
 
     try:
-        duration = parse_duration(wait)
+        return parse_duration(wait).total_seconds()
     except ValueError as error:
         raise SettingsError(f"--wait {wait}: {error}.") from None
-    return duration.total_seconds() if isinstance(duration, timedelta) else float(wait)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import yaml
 from pydantic import BaseModel
 
 from exporter.errors import SettingsError
-from exporter.settings.keys import Key, dotted, unknown
+from exporter.settings.keys import Key, dotted, known_keys, unknown
 from exporter.settings.placeholders import fill_in
 
 MOST_VALUES = 100_000
@@ -76,9 +77,7 @@ def _parse(text: str, file: Path, model: type[BaseModel]) -> Document:
         return document
     if not isinstance(told, dict):
         raise SettingsError(f"{file}: the settings must be a mapping of keys to values.")
-    filled = _filled(told, (), document)
-    # A section that is named and left empty means its defaults.
-    document.values.update({key: value for key, value in filled.items() if value is not None})
+    document.values.update(_given(_filled(told, (), document), known_keys(model)))
     return document
 
 
@@ -137,3 +136,15 @@ def _filled(value: Any, key: Key, document: Document) -> Any:
         return fill_in(value, document.file.parent)
     except SettingsError as error:
         raise SettingsError(f"{document.place(key)}: {dotted(key)}: {error}") from None
+
+
+def _given(values: dict[str, Any], known: Container[str], before: str = "") -> dict[str, Any]:
+    """Return values without the keys that are named and left empty: those mean their defaults.
+
+    One that is no key stays, to be refused.
+    """
+    return {
+        name: _given(value, known, f"{before}{name}.") if isinstance(value, dict) else value
+        for name, value in values.items()
+        if not (value is None and f"{before}{name}" in known)
+    }

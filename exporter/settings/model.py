@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -147,6 +147,13 @@ class Output(_Section):
     """How old unfinished staging may be to go on with it."""
     keep: Keep | None = None
     """Retention, applied after a complete export; null keeps everything."""
+
+    @field_validator("keep")
+    @classmethod
+    def _keeps_something(cls, keep: Keep | None) -> Keep | None:
+        if keep is not None and not (keep.last or keep.daily or keep.weekly or keep.monthly):
+            raise ValueError("one of last, daily, weekly and monthly is wanted, with more than 0")
+        return keep
 
 
 class Network(_Section):

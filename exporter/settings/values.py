@@ -10,8 +10,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PLACES = {
     "file": "file:///absolute/path",
@@ -26,19 +26,18 @@ _BESIDE_A_BUCKET = {
 _HOST_NAME = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?")
 
 
-def parse_duration(value: object) -> object:
-    """Turn `90`, `90s`, `15m`, `24h` or `7d` into a timedelta; a bare number is seconds."""
-    _refuse_bool(value)
-    if isinstance(value, str):
-        found = _DURATION.fullmatch(value.strip().lower())
-        if found:
-            try:
-                return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
-            except OverflowError:
-                raise ValueError("longer than any run lasts") from None
-        if not re.fullmatch(r"\d+(\.\d+)?", value.strip()):
-            raise ValueError("not a duration such as 90s, 15m, 24h or 7d")
-    return value
+def parse_duration(text: str) -> timedelta:
+    """Return the time that `90`, `90s`, `15m`, `24h` or `7d` says; a bare number is seconds.
+
+    Raises `ValueError`.
+    """
+    found = _DURATION.fullmatch(text.strip().lower())
+    if not found:
+        raise ValueError("not a duration such as 90s, 15m, 24h or 7d")
+    try:
+        return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+    except OverflowError:
+        raise ValueError("longer than any run lasts") from None
 
 
 def is_loopback(host: str) -> bool:
@@ -56,6 +55,11 @@ def _refuse_bool(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("a number is wanted, not true or false")  # noqa: TRY004 - pydantic's way
     return value
+
+
+def _read_duration(value: object) -> object:
+    _refuse_bool(value)
+    return parse_duration(value) if isinstance(value, str) else value
 
 
 def _check_duration(duration: timedelta) -> timedelta:
@@ -146,7 +150,7 @@ Count = Annotated[int, BeforeValidator(_refuse_bool)]
 Number = Annotated[float, BeforeValidator(_refuse_bool), Field(allow_inf_nan=False)]
 Duration = Annotated[
     timedelta,
-    BeforeValidator(parse_duration),
+    BeforeValidator(_read_duration),
     AfterValidator(_check_duration),
     WithJsonSchema({"type": ["string", "number"], "examples": ["90s", "24h"]}),
 ]

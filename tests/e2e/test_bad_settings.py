@@ -37,6 +37,7 @@ BAD_SETTINGS: dict[str, tuple[Sections, tuple[str, ...]]] = {
     "no format": ({"output": {"formats": []}}, ("output.formats",)),
     "an unknown format": ({"output": {"formats": ["csv"]}}, ("output.formats", "ndjson")),
     "an unknown scheme": ({"output": {"url": "ftp://host/x"}}, ("output.url", "ftp")),
+    "a retention that keeps nothing": ({"output": {"keep": {}}}, ("output.keep", "monthly")),
     "plain http to another machine": (
         {"endpoints": {"container_registry": "http://registry.example.com"}},
         ("endpoints.container_registry", "http"),

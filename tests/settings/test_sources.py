@@ -105,6 +105,35 @@ def test_a_file_that_says_nothing_means_the_defaults(text: str, load: Load) -> N
     assert load(text) == Settings()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "scope:\n  clouds:\n",
+        "scope:\n  repositories:\n    include:\n    exclude: null\n",
+        "limits:\n  concurrency:\n  requests_per_second:\n",
+        "output:\n  url:\n  keep:\n  formats: ~\n",
+        "credentials:\n  iam_token:\n  metadata:\n",
+    ],
+)
+def test_a_key_that_is_left_empty_means_its_default(text: str, load: Load) -> None:
+    assert load(text) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("limts:\n", "line 1: limts"),
+        ("limits:\n  concurency:\n", "line 2: limits.concurency"),
+        ("output:\n  keep: {last: 1, dayly: }\n", "line 2: output.keep.dayly"),
+        ("scope:\n  clouds: [a, null]\n", "line 2: scope.clouds[1]"),
+    ],
+)
+def test_what_is_no_key_is_refused_even_if_it_is_left_empty(
+    text: str, place: str, refuse: Refuse
+) -> None:
+    assert place in refuse(text)
+
+
 def test_yaml_merges_and_anchors_are_taken(load: Load) -> None:
     limits = load("limits:\n  <<: {concurrency: 3}\n  attempts: &n 2\n  page_size: *n\n").limits
     assert (limits.concurrency, limits.attempts, limits.page_size) == (3, 2, 2)
@@ -112,11 +141,24 @@ def test_yaml_merges_and_anchors_are_taken(load: Load) -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("90", 90), ("90s", 90), ("15m", 900), ("1.5h", 5400), ("7d", 604_800), ("'24 H'", 86_400)],
+    [
+        ("90", 90),
+        ("'90'", 90),
+        ("' 1.5 '", 1.5),
+        ("90s", 90),
+        ("15m", 900),
+        ("1.5h", 5400),
+        ("7d", 604_800),
+        ("'24 H'", 86_400),
+    ],
 )
-def test_a_duration_is_a_number_with_a_unit_or_seconds(text: str, seconds: int, load: Load) -> None:
+def test_a_duration_is_a_number_with_a_unit_or_seconds(
+    text: str, seconds: float, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = load(f"output: {{resume_within: {text}}}")
     assert settings.output.resume_within == timedelta(seconds=seconds)
+    monkeypatch.setenv("REGISTRY_EXPORTER__OUTPUT__RESUME_WITHIN", text.strip("'"))
+    assert load().output.resume_within == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize("text", ["soon", "2 fortnights", "0", "-5m", "5 m 3 s", "99999999999999d"])
