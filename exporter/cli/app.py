@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 from contextlib import suppress
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, cast
 
 import typer
 
@@ -19,13 +19,17 @@ from exporter.cli.commands.plan import plan
 from exporter.cli.commands.prune import prune
 from exporter.cli.commands.schema import schema
 from exporter.cli.commands.verify import verify
-from exporter.cli.failures import exit_code, report
+from exporter.cli.failures import exit_code, report, usage_error
+from exporter.cli.invocation import NAME
 from exporter.cli.signals import end_at_signals
 from exporter.cli.streams import guard_streams
 from exporter.errors import OutputError
 
+# Typer has a public name for one of its usage errors only: what it is derived from are all.
+_UsageError = cast("type[Exception]", typer.BadParameter.__bases__[0])
+
 app = typer.Typer(
-    name="registry-exporter",
+    name=NAME,
     # Plain help: rich would take longer to load than all the rest of `--help`.
     rich_markup_mode=None,
     # Typer's own tracebacks show local variables, and those may hold a token.
@@ -86,10 +90,15 @@ def main() -> None:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     code = 0
     try:
-        app(prog_name="registry-exporter")
+        # Not standalone, for Typer tells a mistyped line in several lines of its own.
+        code = app(prog_name=NAME, standalone_mode=False) or 0
         sys.stdout.flush()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BrokenPipeError:
+        code = 1  # Whoever reads stdout has enough.
+    except _UsageError as error:
+        code = usage_error(error)
     except OutputError as error:
         # Of a help text: what the commands raise is reported where their --debug is known.
         report(error, debug=False)

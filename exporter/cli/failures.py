@@ -6,9 +6,11 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import typer
 
+from exporter.cli.invocation import NAME
 from exporter.cli.options import LogFormat, LogLevel
 from exporter.cli.redact import redact
 from exporter.errors import ExporterError
@@ -64,10 +66,26 @@ def sentence(error: Exception) -> str:
     return redact(f"This is a bug, {advice}: {type(error).__name__}: {_first_line(error)}")
 
 
+def usage_error(error: Any) -> int:
+    """Tell a line that Typer cannot make sense of in a sentence; return the exit code, 2.
+
+    Who names no command is shown the help, which Typer takes for such an error as well.
+    """
+    text = error.format_message()
+    if error.ctx is not None and text == error.ctx.get_help():
+        error.show()
+    else:
+        # Not every error knows its command, and some tell how the value was checked.
+        command = error.ctx.command_path if error.ctx is not None else NAME
+        said = " ".join(text.split()).replace(": Value error, ", ": ").removesuffix(".")
+        complain(redact(f"{said} (see `{command} --help`)."))
+    return int(error.exit_code)
+
+
 def complain(text: str) -> None:
     """Write a sentence to stderr under the command's name, a line of it at a time."""
     for line in text.splitlines():
-        sys.stderr.write(f"registry-exporter: {line}\n")
+        sys.stderr.write(f"{NAME}: {line}\n")
     sys.stderr.flush()
 
 

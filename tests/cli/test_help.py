@@ -62,22 +62,49 @@ def test_the_version_is_that_of_the_package() -> None:
     assert shown.output == f"registry-exporter {__version__}\n"
 
 
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "exporter", *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("line", "words", "command"),
     [
-        (["exprot"], "exprot"),
-        (["export", "--format", "csv"], "csv"),
-        (["export", "--concurrency", "many"], "--concurrency"),
-        (["prune", "--keep-last", "-1"], "--keep-last"),
-        (["list", "too", "many"], "unexpected"),
+        ("exprot", "No such command 'exprot'", ""),
+        ("--bogus", "No such option: --bogus", ""),
+        ("export --bogus", "No such option: --bogus", " export"),
+        ("export --format csv", "'--format': 'csv' is not one of 'parquet', 'ndjson'", " export"),
+        ("export --concurrency many", "--concurrency", " export"),
+        ("export --concurrency", "'--concurrency' requires an argument", ""),
+        ("prune --keep-last -1", "--keep-last", " prune"),
+        ("list too many", "unexpected", " list"),
+        ("config chekc", "No such command 'chekc'", " config"),
+        ("list y0_AgAAAAB-planted-oauth-token", "([redacted])", " list"),
     ],
 )
-def test_a_mistyped_command_line_ends_with_2_and_says_what_is_wrong(
-    arguments: list[str], words: str
+def test_a_mistyped_command_line_ends_with_2_and_one_sentence_that_names_the_help(
+    line: str, words: str, command: str
 ) -> None:
-    shown = CliRunner().invoke(app, arguments)
-    assert shown.exit_code == 2
-    assert words in shown.output
+    done = run(*line.split())
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (said,) = done.stderr.splitlines()
+    assert said.startswith("registry-exporter: ")
+    assert words in said
+    assert said.endswith(f" (see `registry-exporter{command} --help`).")
+
+
+@pytest.mark.parametrize("line", ["", "config"])
+def test_who_names_no_command_is_shown_those_that_there_are(line: str) -> None:
+    done = run(*line.split())
+    assert done.returncode == 2
+    assert "Usage: registry-exporter" in done.stderr
+    assert "check" in done.stderr or "export" in done.stderr
 
 
 def test_the_formats_of_the_flag_are_those_of_the_setting() -> None:
