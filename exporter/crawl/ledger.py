@@ -18,6 +18,14 @@ from exporter.tables.schemas import COVERAGE, WHOLE
 Listing = Literal["clouds", "folders", "registries", "repositories", "images"]
 Status = Literal["complete", "denied", "vanished", "failed", "partial", "skipped"]
 
+_LET_IN = "give these credentials a role that may view it"
+_LET_IN_OR_NAME_OTHERS = f"{_LET_IN}, or name in `scope` what they may read"
+_LET_IN_OR_LEAVE_OUT = f"{_LET_IN}, or leave it out of `scope`"
+_CHECK_AND_AGAIN = (
+    "check that `scope` names what there is and that the API can be reached, and run again"
+)
+_GO_ON = "run again, which goes on with what was listed"
+
 log = structlog.get_logger()
 
 
@@ -165,12 +173,16 @@ class Ledger:
             return
         first = missing[0]
         reason = f"{first.listing} of {first.parent_id} ended as {first.status}: {first.message}"
+        denied = first.status == "denied"
         if self.empty:
-            raise IncompleteError(f"Nothing could be listed: {reason}.")
+            advice = _LET_IN_OR_NAME_OTHERS if denied else _CHECK_AND_AGAIN
+            raise IncompleteError(f"Nothing could be listed: {reason}; {advice}.")
         if partial:
+            advice = _LET_IN_OR_LEAVE_OUT if denied else _GO_ON
             raise IncompleteError(
                 f"{len(missing)} of {len(self._entries)} listings are not complete, and "
-                f"output.on_partial is fail, so nothing is published: {reason}."
+                f"output.on_partial is fail, so nothing is published: {reason}; {advice}, or set "
+                "output.on_partial to publish."
             )
 
     def table(self) -> pa.Table:

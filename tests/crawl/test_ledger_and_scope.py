@@ -8,7 +8,7 @@ import pytest
 
 from exporter.crawl import Ledger, Progress
 from exporter.crawl.scope import Wanted
-from exporter.errors import AnswerError, ApiError, StatusError, UnreachableError
+from exporter.errors import AnswerError, ApiError, IncompleteError, StatusError, UnreachableError
 from exporter.settings import Repositories, Scope
 from exporter.tables import TABLES
 
@@ -86,6 +86,34 @@ def test_a_ledger_is_complete_only_when_every_listing_is_whole() -> None:
     open_still.fail(answered(403))
     assert (before, under_way, ledger.complete) == (True, False, False)
     assert ledger.counts() == {"complete": 1, "denied": 1, "skipped": 1, "vanished": 1}
+
+
+DENIED, GONE = answered(403, "PERMISSION_DENIED"), answered(404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("error", "pages", "words"),
+    [
+        (DENIED, 0, "Nothing could be listed: images of crp1 ended as denied: "),
+        (DENIED, 0, "; give these credentials a role that may view it"),
+        (GONE, 0, "Nothing could be listed: images of crp1 ended as failed: "),
+        (GONE, 0, "; check that `scope` names what there is and that the API can be reached"),
+        (NO_ANSWER, 2, "1 of 1 listings are not complete, and output.on_partial is fail, "),
+        (NO_ANSWER, 2, "images of crp1 ended as partial: "),
+        (NO_ANSWER, 2, "; run again, which goes on with what was listed, or set output.on_partial"),
+        (DENIED, 2, "; give these credentials a role that may view it, or leave it out of `scope`"),
+        (DENIED, 2, ", or set output.on_partial to publish."),
+    ],
+)
+def test_a_result_that_is_refused_says_what_to_do(error: ApiError, pages: int, words: str) -> None:
+    ledger = Ledger(Progress())
+    entry = ledger.open("images", "crp1", known=False)
+    for _ in range(pages):
+        entry.page(rows=0, calls=1)
+    entry.fail(error)
+    with pytest.raises(IncompleteError) as caught:
+        ledger.refuse(partial=True)
+    assert words in str(caught.value)
 
 
 @pytest.mark.parametrize("pages", [0, 1])

@@ -201,3 +201,4 @@ def test_a_run_that_could_list_nothing_publishes_nothing(
     assert run.code == 1, run.stderr
     assert run.published == []
     assert "503" in run.said
+    assert "that the API can be reached" in run.said
