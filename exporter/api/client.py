@@ -189,11 +189,9 @@ class Client:
         try:
             page = await decode(reply.body)
         except PageError as error:
-            # What it says may be a piece of the page, and that a piece of a token.
-            said = "" if reply.quotes_a_secret() else f": {error}"
             fault = Fault(
                 "bad_page",
-                f"the API answered with a page that cannot be used{said}",
+                f"the API answered with a page that cannot be used: {error}",
                 kind="answer",
                 passing=True,
                 request_id=reply.request_id,

@@ -1,9 +1,8 @@
 """One HTTP request and its whole answer, in bounded time and memory; no retries, no meaning.
 
 What aiohttp raises is turned into a `NoReplyError` of our own words and dropped: its exceptions
-hold the request's headers, and with them the token. What an answer may be told by, its headers and
-the body of an error, comes without the secrets that it was sent. The body of a 200 is data, and
-comes as it is.
+hold the request's headers, and with them the token. An answer that quotes a secret it was sent
+comes without it: it is kept in the journal and told in errors.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _LONGEST_ID = 100
 
 _SHORTEST_SECRET = 16
 """Characters from which a secret is looked for in what a server says; what is shorter could be any
-word of it. (An IAM token has some 200.)"""
+word of the data. (An IAM token has some 200.)"""
 
 Trouble = Literal[
     "refused", "reset", "timeout", "truncated", "oversize", "garbled", "certificate", "unusable"
@@ -65,11 +64,6 @@ class Reply:
     request_id: str | None
     retry_after: str | None
     location: str | None
-    sent: tuple[SecretStr, ...]
-
-    def quotes_a_secret(self) -> bool:
-        """Say whether the body holds one that was sent, so that no piece of it may be told."""
-        return any(secret.encode() in self.body for secret in _telling(self.sent))
 
 
 class NoReplyError(Exception):
@@ -150,8 +144,7 @@ class Transport:
         wire: list[int] = []
         request_id: str | None = None
         address = URL(url, encoded=True)
-        sent = tuple(value for value in (bearer, *(post or {}).values()) if value is not None)
-        secrets = _telling(sent)
+        secrets = _telling(value for value in (bearer, *(post or {}).values()) if value)
         try:
             async with (
                 asyncio.timeout(timeout),
@@ -170,12 +163,11 @@ class Transport:
                 body = await _read(response, max_bytes, wire)
                 return Reply(
                     status=response.status,
-                    body=body if response.status == 200 else _unquoted_bytes(body, secrets),
+                    body=_unquoted_bytes(body, secrets),
                     wire_bytes=sum(wire),
                     request_id=request_id,
                     retry_after=response.headers.get("Retry-After"),
                     location=_unquoted(response.headers.get("Location", ""), secrets) or None,
-                    sent=sent,
                 )
         except (
             TimeoutError,
