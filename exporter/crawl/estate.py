@@ -74,6 +74,7 @@ class Estate:
             while isinstance(error, BaseExceptionGroup):
                 error = error.exceptions[0]
             raise error from None
+        self._found.settle(self._ledger)
 
     def registry_folders(self) -> dict[str, str | None]:
         """Return the registries in scope, each with its folder; None for those only named."""
@@ -97,24 +98,23 @@ class Estate:
             listing, "*" if listing == "clouds" else parent_id or "*", known=known
         )
         self._open[listing] += 1
-        found: Mapping[Listing, Callable[[Resource], None]] = {
+        go_into: Mapping[Listing, Callable[[Resource], None]] = {
             "clouds": self._cloud,
             "folders": self._folder,
             "registries": partial(self._registry, parents),
         }
-        wanted: Mapping[Listing, Callable[[str], bool]] = {
-            "clouds": self._wanted.cloud,
-            "folders": self._wanted.folder,
-            "registries": self._wanted.registry,
-        }
+
+        def found(resource: Resource) -> None:
+            self._found.meet(entry, resource)
+            go_into[listing](resource)
+
         job = ResourcesJob(
             self._fetcher,
             entry,
             listing_call(listing, parent_id),
             parents,
             self._page_size,
-            wanted=wanted[listing],
-            found=found[listing],
+            found=found,
             ended=partial(self._listed, entry, parents),
         )
         self._scheduler.add(job)

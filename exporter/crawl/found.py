@@ -5,12 +5,13 @@ They are what is asked about next, and few; repositories and images go to the pa
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 
-from exporter.crawl.ledger import Ledger, Listing
+from exporter.crawl.ledger import Entry, Ledger, Listing
 from exporter.crawl.scope import Wanted
 from exporter.tables.resources import Resource, rows_to_arrow
 from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES
@@ -23,6 +24,9 @@ _BELOW: Mapping[Listing, tuple[Listing, ...]] = {
     "registries": ("repositories", "images"),
 }
 
+_Rows = dict[Listing, dict[str, Mapping[str, Any]]]
+"""Rows by level and id."""
+
 
 class Found:
     """The rows of clouds, folders and registries in scope, by id."""
@@ -33,7 +37,14 @@ class Found:
             "folders": wanted.folders,
             "registries": wanted.registries,
         }
-        self._rows: dict[Listing, dict[str, Mapping[str, Any]]] = {level: {} for level in LEVELS}
+        self._rows: _Rows = {level: {} for level in LEVELS}
+        self._met: dict[Entry, list[str]] = {}
+        self._met_first: dict[tuple[Listing, str], Entry] = {}
+
+    def meet(self, entry: Entry, resource: Resource) -> None:
+        """Remember which listing named a resource, whether that is wanted or not."""
+        self._met.setdefault(entry, []).append(resource.id)
+        self._met_first.setdefault((entry.listing, resource.id), entry)
 
     def note(self, listing: Listing, resource: Resource) -> bool:
         """Remember a resource's row; False if it was met before, on another parent's page."""
@@ -58,6 +69,41 @@ class Found:
 
     def tables(self, ledger: Ledger) -> dict[str, pa.Table]:
         """Return the rows of `clouds`, `folders` and `registries` that are in scope."""
+        kept = self._kept(ledger)
+        return {
+            table.name: rows_to_arrow(list(kept[level].values()), table)
+            for level, table in zip(LEVELS, (CLOUDS, FOLDERS, REGISTRIES), strict=True)
+        }
+
+    def settle(self, ledger: Ledger) -> None:
+        """Tell the ledger what only the end shows: rows kept of a listing, and what it lacks.
+
+        A row counts for the listing that named it first.
+        """
+        kept = self._kept(ledger)
+        rows: dict[str, Counter[str]] = {level: Counter() for level in LEVELS}
+        for (level, one), entry in self._met_first.items():
+            rows[level][entry.parent_id] += one in kept[level]
+        ledger.count_rows(rows)
+        # From below: what a folder lacks is missing in its cloud as well.
+        for entry in sorted(self._met, key=lambda one: -LEVELS.index(one.listing)):
+            ids = self._met[entry]
+            missing = [one for one in ids if self._is_missing(ledger, kept, entry.listing, one)]
+            if missing and entry.status == "complete":
+                entry.leave_out(f"left out by scope: {len(missing)} of {len(ids)} {entry.listing}")
+
+    def _is_missing(self, ledger: Ledger, kept: _Rows, level: Listing, id_: str) -> bool:
+        """Say whether a filter left something out, or all that is in it.
+
+        It has no row then that would tell which folder or cloud the listings below it are in, so
+        it is the listing that named it that has to say what is missing there.
+        """
+        below = [ledger.entry(child, id_) for child in _BELOW[level]]
+        listed = all(entry is not None and entry.status == "complete" for entry in below)
+        return id_ not in kept[level] and not listed
+
+    def _kept(self, ledger: Ledger) -> _Rows:
+        """Return the rows that are in scope."""
         clouds = self._rows["clouds"] | self._met_directly(ledger, "clouds", "cloud_id")
         folders = self._rows["folders"] | self._met_directly(ledger, "folders", "folder_id")
         registries = self._rows["registries"] | self._met_directly(
@@ -69,10 +115,7 @@ class Found:
         if self._named["registries"] or self._named["folders"]:
             held = {row.get("cloud_id") for row in folders.values()}
             clouds = {key: row for key, row in clouds.items() if key in held}
-        return {
-            table.name: rows_to_arrow(list(rows.values()), table)
-            for table, rows in ((CLOUDS, clouds), (FOLDERS, folders), (REGISTRIES, registries))
-        }
+        return {"clouds": clouds, "folders": folders, "registries": registries}
 
     def _met_directly(
         self, ledger: Ledger, listing: Listing, key: str

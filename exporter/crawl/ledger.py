@@ -29,13 +29,13 @@ _GO_ON = "run again, which goes on with what was listed"
 log = structlog.get_logger()
 
 
-@dataclass
+@dataclass(eq=False)
 class Entry:
     """One listing and how it goes; `status` is None while it is under way.
 
     `known` says whether the parent was listed earlier in the run, so that a 404 means that it
-    has vanished since, if it is the API's own and no gateway's. The `rows` of repositories and
-    images are only known at the end (`Ledger.count_rows`).
+    has vanished since, if it is the API's own and no gateway's. The `rows` are only known at the
+    end (`Ledger.count_rows`).
     """
 
     listing: Listing
@@ -58,10 +58,9 @@ class Entry:
         if self.started_at is None:
             self.started_at = datetime.now(UTC)
 
-    def page(self, *, calls: int, rows: int = 0) -> None:
-        """Count a page with the requests it took and the rows that are counted as they come."""
+    def page(self, *, calls: int) -> None:
+        """Count a page with the requests it took."""
         self.pages += 1
-        self.rows += rows
         self.spent(calls)
 
     def spent(self, calls: int) -> None:
@@ -95,6 +94,11 @@ class Entry:
         """Take a failed listing for one that the user's filter left out, as it turned out."""
         self.status = "skipped"
         self.message = f"asked only to find what was named: {self.message}"
+
+    def leave_out(self, message: str) -> None:
+        """Say of a listing that came whole that the user's filter left some of it out."""
+        self.status = "skipped"
+        self.message = message
 
     @property
     def whole(self) -> bool:
@@ -148,7 +152,7 @@ class Ledger:
         return dict(sorted(Counter(entry.status or "failed" for entry in self.entries()).items()))
 
     def count_rows(self, kept: Mapping[str, Mapping[str, int]]) -> None:
-        """Take how many rows of `repositories` and `images` are kept of each registry.
+        """Take how many rows are kept of the listings of some tables, by table and parent.
 
         They are counted where they are kept, not as they come: a page may come twice.
         """

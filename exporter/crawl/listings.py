@@ -53,10 +53,10 @@ def listing_call(listing: Listing, parent_id: str | None) -> Call:
 class ResourcesJob:
     """Lists one parent's resources, a page a step.
 
-    `wanted` says by id which resources count; with `staged` their rows go to the parts as pages
-    come, else they are left to the caller. `found` is told of every resource once, wanted or not,
-    and `ended` of the end: the error that stopped the listing, or None. `attempt` tells apart the
-    pages of a listing that is made a second time.
+    With `staged`, the rows of the resources that it accepts by id go to the parts as pages come;
+    without, rows are left to the caller. `found` is told of every resource once, and `ended` of the
+    end: the error that stopped the listing, or None. `attempt` tells apart the pages of a listing
+    that is made a second time.
     """
 
     def __init__(
@@ -67,10 +67,9 @@ class ResourcesJob:
         parents: Parents,
         page_size: int,
         *,
-        wanted: Callable[[str], bool],
         found: Callable[[Resource], None],
         ended: Callable[[ApiError | None], None],
-        staged: bool = False,
+        staged: Callable[[str], bool] | None = None,
         attempt: int = 0,
         rank: int = 0,
         weight: float = 1.0,
@@ -80,7 +79,6 @@ class ResourcesJob:
         self._fetcher = fetcher
         self._entry = entry
         self._parents = parents
-        self._wanted = wanted
         self._found = found
         self._ended = ended
         self._staged = staged
@@ -100,12 +98,11 @@ class ResourcesJob:
             got = await self._fetcher.resources(
                 call, self._attempt, self._table, self._parents, self._rows, self._chain.check
             )
-            fresh = [one for one in got.page.resources if one.id not in self._seen]
-            self._seen.update(one.id for one in fresh)
-            rows = 0 if self._staged else sum(self._wanted(one.id) for one in fresh)
-            self._entry.page(calls=got.calls, rows=rows)
-            for one in fresh:
-                self._found(one)
+            self._entry.page(calls=got.calls)
+            for one in got.page.resources:
+                if one.id not in self._seen:
+                    self._seen.add(one.id)
+                    self._found(one)
             self._chain.advance(got.page.next_token, items=len(got.page.resources))
         except ApiError as error:
             self._entry.spent(error.calls)
@@ -130,4 +127,4 @@ class ResourcesJob:
         return True
 
     def _rows(self, page: ResourcesPage) -> Mapping[str, pa.Table]:
-        return {self._table.name: page.rows(self._wanted)} if self._staged else {}
+        return {} if self._staged is None else {self._table.name: page.rows(self._staged)}

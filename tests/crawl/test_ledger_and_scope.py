@@ -46,7 +46,7 @@ def test_an_error_ends_a_listing_with_its_verdict(
     entry = Ledger(Progress()).open("images", "crp1", known=known)
     entry.begin()
     for _ in range(pages):
-        entry.page(rows=10, calls=1)
+        entry.page(calls=1)
     entry.fail(error)
     assert entry.status == status
     assert entry.whole == (status == "vanished")
@@ -56,12 +56,12 @@ def test_an_error_ends_a_listing_with_its_verdict(
     assert entry.finished_at is not None
 
 
-def test_calls_rows_and_retries_are_counted() -> None:
+def test_calls_and_retries_are_counted() -> None:
     entry = Ledger(Progress()).open("images", "crp1")
-    entry.page(rows=10, calls=1)
-    entry.page(rows=5, calls=4)
+    entry.page(calls=1)
+    entry.page(calls=4)
     entry.spent(3)
-    assert (entry.pages, entry.rows, entry.calls, entry.retries) == (2, 15, 8, 5)
+    assert (entry.pages, entry.calls, entry.retries) == (2, 8, 5)
 
 
 def test_a_failed_listing_that_is_forgiven_does_not_make_a_snapshot_partial() -> None:
@@ -121,7 +121,7 @@ def test_a_ledger_is_empty_until_a_page_of_anything_has_come(pages: int) -> None
     ledger = Ledger(Progress())
     entry = ledger.open("clouds", "*")
     for _ in range(pages):
-        entry.page(rows=0, calls=1)
+        entry.page(calls=1)
     assert ledger.empty == (pages == 0)
 
 
@@ -137,9 +137,10 @@ def test_the_coverage_table_has_a_row_for_each_listing_in_the_order_of_its_key()
     assert (progress.listings_known, progress.listings_done) == (3, 3)
 
 
-def test_rows_of_repositories_and_images_are_counted_where_they_are_kept() -> None:
+def test_rows_are_counted_where_they_are_kept() -> None:
     ledger = Ledger(Progress())
-    ledger.open("registries", "f1").page(rows=2, calls=1)
+    ledger.open("registries", "f1").page(calls=1)
+    ledger.count_rows({"registries": {"f1": 2}})
     for listing in ("repositories", "images"):
         for parent in ("crp1", "crp2"):
             ledger.open(listing, parent).page(calls=1)

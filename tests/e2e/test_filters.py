@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 import pytest
 
-from exporter.emulator import Estate, Faults, Quirks, Shape
+from exporter.emulator import Estate, Faults, Quirks, Resource, Shape
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import Cloud
 from tests.e2e.commands import Exporter
@@ -18,9 +19,11 @@ from tests.e2e.worlds import (
     cloud_of,
     complete_ledger,
     folder_of,
+    with_status,
     world_of,
 )
 from tests.oracle.listed import World
+from tests.oracle.snapshots import Snapshot
 from tests.oracle.values import Row, Rows, registry_of
 
 SHAPE = Shape(clouds=2, folders=5, registries=7, repositories=24, images=200, layers=4)
@@ -30,9 +33,30 @@ def skipped(listing: str, *parents: str) -> Rows:
     return [{"listing": listing, "parent_id": p, "status": "skipped", "rows": 0} for p in parents]
 
 
-def passed_through(listing: str, *parents: str) -> Rows:
-    """Listings made to find what was named: complete, whatever was kept of them."""
-    return [{"listing": listing, "parent_id": p, "status": "complete"} for p in parents]
+def looked_through(estate: Estate, world: World, folders: Collection[str]) -> Rows:
+    """The ledger down to the registries of a run that looked through all clouds, and some folders.
+
+    A listing that named what was left out is skipped, whatever was kept of it; so is one that
+    named a folder or a cloud of which nothing was kept, unless there is nothing in it.
+    """
+    children = {"*": ids(list(estate.clouds()))}
+    children |= {cloud: ids(list(estate.folders(cloud))) for cloud in children["*"]}
+    children |= {folder: ids(list(estate.registries(folder))) for folder in folders}
+    kept = {*ids(world.clouds), *ids(world.folders), *ids(world.registries)}
+
+    def is_complete(one: str) -> bool:
+        return one in children and all(each in kept or is_complete(each) for each in children[one])
+
+    def looked_at(listing: str, one: str) -> Row:
+        status = "complete" if is_complete(one) else "skipped"
+        rows = len(kept.intersection(children[one]))
+        return {"listing": listing, "parent_id": one, "status": status, "rows": rows}
+
+    return [
+        looked_at("clouds", "*"),
+        *(looked_at("folders", each) for each in children["*"]),
+        *(looked_at("registries", each) for each in folders),
+    ]
 
 
 def below_registries(world: World) -> Rows:
@@ -41,7 +65,7 @@ def below_registries(world: World) -> Rows:
     return [row for row in rows if row["listing"] in ("repositories", "images")]
 
 
-def ids(resources: Collection[Row]) -> list[str]:
+def ids(resources: Iterable[Mapping[str, Any]]) -> list[str]:
     return [str(resource["id"]) for resource in resources]
 
 
@@ -53,7 +77,8 @@ def test_a_named_cloud_is_listed_and_the_others_are_skipped(
     exporter = exporter_for(cloud)
     snapshot = exporter.export({"scope": {"clouds": [named]}})
     world = world_of(cloud.estate, clouds=[named])
-    check_against(snapshot, world, complete_ledger(world) + skipped("folders", other))
+    ledger = complete_ledger(world) + skipped("folders", other)
+    check_against(snapshot, world, with_status(ledger, "skipped", 1, ("clouds", "*")))
     assert exporter.read().latest == snapshot.id
 
 
@@ -80,9 +105,7 @@ def test_a_named_folder_is_listed_with_its_cloud_and_the_others_are_skipped(
     world = world_of(cloud.estate, clouds=[holding], folders=[folder])
     others = [each for each in ids(list(cloud.estate.folders())) if each != folder]
     ledger = [
-        *passed_through("clouds", "*"),
-        *passed_through("folders", *ids(list(cloud.estate.clouds()))),
-        *(row for row in complete_ledger(world) if row["listing"] == "registries"),
+        *looked_through(cloud.estate, world, [folder]),
         *skipped("registries", *others),
         *below_registries(world),
     ]
@@ -90,9 +113,15 @@ def test_a_named_folder_is_listed_with_its_cloud_and_the_others_are_skipped(
     check_against(snapshot, world, ledger)
     for table in ("folders", "registries", "images"):
         assert {row["cloud_id"] for row in snapshot.tables[table]} == {holding}
-    complete = {row["scope_id"]: row["complete"] for row in snapshot.tables["size_totals"]}
-    assert complete[folder]
-    assert not complete["*"]
+    assert whole(snapshot, folder)
+    assert not whole(snapshot, holding)
+    assert not whole(snapshot, "*")
+
+
+def whole(snapshot: Snapshot, scope_id: str) -> bool:
+    """Say whether a scope's totals count all there is in it."""
+    (row,) = (row for row in snapshot.tables["size_totals"] if row["scope_id"] == scope_id)
+    return bool(row["complete"])
 
 
 def test_a_named_registry_has_the_parents_that_can_be_learned(
@@ -100,9 +129,54 @@ def test_a_named_registry_has_the_parents_that_can_be_learned(
 ) -> None:
     cloud = serve_cloud(SHAPE)
     registry = busiest_registry(cloud.estate)
-    run = exporter_for(cloud).run("--registry", registry)
+    exporter = exporter_for(cloud)
+    run = exporter.run("--registry", registry)
     assert run.code == 0, run.stderr
     check_against(run.snapshot(), *only_registry(cloud.estate, registry))
+    verified = exporter.command("verify", "--output", str(exporter.output))
+    assert verified.code == 0, verified.stdout
+
+
+def test_a_folder_that_holds_nothing_of_what_was_named_is_missing_in_its_cloud(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    shape = Shape(clouds=1, folders=2, registries=2, repositories=6, images=20, layers=2)
+    cloud = serve_cloud(shape)
+    first, second = (each["id"] for each in cloud.estate.folders())
+    (registry,) = ids(list(cloud.estate.registries(first)))
+    assert len(list(cloud.estate.registries(second))) == 1
+    snapshot = exporter_for(cloud).export({"scope": {"registries": [registry]}})
+    check_against(snapshot, *only_registry(cloud.estate, registry))
+    assert whole(snapshot, registry)
+    assert whole(snapshot, first)
+    assert not whole(snapshot, cloud_of(cloud.estate, first))
+
+
+class Doubling(Estate):
+    """An estate whose lists name a folder twice on a page, and a registry in two folders."""
+
+    def folders(self, cloud_id: str | None = None) -> Iterator[Resource]:
+        listed = list(super().folders(cloud_id))
+        return iter(listed + listed[:1] if cloud_id else listed)
+
+    def registries(self, folder_id: str | None = None) -> Iterator[Resource]:
+        listed = list(super().registries(folder_id))
+        first = next(super().registries())
+        doubled = folder_id is not None and first not in listed
+        return iter([*listed, first] if doubled else listed)
+
+
+def test_the_ledger_counts_the_rows_that_were_kept_wherever_and_however_often_they_were_named(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(Doubling(Shape(clouds=1, folders=3, registries=5, images=30, layers=1)))
+    tables = exporter_for(cloud).export().tables
+    rows = {(row["listing"], row["parent_id"]): row["rows"] for row in tables["coverage"]}
+    (held,) = tables["clouds"]
+    assert rows["clouds", "*"] == 1
+    assert rows["folders", held["cloud_id"]] == len(tables["folders"]) == 3
+    assert sum(rows["registries", each["folder_id"]] for each in tables["folders"]) == 5
+    assert len(tables["registries"]) == 5
 
 
 def only_registry(estate: Estate, registry: str) -> tuple[World, Rows]:
@@ -113,9 +187,7 @@ def only_registry(estate: Estate, registry: str) -> tuple[World, Rows]:
     )
     others = [each for each in ids(list(estate.registries())) if each != registry]
     ledger = [
-        *passed_through("clouds", "*"),
-        *passed_through("folders", *ids(list(estate.clouds()))),
-        *passed_through("registries", *ids(list(estate.folders()))),
+        *looked_through(estate, world, ids(list(estate.folders()))),
         *skipped("repositories", *others),
         *skipped("images", *others),
         *below_registries(world),

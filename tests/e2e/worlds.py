@@ -48,6 +48,7 @@ def world_of(
             if registry_of(each["name"]) in kept and repositories(each["name"])
         ],
         cloud_of_folder={each["id"]: each["cloudId"] for each in all_folders},
+        folder_of_registry={each["id"]: each["folderId"] for each in all_registries},
     )
 
 

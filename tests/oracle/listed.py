@@ -27,10 +27,10 @@ Parents = Mapping[str, tuple[str | None, str | None]]
 class World:
     """What one run should have seen: the API's resources, filters already applied.
 
-    `cloud_of_folder` names the clouds of folders that are not in `folders`, because their
-    registries were asked for directly. `listed_repositories` are the repositories that the
-    lists name; images may be of others. `unseen_registries` were asked for by id and never met
-    on a list: nothing else is known of them.
+    `cloud_of_folder` and `folder_of_registry` say where things are that are not in `folders` or
+    `registries`: those that were asked for directly, and those that a filter left out.
+    `repositories` are those that the lists name; images may be of others. `unseen_registries` were
+    asked for by id and never met on a list: nothing else is known of them.
     """
 
     clouds: list[Resource] = field(default_factory=list)
@@ -39,6 +39,7 @@ class World:
     repositories: list[Resource] = field(default_factory=list)
     images: list[Resource] = field(default_factory=list)
     cloud_of_folder: dict[str, str] = field(default_factory=dict)
+    folder_of_registry: dict[str, str] = field(default_factory=dict)
     unseen_registries: list[str] = field(default_factory=list)
 
     def parents(self) -> Parents:

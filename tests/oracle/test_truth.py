@@ -135,6 +135,15 @@ def test_a_listing_that_failed_reaches_up_to_the_total_and_no_sideways(
     assert {row["scope_id"] for row in rows if not row["complete"]} == incomplete
 
 
+def test_what_a_filter_left_out_reaches_the_scopes_it_is_in_though_it_is_in_no_table() -> None:
+    world = small_world()
+    world.folder_of_registry, world.cloud_of_folder = {"x": "g", "y": "h"}, {"h": "c"}
+    for registry, incomplete in (("x", {"g", "c", "*"}), ("y", {"c", "*"}), ("z", {"*"})):
+        skipped = {"listing": "images", "parent_id": registry, "status": "skipped"}
+        rows = truth(world, [skipped])["size_totals"]
+        assert {row["scope_id"] for row in rows if not row["complete"]} == incomplete
+
+
 def test_absent_fields_are_what_proto3_says() -> None:
     world = World(
         registries=[{"id": "r"}],

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tests.oracle.values import Row, Rows, Tables
-
-Listing = tuple[str, str]
-"""A row of `coverage` by its key: what was listed, and of what."""
 
 
 @dataclass
@@ -31,7 +28,7 @@ class _Registry:
 
 @dataclass
 class _Scope:
-    """One row to be: who it is, which registries it spans, which listings it depends on."""
+    """One row to be: who it is, and which registries it spans."""
 
     scope: str
     scope_id: str
@@ -40,25 +37,24 @@ class _Scope:
     folder_id: str | None
     cloud_id: str | None
     registries: list[str]
-    listings: set[Listing]
 
 
-def size_total_rows(listed: Tables, coverage: Iterable[Row] = ()) -> Rows:
+def size_total_rows(
+    listed: Tables, coverage: Iterable[Row] = (), places: Mapping[str, str] | None = None
+) -> Rows:
     """Return a row for each repository, registry, folder and cloud, and one for all together.
 
     `coverage` needs `listing`, `parent_id` and `status`; listings it does not name count as
-    complete. Repositories are those that a list names and those that only images name.
+    complete. `places` says what is in what where that is in no table: a folder's cloud, a
+    registry's folder. Repositories are those that a list names and those that only images name.
     """
     registries = _registries(listed)
-    incomplete = {
-        (row["listing"], row["parent_id"]) for row in coverage if row["status"] != "complete"
-    }
+    incomplete = _incomplete(listed, coverage, places or {})
     names = _repository_names(listed)
     rows = []
     for scope in _scopes(listed, names):
         inside = [registries[each] for each in scope.registries]
         only = scope.scope_id if scope.scope == "repository" else None
-        total = scope.scope == "total"
         rows.append(
             {
                 "scope": scope.scope,
@@ -69,10 +65,36 @@ def size_total_rows(listed: Tables, coverage: Iterable[Row] = ()) -> Rows:
                 "cloud_id": scope.cloud_id,
                 "repository_count": 1 if only else sum(len(names[r]) for r in scope.registries),
                 **_sizes(inside, only),
-                "complete": not (incomplete if total else incomplete & scope.listings),
+                "complete": (scope.scope, scope.scope_id) not in incomplete,
             }
         )
     return rows
+
+
+def _incomplete(
+    listed: Tables, coverage: Iterable[Row], places: Mapping[str, str]
+) -> set[tuple[str, str]]:
+    """Return the scopes that hold a listing which is not complete, by kind and id."""
+    above: dict[str, set[str]] = defaultdict(set)
+    for inner, outer in places.items():
+        above[inner].add(outer)
+    for folder in listed["folders"]:
+        above[folder["folder_id"]].add(folder["cloud_id"])
+    for registry in listed["registries"]:
+        above[registry["registry_id"]] |= {registry["folder_id"], registry["cloud_id"]}
+    found: set[tuple[str, str]] = set()
+    for row in coverage:
+        if row["status"] == "complete":
+            continue
+        reached = {row["parent_id"]}
+        while more := {outer for each in reached for outer in above.get(each, ())} - reached:
+            reached |= more
+        found |= {(scope, each) for scope in ("registry", "folder", "cloud") for each in reached}
+        found.add(("total", "*"))
+        if row["listing"] == "images":
+            inside = _repository_names(listed)[row["parent_id"]]
+            found |= {("repository", name) for name in inside}
+    return found
 
 
 def _registries(listed: Tables) -> dict[str, _Registry]:
@@ -101,48 +123,40 @@ def _repository_names(listed: Tables) -> dict[str, set[str]]:
 
 
 def _scopes(listed: Tables, names: dict[str, set[str]]) -> list[_Scope]:
-    total = _Scope("total", "*", None, None, None, None, [], set())
+    total = _Scope("total", "*", None, None, None, None, [])
     scopes = [total]
     clouds = {row["cloud_id"]: _cloud_scope(row) for row in listed["clouds"]}
     folders = {row["folder_id"]: _folder_scope(row) for row in listed["folders"]}
-    for folder in folders.values():
-        if cloud := clouds.get(folder.cloud_id or ""):
-            cloud.listings |= folder.listings
     for row in listed["registries"]:
         registry = _registry_scope(row)
         above = [folders.get(row["folder_id"]), clouds.get(row["cloud_id"]), total]
         for scope in above:
             if scope:
                 scope.registries.append(row["registry_id"])
-                scope.listings |= registry.listings
         scopes.append(registry)
         scopes.extend(_repository_scope(registry, name) for name in names[row["registry_id"]])
     return [*scopes, *folders.values(), *clouds.values()]
 
 
 def _cloud_scope(row: Row) -> _Scope:
-    own = {("folders", row["cloud_id"])}
-    return _Scope("cloud", row["cloud_id"], row["name"], None, None, row["cloud_id"], [], own)
+    return _Scope("cloud", row["cloud_id"], row["name"], None, None, row["cloud_id"], [])
 
 
 def _folder_scope(row: Row) -> _Scope:
     folder_id = row["folder_id"]
-    own = {("registries", folder_id)}
-    return _Scope("folder", folder_id, row["name"], None, folder_id, row["cloud_id"], [], own)
+    return _Scope("folder", folder_id, row["name"], None, folder_id, row["cloud_id"], [])
 
 
 def _registry_scope(row: Row) -> _Scope:
     registry_id = row["registry_id"]
-    own = {("repositories", registry_id), ("images", registry_id)}
     parents = (registry_id, row["folder_id"], row["cloud_id"])
-    return _Scope("registry", registry_id, row["name"], *parents, [registry_id], own)
+    return _Scope("registry", registry_id, row["name"], *parents, [registry_id])
 
 
 def _repository_scope(registry: _Scope, name: str) -> _Scope:
     parents = (registry.registry_id, registry.folder_id, registry.cloud_id)
     path = name.partition("/")[2]
-    own = {("images", registry.scope_id)}
-    return _Scope("repository", name, path, *parents, registry.registries, own)
+    return _Scope("repository", name, path, *parents, registry.registries)
 
 
 def _sizes(registries: list[_Registry], only: str | None) -> Row:

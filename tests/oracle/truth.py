@@ -22,6 +22,8 @@ def truth(world: World, coverage: Iterable[Row] = ()) -> Tables:
         **listed,
         "tags": tag_rows(listed),
         "blobs": blob_rows(listed),
-        "size_totals": size_total_rows(listed, coverage),
+        "size_totals": size_total_rows(
+            listed, coverage, world.cloud_of_folder | world.folder_of_registry
+        ),
         "findings": finding_rows(listed, world.images, coverage),
     }
