@@ -50,13 +50,15 @@ class Images:
     """What is known of a page of images once its rows are on their way to the parts.
 
     `listed` images were on the page and `rows` of them kept; `names` are the repositories met, in
-    the page's order, with what was kept of each; `cut` says what was left to another listing.
+    the page's order, with what was kept of each; `nameless` says whether an image is of none;
+    `cut` says what was left to another listing.
     """
 
     listed: int
     rows: int
     layers: int
     names: Mapping[str, int]
+    nameless: bool
     order: Order | None
     cut: Cut | None
     next_token: str
@@ -229,6 +231,7 @@ class Fetcher:
                 rows=page.images.num_rows,
                 layers=page.layers.num_rows,
                 names=page.names,
+                nameless=page.nameless,
                 order=page.order,
                 cut=cut,
                 next_token=page.next_token,

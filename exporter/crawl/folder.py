@@ -5,7 +5,8 @@ absent from it without a word. So each registry's repositories are listed first,
 
 - Only registries whose repositories could be listed are taken from the chain.
 - A registry that has repositories, but no image in the chain, is asked by itself.
-- Where the chain fails, each registry is asked by itself, and the ledger says how that went.
+- Where the chain fails, or shows an image that does not name its repository, and so not which
+  registry it is in, each registry is asked by itself, and the ledger says how that went.
 """
 
 from __future__ import annotations
@@ -142,9 +143,10 @@ class FolderWalk:
             self._entries[min(self._joined)].spent(error.calls)
             if mend(self._chain, error) is Remedy.AGAIN:
                 return True
-            log.warning("listed_apart", scope=error.scope, reason=error.reason)
-            for registry_id, names in self._joined.items():
-                self._apart(registry_id, names, whole=True)
+            self._all_apart(error.reason)
+            return False
+        if images.nameless:
+            self._all_apart("an image does not name its repository")
             return False
         if self._chain.chain.call is not None:
             return True
@@ -159,6 +161,11 @@ class FolderWalk:
         self._met.update(rows)
         most = max(sorted(self._joined), key=lambda registry_id: rows[registry_id])
         self._entries[most].page(calls=images.cost.calls)
+
+    def _all_apart(self, reason: str) -> None:
+        log.warning("listed_apart", folder_id=self._folder_id, reason=reason)
+        for registry_id, names in self._joined.items():
+            self._apart(registry_id, names, whole=True)
 
     def _end(self) -> None:
         for registry_id, names in self._joined.items():

@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS sealed (generation INTEGER PRIMARY KEY);
 """
 
 NAME = "journal.sqlite"
-FORMAT = 2
+FORMAT = 3
 """Changes whenever a journal, or what the crawl writes down in it, can be read no more."""
 
 _CODEC = pa.Codec("zstd", compression_level=-5)

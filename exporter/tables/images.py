@@ -45,7 +45,8 @@ class ImagesPage:
     `images`, `layers` and `config_blobs` have their tables' columns in order; texts that
     repeat are dictionary-encoded. `listed` counts the images the page held before filters and
     cuts. `names` are the repositories met, in the page's order, with how many images of each are
-    kept; `order` is None for a page without images, and `next_token` is empty on the last page.
+    kept; `nameless` says whether an image is of none. `order` is None for a page without images,
+    and `next_token` is empty on the last page.
     """
 
     images: pa.Table
@@ -53,6 +54,7 @@ class ImagesPage:
     config_blobs: pa.Table
     listed: int
     names: Mapping[str, int]
+    nameless: bool
     order: Order | None
     next_token: str
 
@@ -73,6 +75,7 @@ def decode_images(
     listed = len(rows)
     if _any_empty(rows.field("id")):
         raise PageError("an image has no id")
+    nameless = _any_empty(rows.field("name"))
     names = rows.field("name").dictionary_encode()
     created = parse_times(rows.field("createdAt"))
     order = order_of(rows.field("id"), names, created) if listed else None
@@ -80,7 +83,7 @@ def decode_images(
     if keep is not None:
         rows, names, created = rows.filter(keep), names.filter(keep), created.filter(keep)
     images, layers, configs = _flatten(rows, names, created, cloud_id, folder_id)
-    return ImagesPage(images, layers, configs, listed, _counted(names), order, token)
+    return ImagesPage(images, layers, configs, listed, _counted(names), nameless, order, token)
 
 
 def _any_empty(texts: pa.StringArray) -> bool:

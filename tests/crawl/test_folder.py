@@ -8,6 +8,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any, cast
 
+import orjson
 import pytest
 
 from exporter.crawl.context import Context
@@ -131,6 +132,41 @@ async def test_a_registry_that_its_folders_list_leaves_out_is_asked_by_itself(
         done = await crawl(emulator.url, tmp_path, expected=counts)
         assert joined_in(emulator)
     check_rows(done, estate)
+    assert done.ledger.complete
+
+
+class Nameless(Estate):
+    """An estate of which one image does not name its repository."""
+
+    nameless = -1
+
+    def image_text(self, number: int) -> bytes:
+        text = super().image_text(number)
+        if number != self.nameless:
+            return text
+        image = orjson.loads(text)
+        del image["name"]
+        return orjson.dumps(image)
+
+
+@pytest.mark.parametrize("stop_after", [None, 16, 30, 60])
+async def test_an_image_that_does_not_name_its_repository_is_found_in_its_registry(
+    stop_after: int | None, tmp_path: Path
+) -> None:
+    estate = Nameless(FOLDERS)
+    counts = images_of(estate)
+    one = max((each for each in counts if 0 < counts[each] < PAGE_SIZE), key=counts.__getitem__)
+    estate.nameless = estate.image_numbers(one)[-1]
+    async with serve(estate, Behaviour(reshuffle=False)) as emulator:
+        if stop_after is not None:
+            await crawl(emulator.url, tmp_path, expected=counts, cancel_after=stop_after)
+        done = await crawl(emulator.url, tmp_path, expected=counts)
+        assert joined_in(emulator)
+    truth = {image["id"]: image.get("name") for image in estate.images()}
+    assert done.images is not None
+    assert {row["image_id"]: row["repository_name"] for row in done.images} == truth
+    assert list(truth.values()).count(None) == 1
+    check_ledger(done, estate)
     assert done.ledger.complete
 
 

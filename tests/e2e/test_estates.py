@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pyarrow.parquet as pq
 import pytest
 
-from exporter.emulator import Behaviour, Quirks, Shape
+from exporter.emulator import Behaviour, Estate, Quirks, Shape
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import SMALL, Cloud
 from tests.e2e.commands import Exporter
@@ -123,3 +124,30 @@ def test_two_runs_leave_two_snapshots_with_the_same_rows(
     assert exporter.read().published == ["monday", "tuesday"]
     for name in ("monday", "tuesday"):
         check_against(read_snapshot(exporter.output, name), world_of(cloud.estate))
+
+
+class Nameless(Estate):
+    """An estate of which every tenth image does not name its repository."""
+
+    def image_text(self, number: int) -> bytes:
+        image = json.loads(super().image_text(number))
+        if number % 10 == 0:
+            del image["name"]
+        return json.dumps(image).encode()
+
+
+def test_images_that_name_no_repository_stay_however_they_are_listed(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(Nameless(Shape(folders=2, registries=12, repositories=24, images=60)))
+    exporter = exporter_for(cloud)
+    truth = {image["id"]: image.get("name") for image in cloud.estate.images()}
+    for name in ("each by itself", "together"):
+        cloud.calls.clear()
+        tables = exporter.export(snapshot_id=name.replace(" ", "-")).tables
+        assert {row["image_id"]: row["repository_name"] for row in tables["images"]} == truth
+        assert len(tables["images"]) == len(truth)
+        layers = [layer for image in cloud.estate.images() for layer in image.get("layers", [])]
+        assert len(tables["layers"]) == len(layers)
+        by_folder = [call for call in cloud.calls.of("images") if "folderId" in call.query]
+        assert bool(by_folder) == (name == "together")

@@ -98,6 +98,7 @@ def test_a_filter_and_a_cut_keep_what_both_keep(
     assert plain_rows(tables_of(page)) == rows_of(kept)
     # Names and order are the page's, whatever is kept of it: they are what trust is built on.
     assert set(page.names) == {one["name"] for one in images if "name" in one}
+    assert page.nameless == any("name" not in one for one in images)
     unfiltered = decode_images(page_body(images), cloud_id=None, folder_id=None)
     assert page.order == unfiltered.order
 
