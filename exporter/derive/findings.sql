@@ -3,17 +3,28 @@
 WITH conflicts AS (
     SELECT
         digest,
-        CASE WHEN count(DISTINCT registry) = 1 THEN min(registry_id) END AS registry_id,
+        -- A blob of an image without a name is in no registry that is known.
+        CASE WHEN count(DISTINCT coalesce(registry, 0)) = 1 THEN min(registry_id) END
+            AS registry_id,
         string_agg(
             format(
-                '{} to {} bytes as a {} in registry {}',
-                smallest, size, CASE WHEN is_config THEN 'config' ELSE 'layer' END, registry_id
+                '{}{} bytes as a {} in {}{}',
+                CASE WHEN smallest <> size THEN format('{} to ', smallest) ELSE '' END,
+                size,
+                CASE WHEN is_config THEN 'config' ELSE 'layer' END,
+                coalesce('registry ' || registry_id, 'an image without a name'),
+                CASE WHEN smallest <> size THEN ' (the larger counts)' ELSE '' END
             ),
-            ', ' ORDER BY registry_id, is_config
+            ', ' ORDER BY registry_id NULLS LAST, is_config
         ) AS places
-    FROM held LEFT JOIN registry_scopes USING (registry)
-    WHERE size <> smallest
+    FROM (
+        SELECT digest, registry, is_config, min(smallest) AS smallest, max(size) AS size
+        FROM uses SEMI JOIN (FROM common_hashes WHERE differs) USING (digest_hash)
+        GROUP BY digest, registry, is_config
+    )
+    LEFT JOIN registry_scopes USING (registry)
     GROUP BY digest
+    HAVING min(smallest) <> max(size)
 ),
 
 -- Layers added and images taken away: one grouping instead of a join of millions.
@@ -53,7 +64,7 @@ SELECT
     NULL AS repository_name,
     NULL AS image_id,
     digest AS subject,
-    format('One digest has two sizes: {}; the larger counts.', places) AS detail
+    format('One digest has two sizes: {}.', places) AS detail
 FROM conflicts
 UNION ALL
 SELECT

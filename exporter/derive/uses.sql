@@ -38,14 +38,23 @@ FROM (
     GROUP BY repository, digest
 ) AS grouped LEFT JOIN repository_scopes USING (repository);
 
--- `shared`: the blobs that several repositories of a registry use. Most blobs have one, so these
--- are picked out by hash, which is cheap, and only they are grouped by their digest.
--- A blob that was seen with two sizes in a registry has the larger.
+-- `common_hashes`: the digests that stand in `uses` more than once, or that have two sizes (`differs`).
+-- Most do neither, so these are picked out by hash, which is cheap.
+
+CREATE TEMP TABLE common_hashes AS
+SELECT digest_hash, min(smallest) <> max(size) AS differs
+FROM uses
+WHERE digest_hash IS NOT NULL
+GROUP BY digest_hash
+HAVING count(*) > 1 OR differs;
+
+-- `shared`: the blobs that several repositories of a registry use; only they are grouped by their
+-- digest. A blob that was seen with two sizes in a registry has the larger.
 
 CREATE TEMP TABLE shared_hashes AS
 SELECT is_config, registry, digest_hash
-FROM uses
-WHERE digest_hash IS NOT NULL AND registry IS NOT NULL
+FROM uses SEMI JOIN common_hashes USING (digest_hash)
+WHERE registry IS NOT NULL
 GROUP BY is_config, registry, digest_hash
 HAVING count(*) > 1;
 

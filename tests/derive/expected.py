@@ -159,17 +159,13 @@ def _complete(
 def findings(listed: Tables) -> set[tuple[Any, ...]]:
     """Return kind, registry, repository, image and subject, but for changed images."""
     found: set[tuple[Any, ...]] = set()
-    conflicts: dict[str, set[str]] = defaultdict(set)
-    for table in ("layers", "config_blobs"):
-        sizes: dict[tuple[str, str], set[int]] = defaultdict(set)
-        for use in listed[table]:
-            if use["digest"] is not None:
-                sizes[use["registry_id"], use["digest"]].add(use["size"])
-        for (registry_id, digest), seen in sizes.items():
-            if len(seen) > 1:
-                conflicts[digest].add(registry_id)
-    for digest, inside in conflicts.items():
-        found.add(("size_conflict", min(inside) if len(inside) == 1 else None, None, None, digest))
+    uses = [use for use in [*listed["layers"], *listed["config_blobs"]] if use["digest"]]
+    for digest in {use["digest"] for use in uses}:
+        own = [use for use in uses if use["digest"] == digest]
+        inside = {use["registry_id"] for use in own}
+        if len({use["size"] for use in own}) > 1:
+            registry_id = min(inside) if len(inside) == 1 else None
+            found.add(("size_conflict", registry_id, None, None, digest))
     tagged: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for image in listed["images"]:
         where = (image["registry_id"], image["repository_name"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from tests.derive.estates import (
     rows_of,
     stage,
     worlds,
+    write,
 )
 
 REGISTRY = (("r1", "f1", "c1"),)
@@ -130,9 +132,47 @@ def test_a_digest_with_two_sizes_counts_with_the_larger_in_every_repository(
     assert total(staging, "registry", "r1")["stored_size"] == 7
     found = by_key(read(staging, "findings"), "kind", "subject")
     assert found["size_conflict", digest(1)]["detail"] == (
-        "One digest has two sizes: 5 to 7 bytes as a layer in registry r1; the larger counts."
+        "One digest has two sizes: 5 to 7 bytes as a layer in registry r1 (the larger counts)."
     )
     assert ("size_conflict", digest(9)) in found
+
+
+def test_a_digest_with_two_sizes_is_found_across_registries_and_across_layers_and_configs(
+    tmp_path: Path,
+) -> None:
+    same, apart, mixed, nameless = (Blob(digest(number), 5) for number in range(4))
+    world = World(
+        images=(
+            Image("i1", "r1/a", (same, apart, mixed, nameless)),
+            Image("i2", "r2/a", (same, replace(apart, size=6)), replace(mixed, size=9)),
+            Image("i3", "r2/b", (replace(mixed, size=7), replace(apart, size=7))),
+        ),
+        registries=(("r1", "f1", "c1"), ("r2", "f1", "c1")),
+    )
+    staging = stage(tmp_path, world)
+    rows = rows_of(world)
+    place = {"image_id": "i4", "registry_id": None, "repository_name": None}
+    image = rows["images"][0] | place | {"layer_count": 1, "compressed_size": 6}
+    write(staging, "images", [[*rows["images"], image]])
+    layer = place | {"position": 0, "digest": nameless.digest, "size": 6, "urls": []}
+    write(staging, "layers", [[*rows["layers"], layer]])
+    derive(staging)
+    found = by_key(read(staging, "findings"), "kind", "subject")
+    assert {key: row["registry_id"] for key, row in found.items()} == {
+        ("size_conflict", one.digest): None for one in (apart, mixed, nameless)
+    }
+    assert [row["detail"] for row in found.values()] == [
+        f"One digest has two sizes: 5 bytes as a layer in registry r1, {elsewhere}."
+        for elsewhere in (
+            "6 to 7 bytes as a layer in registry r2 (the larger counts)",
+            "7 bytes as a layer in registry r2, 9 bytes as a config in registry r2",
+            "6 bytes as a layer in an image without a name",
+        )
+    ]
+    # Each registry, and each kind, has its own size.
+    assert total(staging, "registry", "r1")["stored_size"] == 20
+    assert total(staging, "registry", "r2")["stored_size"] == 5 + 7 + 7
+    assert total(staging, "registry", "r2")["config_size"] == 9
 
 
 def test_sums_past_two_to_the_53_are_exact_and_past_64_bits_are_the_largest(

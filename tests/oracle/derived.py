@@ -83,25 +83,22 @@ def _finding(
     }
 
 
-def _conflicting_registries(listed: Tables) -> dict[str, set[str]]:
-    """Return the digests that one registry lists with two sizes, with all such registries."""
-    sizes: dict[tuple[str, str, str], set[int]] = defaultdict(set)
-    for table in ("layers", "config_blobs"):
-        for use in listed[table]:
-            if use["digest"] is not None:
-                sizes[table, use["registry_id"], use["digest"]].add(use["size"])
-    found: dict[str, set[str]] = defaultdict(set)
-    for (_, registry_id, digest), seen in sizes.items():
-        if len(seen) > 1:
-            found[digest].add(registry_id)
-    return found
-
-
 def _size_conflicts(listed: Tables) -> Rows:
-    # A digest may conflict in several registries and has one row all the same, which names none.
+    sizes: dict[str, set[int]] = defaultdict(set)
+    registries: dict[str, set[str]] = defaultdict(set)
+    for use in [*listed["layers"], *listed["config_blobs"]]:
+        if use["digest"] is not None:
+            sizes[use["digest"]].add(use["size"])
+            registries[use["digest"]].add(use["registry_id"])
+    # A digest that several registries list has one row all the same, which names none of them.
     return [
-        _finding("size_conflict", digest, next(iter(registries)) if len(registries) == 1 else None)
-        for digest, registries in _conflicting_registries(listed).items()
+        _finding(
+            "size_conflict",
+            digest,
+            next(iter(registries[digest])) if len(registries[digest]) == 1 else None,
+        )
+        for digest, seen in sizes.items()
+        if len(seen) > 1
     ]
 
 

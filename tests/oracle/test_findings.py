@@ -6,12 +6,22 @@ from tests.oracle.truth import truth
 from tests.oracle.worlds import blob, finding, image, small_world, total
 
 
-def test_a_digest_that_conflicts_in_two_registries_is_found_once_and_names_neither() -> None:
+def test_a_digest_with_two_sizes_in_one_registry_is_found_and_names_it() -> None:
     world = small_world()
-    for name in ("r/nothing", "s/app"):
-        extra = image(name, 6, "", layers=[blob("a", 64)], compressedSize="64")
-        world.images.append(extra | {"id": f"i-{name}"})
-    assert finding(truth(world)) == {"kind": "size_conflict", "subject": "a"}
+    world.images.append(image("r/nothing", 6, "", layers=[blob("b", 64)], compressedSize="64"))
+    assert finding(truth(world)) == {"kind": "size_conflict", "registry_id": "r", "subject": "b"}
+
+
+def test_a_digest_with_two_sizes_in_two_registries_is_found_once_and_names_neither() -> None:
+    world = small_world()
+    world.images.append(image("s/app", 6, "", layers=[blob("b", 64)], compressedSize="64"))
+    assert finding(truth(world)) == {"kind": "size_conflict", "subject": "b"}
+
+
+def test_a_layer_that_is_a_config_of_another_size_is_found() -> None:
+    world = small_world()
+    world.images.append(image("r/nothing", 6, "", config=blob("b", 64)))
+    assert finding(truth(world)) == {"kind": "size_conflict", "registry_id": "r", "subject": "b"}
 
 
 def test_a_size_that_is_not_the_sum_of_the_layers_is_found() -> None:
