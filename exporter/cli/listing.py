@@ -6,28 +6,40 @@ from datetime import UTC, datetime
 
 from rich.text import Text
 
+from exporter.cli.failures import complain
 from exporter.cli.printing import new_table, print_json, result_console
 from exporter.cli.text import age, size
-from exporter.snapshot import Destination, SnapshotInfo, snapshots
+from exporter.snapshot import Catalog, Destination, SnapshotInfo, catalog
+from exporter.snapshot.catalog import MENDED
+from exporter.snapshot.layout import LATEST
 
 _STYLES = {"complete": "green", "partial": "yellow", "broken": "red"}
 _FIGURES = ("images", "stored", "on disk")
 
 
 def show_snapshots(url: str, *, as_json: bool) -> None:
-    """Print the snapshots at a destination; raises `OutputError`."""
+    """Print the snapshots at a destination, and what is wrong with its `latest.json` to stderr.
+
+    Raises `OutputError`.
+    """
     destination = Destination.open(url)
-    infos = snapshots(destination)
+    found = catalog(destination)
     if as_json:
-        print_json([_content(info) for info in infos])
-        return
-    console = result_console()
-    if not infos:
+        print_json([_content(info) for info in found.snapshots])
+    elif found.snapshots:
+        _print(found)
+    else:
+        console = result_console()
         console.print(f"There are no snapshots in {destination.url}.", markup=False, soft_wrap=True)
-        return
+    if found.latest_problem:
+        complain(f"{LATEST}: {found.latest_problem}; {MENDED}.")
+
+
+def _print(found: Catalog) -> None:
     now = datetime.now(UTC)
     table = new_table("snapshot", "status", "age", *_FIGURES, "", right=_FIGURES)
-    for info in infos:
+    for info in found.snapshots:
+        named = "latest" if info.is_latest else "named by latest.json"
         table.add_row(
             info.snapshot_id,
             Text(info.status, style=_STYLES[info.status]),
@@ -35,9 +47,9 @@ def show_snapshots(url: str, *, as_json: bool) -> None:
             "" if info.images is None else f"{info.images:,}",
             "" if info.stored_size is None else size(info.stored_size),
             "" if info.bytes is None else size(info.bytes),
-            Text(info.reason) if info.reason else "latest" if info.is_latest else "",
+            Text(info.reason or (named if info.snapshot_id == found.named else "")),
         )
-    console.print(table)
+    result_console().print(table)
 
 
 def _content(info: SnapshotInfo) -> dict[str, object]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +14,8 @@ from exporter.cli.text import number, size
 from exporter.derive import recompute_problems
 from exporter.errors import ExporterError
 from exporter.settings import Settings
-from exporter.snapshot import Destination, Manifest, read_manifest, snapshots
+from exporter.snapshot import Destination, Manifest, catalog, read_manifest
+from exporter.snapshot.catalog import MENDED, false_latest
 from exporter.snapshot.layout import LATEST
 from exporter.snapshot.verify import verify_files, verify_statements
 from exporter.snapshot.verify_rows import verify_rows
@@ -33,22 +33,32 @@ def verify_and_show(settings: Settings, snapshot_id: str) -> int:
     cannot be read.
     """
     destination = Destination.open(settings.output.url)
-    wrong: list[str] = []
     if snapshot_id == NEWEST:
-        snapshot_id, wrong = _latest(destination)
+        snapshot_id, latest = _latest(destination)
+    else:
+        latest = false_latest(destination, snapshot_id)
     manifest = _manifest(destination, snapshot_id)
     console = result_console()
+    name = f"Snapshot {manifest.snapshot_id}"
     problems = 0
-    for problem in chain(wrong, _problems(console, destination, manifest)):
+    for problem in _problems(console, destination, manifest):
         problems += 1
         console.print(f"  {problem}", style="red", markup=False, soft_wrap=True)
-    name = f"Snapshot {manifest.snapshot_id}"
+    if latest:
+        console.print(f"  {LATEST}: {latest}; {MENDED}", style="red", markup=False, soft_wrap=True)
     if problems:
         console.print(
             f"{name} is BROKEN: {number(problems, 'problem')}.", style="bold red", soft_wrap=True
         )
         return 1
     rest = "" if manifest.status == "complete" else " It is partial, as its manifest says."
+    if latest:
+        console.print(
+            f"{name} is what its manifest says, but {LATEST} is not what it should be.{rest}",
+            style="bold red",
+            soft_wrap=True,
+        )
+        return 1
     console.print(f"{name} is sound.{rest}", style="bold green", soft_wrap=True)
     return 0
 
@@ -63,23 +73,21 @@ def _manifest(destination: Destination, snapshot_id: str) -> Manifest:
     return manifest
 
 
-def _latest(destination: Destination) -> tuple[str, list[str]]:
-    """Return the id that `latest.json` names, or should name, and what is wrong with it."""
-    found = snapshots(destination)
-    named = next((one.snapshot_id for one in found if one.is_latest), None)
-    if named is not None:
-        return named, []
-    complete = next((one.snapshot_id for one in found if one.status == "complete"), None)
-    if complete is None:
+def _latest(destination: Destination) -> tuple[str, str]:
+    """Return the newest complete snapshot's id, and how `latest.json` is not what it should be."""
+    found = catalog(destination)
+    statuses = {one.snapshot_id: one.status for one in found.snapshots}
+    # A broken manifest may be the newest one's: that `latest.json` is a copy of it speaks for it.
+    named = statuses.get(found.named or "")
+    if found.named is not None and (named == "broken" or (named and found.newest is None)):
+        return found.named, found.latest_problem
+    if found.newest is None:
         raise ExporterError(
             f"There is no complete snapshot in {destination.url}: name another --output, or "
             "the id of a partial snapshot; `registry-exporter list` shows what there is."
+            + (f" {LATEST} {found.latest_problem}; {MENDED}." if found.latest_problem else "")
         )
-    wrong = (
-        f"{LATEST}: names no snapshot that there is, and should name {complete}; the next "
-        "complete export, or `registry-exporter prune`, mends it"
-    )
-    return complete, [wrong]
+    return found.newest, found.latest_problem
 
 
 def _problems(console: Console, destination: Destination, manifest: Manifest) -> Iterator[str]:

@@ -4,7 +4,7 @@ Knows no HTTP and no settings: what it needs is handed in as plain values. Verif
 (`verify`, `verify_rows`) is imported where it is used, for an export has no need of it.
 """
 
-from exporter.snapshot.catalog import SnapshotInfo, read_manifest, snapshots
+from exporter.snapshot.catalog import Catalog, SnapshotInfo, catalog, read_manifest, snapshots
 from exporter.snapshot.destination import Destination
 from exporter.snapshot.hints import image_counts
 from exporter.snapshot.layout import StagedFile, first_free, new_snapshot_id
@@ -27,6 +27,7 @@ from exporter.snapshot.staging import (
 )
 
 __all__ = [
+    "Catalog",
     "Choice",
     "Destination",
     "Kept",
@@ -38,6 +39,7 @@ __all__ = [
     "SnapshotInfo",
     "Stage",
     "StagedFile",
+    "catalog",
     "check_free",
     "clean_up",
     "discard",

@@ -15,7 +15,15 @@ from exporter.snapshot.layout import LATEST, SUFFIX, manifest_path, published_pa
 from exporter.snapshot.manifest import Manifest
 from exporter.tables import TABLES
 
+MENDED = (
+    "an export that was killed while it published may have left it so, and the next complete one, "
+    "or `registry-exporter prune`, mends it"
+)
+"""How a `latest.json` that is not what it should be comes about and ends, for messages."""
 _READERS = 8
+
+_Manifests = dict[str, tuple[bytes, Manifest | IntegrityError]]
+"""Manifests by snapshot id: their bytes, and what those are or why they are none."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,8 @@ class SnapshotInfo:
     """What a list of snapshots shows of one; all that is unknown of a broken one is None.
 
     `stored_size` is the estate's stored bytes by `size_totals`; `bytes` what the snapshot's
-    own files take; `reason` says what is wrong with the manifest of a broken one.
+    own files take; `is_latest` if `latest.json` is a copy of its manifest, and should be; `reason`
+    says what is wrong with the manifest of a broken one.
     """
 
     snapshot_id: str
@@ -37,20 +46,57 @@ class SnapshotInfo:
     reason: str = ""
 
 
-def snapshots(destination: Destination) -> list[SnapshotInfo]:
-    """Return the snapshots of a destination, newest first, broken ones at the end.
+@dataclass(frozen=True)
+class Catalog:
+    """The snapshots of a destination, newest first, broken ones at the end; and its `latest.json`.
+
+    `named` is the id that `latest.json` names, None where it is not there or cannot be read;
+    `newest` that of the newest complete snapshot, None where none is complete. `latest_problem`
+    says how `latest.json` is not what it should be, empty where it is.
+    """
+
+    snapshots: list[SnapshotInfo]
+    named: str | None
+    newest: str | None
+    latest_problem: str
+
+
+def catalog(destination: Destination) -> Catalog:
+    """Return what a destination holds.
 
     A manifest that cannot be read is one broken snapshot, not a failure of the list; a
     destination that does not exist holds none. Raises `OutputError`.
     """
-    latest = _latest_id(destination)
+    latest, every = destination.read(LATEST), _read_all(destination)
+    while (now := destination.read(LATEST)) != latest:  # A run has published meanwhile.
+        latest, every = now, _read_all(destination)
+    newest = _newest_complete(every)
+    problem = _latest_problem(latest, every, newest)
     infos = [
-        SnapshotInfo(snapshot_id, "broken", is_latest=snapshot_id == latest, reason=str(read))
+        SnapshotInfo(snapshot_id, "broken", reason=str(read))
         if isinstance(read, IntegrityError)
-        else _info(read, is_latest=snapshot_id == latest)
-        for snapshot_id, (_, read) in _read_all(destination).items()
+        else _info(read, is_latest=snapshot_id == newest and not problem)
+        for snapshot_id, (_, read) in every.items()
     ]
-    return sorted(infos, key=_age, reverse=True)
+    return Catalog(sorted(infos, key=_age, reverse=True), _named(latest), newest, problem)
+
+
+def snapshots(destination: Destination) -> list[SnapshotInfo]:
+    """Return the snapshots of a destination as `catalog` does."""
+    return catalog(destination).snapshots
+
+
+def false_latest(destination: Destination, snapshot_id: str) -> str:
+    """Return how `latest.json` names a snapshot and is not what it should be of it, if it does.
+
+    Empty where it names another, or is a copy of the snapshot's manifest, and that complete: then
+    nothing wrong is said of this one. Raises `OutputError`.
+    """
+    latest, data = destination.read(LATEST), destination.read(manifest_path(snapshot_id))
+    if data is None or _named(latest) != snapshot_id:
+        return ""
+    every = {snapshot_id: (data, _try(data, snapshot_id))}
+    return "" if latest == data and _newest_complete(every) else _latest_is(latest, every)
 
 
 def read_manifest(destination: Destination, snapshot_id: str) -> Manifest | None:
@@ -74,17 +120,12 @@ def point_latest(destination: Destination, without: Collection[str] = ()) -> Non
     `without` do not count, for they are about to be removed; where none is left, there is no
     `latest.json`. All manifests are read, so whatever a killed run left undone is mended.
     """
-    complete = [
-        (read.started_at, snapshot_id, data)
-        for snapshot_id, (data, read) in _read_all(destination).items()
-        if isinstance(read, Manifest) and read.status == "complete" and snapshot_id not in without
-    ]
-    if not complete:
+    every = _read_all(destination)
+    newest = _newest_complete(every, without)
+    if newest is None:
         destination.delete(LATEST)
-        return
-    newest = max(complete)[2]
-    if destination.read(LATEST) != newest:
-        destination.write_atomically(LATEST, newest)
+    elif destination.read(LATEST) != every[newest][0]:
+        destination.write_atomically(LATEST, every[newest][0])
 
 
 def snapshot_files(destination: Destination, snapshot_id: str) -> list[str]:
@@ -98,7 +139,7 @@ def snapshot_files(destination: Destination, snapshot_id: str) -> list[str]:
         return [entry.path for found in pool.map(destination.list, folders) for entry in found]
 
 
-def _read_all(destination: Destination) -> dict[str, tuple[bytes, Manifest | IntegrityError]]:
+def _read_all(destination: Destination) -> _Manifests:
     paths = [
         entry.path
         for entry in destination.list("manifests")
@@ -108,16 +149,20 @@ def _read_all(destination: Destination) -> dict[str, tuple[bytes, Manifest | Int
     ]
     with ThreadPoolExecutor(_READERS) as pool:
         contents = list(pool.map(destination.read, paths))
-    found: dict[str, tuple[bytes, Manifest | IntegrityError]] = {}
+    found: _Manifests = {}
     for path, data in zip(paths, contents, strict=True):
         if data is None:
             continue  # Removed since it was listed.
         snapshot_id = path.removeprefix("manifests/").removesuffix(".json")
-        try:
-            found[snapshot_id] = (data, _parse(data, snapshot_id))
-        except IntegrityError as error:
-            found[snapshot_id] = (data, error)
+        found[snapshot_id] = (data, _try(data, snapshot_id))
     return found
+
+
+def _try(data: bytes, snapshot_id: str) -> Manifest | IntegrityError:
+    try:
+        return _parse(data, snapshot_id)
+    except IntegrityError as error:
+        return error
 
 
 def _parse(data: bytes, snapshot_id: str) -> Manifest:
@@ -130,12 +175,45 @@ def _parse(data: bytes, snapshot_id: str) -> Manifest:
     return manifest
 
 
-def _latest_id(destination: Destination) -> str | None:
-    data = destination.read(LATEST)
+def _newest_complete(every: _Manifests, without: Collection[str] = ()) -> str | None:
+    complete = [
+        (read.started_at, snapshot_id)
+        for snapshot_id, (_, read) in every.items()
+        if isinstance(read, Manifest) and read.status == "complete" and snapshot_id not in without
+    ]
+    return max(complete)[1] if complete else None
+
+
+def _named(latest: bytes | None) -> str | None:
     try:
-        return None if data is None else Manifest.parse(data, LATEST).snapshot_id
+        return None if latest is None else Manifest.parse(latest, LATEST).snapshot_id
     except IntegrityError:
         return None
+
+
+def _latest_problem(latest: bytes | None, every: _Manifests, newest: str | None) -> str:
+    if latest == (None if newest is None else every[newest][0]):
+        return ""
+    if newest is None:
+        return f"{_latest_is(latest, every)}; no snapshot is complete, so it should not be there"
+    return f"{_latest_is(latest, every)}; it should be a copy of {manifest_path(newest)}"
+
+
+def _latest_is(latest: bytes | None, every: _Manifests) -> str:
+    """Return what a `latest.json` is that is not what it should be."""
+    named = _named(latest)
+    if named is None:
+        return "is missing" if latest is None else "cannot be read"
+    data, read = every.get(named, (None, None))
+    if data is None:
+        return f"names {named}, which is no snapshot that there is"
+    if isinstance(read, IntegrityError):
+        return f"names {named}, the manifest of which is broken"
+    if data != latest:
+        return f"names {named}, and is not the same as its manifest"
+    if read is not None and read.status == "partial":
+        return f"names {named}, which is partial"
+    return f"names {named}, which is not the newest complete one"
 
 
 def _age(info: SnapshotInfo) -> tuple[float, str]:

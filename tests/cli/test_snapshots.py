@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -79,6 +80,89 @@ def test_snapshots_are_listed_verified_and_pruned(with_snapshots: Exporter) -> N
     assert "2 snapshots kept, 1 removed." in pruned.stdout
     assert pruned.published == ["second", "third"]
     assert not list(exporter.output.rglob("*snapshot_id=first*"))
+
+
+def change_a_number(manifests: Path) -> None:
+    latest = manifests / "latest.json"
+    latest.write_text(latest.read_text().replace('"image_count": ', '"image_count": 1'))
+
+
+def copy_over(name: str) -> Callable[[Path], object]:
+    return lambda manifests: shutil.copy(manifests / f"{name}.json", manifests / "latest.json")
+
+
+def say_another_id(manifests: Path) -> None:
+    """Leave what a removed snapshot's manifest would say."""
+    latest = manifests / "latest.json"
+    latest.write_text(latest.read_text().replace("second", "gone"))
+
+
+WRONG_LATESTS: dict[str, tuple[Callable[[Path], object], str, str | None]] = {
+    "a number changed": (
+        change_a_number,
+        "names second, and is not the same as its manifest",
+        "second",
+    ),
+    "a partial one": (copy_over("third"), "names third, which is partial", "third"),
+    "an older one": (
+        copy_over("first"),
+        "names first, which is not the newest complete one",
+        "first",
+    ),
+    "no one": (say_another_id, "names gone, which is no snapshot that there is", None),
+    "garbage": (lambda at: (at / "latest.json").write_text("garbage"), "cannot be read", None),
+    "missing": (lambda at: (at / "latest.json").unlink(), "is missing", None),
+}
+
+
+def test_a_latest_that_is_not_the_newest_complete_manifest_is_found_and_mended(
+    with_snapshots: Exporter,
+) -> None:
+    exporter = with_snapshots
+    manifests = exporter.output / "manifests"
+    right = (manifests / "latest.json").read_bytes()
+    for spoil, what, named in WRONG_LATESTS.values():
+        (manifests / "latest.json").write_bytes(right)
+        spoil(manifests)
+        wrong = f"manifests/latest.json: {what}; it should be a copy of manifests/second.json; "
+        verified = told(exporter, "verify")
+        assert verified.code == 1, verified.stdout
+        assert f"{wrong}an export that was killed" in verified.stdout
+        last = "Snapshot second is what its manifest says, but manifests/latest.json is not what"
+        assert verified.stdout.splitlines()[-1].startswith(last)
+        listed = told(exporter, "list")
+        assert listed.code == 0
+        assert f"registry-exporter: {wrong}" in listed.stderr
+        marks = {line.split()[0]: line for line in listed.stdout.splitlines()[1:]}
+        assert {name for name in marks if marks[name].rstrip().endswith("latest")} == set()
+        claimed = {name for name in marks if "named by latest.json" in marks[name]}
+        assert claimed == ({named} if named else set())
+    as_json = told(exporter, "list", "--json")
+    assert not any(one["latest"] for one in json.loads(as_json.stdout))
+    assert told(exporter, "prune", "--keep-last", "5").code == 0
+    mended = told(exporter, "verify")
+    assert mended.code == 0, mended.stdout
+    assert told(exporter, "list").stderr == ""
+
+
+def test_a_snapshot_by_its_id_is_told_what_latest_says_falsely_of_it(
+    with_snapshots: Exporter,
+) -> None:
+    manifests = with_snapshots.output / "manifests"
+    right = (manifests / "latest.json").read_bytes()
+    for spoil, snapshot_id, code in (
+        (change_a_number, "second", 1),
+        (copy_over("third"), "third", 1),
+        # What it says of this one is true: that it should name another is not about it.
+        (copy_over("first"), "first", 0),
+        (say_another_id, "second", 0),
+    ):
+        (manifests / "latest.json").write_bytes(right)
+        spoil(manifests)
+        verified = told(with_snapshots, "verify", snapshot_id)
+        assert verified.code == code, verified.stdout
+        assert (f"manifests/latest.json: names {snapshot_id}, " in verified.stdout) == bool(code)
+        assert ("is sound" in verified.stdout) == (not code)
 
 
 def test_what_is_broken_is_named_and_ends_with_1(

@@ -20,6 +20,7 @@ from tests.derive.estates import (
     START,
     Blob,
     Image,
+    Row,
     World,
     by_key,
     digest,
@@ -151,7 +152,7 @@ def test_a_digest_with_two_sizes_is_found_across_registries_and_across_layers_an
     )
     staging = stage(tmp_path, world)
     rows = rows_of(world)
-    place = {"image_id": "i4", "registry_id": None, "repository_name": None}
+    place: Row = {"image_id": "i4", "registry_id": None, "repository_name": None}
     image = rows["images"][0] | place | {"layer_count": 1, "compressed_size": 6}
     write(staging, "images", [[*rows["images"], image]])
     layer = place | {"position": 0, "digest": nameless.digest, "size": 6, "urls": []}

@@ -292,30 +292,3 @@ def test_a_latest_left_behind_by_a_kill_is_mended_before_its_files_can_go(out: P
     remove(destination, choose(snapshots(destination), Policy(last=1)).remove, on_step=look)
     assert assert_truthful(out) == ["three"]
     assert snapshot_of(out)["snapshot_id"] == "three"
-
-
-def test_the_catalog_lists_newest_first_and_survives_a_broken_manifest(
-    tmp_path: Path, out: Path
-) -> None:
-    _publish(tmp_path, "four", 3, "partial")
-    (out / "manifests/two.json").write_bytes(b"{")
-    (out / "manifests/copy.json").write_bytes((out / "manifests/one.json").read_bytes())
-    listed = snapshots(Destination.open(str(out)))
-    assert [(info.snapshot_id, info.status, info.is_latest) for info in listed] == [
-        ("four", "partial", False),
-        ("three", "complete", True),
-        ("one", "complete", False),
-        ("two", "broken", False),
-        ("copy", "broken", False),
-    ]
-    assert listed[1].images == 5
-    assert listed[1].stored_size == 2001
-    assert listed[1].bytes == sum(
-        (out / path).stat().st_size for path in data_files(out) if "snapshot_id=three/" in path
-    )
-    assert listed[3].reason.startswith("manifests/two.json is not JSON")
-    assert listed[4].reason == "manifests/copy.json is the manifest of another snapshot, one."
-
-
-def test_a_destination_that_does_not_exist_holds_no_snapshots(tmp_path: Path) -> None:
-    assert snapshots(Destination.open(str(tmp_path / "nowhere"))) == []

@@ -14,7 +14,8 @@ def list_snapshots(
 ) -> None:
     """List the snapshots: status, age, images, stored size, bytes on disk.
 
-    The newest complete one is marked as the latest: manifests/latest.json names it.
+    The newest complete one is marked as the latest if manifests/latest.json is a copy of its
+    manifest; if that is something else, stderr says what.
 
     \b
     Examples:
