@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +17,7 @@ from exporter.snapshot import Destination, Manifest, catalog, read_manifest
 from exporter.snapshot.catalog import MENDED, false_latest
 from exporter.snapshot.layout import LATEST
 from exporter.snapshot.verify import verify_files, verify_statements
-from exporter.snapshot.verify_rows import verify_rows
+from exporter.snapshot.verify_rows import as_parquet, verify_rows
 
 NEWEST = "latest"
 """What stands for the newest complete snapshot's id."""
@@ -101,28 +100,19 @@ def _problems(console: Console, destination: Destination, manifest: Manifest) ->
         return
     with tempfile.TemporaryDirectory(prefix="registry-exporter-") as working:
         _step(console, f"keys and formats of {number(rows, 'row')}")
-        for problem in verify_rows(
-            destination, manifest, working=Path(working), memory_limit=MEMORY_LIMIT
-        ):
-            yield f"{problem.where}: {problem.what}"
-        if any(file.format == "parquet" for file in manifest.files):
-            _step(console, "tags, blobs and totals, computed anew")
-            yield from _what_does_not_follow(destination, manifest, Path(working))
+        wrong = verify_rows(destination, manifest, working=Path(working), memory_limit=MEMORY_LIMIT)
+        yield from (f"{problem.where}: {problem.what}" for problem in wrong)
+        if wrong and not any(file.format == "parquet" for file in manifest.files):
+            return  # What cannot be read cannot be computed with either.
+        _step(console, "tags, blobs and totals, computed anew")
+        yield from _what_does_not_follow(destination, manifest, Path(working))
 
 
 def _what_does_not_follow(
     destination: Destination, manifest: Manifest, working: Path
 ) -> Iterator[str]:
     """Yield what in the derived tables, and then in the manifest, is not what follows."""
-    with ExitStack() as stack:
-        parts = {
-            name: [
-                stack.enter_context(destination.fetched(file.path, working))
-                for file in table.files
-                if file.format == "parquet"
-            ]
-            for name, table in manifest.tables.items()
-        }
+    with as_parquet(destination, manifest, working=working, memory_limit=MEMORY_LIMIT) as parts:
         problems = recompute_problems(parts, working)
         yield from problems
         if not problems:

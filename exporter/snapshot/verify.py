@@ -27,7 +27,7 @@ from exporter.snapshot.manifest import (
     plain_row,
     sha256,
 )
-from exporter.tables import WHOLE
+from exporter.tables import TABLES, WHOLE
 
 # A chunk of gzip text grows at most a thousandfold, which bounds what is held of it.
 _CHUNK = 64 * 1024
@@ -45,15 +45,21 @@ class Problem:
 def verify_files(destination: Destination, manifest: Manifest) -> list[Problem]:
     """Check the manifest's own sum, and each file: present, its bytes, its SHA-256, its rows.
 
-    Parquet files also have to have the manifest's columns, and no other files may stand beside
-    them. Memory is bounded by a chunk of each file. Returns what is wrong, file by file; a file
-    that cannot be read is a problem, not an error.
+    The manifest has to name files of every table in each of its formats. Parquet files also have to
+    have the manifest's columns, and no other files may stand beside them. Memory is bounded by a
+    chunk of each file. Returns what is wrong, file by file; a file that cannot be read is a
+    problem, not an error.
     """
     checks = [(file, entry) for entry in manifest.tables.values() for file in entry.files]
     with ThreadPoolExecutor(destination.parallel) as pool:
         found = pool.map(lambda check: _check_file(destination, *check), checks)
         problems = [problem for of_one in found for problem in of_one]
-    return _check_manifest(destination, manifest) + problems + _strays(destination, manifest)
+    return [
+        *_check_manifest(destination, manifest),
+        *_missing_tables(manifest),
+        *problems,
+        *_strays(destination, manifest),
+    ]
 
 
 def verify_statements(manifest: Manifest, parts: Mapping[str, Sequence[Path]]) -> list[Problem]:
@@ -90,6 +96,20 @@ def _strays(destination: Destination, manifest: Manifest) -> list[Problem]:
     )
     strays = set(snapshot_files(destination, manifest.snapshot_id)) - named
     return [Problem(path, what) for path in sorted(strays)]
+
+
+def _missing_tables(manifest: Manifest) -> Iterator[Problem]:
+    path = manifest_path(manifest.snapshot_id)
+    formats = sorted({file.format for file in manifest.files})
+    for name in TABLES:
+        entry = manifest.tables.get(name)
+        found = {file.format for file in entry.files} if entry else set()
+        if not found:
+            yield Problem(path, f"names no file of the table {name}")
+        else:
+            for format_ in formats:
+                if format_ not in found:
+                    yield Problem(path, f"names no file of the table {name} in {format_}")
 
 
 def _check_manifest(destination: Destination, manifest: Manifest) -> list[Problem]:

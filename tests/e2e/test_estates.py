@@ -104,13 +104,16 @@ def test_every_column_of_every_file_says_what_it_means(
 
 
 @pytest.mark.parametrize("format_", ["parquet", "ndjson"])
-def test_one_format_alone_holds_everything(
+def test_one_format_alone_holds_everything_and_is_verified(
     format_: str, serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
 ) -> None:
-    cloud = serve_cloud()
-    run = exporter_for(cloud).run("--format", format_)
+    cloud = serve_cloud(ODD)
+    exporter = exporter_for(cloud)
+    run = exporter.run("--format", format_)
     assert run.code == 0, run.stderr
     check_against(run.snapshot((format_,)), world_of(cloud.estate))
+    verified = exporter.command("verify", "--output", str(run.output))
+    assert verified.code == 0, verified.stdout
 
 
 def test_two_runs_leave_two_snapshots_with_the_same_rows(

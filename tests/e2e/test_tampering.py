@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.clouds import Cloud
 from tests.e2e.commands import Exporter
 from tests.e2e.worlds import check_against, world_of
-from tests.oracle.snapshots import read_snapshot
+from tests.oracle.snapshots import FORMATS, read_snapshot
 
 PARQUET = "parquet/images/snapshot_id=night/part-00000.parquet"
 NDJSON = "ndjson/images/snapshot_id=night/part-00000.ndjson.gz"
@@ -26,21 +26,33 @@ NDJSON = "ndjson/images/snapshot_id=night/part-00000.ndjson.gz"
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a destination with one snapshot, `night`; to be copied, not changed."""
+    return publish(tmp_path_factory.mktemp("published"), *FORMATS)
+
+
+@pytest.fixture(scope="module")
+def published_as_lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a destination with one snapshot, `night`, in NDJSON alone."""
+    return publish(tmp_path_factory.mktemp("lines"), "ndjson")
+
+
+def publish(folder: Path, *formats: str) -> Path:
+    flags = [flag for format_ in formats for flag in ("--format", format_)]
     with Cloud() as cloud:
-        run = Exporter(tmp_path_factory.mktemp("published"), cloud).run("--snapshot-id", "night")
+        run = Exporter(folder, cloud).run("--snapshot-id", "night", *flags)
         assert run.code == 0, run.stderr
-        check_against(run.snapshot(), world_of(cloud.estate))
+        check_against(run.snapshot(formats), world_of(cloud.estate))
     return run.output
 
 
 def change_manifest(output: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change a manifest, and its checksum with it."""
+    """Change a manifest, and with it its checksum and its copy."""
     path = output / "manifests" / "night.json"
     manifest = json.loads(path.read_text())
     change(manifest)
     path.write_text(json.dumps(manifest))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     path.with_name("night.json.sha256").write_text(f"{digest}  night.json\n")
+    shutil.copy(path, path.with_name("latest.json"))
 
 
 def rewrite(output: Path, name: str, content: bytes) -> None:
@@ -77,11 +89,29 @@ def drop_a_table(output: Path) -> None:
     change_manifest(output, lambda manifest: manifest["tables"].pop("tags"))
 
 
+def remove_findings(output: Path) -> None:
+    for format_ in FORMATS:
+        shutil.rmtree(output / format_ / "findings")
+    change_manifest(output, lambda manifest: manifest["tables"].pop("findings"))
+
+
+def remove_the_lines_of_findings(output: Path) -> None:
+    shutil.rmtree(output / "ndjson" / "findings")
+
+    def forget(manifest: dict[str, Any]) -> None:
+        entry = manifest["tables"]["findings"]
+        entry["files"] = [file for file in entry["files"] if file["format"] == "parquet"]
+
+    change_manifest(output, forget)
+
+
 TAMPERINGS: dict[str, Callable[[Path], object]] = {
     "a byte flipped": flip_a_byte,
     "a row twice": double_a_row,
     "a row missing": drop_a_row,
     "a table missing": drop_a_table,
+    "a table removed": remove_findings,
+    "a table removed in one format": remove_the_lines_of_findings,
     "a file missing": lambda output: (output / PARQUET).unlink(),
     "a file too many": lambda output: (output / PARQUET).with_name("part-00001.parquet").touch(),
     "a manifest changed": lambda output: (output / "manifests/night.json").write_text("{}"),
@@ -125,6 +155,40 @@ def test_the_command_to_verify_notices_it_too(
     done = verify(output)
     assert done.returncode == 1, done.stdout
     assert "is sound" not in done.stdout
+
+
+def change_a_total(output: Path) -> None:
+    name = "ndjson/size_totals/snapshot_id=night/part-00000.ndjson.gz"
+    rows = [json.loads(line) for line in gzip.decompress((output / name).read_bytes()).splitlines()]
+    rows[0]["stored_size"] += 1
+    rewrite(output, name, gzip.compress(b"".join(json.dumps(row).encode() + b"\n" for row in rows)))
+
+
+def spoil_a_row(output: Path) -> None:
+    lines = gzip.decompress((output / NDJSON).read_bytes()).splitlines(keepends=True)
+    rewrite(output, NDJSON, gzip.compress(b"".join([b'{"image_id": \n', *lines[1:]])))
+
+
+@pytest.mark.parametrize(
+    ("tamper", "what"),
+    [
+        (double_a_row, "images: has 2 rows with the key "),
+        (change_a_total, "size_totals does not have the row that follows from the listed tables: "),
+        (spoil_a_row, "images: cannot be read: "),
+        (TAMPERINGS["a status changed"], "manifests/night.json: says another status than the"),
+    ],
+)
+def test_a_snapshot_in_lines_alone_is_verified_no_less(
+    tamper: Callable[[Path], object], what: str, published_as_lines: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "copy"
+    shutil.copytree(published_as_lines, output)
+    assert verify(output).returncode == 0
+    tamper(output)
+    done = verify(output)
+    assert done.returncode == 1, done.stdout
+    assert what in done.stdout
+    assert done.stderr == ""
 
 
 def verify(output: Path) -> subprocess.CompletedProcess[str]:

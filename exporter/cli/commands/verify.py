@@ -20,11 +20,11 @@ def verify(
 ) -> None:
     """Check a snapshot: files, rows, keys, formats and totals.
 
-    Every file is read and held against the manifest (bytes, SHA-256, rows, columns), no key may
-    stand twice, NDJSON must hold the same rows as Parquet, and tags, blobs and totals are computed
-    anew. manifests/latest.json must be a copy of the newest complete snapshot's manifest; with an
-    id, of that snapshot's if it names that. Each problem is printed; exits with 0 if there is none,
-    else with 1.
+    Every table must be there in each of the snapshot's formats. Every file is read and held against
+    the manifest (bytes, SHA-256, rows, columns), no key may stand twice, NDJSON must hold the same
+    rows as Parquet, and tags, blobs and totals are computed anew. manifests/latest.json must be a
+    copy of the newest complete snapshot's manifest; with an id, of that snapshot's if it names
+    that. Each problem is printed; exits with 0 if there is none, else with 1.
 
     \b
     Examples:
