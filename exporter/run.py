@@ -221,7 +221,7 @@ async def _list(
     requests = Requests(
         calls=counts.calls + progress.calls_before,
         retries=counts.retries + progress.retries_before,
-        throttled=counts.throttled,
+        throttled=counts.throttled + progress.throttled_before,
         bytes=counts.wire_bytes + progress.wire_bytes_before,
     )
     return _Listed(ledger, estate.tables(), requests)

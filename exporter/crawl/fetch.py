@@ -39,10 +39,14 @@ class Resources:
 
 @dataclass(frozen=True)
 class Cost:
-    """What was sent and received for a page: requests, and bytes as they travelled."""
+    """What was sent and received for a page: requests, and bytes as they travelled.
+
+    `throttled` requests, of whatever page, were answered with 429 or 503 since the page before.
+    """
 
     calls: int
     wire_bytes: int
+    throttled: int
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,7 @@ class Fetcher:
         self._decoders = decoders
         self._budget = Budget()
         self._call_seconds = 0.0  # What a call for images takes, on average over the latest.
+        self._throttled = 0  # As far as pages have told of it.
 
     @property
     def behind(self) -> bool:
@@ -162,7 +167,7 @@ class Fetcher:
         # What is found by it is what else there is to do, so it goes before all pages of images.
         answer = await self._client.get(call, decode, weight=math.inf)
         self._progress.pages += 1
-        summary = orjson.dumps(Cost(answer.calls, answer.wire_bytes))
+        summary = orjson.dumps(self._cost(answer))
         await self._keeper.keep(key, summary, answer.body, stage(answer.page), inline=True)
         return Resources(answer.page, answer.calls)
 
@@ -235,7 +240,7 @@ class Fetcher:
                 order=page.order,
                 cut=cut,
                 next_token=page.next_token,
-                cost=Cost(answer.calls, answer.wire_bytes),
+                cost=self._cost(answer),
             )
             self._progress.pages += 1
             await self._keeper.keep(key, _to_json(summary), answer.body, _tables(page))
@@ -255,11 +260,16 @@ class Fetcher:
             weigh(len(answer.body))
             return answer.page, answer.calls
 
+    def _cost(self, answer: Answer[Any]) -> Cost:
+        before, self._throttled = self._throttled, self._client.counts.throttled
+        return Cost(answer.calls, answer.wire_bytes, self._throttled - before)
+
     def _count_recalled(self, cost: Cost) -> None:
         self._progress.pages += 1
         self._progress.recalled_pages += 1
         self._progress.calls_before += cost.calls
         self._progress.retries_before += cost.calls - 1
+        self._progress.throttled_before += cost.throttled
         self._progress.wire_bytes_before += cost.wire_bytes
 
     def _count_rows(self, summary: Images) -> None:

@@ -85,6 +85,7 @@ class Progress:
     calls_before: int = 0
     """Requests that earlier attempts at this snapshot sent for pages that were recalled."""
     retries_before: int = 0
+    throttled_before: int = 0
     wire_bytes_before: int = 0
     _began: float = field(default_factory=time.monotonic)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -75,6 +76,34 @@ def test_pages_that_were_durably_staged_are_not_asked_for_again(
     assert not [call for call in cloud.calls if page_asked(call) in staged]
     snapshot = run.snapshot()
     check_against(snapshot, world_of(cloud.estate))
+
+
+def test_what_was_sent_before_a_kill_is_counted_throttled_calls_too(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    discovery = frozenset({"clouds", "folders", "registries"})
+    faults = Faults({"429": 1.0}, scopes=discovery, in_a_row=1)
+    cloud = serve_cloud(SHAPE, STEADY_ORDER, faults)
+    exporter = exporter_for(cloud)
+
+    def stop_answering() -> None:
+        cloud.faults = Faults({"hang": 1.0}, in_a_row=1_000_000)
+
+    cloud.calls.after(30, stop_answering)
+    process = exporter.start(sections=LIMITS)
+    until_all_is_staged(cloud, exporter.output)
+    process.signal(signal.SIGKILL)
+    process.wait()
+    statuses = Counter(call.status for call in cloud.calls)
+    assert statuses[429] > 3
+
+    cloud.mend()
+    cloud.calls.clear()
+    run = exporter.run(sections=LIMITS)
+    assert run.code == 0, run.stderr
+    requests = run.snapshot().manifest["requests"]
+    assert requests["throttled"] == requests["retries"] == statuses[429]
+    assert requests["calls"] == statuses[429] + statuses[200] + len(cloud.calls)
 
 
 def test_a_run_killed_over_and_over_gets_there(
