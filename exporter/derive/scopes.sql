@@ -56,7 +56,8 @@ UNION ALL
 SELECT 'total', '*', NULL, NULL, NULL, NULL;
 
 -- `listings`: the listings inside each scope, and how they went. A registry that `registries` does
--- not name has no folder and no cloud, so its listings count for it and for the total alone.
+-- not name has no folder and no cloud, so its listings count for it and for the total alone. So do
+-- those of what a filter left out: the listing that named that is not complete either.
 
 CREATE TEMP TABLE listings AS
 SELECT 'total' AS scope, '*' AS scope_id, status FROM coverage
