@@ -182,10 +182,14 @@ async def _export(
 
 @dataclass(frozen=True)
 class _Listed:
-    """What the crawl leaves beside the parts: the ledger, the small tables, and what it cost."""
+    """What the crawl leaves beside the parts: the ledger, the small tables, and what it cost.
+
+    `left_out` are the scopes, by kind and id, in which a filter left something out.
+    """
 
     ledger: Ledger
     tables: dict[str, pa.Table]
+    left_out: list[tuple[str, str]]
     requests: Requests
 
 
@@ -224,7 +228,7 @@ async def _list(
         throttled=counts.throttled + progress.throttled_before,
         bytes=counts.wire_bytes + progress.wire_bytes_before,
     )
-    return _Listed(ledger, estate.tables(), requests)
+    return _Listed(ledger, estate.tables(), estate.left_out(), requests)
 
 
 def _conclude(
@@ -236,7 +240,9 @@ def _conclude(
         listed.ledger.count_rows(kept)
         return listed.ledger.table()
 
-    files = conclude(place.path, listed.tables, coverage, settings.output.formats)
+    files = conclude(
+        place.path, listed.tables, coverage, settings.output.formats, left_out=listed.left_out
+    )
     manifest = Manifest(
         generator=f"registry-exporter/{__version__}",
         snapshot_id=place.snapshot_id,

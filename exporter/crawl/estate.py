@@ -74,7 +74,7 @@ class Estate:
             while isinstance(error, BaseExceptionGroup):
                 error = error.exceptions[0]
             raise error from None
-        self._found.settle(self._ledger)
+        self._found.count_rows(self._ledger)
 
     def registry_folders(self) -> dict[str, str | None]:
         """Return the registries in scope, each with its folder; None for those only named."""
@@ -83,6 +83,10 @@ class Estate:
     def tables(self) -> dict[str, pa.Table]:
         """Return the rows of `clouds`, `folders` and `registries` that are in scope."""
         return self._found.tables(self._ledger)
+
+    def left_out(self) -> list[tuple[str, str]]:
+        """Return the scopes, by kind and id, in which a filter of the user's left something out."""
+        return self._found.left_out(self._ledger)
 
     # Discovery, level by level.
 

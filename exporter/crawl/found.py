@@ -75,8 +75,8 @@ class Found:
             for level, table in zip(LEVELS, (CLOUDS, FOLDERS, REGISTRIES), strict=True)
         }
 
-    def settle(self, ledger: Ledger) -> None:
-        """Tell the ledger what only the end shows: rows kept of a listing, and what it lacks.
+    def count_rows(self, ledger: Ledger) -> None:
+        """Tell the ledger how many rows are kept of each listing.
 
         A row counts for the listing that named it first.
         """
@@ -85,19 +85,26 @@ class Found:
         for (level, one), entry in self._met_first.items():
             rows[level][entry.parent_id] += one in kept[level]
         ledger.count_rows(rows)
+
+    def left_out(self, ledger: Ledger) -> list[tuple[str, str]]:
+        """Return the scopes, by kind and id, in which a filter left something out.
+
+        What was left out has no row that would tell which folder or cloud it is in.
+        """
+        kept = self._kept(ledger)
+        lacking: dict[str, str] = {}
         # From below: what a folder lacks is missing in its cloud as well.
-        for entry in sorted(self._met, key=lambda one: -LEVELS.index(one.listing)):
-            ids = self._met[entry]
-            missing = [one for one in ids if self._is_missing(ledger, kept, entry.listing, one)]
-            if missing and entry.status == "complete":
-                entry.leave_out(f"left out by scope: {len(missing)} of {len(ids)} {entry.listing}")
+        for listing, scope in (("registries", "folder"), ("folders", "cloud")):
+            for entry, ids in self._met.items():
+                if entry.listing == listing and any(
+                    one in lacking or self._is_missing(ledger, kept, entry.listing, one)
+                    for one in ids
+                ):
+                    lacking[entry.parent_id] = scope
+        return [(scope, one) for one, scope in lacking.items()]
 
     def _is_missing(self, ledger: Ledger, kept: _Rows, level: Listing, id_: str) -> bool:
-        """Say whether a filter left something out, or all that is in it.
-
-        It has no row then that would tell which folder or cloud the listings below it are in, so
-        it is the listing that named it that has to say what is missing there.
-        """
+        """Say whether a filter left something out, or all that is in it."""
         below = [ledger.entry(child, id_) for child in _BELOW[level]]
         listed = all(entry is not None and entry.status == "complete" for entry in below)
         return id_ not in kept[level] and not listed

@@ -95,11 +95,6 @@ class Entry:
         self.status = "skipped"
         self.message = f"asked only to find what was named: {self.message}"
 
-    def leave_out(self, message: str) -> None:
-        """Say of a listing that came whole that the user's filter left some of it out."""
-        self.status = "skipped"
-        self.message = message
-
     @property
     def whole(self) -> bool:
         """Whether nothing that was set out for is missing here."""

@@ -24,12 +24,14 @@ def conclude(
     small: Mapping[str, pa.Table],
     coverage: Callable[[Mapping[str, Mapping[str, int]]], pa.Table],
     formats: Collection[str],
+    *,
+    left_out: Collection[tuple[str, str]] = (),
 ) -> list[StagedFile]:
     """Write what is still missing of a snapshot, and return its files.
 
     `small` are tables that were held in memory; `coverage` makes the ledger's rows, given how many
-    `drop_duplicates` left, by table and registry. Can be called again on the same folder. Raises
-    `OutputError`.
+    `drop_duplicates` left, by table and registry; `left_out` is as for `derive`. Can be called
+    again on the same folder. Raises `OutputError`.
     """
     for name, rows in small.items():
         write_table(staging, TABLES[name], [rows])
@@ -40,7 +42,7 @@ def conclude(
     fill_parents(staging)
     # What decoding has left in the allocator is better given to DuckDB.
     pa.default_memory_pool().release_unused()
-    derive(staging)
+    derive(staging, left_out=left_out)
     files: list[StagedFile] = []
     for name, table in TABLES.items():
         parts = staged_parts(staging, name)

@@ -47,7 +47,7 @@ def _recompute(parts: Mapping[str, Sequence[Path]], folder: Path, means: Means) 
 
     with open_engine(folder, means) as connection:
         try:
-            prepare(connection, parts)
+            prepare(connection, parts, _left_out(connection, parts))
             return [
                 problem for name in RECHECKED for problem in _compare(connection, name, parts[name])
             ]
@@ -55,6 +55,22 @@ def _recompute(parts: Mapping[str, Sequence[Path]], folder: Path, means: Means) 
             raise  # What is wrong is not in the snapshot; the engine says it in a sentence.
         except duckdb.Error as error:
             return [f"totals cannot be recomputed: {first_line(error)}"]
+
+
+def _left_out(
+    connection: DuckDBPyConnection, parts: Mapping[str, Sequence[Path]]
+) -> list[tuple[str, str]]:
+    """Return the scopes that are said to lack something, where a filter left something out.
+
+    No table tells which those are, so that is believed.
+    """
+    for name in ("coverage", "size_totals"):
+        create_view(connection, f"published_{name}", parts[name])
+    return connection.execute(
+        "SELECT scope, scope_id FROM published_size_totals "
+        "WHERE scope IN ('folder', 'cloud') AND NOT complete "
+        "AND EXISTS (FROM published_coverage WHERE status = 'skipped')"
+    ).fetchall()
 
 
 def _compare(connection: DuckDBPyConnection, name: str, parts: Sequence[Path]) -> Iterator[str]:

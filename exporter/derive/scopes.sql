@@ -56,11 +56,13 @@ UNION ALL
 SELECT 'total', '*', NULL, NULL, NULL, NULL;
 
 -- `listings`: the listings inside each scope, and how they went. A registry that `registries` does
--- not name has no folder and no cloud, so its listings count for it and for the total alone. So do
--- those of what a filter left out: the listing that named that is not complete either.
+-- not name has no folder and no cloud, so its listings count for it and for the total alone. What a
+-- filter left out is in no table: `left_out` names the scopes that lack it.
 
 CREATE TEMP TABLE listings AS
 SELECT 'total' AS scope, '*' AS scope_id, status FROM coverage
+UNION ALL
+SELECT scope, scope_id, 'skipped' FROM left_out
 UNION ALL
 SELECT 'cloud', parent_id, status FROM coverage WHERE listing = 'folders'
 UNION ALL

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,22 +29,28 @@ SOURCES = tuple(table.name for table in TABLES.values() if table.kind != "derive
 _PREPARED = ("scopes", "uses")
 
 
-def derive(staging: Path, *, means: Means | None = None) -> None:
+def derive(
+    staging: Path,
+    *,
+    left_out: Collection[tuple[str, str]] = (),
+    means: Means | None = None,
+) -> None:
     """Write `tags`, `blobs`, `size_totals` and `findings` from the other tables' staged parts.
 
     Each becomes one or more parts below `staging`/parquet, in the order of its key (`blobs`: of the
     registries alone); parts of an earlier attempt are replaced. Every other table needs at least
-    one part, and no duplicates (`drop_duplicates`). DuckDB spills below `staging`, and begins with
+    one part, and no duplicates (`drop_duplicates`). `left_out` are the scopes, by kind and id, that
+    lack what a filter left out and no table has. DuckDB spills below `staging`, and begins with
     `means`, by default what suits the rows. Raises `OutputError`.
     """
     with output_errors(staging):
         means = means or means_for(staged_parts(staging, "layers"))
-    with_enough_memory(partial(_derive, staging), means)
+    with_enough_memory(partial(_derive, staging, left_out), means)
 
 
-def _derive(staging: Path, means: Means) -> None:
+def _derive(staging: Path, left_out: Collection[tuple[str, str]], means: Means) -> None:
     with output_errors(staging), open_engine(staging, means) as connection:
-        prepare(connection, {name: staged_parts(staging, name) for name in SOURCES})
+        prepare(connection, {name: staged_parts(staging, name) for name in SOURCES}, left_out)
         create_changed(connection, staging)
         for name in ("tags", "blobs", "size_totals", "findings"):
             _write(connection, staging, name)
@@ -52,8 +58,17 @@ def _derive(staging: Path, means: Means) -> None:
                 create_view(connection, name, staged_parts(staging, name))
 
 
-def prepare(connection: DuckDBPyConnection, parts: Mapping[str, Sequence[Path]]) -> None:
+def prepare(
+    connection: DuckDBPyConnection,
+    parts: Mapping[str, Sequence[Path]],
+    left_out: Collection[tuple[str, str]],
+) -> None:
     """Make the sources' views, and the temporary tables that several derived tables build on."""
+    connection.execute("CREATE TEMP TABLE left_out (scope VARCHAR, scope_id VARCHAR)")
+    columns = [[row[place] for row in left_out] for place in (0, 1)]
+    connection.execute(
+        "INSERT INTO left_out SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[])", columns
+    )
     for name in SOURCES:
         create_view(connection, name, parts[name])
     for name in _PREPARED:

@@ -109,7 +109,7 @@ def test_a_result_that_is_refused_says_what_to_do(error: ApiError, pages: int, w
     ledger = Ledger(Progress())
     entry = ledger.open("images", "crp1", known=False)
     for _ in range(pages):
-        entry.page(rows=0, calls=1)
+        entry.page(calls=1)
     entry.fail(error)
     with pytest.raises(IncompleteError) as caught:
         ledger.refuse(partial=True)
