@@ -18,7 +18,7 @@ from typing import Any, Literal, cast
 import orjson
 import pyarrow as pa
 
-from exporter.api import Answer, Call, Client
+from exporter.api import Answer, Call, Client, Counts
 from exporter.api.types import PageT
 from exporter.crawl.context import Context
 from exporter.crawl.decoders import Decoders
@@ -135,6 +135,8 @@ class World:
 
 class Server:
     """Answers list calls as `Client.get` does, each after some turns of the event loop."""
+
+    counts = Counts()
 
     def __init__(self, world: World, chance: random.Random) -> None:
         self.calls: Counter[str] = Counter()
