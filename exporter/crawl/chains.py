@@ -187,7 +187,12 @@ class Chains:
             if self._can_be_met(chain):
                 return self._job(self._meet(chain, queue=False))
         name = self._next_alone() if claims else None
-        return None if name is None else self._job(self.begin(Mode.UP, name, queue=False))
+        if name is None:
+            return None
+        chain = self.begin(Mode.UP, name, queue=False)
+        if name in self._ahead and self._context.backwards:
+            self._meet(chain, queue=True)  # It is known to be long, so no page has to show it.
+        return self._job(chain)
 
     @property
     def _may_claim(self) -> bool:
