@@ -16,10 +16,7 @@ from tests.oracle.snapshots import read_snapshot
 
 LIMITS = {"limits": {"page_size": 100}}
 PATHS = [
-    "env=prod/out",
-    "scope=x",
-    "table=t/part=p/part_row=3",
-    "registry_id=1/cloud_id=2/folder_id=3/image_count=x",
+    "env=prod/scope=x/table=t/part=p/part_row=3/registry_id=1/cloud_id=2/image_count=x",
     "a[b]*?{c}/out",
     "it's 100% \"so\", 'or' not",
 ]

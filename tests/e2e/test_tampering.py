@@ -138,6 +138,15 @@ def test_a_snapshot_that_was_tampered_with_is_noticed(
         read_snapshot(output, "night")
 
 
+def test_the_command_to_verify_finds_what_was_not_tampered_with_sound(
+    published: Path, published_as_lines: Path
+) -> None:
+    for output in (published, published_as_lines):
+        done = verify(output)
+        assert done.returncode == 0, done.stdout
+        assert "is sound" in done.stdout
+
+
 def break_latest(output: Path) -> None:
     (output / "manifests" / "latest.json").write_text("garbage")
 
@@ -150,7 +159,6 @@ def test_the_command_to_verify_notices_it_too(
 ) -> None:
     output = tmp_path / "copy"
     shutil.copytree(published, output)
-    assert verify(output).returncode == 0
     tamper(output)
     done = verify(output)
     assert done.returncode == 1, done.stdout
@@ -183,7 +191,6 @@ def test_a_snapshot_in_lines_alone_is_verified_no_less(
 ) -> None:
     output = tmp_path / "copy"
     shutil.copytree(published_as_lines, output)
-    assert verify(output).returncode == 0
     tamper(output)
     done = verify(output)
     assert done.returncode == 1, done.stdout
