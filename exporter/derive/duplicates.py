@@ -82,7 +82,7 @@ def create_changed(connection: DuckDBPyConnection, staging: Path) -> None:
         create_view(connection, "changed", [path])
     else:
         columns = ", ".join(f"NULL::VARCHAR AS {name}" for name in CHANGED_SCHEMA.names)
-        connection.execute(f"CREATE TEMP VIEW changed AS SELECT {columns} LIMIT 0")
+        connection.execute(f"CREATE VIEW changed AS SELECT {columns} LIMIT 0")
 
 
 def _plan(connection: DuckDBPyConnection, staging: Path) -> None:

@@ -4,7 +4,7 @@
 -- were appended to the three tables in the same order, so the first occurrence of an image has the
 -- first `layer_count` of its layers, the second the next, and so on.
 
-CREATE OR REPLACE TEMP TABLE occurrences AS
+CREATE OR REPLACE TABLE occurrences AS
 SELECT
     *,
     row_number() OVER by_place AS occurrence,
@@ -22,7 +22,7 @@ SEMI JOIN (
 ) AS doubled USING (image_id)
 WINDOW by_place AS (PARTITION BY image_id ORDER BY part, part_row);
 
-CREATE OR REPLACE TEMP TABLE occurring_layers AS
+CREATE OR REPLACE TABLE occurring_layers AS
 SELECT
     layers.*,
     occurrence,
@@ -36,7 +36,7 @@ LEFT JOIN occurrences
     AND number >= layers_before
     AND number < layers_before + layer_count;
 
-CREATE OR REPLACE TEMP TABLE occurring_configs AS
+CREATE OR REPLACE TABLE occurring_configs AS
 SELECT configs.*, occurrence
 FROM (
     SELECT

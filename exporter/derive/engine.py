@@ -102,7 +102,7 @@ def open_engine(folder: Path, means: Means) -> Iterator[DuckDBPyConnection]:
             }
         ) as connection:
             # Not among the above, because it belongs to the (built in) extension `icu`.
-            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute("SET GLOBAL TimeZone = 'UTC'")
             connection.execute("SET enable_progress_bar = false")
             yield connection
     except duckdb.IOException as error:
@@ -132,7 +132,7 @@ def staged_parts(staging: Path, table: str) -> list[Path]:
 def create_view(connection: DuckDBPyConnection, name: str, paths: Iterable[Path]) -> None:
     """Make `name` a view of the Parquet files' rows."""
     connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW {name} AS "
+        f"CREATE OR REPLACE VIEW {name} AS "
         f"FROM read_parquet([{_quoted(paths)}], hive_partitioning = false)"
     )
 
@@ -140,7 +140,7 @@ def create_view(connection: DuckDBPyConnection, name: str, paths: Iterable[Path]
 def create_numbered_view(connection: DuckDBPyConnection, name: str, paths: Iterable[Path]) -> None:
     """Make `name` a view of the files' rows with `part` and `part_row`, their place on disk."""
     connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW {name} AS FROM ("
+        f"CREATE OR REPLACE VIEW {name} AS FROM ("
         f"FROM read_parquet([{_quoted(paths)}], "
         "hive_partitioning = false, filename = true, file_row_number = true) "
         "SELECT * EXCLUDE (filename, file_row_number), "

@@ -79,7 +79,7 @@ def _compare(connection: DuckDBPyConnection, name: str, parts: Sequence[Path]) -
     columns = ", ".join(table.schema.names)
     key = ", ".join(table.key)
     create_view(connection, "published", parts)
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW recomputed AS {script(name)}")
+    connection.execute(f"CREATE OR REPLACE VIEW recomputed AS {script(name)}")
     # A row that is on both sides as often comes to nothing; what is left is on one of them.
     differing = connection.execute(
         f"SELECT missing, count(*) OVER (PARTITION BY missing), {key} FROM ("  # noqa: S608

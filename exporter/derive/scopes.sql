@@ -2,7 +2,7 @@
 
 -- `registry` and `repository` number the registries and repositories in the order of their ids.
 
-CREATE TEMP TABLE registry_scopes AS
+CREATE TABLE registry_scopes AS
 SELECT
     row_number() OVER (ORDER BY registry_id)::INTEGER AS registry,
     registry_id,
@@ -18,7 +18,7 @@ FULL JOIN (
 WHERE registry_id IS NOT NULL;
 
 -- `listed`: whether the registry's list of repositories names it, or only its images do.
-CREATE TEMP TABLE repository_scopes AS
+CREATE TABLE repository_scopes AS
 SELECT
     row_number() OVER (ORDER BY repository_name)::INTEGER AS repository,
     repository_name,
@@ -37,7 +37,7 @@ FROM (
 )
 LEFT JOIN registry_scopes USING (registry_id);
 
-CREATE TEMP TABLE scopes AS
+CREATE TABLE scopes AS
 SELECT
     'repository' AS scope,
     repository_name AS scope_id,
@@ -59,7 +59,7 @@ SELECT 'total', '*', NULL, NULL, NULL, NULL;
 -- not name has no folder and no cloud, so its listings count for it and for the total alone. What a
 -- filter left out is in no table: `left_out` names the scopes that lack it.
 
-CREATE TEMP TABLE listings AS
+CREATE TABLE listings AS
 SELECT 'total' AS scope, '*' AS scope_id, status FROM coverage
 UNION ALL
 SELECT scope, scope_id, 'skipped' FROM left_out
@@ -87,5 +87,5 @@ FROM coverage JOIN repository_scopes ON parent_id = registry_id
 WHERE listing = 'images';
 
 -- A sum for a column: none is 0, and one past BIGINT is said as the largest it can hold.
-CREATE TEMP MACRO whole(number) AS
+CREATE MACRO whole(number) AS
     least(coalesce(number, 0)::HUGEINT, 9223372036854775807)::BIGINT;

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from exporter.derive.engine import (
     with_enough_memory,
 )
 from exporter.snapshot.parts import PART_BYTES, PartWriter, output_errors
-from exporter.tables import TABLES
+from exporter.tables import TABLES, Table
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 SOURCES = tuple(table.name for table in TABLES.values() if table.kind != "derived")
 """The tables that the derived ones follow from."""
 _PREPARED = ("scopes", "uses")
+_WRITTEN = (("blobs",), ("tags", "size_totals", "findings"))
+"""The derived tables, in the order they are written; `findings` follow from `tags` as well."""
 
 
 def derive(
@@ -52,10 +55,13 @@ def _derive(staging: Path, left_out: Collection[tuple[str, str]], means: Means) 
     with output_errors(staging), open_engine(staging, means) as connection:
         prepare(connection, {name: staged_parts(staging, name) for name in SOURCES}, left_out)
         create_changed(connection, staging)
-        for name in ("tags", "blobs", "size_totals", "findings"):
-            _write(connection, staging, name)
-            if name == "tags":
-                create_view(connection, name, staged_parts(staging, name))
+        # Much of each runs in one thread, so with two those that do not need each other share.
+        with ThreadPoolExecutor(means.threads, thread_name_prefix="derive") as threads:
+            writing = [
+                threads.submit(_write, connection.cursor(), staging, names) for names in _WRITTEN
+            ]
+            for written in writing:
+                written.result()
 
 
 def prepare(
@@ -64,7 +70,7 @@ def prepare(
     left_out: Collection[tuple[str, str]],
 ) -> None:
     """Make the sources' views, and the temporary tables that several derived tables build on."""
-    connection.execute("CREATE TEMP TABLE left_out (scope VARCHAR, scope_id VARCHAR)")
+    connection.execute("CREATE TABLE left_out (scope VARCHAR, scope_id VARCHAR)")
     columns = [[row[place] for row in left_out] for place in (0, 1)]
     connection.execute(
         "INSERT INTO left_out SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[])", columns
@@ -75,14 +81,21 @@ def prepare(
         connection.execute(script(name))
 
 
-def _write(connection: DuckDBPyConnection, staging: Path, name: str) -> None:
-    table = TABLES[name]
-    for old in staged_parts(staging, name):
+def _write(connection: DuckDBPyConnection, staging: Path, names: Iterable[str]) -> None:
+    """Write some tables, one after the other, each of which is then a view for those after it."""
+    with connection:
+        for name in names:
+            _write_one(connection, staging, TABLES[name])
+            create_view(connection, name, staged_parts(staging, name))
+
+
+def _write_one(connection: DuckDBPyConnection, staging: Path, table: Table) -> None:
+    for old in staged_parts(staging, table.name):
         old.unlink()
     number = 0
     part = PartWriter(staging, table, number)
     try:
-        for rows in stream(connection, script(name), table.schema):
+        for rows in stream(connection, script(table.name), table.schema):
             if part.size() >= PART_BYTES:
                 part.close()
                 number += 1

@@ -6,7 +6,7 @@
 -- group with a null digest, which counts references and nothing else.
 -- `tagged`: whether a tagged image uses it. `moves`: whether it was seen at several positions.
 
-CREATE TEMP TABLE uses AS
+CREATE TABLE uses AS
 SELECT grouped.*, registry, CASE WHEN digest IS NOT NULL THEN hash(digest) END AS digest_hash, false AS is_config
 FROM (
     SELECT
@@ -41,7 +41,7 @@ FROM (
 -- `common_hashes`: the digests that stand in `uses` more than once, or that have two sizes (`differs`).
 -- Most do neither, so these are picked out by hash, which is cheap.
 
-CREATE TEMP TABLE common_hashes AS
+CREATE TABLE common_hashes AS
 SELECT digest_hash, min(smallest) <> max(size) AS differs
 FROM uses
 WHERE digest_hash IS NOT NULL
@@ -51,14 +51,14 @@ HAVING count(*) > 1 OR differs;
 -- `shared`: the blobs that several repositories of a registry use; only they are grouped by their
 -- digest. A blob that was seen with two sizes in a registry has the larger.
 
-CREATE TEMP TABLE shared_hashes AS
+CREATE TABLE shared_hashes AS
 SELECT is_config, registry, digest_hash
 FROM uses SEMI JOIN common_hashes USING (digest_hash)
 WHERE registry IS NOT NULL
 GROUP BY is_config, registry, digest_hash
 HAVING count(*) > 1;
 
-CREATE TEMP TABLE shared AS
+CREATE TABLE shared AS
 SELECT
     is_config,
     registry,
@@ -76,7 +76,7 @@ GROUP BY is_config, registry, digest;
 -- `held`: each blob of each registry, billed once there. `repository` is the only one that uses
 -- it, and null where there are several.
 
-CREATE TEMP VIEW held AS
+CREATE VIEW held AS
 SELECT
     is_config,
     registry,
@@ -95,7 +95,7 @@ FROM shared;
 -- `repeats`: by how much the references to a layer outnumber the images that use it. An image has
 -- one layer at a position, so only a layer that was seen at several can stand twice in one.
 
-CREATE TEMP TABLE repeats AS
+CREATE TABLE repeats AS
 SELECT registry, digest, sum(times - 1)::BIGINT AS surplus, false AS is_config
 FROM (
     SELECT image_id, digest, any_value(repository_name) AS repository_name, count(*) AS times
