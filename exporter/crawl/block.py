@@ -25,6 +25,9 @@ of repositories that are not listed."""
 UNSEEN = 0.0005
 """The part of a registry's images that a repository has which is not in a sample of them: half an
 image of a thousand."""
+PAGES_PER_REPOSITORY = 0.1
+"""What a repository is taken to fill of a page before any of its registry is known: which of many
+first pages goes first decides when the longest listing goes on."""
 MAX_REPOSITORIES_PER_PAGE = 20.0
 """Repositories on an average page above which listing them one by one costs too many calls for
 what it saves. Nor may they be more than the slots that the registry's own chains leave free: all of
@@ -175,6 +178,7 @@ class Block:
         else:
             ahead = self._before[high] - self._before[self._stop]
         pace = self._pace(chain) or (self._pace(partner) if partner is not None else 0.0)
+        pace = pace or PAGES_PER_REPOSITORY
         return max(ahead * pace, chain.in_last_name + 1.0 if chain.in_last_name else 0.0)
 
     def next(self, up: ImagesChain, down: ImagesChain | None) -> str | None:

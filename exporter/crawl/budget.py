@@ -1,56 +1,83 @@
-"""Bytes in flight: how many pages may be asked for before the earlier ones are dealt with."""
+"""Bytes in flight: how many pages may be asked for before the earlier ones are written."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import heapq
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 
-PAGE_BYTES_IN_FLIGHT = 96 * 1024 * 1024
-"""Bodies that may be under way, decoded or waiting to be written at once.
-
-Where calls are slow, that is more pages than there are slots; where the processor is what limits,
-more of them under way would only wait in memory.
-"""
 _LEARNING = 0.1
+
+
+class Held:
+    """The bytes of one page in flight; until its body has come, those of an average page."""
+
+    def __init__(self, budget: Budget, usual: float) -> None:
+        self._budget = budget
+        self._bytes = usual
+        self._handed_over = False
+
+    def weigh(self, body_bytes: int) -> None:
+        """Take the size of the body, which has come."""
+        self._budget.weigh(self._bytes, body_bytes)
+        self._bytes = body_bytes
+
+    def hand_over(self) -> None:
+        """Leave it to whoever writes the page to `release` its bytes."""
+        self._handed_over = True
+
+    def release(self) -> None:
+        """Give the bytes back; once is enough."""
+        self._budget.free(self._bytes)
+        self._bytes = 0.0
+
+    def close(self) -> None:
+        """Give the bytes back of a page that will not be written."""
+        if not self._handed_over:
+            self.release()
 
 
 class Budget:
     """A bound on the bytes of pages in flight; a single page passes whatever its size.
 
-    Until its body has come, a page is taken to be as large as pages are on average.
+    It is what lets a slow disk slow the calls down instead of filling memory. Of pages that wait
+    for room, the one of the largest weight goes first.
     """
 
-    def __init__(self, limit_bytes: int = PAGE_BYTES_IN_FLIGHT) -> None:
+    def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
         self._held = 0.0
-        self._usual = 0.0
-        self._freed = asyncio.Condition()
+        self._usual = 0.0  # An average page.
+        self._waiting: list[tuple[float, int, asyncio.Future[Held]]] = []
+        self._numbers = count()
 
     @asynccontextmanager
-    async def page(self) -> AsyncIterator[Callable[[int], None]]:
-        """Hold the bytes of a page, from before its call until it is handed over.
-
-        Gives a function that is to be told the size of the body once that has come.
-        """
-        async with self._freed:
-            await self._freed.wait_for(self._has_room)
-            held = self._usual
-            self._held += held
-            self._freed.notify()  # There may be room for one more.
-
-        def weigh(body_bytes: int) -> None:
-            nonlocal held
-            self._held += body_bytes - held
-            held = body_bytes
-            self._usual += (body_bytes - self._usual) * _LEARNING
-
+    async def page(self, weight: float) -> AsyncIterator[Held]:
+        """Hold the bytes of a page, from before its call until it is written or given up."""
+        turn: asyncio.Future[Held] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (-weight, next(self._numbers), turn))
+        self._admit()
+        held = await turn
         try:
-            yield weigh
+            yield held
         finally:
-            self._held -= held
-            async with self._freed:
-                self._freed.notify()
+            held.close()
 
-    def _has_room(self) -> bool:
-        return not self._held or self._held + self._usual <= self._limit
+    def weigh(self, before: float, body_bytes: int) -> None:
+        """Take the size of a page for which `before` bytes were held."""
+        self._held += body_bytes - before
+        self._usual += (body_bytes - self._usual) * _LEARNING
+
+    def free(self, held_bytes: float) -> None:
+        """Let as many pages go on as there is room for again."""
+        self._held -= held_bytes
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting and (self._held <= 0 or self._held + self._usual <= self._limit):
+            turn = heapq.heappop(self._waiting)[-1]
+            if not turn.cancelled():
+                self._held += self._usual
+                turn.set_result(Held(self, self._usual))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -21,12 +20,22 @@ from exporter.api import Answer, Call, Client
 from exporter.crawl.budget import Budget
 from exporter.crawl.decoders import Decoders
 from exporter.crawl.keeper import Keeper
+from exporter.crawl.pages import Cost, Decided, Dropped, Images, Judge, Seen, from_json, to_json
 from exporter.crawl.progress import Progress
 from exporter.tables.images import ImagesPage, decode_images
-from exporter.tables.order import Cut, Order, Position
+from exporter.tables.order import Cut
 from exporter.tables.resources import Parents, ResourcesPage, decode_resources
 from exporter.tables.sample import SamplePage, decode_sample
 from exporter.tables.schemas import Table
+
+PAGE_BYTES_IN_FLIGHT = 96 * 1024 * 1024
+"""Bodies of pages of images that may be under way, decoded or waiting to be written at once.
+
+Where calls are slow, that is more pages than there are slots; where the processor is what limits,
+more of them under way would only wait in memory.
+"""
+SMALL_BYTES_IN_FLIGHT = 16 * 1024 * 1024
+"""The same of all other pages, which find work and so do not wait for those."""
 
 
 @dataclass(frozen=True)
@@ -37,74 +46,11 @@ class Resources:
     calls: int
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What was sent and received for a page: requests, and bytes as they travelled.
-
-    `throttled` requests, of whatever page, were answered with 429 or 503 since the page before.
-    """
-
-    calls: int
-    wire_bytes: int
-    throttled: int
-
-
-@dataclass(frozen=True)
-class Images:
-    """What is known of a page of images once its rows are on their way to the parts.
-
-    `listed` images were on the page and `rows` of them kept; `names` are the repositories met, in
-    the page's order, with what was kept of each; `nameless` says whether an image is of none;
-    `cut` says what was left to another listing.
-    """
-
-    listed: int
-    rows: int
-    layers: int
-    names: Mapping[str, int]
-    nameless: bool
-    order: Order | None
-    cut: Cut | None
-    next_token: str
-    cost: Cost
-
-
 _LEARNING = 0.1
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a page tells a judge: its order, the repositories on it, and how many images it has.
-
-    `seconds` is how long its call took; None where it was recalled.
-    """
-
-    order: Order
-    names: tuple[str, ...]
-    listed: int
-    seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class Decided:
-    """What an earlier attempt has cut from a page that it kept."""
-
-    cut: Cut | None
-
-
-Judge = Callable[[Seen, Decided | None], Cut | None]
-"""Decides what to cut from a page, and is told what was decided where it was kept before."""
-
 
 TokenCheck = Callable[[str], None]
 """Raises `PageError` for a next page's token that the listing was given before, so that the page is
 asked for again."""
-
-
-class Dropped(Exception):  # noqa: N818  (no error: the page is not wanted any more)
-    """Raised by a `Judge` for a page that others have covered meanwhile; it took `calls`."""
-
-    calls = 0
 
 
 class Fetcher:
@@ -117,7 +63,8 @@ class Fetcher:
         self._keeper = keeper
         self._progress = progress
         self._decoders = decoders
-        self._budget = Budget()
+        self._budget = Budget(PAGE_BYTES_IN_FLIGHT)
+        self._small_budget = Budget(SMALL_BYTES_IN_FLIGHT)
         self._call_seconds = 0.0  # What a call for images takes, on average over the latest.
         self._throttled = 0  # As far as pages have told of it.
 
@@ -152,9 +99,17 @@ class Fetcher:
         if recalled is not None and recalled.body is not None:
             page = decode_resources(recalled.body, table, parents)
             if not recalled.sealed:
-                await self._keeper.keep(
-                    key, recalled.summary, recalled.body, stage(page), inline=True
-                )
+                async with self._small_budget.page(0.0) as held:
+                    held.weigh(len(recalled.body))
+                    await self._keeper.keep(
+                        key,
+                        recalled.summary,
+                        recalled.body,
+                        stage(page),
+                        inline=True,
+                        written=held.release,
+                    )
+                    held.hand_over()
             cost = Cost(**orjson.loads(recalled.summary))
             self._count_recalled(cost)
             return Resources(page, cost.calls)
@@ -165,11 +120,20 @@ class Fetcher:
             return page
 
         # What is found by it is what else there is to do, so it goes before all pages of images.
-        answer = await self._client.get(call, decode, weight=math.inf)
-        self._progress.pages += 1
-        summary = orjson.dumps(self._cost(answer))
-        await self._keeper.keep(key, summary, answer.body, stage(answer.page), inline=True)
-        return Resources(answer.page, answer.calls)
+        async with self._small_budget.page(0.0) as held:
+            answer = await self._client.get(call, decode, weight=math.inf)
+            held.weigh(len(answer.body))
+            self._progress.pages += 1
+            await self._keeper.keep(
+                key,
+                orjson.dumps(self._cost(answer)),
+                answer.body,
+                stage(answer.page),
+                inline=True,
+                written=held.release,
+            )
+            held.hand_over()
+            return Resources(answer.page, answer.calls)
 
     async def images(
         self,
@@ -180,11 +144,12 @@ class Fetcher:
         judge: Judge,
         check: TokenCheck,
         ready: Callable[[], Awaitable[None]],
-        weight: float,
+        weight: Callable[[], float],
     ) -> Images:
         """Get a page of images and send its rows on; raises `ApiError`, `OutputError`, `Dropped`.
 
-        `weight` are the pages that may come after it: of calls that wait, the largest goes first.
+        `weight` tells the pages that may come after it: of calls and of bodies that wait, the
+        largest goes first.
         `attempt` tells apart the pages of a listing that had to be begun anew. A page that was
         cut is handed over once what it was cut for is `ready`: handed over, and so kept, before.
         """
@@ -198,26 +163,32 @@ class Fetcher:
                 wanted=wanted,
                 cut=cut,
             )
-            page = await self._decoders.run(work, body, weight=weight)
+            page = await self._decoders.run(work, body, weight=weight())
             check(page.next_token)
             return page
 
         recalled = self._keeper.recall(key)
         if recalled is not None and (recalled.sealed or recalled.body is not None):
-            summary = _from_json(recalled.summary)
+            summary = from_json(recalled.summary)
             if summary.order is not None:
                 seen = Seen(summary.order, tuple(summary.names), summary.listed)
                 judge(seen, Decided(summary.cut))
             if not recalled.sealed and recalled.body is not None:
-                page = await decode(recalled.body, summary.cut)
-                await self._keeper.keep(key, recalled.summary, recalled.body, _tables(page))
+                async with self._budget.page(weight()) as held:
+                    held.weigh(len(recalled.body))
+                    page = await decode(recalled.body, summary.cut)
+                    tables = _tables(page)
+                    await self._keeper.keep(
+                        key, recalled.summary, recalled.body, tables, written=held.release
+                    )
+                    held.hand_over()
             self._count_recalled(summary.cost)
             self._count_rows(summary)
             return summary
 
-        async with self._budget.page() as weigh:
-            answer: Answer[ImagesPage] = await self._client.get(call, decode, weight=weight)
-            weigh(len(answer.body))
+        async with self._budget.page(weight()) as held:
+            answer: Answer[ImagesPage] = await self._client.get(call, decode, weight=weight())
+            held.weigh(len(answer.body))
             self._call_seconds += (answer.seconds - self._call_seconds) * _LEARNING
             page = answer.page
             cut = None
@@ -243,7 +214,10 @@ class Fetcher:
                 cost=self._cost(answer),
             )
             self._progress.pages += 1
-            await self._keeper.keep(key, _to_json(summary), answer.body, _tables(page))
+            await self._keeper.keep(
+                key, to_json(summary), answer.body, _tables(page), written=held.release
+            )
+            held.hand_over()
             self._count_rows(summary)
             return summary
 
@@ -255,9 +229,9 @@ class Fetcher:
             check(page.next_token)
             return page
 
-        async with self._budget.page() as weigh:
+        async with self._budget.page(math.inf) as held:
             answer = await self._client.get(call, decode, weight=math.inf)
-            weigh(len(answer.body))
+            held.weigh(len(answer.body))
             return answer.page, answer.calls
 
     def _cost(self, answer: Answer[Any]) -> Cost:
@@ -283,27 +257,3 @@ def _key(call: Call, attempt: int) -> str:
 
 def _tables(page: ImagesPage) -> dict[str, pa.Table]:
     return {"images": page.images, "layers": page.layers, "config_blobs": page.config_blobs}
-
-
-def _to_json(summary: Images) -> bytes:
-    return orjson.dumps(summary)
-
-
-def _from_json(text: bytes) -> Images:
-    fields: dict[str, Any] = orjson.loads(text)
-    order, cut = fields["order"], fields["cut"]
-    fields["cost"] = Cost(**fields["cost"])
-    if order is not None:
-        places = {name: _position(order[name]) for name in ("first", "last")}
-        fields["order"] = Order(**{**order, **places, "last_ids": tuple(order["last_ids"])})
-    if cut is not None:
-        places = {name: _position(cut[name]) for name in ("until", "since")}
-        fields["cut"] = Cut(**{**cut, **places, "but_not": tuple(cut["but_not"])})
-    return Images(**fields)
-
-
-def _position(fields: Mapping[str, Any] | None) -> Position | None:
-    if fields is None:
-        return None
-    at = fields["at"]
-    return Position(fields["name"], datetime.fromisoformat(at) if at else None)

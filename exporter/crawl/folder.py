@@ -23,9 +23,9 @@ from exporter.api import Call
 from exporter.crawl.chain import ImagesChain, Mode
 from exporter.crawl.chains import PATH
 from exporter.crawl.context import Context
-from exporter.crawl.fetch import Images
 from exporter.crawl.ledger import Entry
 from exporter.crawl.mending import Remedy, mend
+from exporter.crawl.pages import Images
 from exporter.errors import ApiError
 from exporter.tables.resources import Parents, registry_of
 
@@ -135,7 +135,7 @@ class FolderWalk:
                 lambda _seen, _decided: None,
                 self._chain.chain.check,
                 self._chain.partner_handed_over,
-                self.weight,
+                lambda: self.weight,
             )
             self._note(images)
             self._chain.chain.advance(images.next_token, items=images.listed)

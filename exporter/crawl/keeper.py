@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import pyarrow as pa
@@ -42,8 +42,9 @@ class Keeper(Protocol):
         tables: Mapping[str, pa.Table],
         *,
         inline: bool = False,
+        written: Callable[[], None] = ...,
     ) -> None:
-        """Take a page over; waits while there is no room."""
+        """Take a page over, and call `written` in the event loop once it is written."""
         ...
 
     def claim(self, registry_id: str, repository_name: str, mode: str) -> None:
@@ -69,8 +70,10 @@ class Unkept:
         tables: Mapping[str, pa.Table],
         *,
         inline: bool = False,
+        written: Callable[[], None] = lambda: None,
     ) -> None:
         """Let the page go."""
+        written()
 
     def claim(self, registry_id: str, repository_name: str, mode: str) -> None:
         """Note nothing."""

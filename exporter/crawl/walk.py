@@ -39,9 +39,9 @@ from exporter.crawl.chain import ImagesChain, Mode
 from exporter.crawl.chains import Chains
 from exporter.crawl.closing import Closing
 from exporter.crawl.context import Context, PageJob
-from exporter.crawl.fetch import Decided, Dropped, Images, Seen
 from exporter.crawl.ledger import Entry
 from exporter.crawl.mending import Remedy, mend
+from exporter.crawl.pages import Decided, Dropped, Images, Seen
 from exporter.crawl.scheduler import Job
 from exporter.crawl.seam import have_met, is_believed, seam
 from exporter.errors import ApiError, StatusError
@@ -153,7 +153,7 @@ class Walk:
                 partial(self._judge, chain),
                 chain.chain.check,
                 chain.partner_handed_over,
-                self.pages_left(chain),
+                partial(self.pages_left, chain),
             )
             chain.pages += 1
             self._note(chain, images)

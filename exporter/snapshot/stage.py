@@ -1,8 +1,8 @@
 """The stage: where the crawl hands its pages over, and from where it gets kept ones back.
 
 One thread does all the writing, in the order the pages were handed over: rows into the open
-Parquet parts, bodies into the spool, facts into the journal. The hand-over waits while too many
-pages are still to be written, so that a slow disk slows the calls down instead of filling memory.
+Parquet parts, bodies into the spool, facts into the journal. Whoever hands pages over is told when
+they are written, and has to see to it that not too many wait for that.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ from exporter.snapshot.journal import Journal, Recalled
 from exporter.snapshot.layout import StagedFile, staged_path
 from exporter.snapshot.parts import PART_BYTES, Parts, output_errors
 
-BACKLOG_PAGES = 8
-"""Pages handed over and not yet written, at most."""
 SPOOL_BYTES = 2 * 1024 * 1024 * 1024
 """Spooled bodies at which parts are closed early, so that the spool's size has a bound."""
 COMMIT_SECONDS = 0.5
@@ -50,7 +48,6 @@ class Stage:
             numbers[table] = max(numbers.get(table, 0), number + 1)
         self._parts = Parts(staging, numbers)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="stage")
-        self._room = asyncio.Semaphore(BACKLOG_PAGES)
         self._failure: BaseException | None = None
         self._ticker: asyncio.Task[None] | None = None
 
@@ -99,11 +96,12 @@ class Stage:
         tables: Mapping[str, pa.Table],
         *,
         inline: bool = False,
+        written: Callable[[], None] = lambda: None,
     ) -> None:
         """Hand a page over: its rows, its body and what the crawl wrote down about it.
 
-        Returns when there is room for it; raises what went wrong with an earlier one. See
-        `Journal.keep` for `inline`.
+        `written` is called in the event loop once that is done, or once it has failed. Raises what
+        went wrong with an earlier page. See `Journal.keep` for `inline`.
         """
 
         def write() -> None:
@@ -112,8 +110,7 @@ class Stage:
             if self._journal.spooled_bytes >= SPOOL_BYTES or self._parts.largest() >= PART_BYTES:
                 self._seal()
 
-        await self._room.acquire()
-        self._submit(write, done=self._room.release)
+        self._submit(write, done=written)
 
     def claim(self, registry_id: str, repository_name: str, mode: str) -> None:
         """Note how a repository is listed beside the front; before pages handed over later."""

@@ -230,7 +230,9 @@ class Memory:
         tables: Mapping[str, pa.Table],
         *,
         inline: bool = False,
+        written: Callable[[], None] = lambda: None,
     ) -> None:
+        written()
         ids = tuple(tables["images"]["image_id"].to_pylist())
         self.log.append(Page(key, summary, body, ids))
         if self.run is not None and len(self.log) == self.cancel_after:

@@ -199,7 +199,11 @@ def test_pages_left_are_told_from_a_chains_pace() -> None:
     for name in names_of(40)[20:]:
         listed.claim(name)
     assert listed.pages_left(chain_at("crp1/app009")) == 10.0
-    assert listed.pages_left(chain_at("")) == 0.0
+
+
+def test_before_its_first_page_a_chain_is_the_longer_the_more_repositories_are_listed() -> None:
+    few, many = (Block(names_of(count), 32).pages_left(chain_at("")) for count in (20, 200))
+    assert many == 10 * few > 1.0
 
 
 def test_two_chains_that_meet_share_what_is_left_and_claims_take_it_from_each() -> None:

@@ -58,8 +58,9 @@ class KeptPages(Stage):
         tables: Mapping[str, pa.Table],
         *,
         inline: bool = False,
+        written: Callable[[], None] = lambda: None,
     ) -> None:
-        await super().keep(key, summary, body, tables, inline=inline)
+        await super().keep(key, summary, body, tables, inline=inline, written=written)
         self.keys.append(key)
         if self._left is not None and self.run is not None:
             self._left -= 1

@@ -1,0 +1,49 @@
+"""Threads that decode: what goes first of what waits, and what a failure is to whoever waits."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from exporter.crawl.decoders import Decoders
+
+
+async def test_of_what_waits_the_heaviest_is_decoded_first_and_of_equals_the_oldest() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    decoded: list[bytes] = []
+
+    def block(body: bytes) -> bytes:
+        begun.set()
+        assert go_on.wait(60)
+        return body
+
+    def decode(body: bytes) -> bytes:
+        decoded.append(body)
+        return body
+
+    with Decoders(1) as decoders:
+        first = asyncio.create_task(decoders.run(block, b"first", weight=0.0))
+        await asyncio.to_thread(begun.wait, 60)
+        bodies = {b"light": 1.0, b"older": 5.0, b"younger": 5.0, b"heavy": 9.0}
+        waiting = [
+            asyncio.create_task(decoders.run(decode, body, weight=weight))
+            for body, weight in bodies.items()
+        ]
+        await asyncio.sleep(0)
+        go_on.set()
+        assert await first == b"first"
+        assert await asyncio.gather(*waiting) == list(bodies)
+    assert decoded == [b"heavy", b"older", b"younger", b"light"]
+
+
+async def test_what_cannot_be_decoded_raises_where_it_is_awaited_and_stops_nothing() -> None:
+    def fail(body: bytes) -> bytes:
+        raise ValueError(body)
+
+    with Decoders(1) as decoders:
+        with pytest.raises(ValueError, match="bad"):
+            await decoders.run(fail, b"bad", weight=1.0)
+        assert await decoders.run(bytes.upper, b"good", weight=1.0) == b"GOOD"
+        assert decoders.backlog == 0.0
