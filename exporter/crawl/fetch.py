@@ -34,8 +34,9 @@ PAGE_BYTES_IN_FLIGHT = 96 * 1024 * 1024
 Where calls are slow, that is more pages than there are slots; where the processor is what limits,
 more of them under way would only wait in memory.
 """
-SMALL_BYTES_IN_FLIGHT = 16 * 1024 * 1024
-"""The same of all other pages, which find work and so do not wait for those."""
+OTHER_BYTES_IN_FLIGHT = 32 * 1024 * 1024
+"""The same of all other pages, which do not wait for those: small ones, because they find work, and
+recalled ones, because pages that were asked for and cut wait for them."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Fetcher:
         self._progress = progress
         self._decoders = decoders
         self._budget = Budget(PAGE_BYTES_IN_FLIGHT)
-        self._small_budget = Budget(SMALL_BYTES_IN_FLIGHT)
+        self._other_budget = Budget(OTHER_BYTES_IN_FLIGHT)
         self._call_seconds = 0.0  # What a call for images takes, on average over the latest.
         self._throttled = 0  # As far as pages have told of it.
 
@@ -99,7 +100,7 @@ class Fetcher:
         if recalled is not None and recalled.body is not None:
             page = decode_resources(recalled.body, table, parents)
             if not recalled.sealed:
-                async with self._small_budget.page(0.0) as held:
+                async with self._other_budget.page(0.0) as held:
                     held.weigh(len(recalled.body))
                     await self._keeper.keep(
                         key,
@@ -120,7 +121,7 @@ class Fetcher:
             return page
 
         # What is found by it is what else there is to do, so it goes before all pages of images.
-        async with self._small_budget.page(0.0) as held:
+        async with self._other_budget.page(0.0) as held:
             answer = await self._client.get(call, decode, weight=math.inf)
             held.weigh(len(answer.body))
             self._progress.pages += 1
@@ -174,7 +175,7 @@ class Fetcher:
                 seen = Seen(summary.order, tuple(summary.names), summary.listed)
                 judge(seen, Decided(summary.cut))
             if not recalled.sealed and recalled.body is not None:
-                async with self._budget.page(weight()) as held:
+                async with self._other_budget.page(0.0) as held:
                     held.weigh(len(recalled.body))
                     page = await decode(recalled.body, summary.cut)
                     tables = _tables(page)
