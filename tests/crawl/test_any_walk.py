@@ -65,7 +65,7 @@ def once(world: World) -> Counter[str]:
 
 
 COMMON = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     phases=PHASES,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
