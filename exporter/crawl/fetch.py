@@ -17,7 +17,7 @@ import orjson
 import pyarrow as pa
 
 from exporter.api import Answer, Call, Client
-from exporter.crawl.budget import Budget
+from exporter.crawl.budget import Budget, Held
 from exporter.crawl.decoders import Decoders
 from exporter.crawl.keeper import Keeper
 from exporter.crawl.pages import Cost, Decided, Dropped, Images, Judge, Seen, from_json, to_json
@@ -102,15 +102,10 @@ class Fetcher:
             if not recalled.sealed:
                 async with self._other_budget.page(0.0) as held:
                     held.weigh(len(recalled.body))
-                    await self._keeper.keep(
-                        key,
-                        recalled.summary,
-                        recalled.body,
-                        stage(page),
-                        inline=True,
-                        written=held.release,
+                    rows = stage(page)
+                    await self._hand_over(
+                        held, key, recalled.summary, recalled.body, rows, inline=True
                     )
-                    held.hand_over()
             cost = Cost(**orjson.loads(recalled.summary))
             self._count_recalled(cost)
             return Resources(page, cost.calls)
@@ -125,15 +120,9 @@ class Fetcher:
             answer = await self._client.get(call, decode, weight=math.inf)
             held.weigh(len(answer.body))
             self._progress.pages += 1
-            await self._keeper.keep(
-                key,
-                orjson.dumps(self._cost(answer)),
-                answer.body,
-                stage(answer.page),
-                inline=True,
-                written=held.release,
-            )
-            held.hand_over()
+            summary = orjson.dumps(self._cost(answer))
+            rows = stage(answer.page)
+            await self._hand_over(held, key, summary, answer.body, rows, inline=True)
             return Resources(answer.page, answer.calls)
 
     async def images(
@@ -178,11 +167,7 @@ class Fetcher:
                 async with self._other_budget.page(0.0) as held:
                     held.weigh(len(recalled.body))
                     page = await decode(recalled.body, summary.cut)
-                    tables = _tables(page)
-                    await self._keeper.keep(
-                        key, recalled.summary, recalled.body, tables, written=held.release
-                    )
-                    held.hand_over()
+                    await self._hand_over(held, key, recalled.summary, recalled.body, _tables(page))
             self._count_recalled(summary.cost)
             self._count_rows(summary)
             return summary
@@ -215,10 +200,7 @@ class Fetcher:
                 cost=self._cost(answer),
             )
             self._progress.pages += 1
-            await self._keeper.keep(
-                key, to_json(summary), answer.body, _tables(page), written=held.release
-            )
-            held.hand_over()
+            await self._hand_over(held, key, to_json(summary), answer.body, _tables(page))
             self._count_rows(summary)
             return summary
 
@@ -234,6 +216,20 @@ class Fetcher:
             answer = await self._client.get(call, decode, weight=math.inf)
             held.weigh(len(answer.body))
             return answer.page, answer.calls
+
+    async def _hand_over(
+        self,
+        held: Held,
+        key: str,
+        summary: bytes,
+        body: bytes,
+        rows: Mapping[str, pa.Table],
+        *,
+        inline: bool = False,
+    ) -> None:
+        """Hand a page over to the keeper, and its bytes in flight until they are written."""
+        await self._keeper.keep(key, summary, body, rows, inline=inline, written=held.release)
+        held.hand_over()
 
     def _cost(self, answer: Answer[Any]) -> Cost:
         before, self._throttled = self._throttled, self._client.counts.throttled
