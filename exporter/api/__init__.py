@@ -7,7 +7,7 @@ next. Nothing here knows of tables or files.
 from exporter.api.client import Client
 from exporter.api.limiter import Limiter, LimiterStatistics
 from exporter.api.listing import Chain
-from exporter.api.types import Answer, Call, Counts, Service
+from exporter.api.types import Answer, Call, Counts, Sent, Service
 
 __all__ = [
     "Answer",
@@ -17,5 +17,6 @@ __all__ = [
     "Counts",
     "Limiter",
     "LimiterStatistics",
+    "Sent",
     "Service",
 ]

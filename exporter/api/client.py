@@ -30,7 +30,7 @@ from exporter.api.faults import (
 from exporter.api.limiter import Limiter, LimiterStatistics, Slot
 from exporter.api.retry import Sleep, retrying
 from exporter.api.transport import NoReplyError, Reply, Transport
-from exporter.api.types import Answer, Call, Counts, PageT, Service
+from exporter.api.types import Answer, Call, Counts, PageT, Sent, Service
 from exporter.errors import CredentialsError, PageError
 from exporter.settings import Settings
 
@@ -39,28 +39,19 @@ _TOKEN_ATTEMPTS = 5
 _log = structlog.get_logger(__name__)
 
 
-@dataclass
-class _Tally:
-    """What one `get` has sent so far, over all its attempts, and how much waits for it.
-
-    `seconds` is how long the last request took.
-    """
-
-    weight: float
-    calls: int = 0
-    wire_bytes: int = 0
-    seconds: float = 0.0
-
-
 @dataclass(frozen=True)
 class _Target:
-    """A call with the place it goes to; `line` is how errors show it."""
+    """A call with the place it goes to; `line` is how errors show it.
+
+    Where it has to wait for the host, the one with the largest `weight` goes first.
+    """
 
     call: Call
     base: str
     url: str
     line: str
     limiter: Limiter
+    weight: float
 
 
 class Client:
@@ -134,11 +125,17 @@ class Client:
         return limiter is not None and limiter.paced
 
     async def get(
-        self, call: Call, decode: Callable[[bytes], Awaitable[PageT]], *, weight: float = 0.0
+        self,
+        call: Call,
+        decode: Callable[[bytes], Awaitable[PageT]],
+        *,
+        weight: float = 0.0,
+        sent: Sent | None = None,
     ) -> Answer[PageT]:
         """Return a call's answer, with the page that `decode` makes of its unpacked body.
 
         Where calls have to wait for the host, the one with the largest `weight` goes first.
+        `sent` is kept up to date for whoever may cancel it.
 
         A passing fault is tried again, `limits.attempts` times in all: 429, 500, 502, 503, 504,
         no whole answer in time, a body that is no JSON object, and a `PageError` of `decode`.
@@ -148,17 +145,17 @@ class Client:
         `AnswerError` (a redirect, an answer that stays wrong or too large), `UnreachableError`,
         and `CredentialsError` where no token can be had, or the cloud does not take it at all.
         """
-        target = await self._locate(call)
-        tally = _Tally(weight)
+        sent = sent or Sent()
+        target = await self._locate(call, weight)
         back_off = partial(self._back_off, target.limiter)
         attempts = retrying(self._limits.attempts, back_off, what=call.scope)
         try:
-            return await attempts(self._attempt, target, decode, tally)
+            return await attempts(self._attempt, target, decode, sent)
         except FaultError as error:
             fault = error.fault
-        raise fault.error(call=target.line, scope=call.scope, calls=tally.calls)
+        raise fault.error(call=target.line, scope=call.scope, calls=sent.calls)
 
-    async def _locate(self, call: Call) -> _Target:
+    async def _locate(self, call: Call, weight: float) -> _Target:
         base = await self._directory.base(call.service)
         host = urlsplit(base).netloc
         limiter = self._limiters.get(host)
@@ -169,20 +166,20 @@ class Client:
                 requests_per_second=self._limits.requests_per_second,
             )
         self._by_service[call.service] = limiter
-        return _Target(call, base, call_url(base, call), call_line(call, base), limiter)
+        return _Target(call, base, call_url(base, call), call_line(call, base), limiter, weight)
 
     async def _back_off(self, limiter: Limiter, seconds: float) -> None:
         with limiter.away():
             await self._sleep(seconds)
 
     async def _attempt(
-        self, target: _Target, decode: Callable[[bytes], Awaitable[PageT]], tally: _Tally
+        self, target: _Target, decode: Callable[[bytes], Awaitable[PageT]], sent: Sent
     ) -> Answer[PageT]:
         """Make one attempt; raises `FaultError` and `CredentialsError`."""
         token = await self._good_tokens.get()
-        reply = await self._send(target, token, tally)
+        reply = await self._send(target, token, sent)
         if reply.status == 401:
-            reply = await self._ask_anew(target, reply, token, tally)
+            reply = await self._ask_anew(target, reply, token, sent)
         fault = fault_of_reply(reply)
         if fault is not None:
             raise FaultError(fault)
@@ -202,15 +199,15 @@ class Client:
                 probe = target.call.without_params("pageToken").with_params(pageSize="1")
                 self._proof = replace(target, call=probe, url=call_url(target.base, probe))
             return Answer(
-                page, reply.body, tally.calls, reply.request_id, tally.wire_bytes, tally.seconds
+                page, reply.body, sent.calls, reply.request_id, sent.wire_bytes, sent.seconds
             )
         raise FaultError(fault)
 
-    async def _send(self, target: _Target, token: SecretStr, tally: _Tally) -> Reply:
+    async def _send(self, target: _Target, token: SecretStr, sent: Sent) -> Reply:
         """Send one request in a slot of its host; raises `FaultError` where no answer came."""
-        async with target.limiter.slot(tally.weight) as slot:
-            retry = tally.calls > 0
-            tally.calls += 1
+        async with target.limiter.slot(target.weight) as slot:
+            retry = sent.calls > 0
+            sent.calls += 1
             self._count(calls=1, retries=int(retry))
             began = time.monotonic()
             try:
@@ -223,12 +220,12 @@ class Client:
             except NoReplyError as error:
                 if error.trouble == "timeout":
                     slot.overloaded()
-                tally.wire_bytes += error.wire_bytes
+                sent.wire_bytes += error.wire_bytes
                 self._count(wire_bytes=error.wire_bytes)
                 raise FaultError(fault_of_silence(error)) from None
             self._judge(target, slot, reply)
-        tally.seconds = time.monotonic() - began
-        tally.wire_bytes += reply.wire_bytes
+        sent.seconds = time.monotonic() - began
+        sent.wire_bytes += reply.wire_bytes
         self._count(wire_bytes=reply.wire_bytes)
         return reply
 
@@ -246,27 +243,25 @@ class Client:
         elif reply.status < 500:
             slot.good()
 
-    async def _ask_anew(
-        self, target: _Target, reply: Reply, token: SecretStr, tally: _Tally
-    ) -> Reply:
+    async def _ask_anew(self, target: _Target, reply: Reply, token: SecretStr, sent: Sent) -> Reply:
         """Answer a 401 with a new token, and find out whom a second 401 is about.
 
         The answer returned is a 401 only if that is about this scope alone: a call that was
         answered before still is. Raises `CredentialsError` if it is not.
         """
-        if self._refuses_scopes and await self._still_accepted(token, tally):
+        if self._refuses_scopes and await self._still_accepted(token, sent):
             return reply  # known to answer 401 for scopes: another token would not help
         try:
             fresh = await self._good_tokens.renew(token)
         except CredentialsError:
-            if await self._still_accepted(token, tally):
+            if await self._still_accepted(token, sent):
                 return reply  # there is no newer one to ask with, and this one is not the matter
             raise
         _log.info("token_refused", scope=target.call.scope, request_id=reply.request_id)
-        reply = await self._send(target, fresh, tally)
+        reply = await self._send(target, fresh, sent)
         if reply.status != 401:
             return reply
-        if await self._still_accepted(fresh, tally):
+        if await self._still_accepted(fresh, sent):
             self._refuses_scopes = True
             return reply
         raise CredentialsError(
@@ -275,10 +270,10 @@ class Client:
             "this cloud, not expired and not revoked"
         )
 
-    async def _still_accepted(self, token: SecretStr, tally: _Tally) -> bool:
+    async def _still_accepted(self, token: SecretStr, sent: Sent) -> bool:
         if self._proof is None:
             return False
-        reply = await self._send(self._proof, token, tally)
+        reply = await self._send(self._proof, token, sent)
         fault = fault_of_reply(reply)
         if fault is not None and fault.passing:
             raise FaultError(fault)

@@ -39,6 +39,12 @@ class Chain:
         if next_token and _mark(next_token) in self._seen:
             raise PageError("the next page's token is one that this listing was given before")
 
+    def following(self, next_token: str) -> Call | None:
+        """Return the call for the page of a token; None for one that was given before."""
+        if _mark(next_token) in self._seen:
+            return None
+        return self._first.with_params(pageToken=next_token)
+
     def advance(self, next_token: str, *, items: int) -> None:
         """Take note of a page that came: its next token, empty at the end, and how many items.
 

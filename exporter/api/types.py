@@ -33,13 +33,25 @@ class Call:
         return replace(self, params=tuple(pair for pair in self.params if pair[0] not in names))
 
 
+@dataclass
+class Sent:
+    """What was sent and received for one call so far, over all its attempts.
+
+    `calls` counts the requests, `wire_bytes` the body bytes that travelled; `seconds` is how long
+    the last request took that was answered.
+    """
+
+    calls: int = 0
+    wire_bytes: int = 0
+    seconds: float = 0.0
+
+
 @dataclass(frozen=True)
 class Answer(Generic[PageT]):
     """A 200 whose whole body arrived and was decoded.
 
-    `page` is what the caller's `decode` made of `body`, the unpacked bytes. `calls` counts the
-    requests sent until this one was answered, retries among them; `wire_bytes` the body bytes
-    that travelled for all of them; `seconds` is how long the last one took.
+    `page` is what the caller's `decode` made of `body`, the unpacked bytes. `calls`, `wire_bytes`
+    and `seconds` are those of `Sent`, once it was answered.
     """
 
     page: PageT

@@ -115,16 +115,17 @@ class Block:
         if up.last is None or not self:
             return None
         low, high = self._unmet(up, down)
-        pace = self._pace(up)
         unclaimed = self._names[low : self._start] + self._names[self._stop : high]
         large = [
             name
             for name in unclaimed
-            if self._shares.get(name, 0.0) * pace >= MIN_PAGES_LEFT
-            and name not in but_not
-            and listable(name)
+            if self.pages_of(name, up) >= MIN_PAGES_LEFT and name not in but_not and listable(name)
         ]
         return max(large, key=lambda name: self._shares[name], default=None)
+
+    def pages_of(self, name: str, up: ImagesChain) -> float:
+        """Return how many pages a repository may take as far as a sample tells, or 0."""
+        return self._shares.get(name, 0.0) * self._pace(up)
 
     def _unmet(self, up: ImagesChain | None, down: ImagesChain | None) -> tuple[int, int]:
         """Return the places between which no chain of the registry has come."""

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from itertools import count
+from types import TracebackType
+from typing import Self
 
 _LEARNING = 0.1
 
 
 class Held:
-    """The bytes of one page in flight; until its body has come, those of an average page."""
+    """The bytes of one page in flight; until its body has come, those of an average page.
+
+    A context manager: at its end they are given back, unless they were handed over.
+    """
 
     def __init__(self, budget: Budget, usual: float) -> None:
         self._budget = budget
         self._bytes = usual
         self._handed_over = False
+
+    def __enter__(self) -> Self:
+        """Return the held bytes themselves."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give the bytes back of a page that will not be written."""
+        if not self._handed_over:
+            self.release()
 
     def weigh(self, body_bytes: int) -> None:
         """Take the size of the body, which has come."""
@@ -32,11 +49,6 @@ class Held:
         """Give the bytes back; once is enough."""
         self._budget.free(self._bytes)
         self._bytes = 0.0
-
-    def close(self) -> None:
-        """Give the bytes back of a page that will not be written."""
-        if not self._handed_over:
-            self.release()
 
 
 class Budget:
@@ -53,17 +65,17 @@ class Budget:
         self._waiting: list[tuple[float, int, asyncio.Future[Held]]] = []
         self._numbers = count()
 
-    @asynccontextmanager
-    async def page(self, weight: float) -> AsyncIterator[Held]:
-        """Hold the bytes of a page, from before its call until it is written or given up."""
+    async def hold(self, weight: float) -> Held:
+        """Wait for room for a page, before its call, and hold it."""
         turn: asyncio.Future[Held] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (-weight, next(self._numbers), turn))
         self._admit()
-        held = await turn
         try:
-            yield held
-        finally:
-            held.close()
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                turn.result().release()
+            raise
 
     def weigh(self, before: float, body_bytes: int) -> None:
         """Take the size of a page for which `before` bytes were held."""

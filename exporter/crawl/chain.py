@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from exporter.api import Call, Chain
+from exporter.crawl.asked import Asked
 from exporter.tables.order import Cut, Order, Position
 
 PROOF = 16
@@ -77,11 +78,15 @@ class ImagesChain:
         self.restarts = 0
         self.pages = 0
         self.stopped = False
-        """Others have covered the rest: what still arrives is dropped."""
+        """Others have covered the rest (`stop`)."""
         self.anew = False
         """It has to begin again before its next page, and in no order: what arrives is dropped."""
         self.partner: ImagesChain | None = None
         """The chain that comes from the other end."""
+        self.asked: Asked | None = None
+        """The page in hand, until it has come."""
+        self.ahead: Asked | None = None
+        """The page after it, where that was asked for before the one in hand is dealt with."""
         self.relies = False
         """Images were cut because the partner delivers them."""
         self.handed_over = asyncio.Event()
@@ -201,6 +206,12 @@ class ImagesChain:
         self.names.update(names)
         self._observed += listed
         self._pairs += listed - len(names) + (last is not None and last.name == first.name)
+
+    def stop(self) -> None:
+        """Want nothing more, for others have covered the rest: a call under way is given up."""
+        self.stopped = True
+        if self.asked is not None:
+            self.asked.drop()
 
     def take(self) -> None:
         """Begin to hand the page in hand over."""

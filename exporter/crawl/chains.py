@@ -12,6 +12,7 @@ from exporter.crawl.chain import ImagesChain, Mode
 from exporter.crawl.context import Context
 from exporter.crawl.replay import Replay
 from exporter.crawl.scheduler import Job
+from exporter.crawl.seam import pages_between
 
 log = structlog.get_logger()
 
@@ -20,6 +21,8 @@ MIN_PAGES_BEFORE_DOWN = 2.0
 MIN_SECONDS_BEFORE_DOWN = 0.3
 """What a chain must be expected to have left before another comes to meet it: that may cost a call
 more, and saves every second round trip."""
+PAGES_AHEAD = 2.0
+"""What a chain that others come to meet must have left to ask for the page after the next one."""
 ALMOST_NONE = 2.0
 """Pages that a registry's own chain may have left when nothing more is claimed of it."""
 WHOLE = ""
@@ -157,9 +160,33 @@ class Chains:
         """Return how many pages a chain may have left."""
         if chain.repository is None:
             return self.block.pages_left(chain, chain.partner)
+        if (sampled := self._pages_left_by_sample(chain)) > 0.0:
+            return sampled
         # What has gone on for long tends to go on; two that meet have the same left.
         ahead = chain.partner if chain.mode is Mode.DOWN and chain.partner is not None else chain
         return ahead.pages + 1.0
+
+    def _pages_left_by_sample(self, chain: ImagesChain) -> float:
+        """Return the pages left of a repository's chain as far as a sample tells, or 0."""
+        if chain.repository is None or self.up is None:
+            return 0.0
+        both = [chain] if chain.partner is None else [chain, chain.partner]
+        pages = self.block.pages_of(chain.repository, self.up) - sum(one.pages for one in both)
+        return max(pages / len(both), 0.0)
+
+    def goes_on(self, chain: ImagesChain) -> bool:
+        """Say whether a chain will want the page after the one that it waits for.
+
+        What comes towards it may be met on that page. If not too many pages are left for that, it
+        is not known.
+        """
+        partner = chain.partner
+        if partner is None and (chain.repository is not None or not self.block):
+            return True
+        pages = pages_between(chain, partner) / 2 if partner is not None else 0.0
+        if chain.repository is None:
+            pages = pages or self.block.pages_left(chain, partner)
+        return (pages or self._pages_left_by_sample(chain)) >= PAGES_AHEAD
 
     def _can_be_met(self, chain: ImagesChain) -> bool:
         if chain.mode is Mode.DOWN or chain.partner is not None or chain.done:
@@ -236,7 +263,7 @@ class Chains:
 
     def give_up(self, down: ImagesChain) -> None:
         """Go on without a chain from above; what it leaves behind the block is claimed as well."""
-        down.stopped = True
+        down.stop()
         if down is self.down:
             self.down = None
             for name in self.block.above() if self.trusted else ():
@@ -255,10 +282,10 @@ class Chains:
         up = self.up
         for chain in self.open:
             if chain is not up:
-                chain.stopped = True
+                chain.stop()
         if up is not None and up.partner is not None:
             # One that has ended was cut for the sake of claims: it is not to be met any more.
-            up.partner.stopped = True
+            up.partner.stop()
         self.down = None
         if up is None and not failed:
             self.up = self.begin(Mode.UP)

@@ -22,8 +22,9 @@ class Context:
 
     `sample_size` are the images on a witness's page, `slots` is how many calls there may be at
     once, `split` whether listings may be split. `queue` gives a chain to the scheduler, `refresh`
-    has a registry's repositories listed again. `rung` is the first `orderBy` that the API has not
-    refused, `backwards` whether it sorts downwards as far as is known.
+    has a registry's repositories listed again, `may_ask_ahead` says whether a job may ask for its
+    next page before it has dealt with the one in hand. `rung` is the first `orderBy` that the API
+    has not refused, `backwards` whether it sorts downwards as far as is known.
     """
 
     fetcher: Fetcher
@@ -35,6 +36,7 @@ class Context:
     split: bool
     queue: Callable[[Job], None]
     refresh: Callable[[Walk], None]
+    may_ask_ahead: Callable[[Job], bool]
     rung: int = 0
     backwards: bool = True
 
@@ -57,6 +59,11 @@ class PageJob:
     def weight(self) -> float:
         """Pages that may still come."""
         return self._walk.pages_left(self._chain)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the chain's next page is asked for already."""
+        return self._chain.ahead is not None
 
     async def step(self) -> bool:
         """Ask for the chain's next page."""

@@ -1,12 +1,14 @@
 """Threads that decode pages away from the event loop, those of the longest listings first.
 
 What a long listing asks next it knows only once its page is decoded, so that page must not wait
-behind many of short ones that came just before it.
+behind many of short ones that came just before it. Nor may decoding run away from the one thread
+that writes: what it left behind would be written in the end, while there is nothing else to do.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +19,8 @@ from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 
+ENOUGH_UNWRITTEN = 8
+"""Decoded pages waiting to be written from which on only one thread decodes."""
 _LEARNING = 0.1
 
 
@@ -32,6 +36,9 @@ class Decoders:
         self._waiting: PriorityQueue[tuple[float, int, Future[Any], Callable[[], Any]]]
         self._waiting = PriorityQueue()
         self._numbers = count()
+        self._changed = threading.Condition()
+        self._decoding = 0
+        self._unwritten = 0
         self._bytes = 0
         self._seconds_per_byte = 0.0
 
@@ -53,6 +60,17 @@ class Decoders:
         """Seconds that it may take to decode all that has come so far."""
         return self._bytes * self._seconds_per_byte / self._threads
 
+    def handed_over(self) -> None:
+        """Take note of a page that is to be written now; `written` has to follow."""
+        with self._changed:
+            self._unwritten += 1
+
+    def written(self) -> None:
+        """Take note of a page that was handed over, and is written."""
+        with self._changed:
+            self._unwritten -= 1
+            self._changed.notify()
+
     async def run(self, decode: Callable[[bytes], T], body: bytes, *, weight: float) -> T:
         """Return what `decode` makes of a body, or raise what it raises, once its turn has come."""
         job: Future[tuple[T, float]] = Future()
@@ -73,10 +91,17 @@ class Decoders:
         return decoded
 
     def _do_next(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._decoding or self._unwritten < ENOUGH_UNWRITTEN)
+            self._decoding += 1
         # Called as often as something was put there, but not for that: for what is next by now.
         _, _, job, work = self._waiting.get_nowait()
-        if job.set_running_or_notify_cancel():
-            try:
+        try:
+            if job.set_running_or_notify_cancel():
                 job.set_result(work())
-            except BaseException as error:  # noqa: BLE001  (raised where it is awaited)
-                job.set_exception(error)
+        except BaseException as error:  # noqa: BLE001  (raised where it is awaited)
+            job.set_exception(error)
+        finally:
+            with self._changed:
+                self._decoding -= 1
+                self._changed.notify()

@@ -17,18 +17,20 @@ import orjson
 import pyarrow as pa
 
 from exporter.api import Answer, Call, Client
+from exporter.crawl.asked import Asked, Fetched, Question, TokenCheck
 from exporter.crawl.budget import Budget, Held
 from exporter.crawl.decoders import Decoders
-from exporter.crawl.keeper import Keeper
+from exporter.crawl.keeper import Keeper, Kept
 from exporter.crawl.pages import Cost, Decided, Dropped, Images, Judge, Seen, from_json, to_json
 from exporter.crawl.progress import Progress
 from exporter.tables.images import ImagesPage, decode_images
 from exporter.tables.order import Cut
+from exporter.tables.pages import shown_token
 from exporter.tables.resources import Parents, ResourcesPage, decode_resources
 from exporter.tables.sample import SamplePage, decode_sample
 from exporter.tables.schemas import Table
 
-PAGE_BYTES_IN_FLIGHT = 96 * 1024 * 1024
+PAGE_BYTES_IN_FLIGHT = 64 * 1024 * 1024
 """Bodies of pages of images that may be under way, decoded or waiting to be written at once.
 
 Where calls are slow, that is more pages than there are slots; where the processor is what limits,
@@ -48,10 +50,6 @@ class Resources:
 
 
 _LEARNING = 0.1
-
-TokenCheck = Callable[[str], None]
-"""Raises `PageError` for a next page's token that the listing was given before, so that the page is
-asked for again."""
 
 
 class Fetcher:
@@ -100,7 +98,7 @@ class Fetcher:
         if recalled is not None and recalled.body is not None:
             page = decode_resources(recalled.body, table, parents)
             if not recalled.sealed:
-                async with self._other_budget.page(0.0) as held:
+                with await self._other_budget.hold(0.0) as held:
                     held.weigh(len(recalled.body))
                     rows = stage(page)
                     await self._hand_over(
@@ -116,7 +114,7 @@ class Fetcher:
             return page
 
         # What is found by it is what else there is to do, so it goes before all pages of images.
-        async with self._other_budget.page(0.0) as held:
+        with await self._other_budget.hold(0.0) as held:
             answer = await self._client.get(call, decode, weight=math.inf)
             held.weigh(len(answer.body))
             self._progress.pages += 1
@@ -125,59 +123,64 @@ class Fetcher:
             await self._hand_over(held, key, summary, answer.body, rows, inline=True)
             return Resources(answer.page, answer.calls)
 
+    def ask(self, question: Question) -> Asked:
+        """Begin to get a page of images, unless an earlier attempt has kept it."""
+        key = _key(question.call, question.attempt)
+        kept = self._keeper.recall(key)
+        if kept is not None and kept.body is None and not kept.sealed:
+            kept = None
+        return Asked(question, key, kept, self._fetch)
+
+    async def _fetch(self, asked: Asked) -> Fetched:
+        question = asked.question
+
+        async def decode(body: bytes) -> ImagesPage:
+            token = shown_token(body)
+            asked.shows(token)
+            # Nothing waits for a last page.
+            weight = question.weight() if token else 0.0
+            page = await self._decode(question, body, weight=weight)
+            await asked.turn.wait()
+            question.check(page.next_token)
+            return page
+
+        held = await self._budget.hold(question.weight())
+        try:
+            answer = await self._client.get(
+                question.call, decode, weight=question.weight(), sent=asked.sent
+            )
+        except BaseException:
+            held.release()
+            raise
+        held.weigh(len(answer.body))
+        return Fetched(answer, held)
+
+    async def _decode(
+        self, question: Question, body: bytes, cut: Cut | None = None, *, weight: float
+    ) -> ImagesPage:
+        work = partial(
+            decode_images,
+            cloud_id=question.parents.cloud_id,
+            folder_id=question.parents.folder_id,
+            wanted=question.wanted,
+            cut=cut,
+        )
+        return await self._decoders.run(work, body, weight=weight)
+
     async def images(
-        self,
-        call: Call,
-        attempt: int,
-        parents: Parents,
-        wanted: Callable[[str], bool] | None,
-        judge: Judge,
-        check: TokenCheck,
-        ready: Callable[[], Awaitable[None]],
-        weight: Callable[[], float],
+        self, asked: Asked, judge: Judge, ready: Callable[[], Awaitable[None]]
     ) -> Images:
         """Get a page of images and send its rows on; raises `ApiError`, `OutputError`, `Dropped`.
 
-        `weight` tells the pages that may come after it: of calls and of bodies that wait, the
-        largest goes first.
-        `attempt` tells apart the pages of a listing that had to be begun anew. A page that was
-        cut is handed over once what it was cut for is `ready`: handed over, and so kept, before.
+        A page that was cut is handed over once what it was cut for is `ready`: handed over, and so
+        kept, before.
         """
-        key = _key(call, attempt)
-
-        async def decode(body: bytes, cut: Cut | None = None) -> ImagesPage:
-            work = partial(
-                decode_images,
-                cloud_id=parents.cloud_id,
-                folder_id=parents.folder_id,
-                wanted=wanted,
-                cut=cut,
-            )
-            page = await self._decoders.run(work, body, weight=weight())
-            check(page.next_token)
-            return page
-
-        recalled = self._keeper.recall(key)
-        if recalled is not None and (recalled.sealed or recalled.body is not None):
-            summary = from_json(recalled.summary)
-            if summary.order is not None:
-                seen = Seen(summary.order, tuple(summary.names), summary.listed)
-                judge(seen, Decided(summary.cut))
-            if not recalled.sealed and recalled.body is not None:
-                async with self._other_budget.page(0.0) as held:
-                    held.weigh(len(recalled.body))
-                    page = await decode(recalled.body, summary.cut)
-                    await self._hand_over(held, key, recalled.summary, recalled.body, _tables(page))
-            self._count_recalled(summary.cost)
-            self._count_rows(summary)
-            return summary
-
-        async with self._budget.page(weight()) as held:
-            answer: Answer[ImagesPage] = await self._client.get(call, decode, weight=weight())
-            held.weigh(len(answer.body))
-            self._call_seconds += (answer.seconds - self._call_seconds) * _LEARNING
-            page = answer.page
-            cut = None
+        if asked.kept is not None:
+            return await self._recalled(asked, asked.kept, judge)
+        fetched = await asked.fetched()
+        answer, page, cut = fetched.answer, fetched.answer.page, None
+        self._call_seconds += (answer.seconds - self._call_seconds) * _LEARNING
+        with fetched.held as held:
             try:
                 if page.order is not None:
                     names = tuple(page.names)
@@ -186,7 +189,7 @@ class Fetcher:
                 dropped.calls = answer.calls
                 raise
             if cut is not None:
-                page = await decode(answer.body, cut)
+                page = await self._decode(asked.question, answer.body, cut, weight=math.inf)
                 await ready()
             summary = Images(
                 listed=page.listed,
@@ -200,9 +203,27 @@ class Fetcher:
                 cost=self._cost(answer),
             )
             self._progress.pages += 1
-            await self._hand_over(held, key, to_json(summary), answer.body, _tables(page))
+            await self._hand_over(held, asked.key, to_json(summary), answer.body, _tables(page))
             self._count_rows(summary)
             return summary
+
+    async def _recalled(self, asked: Asked, kept: Kept, judge: Judge) -> Images:
+        summary = from_json(kept.summary)
+        if summary.order is not None:
+            seen = Seen(summary.order, tuple(summary.names), summary.listed)
+            judge(seen, Decided(summary.cut))
+        if not kept.sealed and kept.body is not None:
+            with await self._other_budget.hold(0.0) as held:
+                held.weigh(len(kept.body))
+                question = asked.question
+                page = await self._decode(
+                    question, kept.body, summary.cut, weight=question.weight()
+                )
+                question.check(page.next_token)
+                await self._hand_over(held, asked.key, kept.summary, kept.body, _tables(page))
+        self._count_recalled(summary.cost)
+        self._count_rows(summary)
+        return summary
 
     async def sample(self, call: Call, check: TokenCheck) -> tuple[SamplePage, int]:
         """Get a page of images only to look at it, and the calls it took; raises `ApiError`."""
@@ -212,7 +233,7 @@ class Fetcher:
             check(page.next_token)
             return page
 
-        async with self._budget.page(math.inf) as held:
+        with await self._budget.hold(math.inf) as held:
             answer = await self._client.get(call, decode, weight=math.inf)
             held.weigh(len(answer.body))
             return answer.page, answer.calls
@@ -228,7 +249,13 @@ class Fetcher:
         inline: bool = False,
     ) -> None:
         """Hand a page over to the keeper, and its bytes in flight until they are written."""
-        await self._keeper.keep(key, summary, body, rows, inline=inline, written=held.release)
+
+        def written() -> None:
+            self._decoders.written()
+            held.release()
+
+        self._decoders.handed_over()
+        await self._keeper.keep(key, summary, body, rows, inline=inline, written=written)
         held.hand_over()
 
     def _cost(self, answer: Answer[Any]) -> Cost:

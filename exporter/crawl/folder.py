@@ -20,6 +20,7 @@ from zlib import crc32
 import structlog
 
 from exporter.api import Call
+from exporter.crawl.asked import Question
 from exporter.crawl.chain import ImagesChain, Mode
 from exporter.crawl.chains import PATH
 from exporter.crawl.context import Context
@@ -80,6 +81,7 @@ class FolderWalk:
     """
 
     rank = 1
+    holds = False
     weight = float(MOST_PAGES)
 
     def __init__(
@@ -127,15 +129,17 @@ class FolderWalk:
         for registry_id in self._joined:
             self._entries[registry_id].begin()
         try:
-            images = await self._context.fetcher.images(
+            question = Question(
                 call,
                 self._chain.attempt,
                 self._parents,
                 lambda name: registry_of(name) in self._joined,
-                lambda _seen, _decided: None,
                 self._chain.chain.check,
-                self._chain.partner_handed_over,
                 lambda: self.weight,
+            )
+            fetcher = self._context.fetcher
+            images = await fetcher.images(
+                fetcher.ask(question), lambda _seen, _decided: None, self._chain.partner_handed_over
             )
             self._note(images)
             self._chain.chain.advance(images.next_token, items=images.listed)

@@ -59,6 +59,8 @@ class ResourcesJob:
     that is made a second time.
     """
 
+    holds = False
+
     def __init__(
         self,
         fetcher: Fetcher,

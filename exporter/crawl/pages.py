@@ -69,9 +69,11 @@ Judge = Callable[[Seen, Decided | None], Cut | None]
 
 
 class Dropped(Exception):  # noqa: N818  (no error: the page is not wanted any more)
-    """Raised by a `Judge` for a page that others have covered meanwhile; it took `calls`."""
+    """Raised for a page that others have covered meanwhile, by a `Judge` too; it took `calls`."""
 
-    calls = 0
+    def __init__(self, calls: int = 0) -> None:
+        super().__init__()
+        self.calls = calls
 
 
 def to_json(summary: Images) -> bytes:

@@ -79,6 +79,7 @@ class Registries:
             split=limits.split_listings,
             queue=self.scheduler.add,
             refresh=self._refresh,
+            may_ask_ahead=self._may_ask_ahead,
         )
         self._walks: list[Walk] = []
         self._held: dict[str, list[str]] = {}
@@ -214,6 +215,13 @@ class Registries:
                 attempt=attempt,
             )
         )
+
+    def _may_ask_ahead(self, job: Job) -> bool:
+        """Say whether a job may ask for its next page before the one in hand is dealt with.
+
+        It must be the one that would ask next, and a call that may be in vain must not count.
+        """
+        return self.scheduler.next_is(job) and not self._client.paced("container_registry")
 
     def _steal(self) -> Job | None:
         """Give a free slot a part of the longest registry that can be split."""

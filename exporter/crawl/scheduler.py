@@ -2,8 +2,11 @@
 
 Invariants:
 
-- There are as many slots as `limits.concurrency`, a job holds one of them for one page, and makes
-  one call at a time: never are more calls under way.
+- There are as many slots as `limits.concurrency`, a job holds one of them for one page, and has
+  one call under way: never are there more.
+- A job asks for its next page before it has dealt with the one in hand only if it would be the next
+  to get a slot. It then keeps its own for that page, because bytes in flight may be held for it:
+  jobs that wait for room must not keep it from going on.
 - Jobs are taken by rank, then by weight: discovery first, because it finds the other work, then
   the longest listing, because it sets the length of the run.
 - Only a slot for which no job waits may take speculative work, and only while the limiter, which
@@ -36,6 +39,11 @@ class Job(Protocol):
         """Pages that may still come; larger goes first within a rank."""
         ...
 
+    @property
+    def holds(self) -> bool:
+        """Whether its next page is asked for already, so that it keeps its slot for that."""
+        ...
+
     async def step(self) -> bool:
         """Ask for one page and deal with it; return True to be queued again."""
         ...
@@ -57,6 +65,10 @@ class Scheduler:
         self._group: asyncio.TaskGroup | None = None
         self._filling: asyncio.Handle | None = None
         self._idle = asyncio.Event()
+
+    def next_is(self, job: Job) -> bool:
+        """Say whether no job that waits would get a slot before this one."""
+        return not self._heap or (job.rank, -job.weight) <= self._heap[0][:2]
 
     def add(self, job: Job) -> None:
         """Queue a job; among equals the one queued first goes first."""
@@ -102,7 +114,8 @@ class Scheduler:
     async def _step(self, job: Job) -> None:
         self._unasked -= 1
         try:
-            more = await job.step()
+            while (more := await job.step()) and job.holds:
+                self._fill()
         except BaseException:
             self._group = None  # What has failed or was cancelled begins nothing more.
             raise

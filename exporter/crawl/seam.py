@@ -68,6 +68,21 @@ def have_met(one: ImagesChain, other: ImagesChain) -> bool:
     return down.last.at < up.last.at
 
 
+def pages_between(one: ImagesChain, other: ImagesChain) -> float:
+    """Return how many pages two chains may have left between them, or 0 where it cannot be told.
+
+    It can where both are in the repository that the first began with: its pace over the times
+    there is taken to go on.
+    """
+    places = (one.first, one.last, other.last)
+    if len({place.name if place else None for place in places}) > 1:
+        return 0.0
+    begins, ends, far = (place.at if place else None for place in places)
+    if begins is None or ends is None or far is None or begins == ends:
+        return 0.0
+    return one.pages * (far - ends) / (ends - begins)
+
+
 def is_believed(down: ImagesChain, end: str | None) -> bool:
     """Say whether a chain downwards falls, and from behind the place its partner has come to.
 

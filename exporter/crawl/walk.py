@@ -13,6 +13,9 @@ Invariants, which the tests hold:
   behind the place that the one upwards has come to.
 - *A cut ends a chain.* Rows are cut from a page only where they belong to a claimed repository or
   to the other end, and the chain that was cut asks for nothing after it.
+- *A chain's pages are dealt with in turn.* The next one may be asked for as soon as a body shows
+  its token, but is judged and handed over after the one in hand; where that was the last wanted,
+  or turns out to have another token, what was asked for ahead is given up.
 - *A claim comes first.* It is journalled before any page that is cut on its account, so that a run
   that is taken up again makes it again.
 - *What is relied on comes first.* A page that was cut because another chain delivers the rest is
@@ -34,6 +37,7 @@ from functools import partial
 
 import structlog
 
+from exporter.crawl.asking import Asking
 from exporter.crawl.block import Block, listable
 from exporter.crawl.chain import ImagesChain, Mode
 from exporter.crawl.chains import Chains
@@ -67,7 +71,9 @@ class Walk:
         self._entry = entry
         self._context = context
         self._expected = expected_pages
-        self._chains = Chains(registry_id, context, lambda chain: PageJob(self, chain))
+        job = partial(PageJob, self)
+        self._chains = Chains(registry_id, context, job)
+        self._asking = Asking(parents, entry, context, self._chains, job)
         self._closing = Closing(self._chains, entry, context, partial(context.refresh, self))
 
     def start(self) -> None:
@@ -134,6 +140,13 @@ class Walk:
 
     async def step(self, chain: ImagesChain) -> bool:
         """Ask for a chain's next page; return True while there is more to ask."""
+        try:
+            return await self._page(chain)
+        except BaseException:
+            self._asking.drop_ahead(chain)
+            raise
+
+    async def _page(self, chain: ImagesChain) -> bool:
         await self._chains.replay.others(chain)
         if chain.anew:
             chain.begin_plain()
@@ -144,16 +157,10 @@ class Walk:
         if chain.chain.call is None or chain.done:
             return self._end(chain)
         self._entry.begin()
+        chain.asked = self._asking.page(chain, chain.chain.call)
         try:
             images = await self._context.fetcher.images(
-                chain.chain.call,
-                chain.attempt,
-                self.parents,
-                self._context.filter,
-                partial(self._judge, chain),
-                chain.chain.check,
-                chain.partner_handed_over,
-                partial(self.pages_left, chain),
+                chain.asked, partial(self._judge, chain), chain.partner_handed_over
             )
             chain.pages += 1
             self._note(chain, images)
@@ -166,6 +173,7 @@ class Walk:
             if not chain.anew and self._mend(chain, error):
                 return True
         finally:
+            chain.asked = None
             chain.handed_over.set()
             self._chains.replay.look(chain)
         return self._end(chain) if chain.done else True
@@ -200,7 +208,7 @@ class Walk:
             chain.cut(cut)
         at_block = bool(block) and chain.repository is None
         if before is None and chain.met and chain.partner is not None and not at_block:
-            chain.partner.stopped = True
+            chain.partner.stop()
         return cut
 
     def _is_left_alone(self, chain: ImagesChain) -> bool:
@@ -245,7 +253,7 @@ class Walk:
             if chain is self._chains.up:
                 self._context.rung = max(self._context.rung, chain.rung)
             return True
-        chain.stopped = True
+        chain.stop()
         if remedy is Remedy.WITHOUT:
             if isinstance(error, StatusError) and error.http_status == 400:
                 self._context.backwards = False
@@ -260,6 +268,7 @@ class Walk:
 
     def _end(self, chain: ImagesChain) -> bool:
         """Take a chain out; its partner has nothing left to do if it came to the end alone."""
+        self._asking.drop_ahead(chain)
         self._chains.open.discard(chain)
         self._chains.replay.look(chain)
         if chain.repository is not None and chain.last is None and not chain.stopped:
@@ -267,6 +276,6 @@ class Walk:
         partner = chain.partner
         alone = chain.mode is Mode.UP and chain.chain.call is None
         if partner is not None and alone and not (chain.met or chain.relies):
-            partner.stopped = True
+            partner.stop()
         self._closing.settle()
         return False

@@ -98,6 +98,7 @@ class Witness:
     """
 
     rank = 1
+    holds = False
     weight = math.inf
 
     def __init__(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,8 @@ from exporter.tables import TABLES, Table
 
 ROW_GROUP_BYTES = 16 * 1024 * 1024
 """Arrow bytes of one table that are collected before they are written as a row group."""
+CLOSERS = 2
+"""Threads that close parts at the same time."""
 PART_BYTES = 256 * 1024 * 1024
 """File size at which a part is closed and the next begun; the contract's limit is 512 MB."""
 
@@ -168,8 +171,10 @@ class Parts:
 
     def close(self) -> list[StagedFile]:
         """Finish every open part; the next rows go to new ones. Raises `OutputError`."""
-        with output_errors(self._staging):
-            finished = [self._open[name].close() for name in sorted(self._open)]
+        parts = [self._open[name] for name in sorted(self._open)]
+        # What is pending for each is a row group, and PyArrow writes one in a single thread.
+        with output_errors(self._staging), ThreadPoolExecutor(CLOSERS) as threads:
+            finished = list(threads.map(PartWriter.close, parts))
         self._open = {}
         return finished
 

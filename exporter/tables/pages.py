@@ -8,6 +8,7 @@ unknown field it stands in, at any depth: the reader recurses only where it has 
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import Any
 
@@ -16,6 +17,20 @@ import pyarrow as pa
 import pyarrow.json as pj
 
 from exporter.errors import PageError
+
+_TOKEN = rb'"nextPageToken"\s*:\s*"([!#-\[\]-~]+)"'
+_TOKEN_LAST = re.compile(_TOKEN + rb"\s*\}\s*\Z")
+_TOKEN_FIRST = re.compile(rb"\s*\{\s*" + _TOKEN)
+_LONGEST_TOKEN = 4096
+
+
+def shown_token(body: bytes) -> str:
+    """Return the next page's token where a body shows it, unparsed, as its first or last key.
+
+    It is a likely guess, for what is no page at all may show one as well; empty where none is seen.
+    """
+    seen = _TOKEN_LAST.search(body, max(0, len(body) - _LONGEST_TOKEN)) or _TOKEN_FIRST.match(body)
+    return seen[1].decode("ascii") if seen else ""
 
 
 def _guard(body: bytes) -> None:

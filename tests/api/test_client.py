@@ -12,7 +12,7 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.api import Client, Counts
+from exporter.api import Client, Counts, Sent
 from exporter.errors import AnswerError, PageError, StatusError, UnreachableError
 from tests.api.scripted import (
     FOLDERS,
@@ -331,3 +331,22 @@ async def test_services_at_one_address_share_a_limiter(server: Scripted, waits: 
         await client.get(FOLDERS, as_json)
         assert client.spare("resource_manager")
         assert len(client.limiters) == 1
+
+
+async def test_a_call_that_is_given_up_is_counted_and_holds_nothing_back(
+    server: Scripted, waits: Waits
+) -> None:
+    server.routes[IMAGES.path] = [hanging, ok(PAGE)]
+    sent = Sent()
+    settings = settings_for(server, limits={"concurrency": 1})
+    async with Client(settings, sleep=waits) as client:
+        asked = asyncio.create_task(client.get(IMAGES, as_json, sent=sent))
+        async with asyncio.timeout(20):
+            await server.arrival.wait()
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        assert sent.calls == 1
+        answer = await client.get(IMAGES, as_json)
+        assert answer.page == PAGE
+        assert client.counts.calls == 2

@@ -18,7 +18,7 @@ from typing import Any, Literal, cast
 import orjson
 import pyarrow as pa
 
-from exporter.api import Answer, Call, Client, Counts
+from exporter.api import Answer, Call, Client, Counts, Sent
 from exporter.api.types import PageT
 from exporter.crawl.context import Context
 from exporter.crawl.decoders import Decoders
@@ -147,12 +147,19 @@ class Server:
         return True
 
     async def get(
-        self, call: Call, decode: Callable[[bytes], Awaitable[PageT]], *, weight: float = 0.0
+        self,
+        call: Call,
+        decode: Callable[[bytes], Awaitable[PageT]],
+        *,
+        weight: float = 0.0,
+        sent: Sent | None = None,
     ) -> Answer[PageT]:
         for _ in range(self._chance.randrange(8)):
             await asyncio.sleep(0)
         params = dict(call.params)
         self.calls["images"] += 1
+        if sent is not None:
+            sent.calls = 1
         if seconds := self._world.seconds(params):
             await asyncio.sleep(seconds)
         self._refuse(call.scope, params)
@@ -273,6 +280,7 @@ class Listed:
     """The job that lists the registry's repositories."""
 
     rank = 1
+    holds = False
     weight = 2.0
 
     def __init__(
@@ -331,6 +339,7 @@ async def walk(world: World, memory: Memory, chance: random.Random) -> Walked:
             split=True,
             queue=scheduler.add,
             refresh=lambda one: scheduler.add(Listed(one, names_later, chance, again=True)),
+            may_ask_ahead=lambda _: chance.random() < 0.7,
         )
         walks.append(Walk(REGISTRY, Parents(), entry, context))
         scheduler.add(Listed(walks[0], names, chance, whole=world.list_is_whole))

@@ -26,7 +26,7 @@ class Pages:
         await settled()
 
     async def _page(self, name: str, weight: float) -> None:
-        async with self.budget.page(weight) as held:
+        with await self.budget.hold(weight) as held:
             self.begun.append(name)
             self.held[name] = held
             await self._ends[name].wait()
@@ -128,4 +128,19 @@ async def test_a_page_that_is_given_up_while_it_waits_takes_no_room() -> None:
     await pages.ask("third")
     await pages.cancel("second")
     await pages.end("first")
+    assert pages.begun == ["first", "third"]
+
+
+async def test_a_page_that_is_given_up_just_as_it_gets_room_gives_it_back() -> None:
+    pages = await full()
+    for _ in range(50):
+        pages.held["first"].weigh(100)  # Now all pages are expected to be as large.
+    asked = asyncio.create_task(pages.budget.hold(1.0))
+    await settled()
+    await pages.ask("third")
+    pages.held["first"].release()  # What waits has room, and is to be told of it next.
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    await settled()
     assert pages.begun == ["first", "third"]

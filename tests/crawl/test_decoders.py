@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 
 import pytest
 
-from exporter.crawl.decoders import Decoders
+from exporter.crawl.decoders import ENOUGH_UNWRITTEN, Decoders
 
 
 async def test_of_what_waits_the_heaviest_is_decoded_first_and_of_equals_the_oldest() -> None:
@@ -47,3 +48,32 @@ async def test_what_cannot_be_decoded_raises_where_it_is_awaited_and_stops_nothi
             await decoders.run(fail, b"bad", weight=1.0)
         assert await decoders.run(bytes.upper, b"good", weight=1.0) == b"GOOD"
         assert decoders.backlog == 0.0
+
+
+async def test_while_many_pages_wait_to_be_written_only_one_is_decoded_at_a_time() -> None:
+    both = threading.Barrier(2)
+
+    def meet(body: bytes) -> bytes:
+        both.wait(60)
+        return body
+
+    at_once, most = 0, 0
+    counting = threading.Lock()
+
+    def count(body: bytes) -> bytes:
+        nonlocal at_once, most
+        with counting:
+            at_once += 1
+            most = max(most, at_once)
+        hashlib.sha256(body * 500_000).digest()  # Lets go of the GIL, as decoding does.
+        with counting:
+            at_once -= 1
+        return body
+
+    with Decoders(2) as decoders:
+        for _ in range(ENOUGH_UNWRITTEN):
+            decoders.handed_over()
+        await asyncio.gather(*(decoders.run(count, b"page", weight=1.0) for _ in range(50)))
+        assert most == 1
+        decoders.written()
+        await asyncio.gather(*(decoders.run(meet, b"page", weight=1.0) for _ in range(2)))

@@ -222,6 +222,9 @@ async def test_a_registry_that_can_be_read_only_when_taken_up_again_is_not_misse
 class Refusing:
     """A fetcher that is refused every page."""
 
+    def ask(self, _: object) -> None:
+        """Ask for nothing."""
+
     async def images(self, *_: object) -> None:
         raise StatusError("no", call="GET", scope="images", http_status=403, calls=3)
 
@@ -239,6 +242,7 @@ async def test_where_the_chain_fails_every_registry_is_asked_by_itself() -> None
         split=True,
         queue=queued.append,
         refresh=lambda _: None,
+        may_ask_ahead=lambda _: False,
     )
     entries = {name: Entry("images", name, known=True) for name in ("crp1", "crp2", "crp3")}
 

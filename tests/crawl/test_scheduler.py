@@ -23,8 +23,10 @@ class FakeJob:
         steps: int = 1,
         gate: asyncio.Event | None = None,
         act: Callable[[], None] = lambda: None,
+        holds: bool = False,
     ) -> None:
         self.rank = rank
+        self.holds = holds
         self.weight = weight
         self._name, self._log, self._left, self._gate, self._act = name, log, steps, gate, act
 
@@ -216,3 +218,42 @@ async def test_what_is_queued_as_the_run_is_cancelled_is_not_begun() -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert log == ["hanging"]
+
+
+async def test_a_job_that_holds_its_slot_goes_on_before_all_others() -> None:
+    log: list[str] = []
+    scheduler = Scheduler(1, no_job)
+    scheduler.add(FakeJob("holds", log, weight=9.0, steps=3, holds=True))
+    scheduler.add(FakeJob("first of all", log, rank=0, gate=None))
+    scheduler.add(FakeJob("heavy", log, weight=5.0))
+    await run(scheduler)
+    assert log == ["first of all", "holds", "holds", "holds", "heavy"]
+
+
+async def test_the_free_slots_are_looked_at_after_each_page_of_a_job_that_holds_its_own() -> None:
+    log: list[str] = []
+    offered: list[Job] = []
+
+    def steal() -> Job | None:
+        return offered.pop() if offered else None
+
+    def offer() -> None:
+        offered.append(FakeJob("stolen", log))
+
+    scheduler = Scheduler(2, steal)
+    scheduler.add(FakeJob("holds", log, steps=4, holds=True, act=offer))
+    await run(scheduler)
+    assert log.count("stolen") >= 3
+    assert log.index("stolen") < 3
+
+
+async def test_a_job_would_get_the_next_slot_unless_one_that_waits_goes_first() -> None:
+    scheduler = Scheduler(1, no_job)
+    log: list[str] = []
+    job = FakeJob("job", log, weight=3.0)
+    assert scheduler.next_is(job)
+    scheduler.add(FakeJob("light", log, weight=2.0))
+    assert scheduler.next_is(job)
+    scheduler.add(FakeJob("heavy", log, weight=4.0))
+    assert not scheduler.next_is(job)
+    assert not scheduler.next_is(FakeJob("later rank", log, rank=2, weight=9.0))

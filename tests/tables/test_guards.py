@@ -9,6 +9,7 @@ import pytest
 
 from exporter.errors import PageError
 from exporter.tables.images import decode_images
+from exporter.tables.pages import shown_token
 from exporter.tables.resources import Parents, decode_resources
 from exporter.tables.schemas import CLOUDS
 
@@ -198,3 +199,26 @@ def test_a_refusal_does_not_quote_what_the_body_holds() -> None:
         f'{{"images":[{{"id":"{secret}',
     )
     assert [body for body in bodies if secret in refusal(body.encode())] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "token"),
+    [
+        (b'{"images":[{"id":"a"}],"nextPageToken":"more"}', "more"),
+        (b'{"images":[],\n "nextPageToken" : "CAIQ-_=+/~." }\n', "CAIQ-_=+/~."),
+        (b' {"nextPageToken":"first","images":[' + b" " * 10_000 + b"]}", "first"),
+        (b'{"images":[]}', ""),
+        (b'{"images":[],"nextPageToken":""}', ""),
+        (b'{"images":[],"nextPageToken":null}', ""),
+        # What would have to be unescaped is left to the parser.
+        (b'{"images":[],"nextPageToken":"a\\u0062"}', ""),
+        (b'{"images":[],"nextPageToken":"\xc3\xa9"}', ""),
+        # These are no tokens of the page.
+        (b'{"images":[{"id":"a","nextPageToken":"x"}]}', ""),
+        (b'{"images":[],"note":"\\"nextPageToken\\":\\"x"}', ""),
+        (b'{"images":[],"nextPageToken":"x","more":1}', ""),
+        (b"", ""),
+    ],
+)
+def test_a_next_page_is_seen_only_where_the_page_has_it(body: bytes, token: str) -> None:
+    assert shown_token(body) == token

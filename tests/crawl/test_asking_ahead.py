@@ -1,0 +1,148 @@
+"""A chain's next page is asked for before the one in hand is decoded, and given up if in vain."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.api import Call, Chain
+from exporter.crawl import chains, fetch
+from exporter.emulator import Behaviour, Estate, LoggedCall, Shape
+from exporter.tables.images import ImagesPage, decode_images
+from tests.crawl.model import Image, Memory, World, walk
+from tests.crawl.world import (
+    GIANT_REGISTRY,
+    GIANT_REPOSITORY,
+    MANY_SMALL,
+    check_rows,
+    crawl,
+    on_answer,
+    serve,
+    split_early,
+)
+
+SLOW = Behaviour(latency=0.003, jitter=0.003)
+
+
+class Waiting:
+    """Decodes the first page only once so many calls for images were answered."""
+
+    def __init__(self, answers: int) -> None:
+        self.came = True
+        self._answered = threading.Semaphore(0)
+        self._left = answers
+        self._first = threading.Lock()
+
+    def note(self, call: LoggedCall) -> None:
+        if call.path.endswith("/images"):
+            self._answered.release()
+
+    def decode(self, body: bytes, **options: Any) -> ImagesPage:
+        with self._first:
+            while self._left:
+                self._left -= 1
+                self.came = self.came and self._answered.acquire(timeout=20)
+        return decode_images(body, **options)
+
+
+async def test_the_next_page_is_asked_for_while_the_one_in_hand_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estate = Estate(GIANT_REPOSITORY)
+    waiting = Waiting(2)
+    monkeypatch.setattr(fetch, "decode_images", waiting.decode)
+    async with serve(estate, SLOW) as emulator:
+        on_answer(emulator, waiting.note)
+        done = await crawl(emulator.url, tmp_path)
+    assert waiting.came
+    check_rows(done, estate)
+
+
+@pytest.mark.parametrize(
+    "server",
+    [SLOW, replace(SLOW, order_by="ignored"), replace(SLOW, descending="ignored")],
+    ids=["in order", "in no order", "not downwards"],
+)
+@pytest.mark.parametrize(
+    "shape",
+    [GIANT_REGISTRY, GIANT_REPOSITORY, MANY_SMALL],
+    ids=["registry", "repository", "many small"],
+)
+async def test_calls_in_vain_are_counted_where_they_were_made(
+    shape: Shape, server: Behaviour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split_early(monkeypatch)
+    async with serve(Estate(shape), server) as emulator:
+        done = await crawl(emulator.url, tmp_path)
+    assert sum(entry.calls for entry in done.ledger.entries()) == done.calls
+    assert done.ledger.complete
+
+
+def one_repository(images: int, page_size: int) -> World:
+    return World(
+        tuple(Image(f"a {at}", "a", at) for at in range(images)),
+        frozenset({"a"}),
+        page_size=page_size,
+    )
+
+
+async def test_a_call_that_nothing_is_wanted_of_any_more_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chains, "MIN_SECONDS_BEFORE_DOWN", 0.0)
+
+    def seconds(params: Mapping[str, str]) -> float:
+        return 3600.0 * ("desc" in params.get("orderBy", ""))
+
+    world = replace(one_repository(120, 10), seconds=seconds)
+    async with asyncio.timeout(60):
+        done = await walk(world, Memory(), random.Random(1))
+    assert done.entry.status == "complete"
+    assert set(done.memory.staged().values()) == {1}
+    assert len(done.memory.staged()) == 120
+    assert done.entry.calls == done.calls  # The one that was given up as well.
+
+
+async def test_two_chains_that_meet_ask_for_hardly_a_page_in_vain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chains, "MIN_SECONDS_BEFORE_DOWN", 0.0)
+    for seed in range(20):
+        done = await walk(
+            replace(one_repository(400, 10), seed=seed), Memory(), random.Random(seed)
+        )
+        assert len(done.memory.staged()) == 400
+        # The page on which they meet, and one that either asks for beyond it.
+        assert done.calls <= 40 + 3
+
+
+def test_a_token_that_was_given_before_leads_to_no_page() -> None:
+    chain = Chain(Call("container_registry", "/images", (), "images"), page_size=5)
+    chain.advance("one", items=5)
+    following = chain.following("two")
+    assert following is not None
+    assert dict(following.params) == {"pageSize": "5", "pageToken": "two"}
+    assert chain.following("one") is None
+
+
+@pytest.mark.parametrize("slots", [1, 2, 5])
+async def test_with_few_slots_every_image_is_staged_once(
+    slots: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split_early(monkeypatch)
+    # So small that pages asked for ahead would fill it, were they not sure to go on.
+    monkeypatch.setattr(fetch, "PAGE_BYTES_IN_FLIGHT", 4 * 1024)
+    estate = Estate(MANY_SMALL)
+    async with serve(estate, SLOW) as emulator:
+        run = partial(crawl, emulator.url, tmp_path, limits={"concurrency": slots, "page_size": 3})
+        async with asyncio.timeout(60):
+            done = await run()
+    check_rows(done, estate)
