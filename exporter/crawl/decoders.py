@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 ENOUGH_UNWRITTEN = 8
 """Decoded pages waiting to be written from which on only one thread decodes."""
+MOST_UNWRITTEN = 16
+"""The same from which on none does: rows take more memory than the body they were in."""
 _LEARNING = 0.1
 
 
@@ -39,6 +41,7 @@ class Decoders:
         self._changed = threading.Condition()
         self._decoding = 0
         self._unwritten = 0
+        self._closed = False
         self._bytes = 0
         self._seconds_per_byte = 0.0
 
@@ -52,7 +55,10 @@ class Decoders:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Wait for what is being decoded."""
+        """Wait for what is being decoded; what waits need not wait for the writer any more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
         self._executor.shutdown()
 
     @property
@@ -90,9 +96,13 @@ class Decoders:
         self._seconds_per_byte += (taken - self._seconds_per_byte) * _LEARNING
         return decoded
 
+    def _may_go_on(self) -> bool:
+        most = ENOUGH_UNWRITTEN if self._decoding else MOST_UNWRITTEN
+        return self._unwritten < most or self._closed
+
     def _do_next(self) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: not self._decoding or self._unwritten < ENOUGH_UNWRITTEN)
+            self._changed.wait_for(self._may_go_on)
             self._decoding += 1
         # Called as often as something was put there, but not for that: for what is next by now.
         _, _, job, work = self._waiting.get_nowait()

@@ -30,7 +30,7 @@ from exporter.tables.resources import Parents, ResourcesPage, decode_resources
 from exporter.tables.sample import SamplePage, decode_sample
 from exporter.tables.schemas import Table
 
-PAGE_BYTES_IN_FLIGHT = 64 * 1024 * 1024
+PAGE_BYTES_IN_FLIGHT = 48 * 1024 * 1024
 """Bodies of pages of images that may be under way, decoded or waiting to be written at once.
 
 Where calls are slow, that is more pages than there are slots; where the processor is what limits,
@@ -255,7 +255,11 @@ class Fetcher:
             held.release()
 
         self._decoders.handed_over()
-        await self._keeper.keep(key, summary, body, rows, inline=inline, written=written)
+        try:
+            await self._keeper.keep(key, summary, body, rows, inline=inline, written=written)
+        except BaseException:
+            self._decoders.written()
+            raise
         held.hand_over()
 
     def _cost(self, answer: Answer[Any]) -> Cost:

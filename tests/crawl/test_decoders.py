@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from exporter.crawl.decoders import ENOUGH_UNWRITTEN, Decoders
+from exporter.crawl.decoders import ENOUGH_UNWRITTEN, MOST_UNWRITTEN, Decoders
 
 
 async def test_of_what_waits_the_heaviest_is_decoded_first_and_of_equals_the_oldest() -> None:
@@ -77,3 +77,23 @@ async def test_while_many_pages_wait_to_be_written_only_one_is_decoded_at_a_time
         assert most == 1
         decoders.written()
         await asyncio.gather(*(decoders.run(meet, b"page", weight=1.0) for _ in range(2)))
+
+
+async def test_once_too_many_pages_wait_to_be_written_none_is_decoded_until_one_is() -> None:
+    with Decoders(2) as decoders:
+        for _ in range(MOST_UNWRITTEN):
+            decoders.handed_over()
+        waiting = asyncio.create_task(decoders.run(bytes.upper, b"page", weight=1.0))
+        done, _ = await asyncio.wait([waiting], timeout=0.1)  # Less of it proves less.
+        assert not done
+        decoders.written()
+        assert await waiting == b"PAGE"
+
+
+async def test_the_end_does_not_wait_for_what_nobody_will_write_any_more() -> None:
+    with Decoders(2) as decoders:
+        for _ in range(MOST_UNWRITTEN):
+            decoders.handed_over()
+        left = [asyncio.create_task(decoders.run(bytes.upper, b"a", weight=1.0)) for _ in range(9)]
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*left) == [b"A"] * 9
