@@ -88,20 +88,22 @@ class Asked:
 
     async def fetched(self) -> Fetched:
         """Wait for the page, as its turn has come; raises what its call raises, and `Dropped`."""
-        if self._task is None:
+        task = self._task
+        if task is None:
             raise RuntimeError("the page was kept, and not asked for")
         self.turn.set()
-        if self._follows:
-            self.question.follow(self._follows)
         try:
-            await asyncio.wait([self._task])
-        except asyncio.CancelledError:
+            if self._follows:
+                self.question.follow(self._follows)
+            await asyncio.wait([task])
+        except BaseException:
             self.drop()
-            await asyncio.wait([self._task])
+            await asyncio.wait([task])
             raise
         if self._dropped:
             raise Dropped(self.sent.calls)
-        return self._task.result()
+        self._task = None  # Whoever takes the page sees to it from here on.
+        return task.result()
 
     def drop(self) -> None:
         """Want it no more: what is under way for it is given up."""

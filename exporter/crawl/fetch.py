@@ -33,8 +33,8 @@ from exporter.tables.schemas import Table
 PAGE_BYTES_IN_FLIGHT = 48 * 1024 * 1024
 """Bodies of pages of images that may be under way, decoded or waiting to be written at once.
 
-Where calls are slow, that is more pages than there are slots; where the processor is what limits,
-more of them under way would only wait in memory.
+Some thirty pages of a thousand images, a hundred of the usual shorter ones: more than come in the
+time that a call takes, so that more of them under way would only wait in memory.
 """
 OTHER_BYTES_IN_FLIGHT = 32 * 1024 * 1024
 """The same of all other pages, which do not wait for those: small ones, because they find work, and
