@@ -18,6 +18,7 @@ prepare() {
         [ ! -f "scripts/constraints-$extra.txt" ] ||
             set -- "$@" --constraint "scripts/constraints-$extra.txt"
         # uv takes a tenth of pip's time; pip goes on where only its own settings name an index.
+        # Most of what comes with the packages is never imported, so none of it is compiled ahead.
         pip=".venv/bin/python -m pip --disable-pip-version-check"
         $pip install "$@" uv &&
             .venv/bin/uv pip install --system-certs --no-cache --python .venv/bin/python \
@@ -25,10 +26,4 @@ prepare() {
             $pip install --no-compile "$@" --editable ".${extra:+[$extra]}"
         echo "$wanted" >"$stamp"
     fi
-}
-
-# compile_ahead FOLDER…: what programs that are started over and over import. Each would compile it
-# anew where PYTHONDONTWRITEBYTECODE is set. (Some packages bring templates that do not compile.)
-compile_ahead() {
-    .venv/bin/python -m compileall -q -j 0 -x /tests/ .venv/lib exporter "$@" >/dev/null || true
 }
