@@ -133,18 +133,18 @@ class Fetcher:
 
     async def _fetch(self, asked: Asked) -> Fetched:
         question = asked.question
+        held = await self._budget.hold(question.weight())
 
         async def decode(body: bytes) -> ImagesPage:
-            token = shown_token(body)
-            asked.shows(token)
+            held.weigh(len(body))
+            asked.shows(shown_token(body))
             # Nothing waits for a last page.
-            weight = question.weight() if token else 0.0
+            weight = question.weight() if b'"nextPageToken"' in body else 0.0
             page = await self._decode(question, body, weight=weight)
             await asked.turn.wait()
             question.check(page.next_token)
             return page
 
-        held = await self._budget.hold(question.weight())
         try:
             answer = await self._client.get(
                 question.call, decode, weight=question.weight(), sent=asked.sent
@@ -152,7 +152,6 @@ class Fetcher:
         except BaseException:
             held.release()
             raise
-        held.weigh(len(answer.body))
         return Fetched(answer, held)
 
     async def _decode(

@@ -2,8 +2,8 @@
 
 Invariants:
 
-- There are as many slots as `limits.concurrency`, a job holds one of them for one page, and has
-  one call under way: never are there more.
+- There are as many slots as `limits.concurrency`, and a job holds one of them for one page. That
+  there are never more calls under way is for the limiter to see to.
 - A job asks for its next page before it has dealt with the one in hand only if it would be the next
   to get a slot. It then keeps its own for that page, because bytes in flight may be held for it:
   jobs that wait for room must not keep it from going on.
