@@ -30,6 +30,7 @@ from exporter.errors import OutputError
 _UsageError = cast("type[Exception]", typer.BadParameter.__bases__[0])
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # From glibc's malloc.h.
+_ARENAS = 2
 _KEPT_FREE = 16 * 1024 * 1024
 _LARGE_BLOCK = 8 * 1024 * 1024
 
@@ -117,12 +118,13 @@ def _bound_what_is_kept() -> None:
 
     By default each thread has an arena of its own, which keeps what others could use, and takes
     ever larger blocks from it: some 100 MB more at the peak of an export that is answered fast.
-    With blocks of a megabyte given back at once, on the other hand, a tenth of the processor's
-    time goes into being given them anew.
+    With a single arena, on the other hand, the threads wait for each other (a fifteenth of the
+    processor's time), and with blocks of a megabyte given back at once, a tenth of it goes into
+    being given them anew.
     """
     with suppress(OSError, AttributeError):
         glibc = ctypes.CDLL(None)
-        glibc.mallopt(_M_ARENA_MAX, 1)
+        glibc.mallopt(_M_ARENA_MAX, _ARENAS)
         glibc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
         glibc.mallopt(_M_TRIM_THRESHOLD, _KEPT_FREE)
 
