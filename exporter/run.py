@@ -53,6 +53,8 @@ log = structlog.get_logger()
 
 DECODERS = 2
 """Threads that decode pages."""
+_FIRST_CALL_SECONDS = 0.01
+"""Until the first call is surely on its way: an import beside it would hold it up."""
 
 
 async def export(
@@ -166,8 +168,6 @@ async def _export(
     else:
         check_free(destination, place.snapshot_id, replace=replace)
         log.info("export_started", resumed=place.resumed, output=settings.output.url)
-        # What the derivation takes long to import is imported while the first calls are answered.
-        asyncio.get_running_loop().run_in_executor(None, import_module, "duckdb")
         progress.phase = "listing"
         listed = await _list(settings, destination, place, progress)
         progress.phase = "deriving"
@@ -218,6 +218,7 @@ async def _list(
                 progress,
                 expected_images=expected,
             )
+            _import_meanwhile("duckdb")
             await estate.run()
             ledger.refuse(partial=settings.output.on_partial == "fail")
             await stage.finish()
@@ -229,6 +230,12 @@ async def _list(
         bytes=counts.wire_bytes + progress.wire_bytes_before,
     )
     return _Listed(ledger, estate.tables(), estate.left_out(), requests)
+
+
+def _import_meanwhile(module: str) -> None:
+    """Import what the derivation takes long to import while the first calls are answered."""
+    loop = asyncio.get_running_loop()
+    loop.call_later(_FIRST_CALL_SECONDS, lambda: loop.run_in_executor(None, import_module, module))
 
 
 def _conclude(

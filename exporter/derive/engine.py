@@ -29,16 +29,20 @@ MOST_OF_THE_MACHINE = 0.5
 
 @dataclass(frozen=True)
 class Means:
-    """What the engine is given: memory in bytes, beside that of the program itself, and threads."""
+    """What the engine is given: memory in bytes, beside that of the program itself, and queries.
+
+    `queries` are how many may run at the same time, each in one thread: two threads for one
+    take half as much CPU time again as one, for each groups rows of its own that are then merged.
+    """
 
     memory_bytes: int
-    threads: int
+    queries: int
 
 
 FOR_FEW = Means(320 * 1024 * 1024, 2)
 FOR_MANY = Means(160 * 1024 * 1024, 1)
 """Enough for a million images, at first: DuckDB spills what it can, but not all, and what it needs
-still grows, if slower than the rows. Each thread has working memory of its own: with two, more is
+still grows, if slower than the rows. Each query has working memory of its own: with two, more is
 spilled, and CPU time grows."""
 
 _log = structlog.get_logger()
@@ -95,7 +99,7 @@ def open_engine(folder: Path, means: Means) -> Iterator[DuckDBPyConnection]:
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "memory_limit": f"{int(means.memory_bytes * _BUFFERS)}B",
-                "threads": means.threads,
+                "threads": 1,
                 "temp_directory": str(spill),
                 # Rows are ordered where a query says so, and only there.
                 "preserve_insertion_order": False,

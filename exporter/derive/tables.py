@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,8 +28,14 @@ if TYPE_CHECKING:
 SOURCES = tuple(table.name for table in TABLES.values() if table.kind != "derived")
 """The tables that the derived ones follow from."""
 _PREPARED = ("scopes", "uses")
-_WRITTEN = (("blobs",), ("tags", "size_totals", "findings"))
-"""The derived tables, in the order they are written; `findings` follow from `tags` as well."""
+_STEPS: Mapping[str, Collection[str]] = {
+    "uses": (),
+    "tags": (),
+    "blobs": ("uses",),
+    "size_totals": ("uses",),
+    "findings": ("uses", "tags"),
+}
+"""What is made of the sources and `scopes`, in order, and what each needs of those before it."""
 
 
 def derive(
@@ -53,15 +59,18 @@ def derive(
 
 def _derive(staging: Path, left_out: Collection[tuple[str, str]], means: Means) -> None:
     with output_errors(staging), open_engine(staging, means) as connection:
-        prepare(connection, {name: staged_parts(staging, name) for name in SOURCES}, left_out)
+        sources = {name: staged_parts(staging, name) for name in SOURCES}
+        _create_sources(connection, sources, left_out)
         create_changed(connection, staging)
-        # Much of each runs in one thread, so with two those that do not need each other share.
-        with ThreadPoolExecutor(means.threads, thread_name_prefix="derive") as threads:
-            writing = [
-                threads.submit(_write, connection.cursor(), staging, names) for names in _WRITTEN
-            ]
-            for written in writing:
-                written.result()
+        connection.execute(script("scopes"))
+        done: dict[str, Future[None]] = {}
+        # They are begun in order, so that none waits for one that finds no thread.
+        with ThreadPoolExecutor(means.queries, thread_name_prefix="derive") as threads:
+            for name, needed in _STEPS.items():
+                needs = [done[each] for each in needed]
+                done[name] = threads.submit(_step, connection.cursor(), staging, name, needs)
+            for step in done.values():
+                step.result()
 
 
 def prepare(
@@ -69,7 +78,17 @@ def prepare(
     parts: Mapping[str, Sequence[Path]],
     left_out: Collection[tuple[str, str]],
 ) -> None:
-    """Make the sources' views, and the temporary tables that several derived tables build on."""
+    """Make the sources' views, and the tables that several derived tables build on."""
+    _create_sources(connection, parts, left_out)
+    for name in _PREPARED:
+        connection.execute(script(name))
+
+
+def _create_sources(
+    connection: DuckDBPyConnection,
+    parts: Mapping[str, Sequence[Path]],
+    left_out: Collection[tuple[str, str]],
+) -> None:
     connection.execute("CREATE TABLE left_out (scope VARCHAR, scope_id VARCHAR)")
     columns = [[row[place] for row in left_out] for place in (0, 1)]
     connection.execute(
@@ -77,16 +96,20 @@ def prepare(
     )
     for name in SOURCES:
         create_view(connection, name, parts[name])
-    for name in _PREPARED:
-        connection.execute(script(name))
 
 
-def _write(connection: DuckDBPyConnection, staging: Path, names: Iterable[str]) -> None:
-    """Write some tables, one after the other, each of which is then a view for those after it."""
+def _step(
+    connection: DuckDBPyConnection, staging: Path, name: str, needs: Iterable[Future[None]]
+) -> None:
+    """Take one of `_STEPS`, once what it needs is done; a written table is a view from then on."""
+    for need in needs:
+        need.result()
     with connection:
-        for name in names:
+        if name in TABLES:
             _write_one(connection, staging, TABLES[name])
             create_view(connection, name, staged_parts(staging, name))
+        else:
+            connection.execute(script(name))
 
 
 def _write_one(connection: DuckDBPyConnection, staging: Path, table: Table) -> None:

@@ -73,7 +73,8 @@ class Journal:
         self._staging = staging
         with journal_errors(staging):
             self._database = _connect(staging / NAME)
-            self._database.executescript(f"PRAGMA user_version = {FORMAT};{_SCHEMA}")
+            # In one transaction, because each is made durable.
+            self._database.executescript(f"BEGIN; PRAGMA user_version = {FORMAT}; {_SCHEMA} COMMIT")
             self._reader = _connect(staging / NAME)
             known = self._database.execute("SELECT coalesce(max(generation), -1) FROM sealed")
             self.generation = int(known.fetchone()[0]) + 1
