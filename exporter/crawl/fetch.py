@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -137,9 +137,11 @@ class Fetcher:
 
         async def decode(body: bytes) -> ImagesPage:
             held.weigh(len(body))
-            asked.shows(shown_token(body))
-            # Nothing waits for a last page.
-            weight = question.weight() if b'"nextPageToken"' in body else 0.0
+            token = shown_token(body)
+            asked.shows(token)
+            # Nothing waits for a last page. (It takes long to look for a token that is not shown.)
+            more = token or b'"nextPageToken"' in body
+            weight = question.weight() if more else 0.0
             page = await self._decode(question, body, weight=weight)
             await asked.turn.wait()
             question.check(page.next_token)
@@ -278,6 +280,7 @@ class Fetcher:
         self._progress.layers += summary.layers
 
 
+@lru_cache(maxsize=1024)
 def _key(call: Call, attempt: int) -> str:
     return f"{call.service}{call.path}?{urlencode(sorted(call.params))}#{attempt}"
 

@@ -228,13 +228,14 @@ class Registries:
         if not self._client.spare("container_registry"):
             return None
         self._walks = [walk for walk in self._walks if not walk.ended]
-        walks = sorted(self._walks, key=lambda one: -one.weight)
+        weights = {walk: walk.weight for walk in self._walks}
+        walks = sorted(weights, key=lambda one: -weights[one])
         claims = not self._client.paced("container_registry")
         if self._fetcher.behind:
             # More at once wins nothing now, but what takes longest may still take longer than all
             # the rest, and to meet it costs no more than a page.
-            left = sum(walk.weight for walk in walks)
-            walks = [walk for walk in walks[:1] if walk.weight >= LARGE_SHARE * left]
+            left = sum(weights.values())
+            walks = [walk for walk in walks[:1] if weights[walk] >= LARGE_SHARE * left]
             claims = False
         for walk in walks:
             job = walk.steal(claims=claims)

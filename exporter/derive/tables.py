@@ -27,13 +27,15 @@ if TYPE_CHECKING:
 
 SOURCES = tuple(table.name for table in TABLES.values() if table.kind != "derived")
 """The tables that the derived ones follow from."""
-_PREPARED = ("scopes", "uses")
 _STEPS: Mapping[str, Collection[str]] = {
-    "uses": (),
+    "layer_uses": (),
     "tags": (),
-    "blobs": ("uses",),
-    "size_totals": ("uses",),
-    "findings": ("uses", "tags"),
+    "config_uses": (),
+    "shared": ("layer_uses", "config_uses"),
+    "repeats": ("layer_uses",),
+    "blobs": ("shared", "repeats"),
+    "size_totals": ("shared",),
+    "findings": ("shared", "tags"),
 }
 """What is made of the sources and `scopes`, in order, and what each needs of those before it."""
 
@@ -80,8 +82,9 @@ def prepare(
 ) -> None:
     """Make the sources' views, and the tables that several derived tables build on."""
     _create_sources(connection, parts, left_out)
-    for name in _PREPARED:
-        connection.execute(script(name))
+    for name in ("scopes", *_STEPS):
+        if name not in TABLES:
+            connection.execute(script(name))
 
 
 def _create_sources(

@@ -1,0 +1,27 @@
+-- `layer_uses`: each layer of each repository, which is what the derived tables need of the layers.
+--
+-- Repositories and registries are numbers here (`scopes.sql`): grouping by them is cheaper than by
+-- their names. A layer without a digest is no blob that could be told from another: such rows are
+-- in one group with a null digest, which counts references and nothing else.
+-- `tagged`: whether a tagged image uses it. `moves`: whether it was seen at several positions.
+
+CREATE TABLE layer_uses AS
+SELECT
+    grouped.*,
+    registry,
+    CASE WHEN digest IS NOT NULL THEN hash(digest) END AS digest_hash,
+    false AS is_config
+FROM (
+    SELECT
+        repository,
+        digest,
+        max(size) AS size,
+        min(size) AS smallest,
+        count(*) AS reference_count,
+        min(position) <> max(position) AS moves,
+        bool_or(untagged IS NULL) AS tagged
+    FROM layers
+    LEFT JOIN (SELECT image_id, true AS untagged FROM images WHERE tag_count = 0) USING (image_id)
+    LEFT JOIN (SELECT repository, repository_name FROM repository_scopes) USING (repository_name)
+    GROUP BY repository, digest
+) AS grouped LEFT JOIN repository_scopes USING (repository);
