@@ -192,8 +192,8 @@ def _positions(lists: pa.ListArray, parents: pa.Int32Array) -> pa.Int32Array:
     """Return each value's place in its own list, from 0."""
     lengths = _lengths(lists)
     starts = pc.subtract(pc.cumulative_sum(lengths), lengths)
-    places = pc.subtract(pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int32()), len(parents))), 1)
-    return pc.subtract(places, starts.take(parents)).cast(pa.int32())
+    places = pa.arange(0, len(parents)).cast(pa.int32())
+    return pc.subtract(places, starts.take(parents))
 
 
 def _sizes(texts: pa.StringArray) -> pa.Int64Array:
