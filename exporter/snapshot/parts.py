@@ -24,8 +24,9 @@ from exporter.tables import TABLES, Table
 
 ROW_GROUP_BYTES = 16 * 1024 * 1024
 """Arrow bytes of one table that are collected before they are written as a row group."""
-CLOSERS = 2
-"""Threads that close parts at the same time."""
+BATCH_ROWS = 16 * 1024
+"""Values that are encoded at a time. PyArrow takes a thousand: some percent more work. With many
+more, pages of long texts would become larger than the megabyte that they should have."""
 PART_BYTES = 256 * 1024 * 1024
 """File size at which a part is closed and the next begun; the contract's limit is 512 MB."""
 
@@ -43,6 +44,9 @@ _SHARED: Mapping[str, tuple[str, ...]] = {
     "tags": ("registry_id", "repository_name"),
     "blobs": ("registry_id", "kind"),
 }
+# These are as good as random: the least and the greatest of them, which take some percent of the
+# time to find, tell no reader what to pass over.
+_WITHOUT_STATISTICS = ("image_id", "blob_id", "digest", "config_digest", "urls")
 
 
 def written_schema(table: Table) -> pa.Schema:
@@ -63,6 +67,8 @@ def open_parquet(path: Path, table: Table) -> pq.ParquetWriter:
         compression="zstd",
         compression_level=1,
         use_dictionary=repeating or True,
+        write_batch_size=BATCH_ROWS,
+        write_statistics=[name for name in table.schema.names if name not in _WITHOUT_STATISTICS],
         # What Arrow readers take the types and the columns' descriptions from; left to
         # itself, PyArrow would store the dictionaries that only memory has.
         store_schema=False,
@@ -171,9 +177,11 @@ class Parts:
 
     def close(self) -> list[StagedFile]:
         """Finish every open part; the next rows go to new ones. Raises `OutputError`."""
+        if not self._open:
+            return []
         parts = [self._open[name] for name in sorted(self._open)]
         # What is pending for each is a row group, and PyArrow writes one in a single thread.
-        with output_errors(self._staging), ThreadPoolExecutor(CLOSERS) as threads:
+        with output_errors(self._staging), ThreadPoolExecutor(len(parts)) as threads:
             finished = list(threads.map(PartWriter.close, parts))
         self._open = {}
         return finished
