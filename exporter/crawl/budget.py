@@ -55,13 +55,14 @@ class Budget:
     """A bound on the bytes of pages in flight; a single page passes whatever its size.
 
     It is what lets a slow disk slow the calls down instead of filling memory. Of pages that wait
-    for room, the one of the largest weight goes first.
+    for room, the one of the largest weight goes first. A page is taken to be `usual_bytes` long
+    until the first have come.
     """
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, usual_bytes: float = 0.0) -> None:
         self._limit = limit_bytes
         self._held = 0.0
-        self._usual = 0.0  # An average page.
+        self._usual = usual_bytes  # An average page.
         self._waiting: list[tuple[float, int, asyncio.Future[Held]]] = []
         self._numbers = count()
 
@@ -81,6 +82,7 @@ class Budget:
         """Take the size of a page for which `before` bytes were held."""
         self._held += body_bytes - before
         self._usual += (body_bytes - self._usual) * _LEARNING
+        self._admit()
 
     def free(self, held_bytes: float) -> None:
         """Let as many pages go on as there is room for again."""

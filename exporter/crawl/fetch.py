@@ -36,6 +36,8 @@ PAGE_BYTES_IN_FLIGHT = 48 * 1024 * 1024
 Some thirty pages of a thousand images, a hundred of the usual shorter ones: more than come in the
 time that a call takes, so that more of them under way would only wait in memory.
 """
+FULL_PAGE_BYTES = 1_850_000
+"""A page of a thousand images (`API.md`): what any is taken for until the first have come."""
 OTHER_BYTES_IN_FLIGHT = 32 * 1024 * 1024
 """The same of all other pages, which do not wait for those: small ones, because they find work, and
 recalled ones, because pages that were asked for and cut wait for them."""
@@ -62,7 +64,7 @@ class Fetcher:
         self._keeper = keeper
         self._progress = progress
         self._decoders = decoders
-        self._budget = Budget(PAGE_BYTES_IN_FLIGHT)
+        self._budget = Budget(PAGE_BYTES_IN_FLIGHT, FULL_PAGE_BYTES)
         self._other_budget = Budget(OTHER_BYTES_IN_FLIGHT)
         self._call_seconds = 0.0  # What a call for images takes, on average over the latest.
         self._throttled = 0  # As far as pages have told of it.

@@ -12,8 +12,8 @@ from exporter.crawl.budget import Budget, Held
 class Pages:
     """Pages of one budget, each a task that goes on until it is told how to end."""
 
-    def __init__(self, limit_bytes: int) -> None:
-        self.budget = Budget(limit_bytes)
+    def __init__(self, limit_bytes: int, usual_bytes: float = 0.0) -> None:
+        self.budget = Budget(limit_bytes, usual_bytes)
         self.begun: list[str] = []
         self.held: dict[str, Held] = {}
         self._ends: dict[str, asyncio.Event] = {}
@@ -81,6 +81,16 @@ async def test_pages_go_on_together_as_long_as_average_ones_have_room() -> None:
     pages.held["e"].weigh(20)
     await pages.ask("f")
     assert pages.begun == list("abcde")
+
+
+async def test_at_first_no_more_go_on_than_usual_pages_have_room() -> None:
+    pages = Pages(100, usual_bytes=40)
+    for name in "abcd":
+        await pages.ask(name)
+    assert pages.begun == list("ab")
+    pages.held["a"].weigh(10)  # 50 are held now, and the next is taken to have 37.
+    await settled()
+    assert pages.begun == list("abc")
 
 
 async def test_of_pages_that_wait_the_heaviest_goes_first_and_of_equals_the_oldest() -> None:
