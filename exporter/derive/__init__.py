@@ -6,14 +6,12 @@ staged Parquet within a memory limit, spilling below the staging folder.
 """
 
 from exporter.derive.conclude import conclude, total_row
-from exporter.derive.duplicates import drop_duplicates
 from exporter.derive.recheck import recompute_problems
 from exporter.derive.tables import derive
 
 __all__ = [
     "conclude",
     "derive",
-    "drop_duplicates",
     "recompute_problems",
     "total_row",
 ]

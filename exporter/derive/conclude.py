@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from exporter.derive.duplicates import drop_duplicates
+from exporter.derive.dropping import finish_dropping
+from exporter.derive.duplicates import DuplicatesError
 from exporter.derive.engine import staged_parts
 from exporter.derive.parents import fill_parents
-from exporter.derive.tables import derive
+from exporter.derive.tables import Coverage, derive
 from exporter.snapshot.layout import StagedFile
 from exporter.snapshot.ndjson import write_ndjson
 from exporter.snapshot.parts import write_table
@@ -22,27 +23,33 @@ from exporter.tables import TABLES
 def conclude(
     staging: Path,
     small: Mapping[str, pa.Table],
-    coverage: Callable[[Mapping[str, Mapping[str, int]]], pa.Table],
+    coverage: Coverage,
     formats: Collection[str],
     *,
     left_out: Collection[tuple[str, str]] = (),
 ) -> list[StagedFile]:
     """Write what is still missing of a snapshot, and return its files.
 
-    `small` are tables that were held in memory; `coverage` makes the ledger's rows, given how many
-    `drop_duplicates` left, by table and registry; `left_out` is as for `derive`. Can be called
-    again on the same folder. Raises `OutputError`.
+    `small` are tables that were held in memory; `coverage` and `left_out` are as for `derive`.
+    Of a repository or an image that came twice, the first rows stay. Killed at any point, it can
+    simply be called again. Raises `OutputError`.
     """
     for name, rows in small.items():
         write_table(staging, TABLES[name], [rows])
     for name, table in TABLES.items():
         if table.kind == "listed" and not staged_parts(staging, name):
             write_table(staging, table, [])
-    write_table(staging, TABLES["coverage"], [coverage(drop_duplicates(staging))])
-    fill_parents(staging)
     # What decoding has left in the allocator is better given to DuckDB.
     pa.default_memory_pool().release_unused()
-    derive(staging, left_out=left_out)
+    while True:
+        # Parts may have come, or been written anew, since an earlier attempt made its plan.
+        finish_dropping(staging)
+        fill_parents(staging)
+        try:
+            derive(staging, coverage, left_out=left_out)
+        except DuplicatesError:
+            continue
+        break
     files: list[StagedFile] = []
     for name, table in TABLES.items():
         parts = staged_parts(staging, name)

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from exporter.derive.engine import script, staged_parts, stream
 from exporter.snapshot.durable import fsync
 from exporter.snapshot.layout import staged_path
-from exporter.snapshot.parts import PartWriter
+from exporter.snapshot.parts import PartWriter, output_errors
 from exporter.tables import TABLES
 
 if TYPE_CHECKING:
@@ -31,11 +31,6 @@ _REWRITTEN = "rewritten"
 _BATCH_ROWS = 32_768
 
 _PLAN_SCHEMA = pa.schema([("table", pa.string()), ("part", pa.string()), ("part_row", pa.int64())])
-
-
-def planned(staging: Path) -> bool:
-    """Return whether there is a plan that was not carried out to its end."""
-    return (staging / PLAN).exists()
 
 
 def write_plan(staging: Path, connection: DuckDBPyConnection) -> None:
@@ -49,8 +44,17 @@ def write_plan(staging: Path, connection: DuckDBPyConnection) -> None:
     write_durably(staging / PLAN, _PLAN_SCHEMA.with_metadata(prints), rows)
 
 
-def carry_out(staging: Path) -> None:
-    """Write the parts that the plan names without the rows it names; then the plan is done."""
+def finish_dropping(staging: Path) -> None:
+    """Carry a plan out, if there is one: write the parts it names without the rows it names.
+
+    Raises `OutputError`.
+    """
+    with output_errors(staging):
+        if (staging / PLAN).exists():
+            _carry_out(staging)
+
+
+def _carry_out(staging: Path) -> None:
     plan = staging / PLAN
     for part, print_ in (pq.read_schema(plan).metadata or {}).items():
         table, _, name = part.decode().partition("/")

@@ -7,25 +7,19 @@ that a run that is killed in between is gone on with from there.
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from exporter.derive.dropping import carry_out, planned, write_durably, write_plan
+from exporter.derive.dropping import write_durably, write_plan
 from exporter.derive.engine import (
-    Means,
     create_numbered_view,
     create_view,
-    means_for,
-    open_engine,
     script,
     staged_parts,
     stream,
-    with_enough_memory,
 )
-from exporter.snapshot.parts import output_errors
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -41,38 +35,22 @@ _KEYS = {"repositories": "repository_name", "images": "image_id"}
 _LISTED = (*_KEYS, "layers", "config_blobs")
 
 
-def drop_duplicates(staging: Path) -> dict[str, dict[str, int]]:
-    """Drop all but the first row of each repository and each image from the staged parts.
+class DuplicatesError(Exception):
+    """Some rows stand twice: which of them to drop is written down, for `dropping` to carry out."""
 
-    Both tables, `layers` and `config_blobs` need at least one part. An image's later occurrences go
-    with their layers and configs; where their content differs from the first one's, the image is
-    named in `staging`/changed.parquet. Only parts that hold such rows are written again.
 
-    Returns how many rows of `repositories` and `images` are left, by table and registry. Killed at
-    any point, it can simply be called again. Raises `OutputError`.
+def rows_left(connection: DuckDBPyConnection, staging: Path) -> dict[str, dict[str, int]]:
+    """Return how many rows `repositories` and `images` have, by table and registry.
+
+    These two, `layers` and `config_blobs` are views of the staged parts, and `changed` is as
+    `create_changed` makes it. Raises `DuplicatesError` where a repository or an image stands in
+    them more than once. An image's later occurrences are to go with their layers and configs; where
+    their content differs from the first one's, the image is named in `staging`/changed.parquet.
     """
-    with output_errors(staging):
-        while True:
-            # Parts may have come, or been written anew, since an earlier attempt made its plan.
-            if planned(staging):
-                carry_out(staging)
-            means = means_for(staged_parts(staging, "layers"))
-            kept = with_enough_memory(partial(_count_or_plan, staging), means)
-            if kept is not None:
-                return kept
-
-
-def _count_or_plan(staging: Path, means: Means) -> dict[str, dict[str, int]] | None:
-    """Return how many rows there are, or plan what is to be dropped of them, and return None."""
-    with open_engine(staging, means) as connection:
-        for table in _LISTED:
-            parts = staged_parts(staging, table)
-            create_view(connection, table, parts)
-            create_numbered_view(connection, f"places_{table}", parts)
-        if any(_has_duplicates(connection, *each) for each in _KEYS.items()):
-            _plan(connection, staging)
-            return None
-        return {table: _by_registry(connection, table) for table in _KEYS}
+    if any(_has_duplicates(connection, *each) for each in _KEYS.items()):
+        _plan(connection, staging)
+        raise DuplicatesError
+    return {table: _by_registry(connection, table) for table in _KEYS}
 
 
 def create_changed(connection: DuckDBPyConnection, staging: Path) -> None:
@@ -87,8 +65,9 @@ def create_changed(connection: DuckDBPyConnection, staging: Path) -> None:
 
 def _plan(connection: DuckDBPyConnection, staging: Path) -> None:
     """Write down what is to be dropped, and before it which images had two contents."""
+    for table in _LISTED:
+        create_numbered_view(connection, f"places_{table}", staged_parts(staging, table))
     connection.execute(script("duplicates"))
-    create_changed(connection, staging)
     # Once parts are replaced, nothing could tell what the contents were.
     write_durably(
         staging / CHANGED, CHANGED_SCHEMA, stream(connection, script("changed"), CHANGED_SCHEMA)

@@ -1,4 +1,4 @@
--- The scopes that have a row in `size_totals`, with what is above each and what was listed inside.
+-- The scopes that have a row in `size_totals`, with what is above each.
 
 -- `registry` and `repository` number the registries and repositories in the order of their ids.
 
@@ -54,37 +54,6 @@ UNION ALL
 SELECT 'cloud', cloud_id, name, NULL, NULL, cloud_id FROM clouds
 UNION ALL
 SELECT 'total', '*', NULL, NULL, NULL, NULL;
-
--- `listings`: the listings inside each scope, and how they went. A registry that `registries` does
--- not name has no folder and no cloud, so its listings count for it and for the total alone. What a
--- filter left out is in no table: `left_out` names the scopes that lack it.
-
-CREATE TABLE listings AS
-SELECT 'total' AS scope, '*' AS scope_id, status FROM coverage
-UNION ALL
-SELECT scope, scope_id, 'skipped' FROM left_out
-UNION ALL
-SELECT 'cloud', parent_id, status FROM coverage WHERE listing = 'folders'
-UNION ALL
-SELECT 'folder', parent_id, status FROM coverage WHERE listing = 'registries'
-UNION ALL
-SELECT 'cloud', folders.cloud_id, coverage.status
-FROM coverage JOIN folders ON parent_id = folder_id
-WHERE listing = 'registries'
-UNION ALL
-SELECT 'registry', parent_id, status FROM coverage WHERE listing IN ('repositories', 'images')
-UNION ALL
-SELECT 'folder', registries.folder_id, coverage.status
-FROM coverage JOIN registries ON parent_id = registry_id
-WHERE listing IN ('repositories', 'images')
-UNION ALL
-SELECT 'cloud', registries.cloud_id, coverage.status
-FROM coverage JOIN registries ON parent_id = registry_id
-WHERE listing IN ('repositories', 'images')
-UNION ALL
-SELECT 'repository', repository_name, status
-FROM coverage JOIN repository_scopes ON parent_id = registry_id
-WHERE listing = 'images';
 
 -- A sum for a column: none is 0, and one past BIGINT is said as the largest it can hold.
 CREATE MACRO whole(number) AS

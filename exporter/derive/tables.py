@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exporter.derive.duplicates import create_changed
+import pyarrow as pa
+
+from exporter.derive.duplicates import create_changed, rows_left
 from exporter.derive.engine import (
     Means,
     create_view,
@@ -19,7 +21,7 @@ from exporter.derive.engine import (
     stream,
     with_enough_memory,
 )
-from exporter.snapshot.parts import PART_BYTES, PartWriter, output_errors
+from exporter.snapshot.parts import PART_BYTES, PartWriter, output_errors, write_table
 from exporter.tables import TABLES, Table
 
 if TYPE_CHECKING:
@@ -28,51 +30,65 @@ if TYPE_CHECKING:
 SOURCES = tuple(table.name for table in TABLES.values() if table.kind != "derived")
 """The tables that the derived ones follow from."""
 _STEPS: Mapping[str, Collection[str]] = {
+    "coverage": (),
     "layer_uses": (),
     "tags": (),
     "config_uses": (),
+    "listings": ("coverage",),
     "shared": ("layer_uses", "config_uses"),
     "repeats": ("layer_uses",),
     "blobs": ("shared", "repeats"),
-    "size_totals": ("shared",),
-    "findings": ("shared", "tags"),
+    "size_totals": ("shared", "listings"),
+    "findings": ("shared", "tags", "coverage"),
 }
-"""What is made of the sources and `scopes`, in order, and what each needs of those before it."""
+"""What is made of the listed tables and `scopes`, in order, and what each needs of those before it.
+Each is a table of the snapshot, or the script of that name, which several of these build on."""
+
+Coverage = Callable[[Mapping[str, Mapping[str, int]]], pa.Table]
+"""Makes the ledger's rows, given how many rows `repositories` and `images` have, by table and
+registry."""
 
 
 def derive(
     staging: Path,
+    coverage: Coverage,
     *,
     left_out: Collection[tuple[str, str]] = (),
     means: Means | None = None,
 ) -> None:
-    """Write `tags`, `blobs`, `size_totals` and `findings` from the other tables' staged parts.
+    """Write `coverage`, `tags`, `blobs`, `size_totals` and `findings` from the listed tables.
 
     Each becomes one or more parts below `staging`/parquet, in the order of its key (`blobs`: of the
-    registries alone); parts of an earlier attempt are replaced. Every other table needs at least
-    one part, and no duplicates (`drop_duplicates`). `left_out` are the scopes, by kind and id, that
-    lack what a filter left out and no table has. DuckDB spills below `staging`, and begins with
-    `means`, by default what suits the rows. Raises `OutputError`.
+    registries alone); parts of an earlier attempt are replaced. Every listed table needs at least
+    one part. `left_out` are the scopes, by kind and id, that lack what a filter left out and no
+    table has. DuckDB spills below `staging`, and begins with `means`, by default what suits the
+    rows. Raises `OutputError`, and `DuplicatesError` where rows have to be dropped before.
     """
     with output_errors(staging):
         means = means or means_for(staged_parts(staging, "layers"))
-    with_enough_memory(partial(_derive, staging, left_out), means)
+    with_enough_memory(partial(_derive, staging, coverage, left_out), means)
 
 
-def _derive(staging: Path, left_out: Collection[tuple[str, str]], means: Means) -> None:
+def _derive(
+    staging: Path, coverage: Coverage, left_out: Collection[tuple[str, str]], means: Means
+) -> None:
     with output_errors(staging), open_engine(staging, means) as connection:
-        sources = {name: staged_parts(staging, name) for name in SOURCES}
-        _create_sources(connection, sources, left_out)
+        listed = {name: staged_parts(staging, name) for name in SOURCES if name != "coverage"}
+        _create_sources(connection, listed, left_out)
         create_changed(connection, staging)
         connection.execute(script("scopes"))
         done: dict[str, Future[None]] = {}
-        # They are begun in order, so that none waits for one that finds no thread.
-        with ThreadPoolExecutor(means.queries, thread_name_prefix="derive") as threads:
+        threads = ThreadPoolExecutor(means.queries, thread_name_prefix="derive")
+        try:
+            # They are begun in order, so that none waits for one that finds no thread.
             for name, needed in _STEPS.items():
                 needs = [done[each] for each in needed]
-                done[name] = threads.submit(_step, connection.cursor(), staging, name, needs)
-            for step in done.values():
-                step.result()
+                step = (connection.cursor(), staging, name, coverage, needs)
+                done[name] = threads.submit(_step, *step)
+            for each in done.values():
+                each.result()
+        finally:
+            threads.shutdown(cancel_futures=True)
 
 
 def prepare(
@@ -81,7 +97,7 @@ def prepare(
     left_out: Collection[tuple[str, str]],
 ) -> None:
     """Make the sources' views, and the tables that several derived tables build on."""
-    _create_sources(connection, parts, left_out)
+    _create_sources(connection, {name: parts[name] for name in SOURCES}, left_out)
     for name in ("scopes", *_STEPS):
         if name not in TABLES:
             connection.execute(script(name))
@@ -97,22 +113,29 @@ def _create_sources(
     connection.execute(
         "INSERT INTO left_out SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[])", columns
     )
-    for name in SOURCES:
-        create_view(connection, name, parts[name])
+    for name, paths in parts.items():
+        create_view(connection, name, paths)
 
 
 def _step(
-    connection: DuckDBPyConnection, staging: Path, name: str, needs: Iterable[Future[None]]
+    connection: DuckDBPyConnection,
+    staging: Path,
+    name: str,
+    coverage: Coverage,
+    needs: Iterable[Future[None]],
 ) -> None:
     """Take one of `_STEPS`, once what it needs is done; a written table is a view from then on."""
     for need in needs:
         need.result()
     with connection:
-        if name in TABLES:
-            _write_one(connection, staging, TABLES[name])
-            create_view(connection, name, staged_parts(staging, name))
-        else:
+        if name not in TABLES:
             connection.execute(script(name))
+            return
+        if name == "coverage":
+            write_table(staging, TABLES[name], [coverage(rows_left(connection, staging))])
+        else:
+            _write_one(connection, staging, TABLES[name])
+        create_view(connection, name, staged_parts(staging, name))
 
 
 def _write_one(connection: DuckDBPyConnection, staging: Path, table: Table) -> None:

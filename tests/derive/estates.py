@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
+from exporter.derive import derive
+from exporter.derive.engine import Means
 from exporter.tables import TABLES
 
 Row = dict[str, Any]
@@ -138,6 +140,13 @@ def stage(staging: Path, world: World, parts: int = 1) -> Path:
     for name in ("images", "layers", "config_blobs"):
         write(staging, name, [rows_of(World(images=tuple(page)))[name] for page in pages])
     assert len(in_order) == len(world.images)
+    return staging
+
+
+def derive_staged(staging: Path, means: Means | None = None) -> Path:
+    """Derive from a staged world, whose ledger is as it was staged."""
+    ledger = pq.read_table(staging / "parquet" / "coverage" / "part-00000.parquet")
+    derive(staging, lambda _rows: ledger, means=means)
     return staging
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from exporter.derive import derive, drop_duplicates, dropping
+from exporter.derive import conclude, dropping
+from exporter.tables import TABLES
 from tests.derive.estates import (
     Blob,
     Image,
@@ -42,6 +45,11 @@ def listed(staging: Path) -> dict[str, list[Row]]:
     return {name: read(staging, name) for name in ("images", "layers", "config_blobs")}
 
 
+def listed_parts(staging: Path) -> list[Path]:
+    names = ("repositories", "images", "layers", "config_blobs")
+    return [path for name in names for path in (staging / "parquet" / name).iterdir()]
+
+
 def kept(images: tuple[Image, ...]) -> dict[str, list[Row]]:
     """Return the rows that are left of some images: those of each id's first occurrence."""
     first: dict[str, Image] = {}
@@ -63,9 +71,20 @@ def write_pages(staging: Path, *pages: tuple[Image, ...]) -> Path:
     return staging
 
 
+def drop_duplicates(staging: Path) -> dict[str, dict[str, int]]:
+    """Conclude a staged run; return how many rows are left, by table and registry."""
+    left: dict[str, dict[str, int]] = {}
+
+    def coverage(rows: Mapping[str, Mapping[str, int]]) -> pa.Table:
+        left.update({table: dict(counts) for table, counts in rows.items()})
+        return TABLES["coverage"].schema.empty_table()
+
+    conclude(staging, {}, coverage, ["parquet"])
+    return left
+
+
 def changes(staging: Path) -> dict[str, str]:
-    """Return the findings of images that changed, by image."""
-    derive(staging)
+    """Return the findings of images that changed, by image, of a run that is concluded."""
     rows = [row for row in read(staging, "findings") if row["kind"] == "image_changed"]
     assert all(row["image_id"] == row["subject"] for row in rows)
     assert all((row["registry_id"], row["repository_name"]) == ("r1", "r1/a") for row in rows)
@@ -74,10 +93,9 @@ def changes(staging: Path) -> dict[str, str]:
 
 def test_without_duplicates_no_file_is_touched(tmp_path: Path) -> None:
     staging = write_pages(tmp_path, (FIRST,), (OTHER,))
-    before = {path: path.stat().st_mtime_ns for path in staging.rglob("*") if path.is_file()}
+    before = {path: path.stat().st_mtime_ns for path in listed_parts(staging)}
     assert drop_duplicates(staging) == {"repositories": {}, "images": {"r1": 2}}
-    after = {path: path.stat().st_mtime_ns for path in staging.rglob("*") if path.is_file()}
-    assert after == before
+    assert {path: path.stat().st_mtime_ns for path in listed_parts(staging)} == before
 
 
 def test_an_image_on_two_pages_stays_once_and_is_no_finding(tmp_path: Path) -> None:

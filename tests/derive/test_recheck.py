@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from exporter.derive import derive, recompute_problems
+from exporter.derive import recompute_problems
 from exporter.tables import TABLES
-from tests.derive.estates import Blob, Image, World, digest, read, stage, write
+from tests.derive.estates import Blob, Image, World, derive_staged, digest, read, stage, write
 
 WORLD = World(
     images=(
@@ -22,8 +22,7 @@ WORLD = World(
 
 @pytest.fixture
 def snapshot(tmp_path: Path) -> Path:
-    derive(stage(tmp_path, WORLD))
-    return tmp_path
+    return derive_staged(stage(tmp_path, WORLD))
 
 
 def problems(snapshot: Path) -> list[str]:

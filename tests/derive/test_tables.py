@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from structlog.testing import capture_logs
 
-from exporter.derive import derive, engine
+from exporter.derive import engine
 from exporter.derive.engine import Means
 from exporter.errors import OutputError
 from exporter.tables import TABLES
@@ -23,6 +23,7 @@ from tests.derive.estates import (
     Row,
     World,
     by_key,
+    derive_staged,
     digest,
     read,
     rows_of,
@@ -35,8 +36,7 @@ REGISTRY = (("r1", "f1", "c1"),)
 
 
 def derived(staging: Path, world: World) -> Path:
-    derive(stage(staging, world, parts=2))
-    return staging
+    return derive_staged(stage(staging, world, parts=2))
 
 
 def total(staging: Path, scope: str, scope_id: str) -> dict[str, object]:
@@ -157,7 +157,7 @@ def test_a_digest_with_two_sizes_is_found_across_registries_and_across_layers_an
     write(staging, "images", [[*rows["images"], image]])
     layer = place | {"position": 0, "digest": nameless.digest, "size": 6, "urls": []}
     write(staging, "layers", [[*rows["layers"], layer]])
-    derive(staging)
+    derive_staged(staging)
     found = by_key(read(staging, "findings"), "kind", "subject")
     assert {key: row["registry_id"] for key, row in found.items()} == {
         ("size_conflict", one.digest): None for one in (apart, mixed, nameless)
@@ -229,10 +229,10 @@ def test_times_keep_their_microseconds_in_any_year(tmp_path: Path) -> None:
 
 def test_an_earlier_attempts_parts_are_replaced(tmp_path: Path) -> None:
     staging = stage(tmp_path, World(images=(Image("i1", "r1/a", tags=("v1",)),)))
-    derive(staging)
+    derive_staged(staging)
     stray = staging / "parquet" / "tags" / "part-00001.parquet"
     stray.write_bytes((stray.with_name("part-00000.parquet")).read_bytes())
-    derive(staging)
+    derive_staged(staging)
     assert len(read(staging, "tags")) == 1
     assert not list(staging.glob("spill*"))
 
@@ -240,7 +240,7 @@ def test_an_earlier_attempts_parts_are_replaced(tmp_path: Path) -> None:
 def test_a_limit_that_is_too_small_is_raised_until_it_is_not(tmp_path: Path) -> None:
     staging = stage(tmp_path, World(images=(Image("i1", "r1/a", (Blob(digest(1)),)),)))
     with capture_logs() as logs:
-        derive(staging, means=Means(300_000, 1))
+        derive_staged(staging, means=Means(300_000, 1))
     limits = [event["bytes"] for event in logs if event["event"] == "memory_limit_raised"]
     assert limits
     assert limits == [300_000 * 2**doubled for doubled in range(1, len(limits) + 1)]
@@ -253,5 +253,5 @@ def test_too_little_memory_is_said_in_a_sentence(
     monkeypatch.setattr(engine, "MOST_OF_THE_MACHINE", 0.0)
     staging = stage(tmp_path, World(images=(Image("i1", "r1/a", (Blob(digest(1)),)),)))
     with pytest.raises(OutputError, match=r"Cannot derive tables below .*; free memory or"):
-        derive(staging, means=Means(300_000, 1))
+        derive_staged(staging, means=Means(300_000, 1))
     assert not list(staging.glob("spill*"))
