@@ -36,9 +36,10 @@ _PLAN_SCHEMA = pa.schema([("table", pa.string()), ("part", pa.string()), ("part_
 def write_plan(staging: Path, connection: DuckDBPyConnection) -> None:
     """Write down the rows that `drop.sql` finds, and what each part is before any is replaced."""
     prints = {
-        f"{table}/{path.name}": _print(path)
-        for table in TABLES
-        for path in staged_parts(staging, table)
+        f"{table.name}/{path.name}": _print(path)
+        for table in TABLES.values()
+        if table.kind == "listed"  # Others may be written at this moment.
+        for path in staged_parts(staging, table.name)
     }
     rows = stream(connection, script("drop"), _PLAN_SCHEMA)
     write_durably(staging / PLAN, _PLAN_SCHEMA.with_metadata(prints), rows)
