@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -218,8 +219,8 @@ async def _list(
                 progress,
                 expected_images=expected,
             )
-            _import_meanwhile("duckdb")
-            await estate.run()
+            with _importing_meanwhile("duckdb"):
+                await estate.run()
             ledger.refuse(partial=settings.output.on_partial == "fail")
             await stage.finish()
             counts = client.counts
@@ -232,10 +233,17 @@ async def _list(
     return _Listed(ledger, estate.tables(), estate.left_out(), requests)
 
 
-def _import_meanwhile(module: str) -> None:
+@contextmanager
+def _importing_meanwhile(module: str) -> Iterator[None]:
     """Import what the derivation takes long to import while the first calls are answered."""
     loop = asyncio.get_running_loop()
-    loop.call_later(_FIRST_CALL_SECONDS, lambda: loop.run_in_executor(None, import_module, module))
+    timer = loop.call_later(
+        _FIRST_CALL_SECONDS, lambda: loop.run_in_executor(None, import_module, module)
+    )
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _conclude(

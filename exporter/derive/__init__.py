@@ -7,11 +7,9 @@ staged Parquet within a memory limit, spilling below the staging folder.
 
 from exporter.derive.conclude import conclude, total_row
 from exporter.derive.recheck import recompute_problems
-from exporter.derive.tables import derive
 
 __all__ = [
     "conclude",
-    "derive",
     "recompute_problems",
     "total_row",
 ]

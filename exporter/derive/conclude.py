@@ -39,12 +39,12 @@ def conclude(
     for name, table in TABLES.items():
         if table.kind == "listed" and not staged_parts(staging, name):
             write_table(staging, table, [])
-    # What decoding has left in the allocator is better given to DuckDB.
-    pa.default_memory_pool().release_unused()
     while True:
         # Parts may have come, or been written anew, since an earlier attempt made its plan.
         finish_dropping(staging)
         fill_parents(staging)
+        # What all this has left in the allocator is better given to DuckDB.
+        pa.default_memory_pool().release_unused()
         try:
             derive(staging, coverage, left_out=left_out)
         except DuplicatesError:

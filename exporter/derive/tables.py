@@ -1,4 +1,4 @@
-"""The derived tables of a staging folder, written as Parquet parts beside the listed ones."""
+"""What follows from the listed tables of a staging folder, written as Parquet parts beside them."""
 
 from __future__ import annotations
 
@@ -60,9 +60,10 @@ def derive(
 
     Each becomes one or more parts below `staging`/parquet, in the order of its key (`blobs`: of the
     registries alone); parts of an earlier attempt are replaced. Every listed table needs at least
-    one part. `left_out` are the scopes, by kind and id, that lack what a filter left out and no
-    table has. DuckDB spills below `staging`, and begins with `means`, by default what suits the
-    rows. Raises `OutputError`, and `DuplicatesError` where rows have to be dropped before.
+    one part. `coverage` is called in another thread, and again where memory was too little.
+    `left_out` are the scopes, by kind and id, that lack what a filter left out and no table has.
+    DuckDB spills below `staging`, and begins with `means`, by default what suits the rows. Raises
+    `OutputError`, and `DuplicatesError` where rows have to be dropped before.
     """
     with output_errors(staging):
         means = means or means_for(staged_parts(staging, "layers"))
@@ -80,9 +81,10 @@ def _derive(
         done: dict[str, Future[None]] = {}
         threads = ThreadPoolExecutor(means.queries, thread_name_prefix="derive")
         try:
-            # They are begun in order, so that none waits for one that finds no thread.
+            # They are begun in order, so that none waits for one that finds no thread. Where there
+            # is one thread, and much to do, nothing is begun any more once a step has failed.
             for name, needed in _STEPS.items():
-                needs = [done[each] for each in needed]
+                needs = [done[each] for each in (needed if means.queries > 1 else done)]
                 step = (connection.cursor(), staging, name, coverage, needs)
                 done[name] = threads.submit(_step, *step)
             for each in done.values():

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
-from exporter.derive import derive
 from exporter.derive.engine import Means
+from exporter.derive.tables import derive
 from exporter.tables import TABLES
 
 Row = dict[str, Any]

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from exporter.derive import conclude, dropping
+from exporter.derive import conclude, dropping, parents
 from exporter.tables import TABLES
 from tests.derive.estates import (
     Blob,
@@ -175,13 +175,15 @@ class Killed(BaseException):
     """What stands for the end of the process."""
 
 
-# Two parts of three tables are written anew, and the plan is ended.
-@pytest.mark.parametrize("survived", range(7))
+# Three parts get their parents, two parts of three tables are written anew, and the plan is ended.
+@pytest.mark.parametrize("survived", range(10))
 def test_killed_between_two_steps_it_is_gone_on_with(
     survived: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changed = replace(FIRST, tags=("v2",))
     staging = write_pages(tmp_path, (FIRST,), (OTHER, changed), (OTHER, FIRST))
+    learned = {"registry_id": "r1", "folder_id": "f1", "cloud_id": "c1"}
+    write(staging, "registries", [[learned]])
     steps = Counter[str]()
 
     def dying(step: Any) -> Any:
@@ -194,12 +196,13 @@ def test_killed_between_two_steps_it_is_gone_on_with(
         return attempt
 
     with monkeypatch.context() as patched:
-        for name in ("rewrite", "_end_plan"):
-            patched.setattr(dropping, name, dying(getattr(dropping, name)))
+        for module, name in ((parents, "rewrite"), (dropping, "rewrite"), (dropping, "_end_plan")):
+            patched.setattr(module, name, dying(getattr(module, name)))
         with pytest.raises(Killed):
             drop_duplicates(staging)
     assert drop_duplicates(staging)["images"] == {"r1": 2}
-    assert listed(staging) == kept((FIRST, OTHER))
+    wanted = kept((FIRST, OTHER))
+    assert listed(staging) == wanted | {"images": [row | learned for row in wanted["images"]]}
     assert changes(staging).keys() == {"i1"}
 
 
