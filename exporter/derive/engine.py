@@ -31,8 +31,8 @@ MOST_OF_THE_MACHINE = 0.5
 class Means:
     """What the engine is given: memory in bytes, beside that of the program itself, and queries.
 
-    `queries` are how many may run at the same time, each in one thread: two threads for one
-    take half as much CPU time again as one, for each groups rows of its own that are then merged.
+    `queries` are how many may run at the same time, each in one thread. Two threads for a query
+    take half as much CPU time again, for each groups rows of its own that are then merged.
     """
 
     memory_bytes: int

@@ -30,19 +30,20 @@ if TYPE_CHECKING:
 SOURCES = tuple(table.name for table in TABLES.values() if table.kind != "derived")
 """The tables that the derived ones follow from."""
 _STEPS: Mapping[str, Collection[str]] = {
+    "scopes": (),
     "coverage": (),
-    "layer_uses": (),
-    "tags": (),
-    "config_uses": (),
-    "listings": ("coverage",),
+    "layer_uses": ("scopes",),
+    "tags": ("scopes",),
+    "config_uses": ("scopes",),
+    "listings": ("scopes", "coverage"),
     "shared": ("layer_uses", "config_uses"),
     "repeats": ("layer_uses",),
     "blobs": ("shared", "repeats"),
     "size_totals": ("shared", "listings"),
     "findings": ("shared", "tags", "coverage"),
 }
-"""What is made of the listed tables and `scopes`, in order, and what each needs of those before it.
-Each is a table of the snapshot, or the script of that name, which several of these build on."""
+"""What is made of the listed tables, in order, and what each needs of those before it. Each is a
+table of the snapshot, or the script of that name, which several of these build on."""
 
 Coverage = Callable[[Mapping[str, Mapping[str, int]]], pa.Table]
 """Makes the ledger's rows, given how many rows `repositories` and `images` have, by table and
@@ -77,7 +78,6 @@ def _derive(
         listed = {name: staged_parts(staging, name) for name in SOURCES if name != "coverage"}
         _create_sources(connection, listed, left_out)
         create_changed(connection, staging)
-        connection.execute(script("scopes"))
         done: dict[str, Future[None]] = {}
         threads = ThreadPoolExecutor(means.queries, thread_name_prefix="derive")
         try:
@@ -100,7 +100,7 @@ def prepare(
 ) -> None:
     """Make the sources' views, and the tables that several derived tables build on."""
     _create_sources(connection, {name: parts[name] for name in SOURCES}, left_out)
-    for name in ("scopes", *_STEPS):
+    for name in _STEPS:
         if name not in TABLES:
             connection.execute(script(name))
 
