@@ -31,8 +31,11 @@ class StagedFile:
 
 
 def new_snapshot_id(now: datetime) -> str:
-    """Return the default snapshot id, the run's start in UTC: `20261123T020000Z`."""
-    return now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    """Return the default snapshot id, the run's start in UTC: `run-20261123T020000Z`.
+
+    The name begins with a word, so that no reader takes the id for a date (`DATA_MODEL.md`).
+    """
+    return now.astimezone(UTC).strftime("run-%Y%m%dT%H%M%SZ")
 
 
 def first_free(new_id: str, is_taken: Callable[[str], bool]) -> str:

@@ -38,7 +38,7 @@ def take(root: Path) -> Open:
     def take_place(
         snapshot_id: str | None = None,
         *,
-        new_id: str = "20261123T020000Z",
+        new_id: str = "run-20261123T020000Z",
         fingerprint: str = "print",
         now: datetime = NOW,
         fresh: bool = False,
@@ -70,7 +70,7 @@ def later(hours: float) -> datetime:
 
 def test_a_new_place_is_private_and_has_the_new_id(take: Open, root: Path) -> None:
     place = take()
-    assert place == Place(root / "20261123T020000Z", "20261123T020000Z", NOW, resumed=False)
+    assert place == Place(root / "run-20261123T020000Z", "run-20261123T020000Z", NOW, resumed=False)
     for folder in (root, place.path):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
@@ -84,7 +84,7 @@ def test_a_root_that_others_could_read_is_made_private(take: Open, root: Path) -
 
 def test_unfinished_staging_of_the_same_settings_is_gone_on_with(take: Open) -> None:
     first = take()
-    again = take(new_id="20261123T090000Z", now=later(7))
+    again = take(new_id="run-20261123T090000Z", now=later(7))
     assert again == Place(first.path, first.snapshot_id, NOW, resumed=True)
 
 
@@ -98,7 +98,7 @@ def test_the_newest_of_several_is_gone_on_with(take: Open) -> None:
 def test_staging_of_other_settings_is_left_alone(take: Open) -> None:
     other = take(fingerprint="other")
     place = take()
-    assert (place.resumed, place.snapshot_id) == (False, "20261123T020000Z-2")
+    assert (place.resumed, place.snapshot_id) == (False, "run-20261123T020000Z-2")
     assert (other.path / NAME).is_file()
 
 
@@ -147,9 +147,9 @@ def test_an_id_that_is_taken_is_numbered(take: Open, root: Path) -> None:
     for number in range(3):
         take(fingerprint=f"print {number}")
     assert sorted(path.name for path in root.iterdir()) == [
-        "20261123T020000Z",
-        "20261123T020000Z-2",
-        "20261123T020000Z-3",
+        "run-20261123T020000Z",
+        "run-20261123T020000Z-2",
+        "run-20261123T020000Z-3",
     ]
 
 

@@ -16,7 +16,7 @@ def export(
     snapshot_id: Annotated[
         str | None,
         typer.Option(
-            metavar="ID", help="The snapshot's id; by default its start, 20261123T020000Z."
+            metavar="ID", help="The snapshot's id; by default its start, run-20261123T020000Z."
         ),
     ] = None,
     output: options.Output = None,

@@ -29,7 +29,7 @@ def verify(
     \b
     Examples:
       registry-exporter verify --output ./snapshots
-      registry-exporter verify 20261123T020000Z --config cron.yaml
+      registry-exporter verify run-20261123T020000Z --config cron.yaml
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
     with reported(debug):
         from exporter.cli.verifying import verify_and_show  # noqa: PLC0415
