@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
@@ -109,10 +110,14 @@ async def export(
 def _keep_off_stdout() -> None:
     """Let structlog write to stderr where the program that called has not configured it.
 
-    Its default is stdout, which is for what that program has to say.
+    Its defaults are stdout, which is for what that program has to say, and every level, of which
+    the lowest is for who looks for a fault.
     """
     if not structlog.is_configured():
-        structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+        structlog.configure(
+            logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+            wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        )
 
 
 def _open_place(

@@ -25,6 +25,7 @@ from exporter.cli.invocation import NAME
 from exporter.cli.signals import end_at_signals
 from exporter.cli.streams import guard_streams
 from exporter.errors import OutputError
+from exporter.wording import speak_of_flags
 
 # Typer has a public name for one of its usage errors only: what it is derived from are all.
 _UsageError = cast("type[Exception]", typer.BadParameter.__bases__[0])
@@ -89,6 +90,7 @@ def main() -> None:
     """Run the command that `sys.argv` names, and exit with its code (`exporter.errors`)."""
     guard_streams()
     end_at_signals()
+    speak_of_flags()
     # Hardly anything here is garbage that only a collection finds, and looking for it as often as
     # Python does by default takes a tenth of a short run's time.
     gc.set_threshold(100_000, 20, 100)

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import structlog
 
 from exporter.errors import OutputError
+from exporter.snapshot.database import connect
 from exporter.snapshot.layout import staged_path
 
 if TYPE_CHECKING:
@@ -85,19 +86,16 @@ def with_enough_memory(work: Callable[[Means], _T], means: Means) -> _T:
 def open_engine(folder: Path, means: Means) -> Iterator[DuckDBPyConnection]:
     """Open DuckDB, spilling to `folder`/spill, which is gone afterwards.
 
-    Nothing is downloaded: extensions are those that are built in. Raises `OutputError` where the
-    disk is full or a file cannot be read, and `TooLittleMemoryError`, from whatever is done with
-    the connection inside.
+    Raises `OutputError` where the disk is full or a file cannot be read, and
+    `TooLittleMemoryError`, from whatever is done with the connection inside.
     """
     import duckdb  # noqa: PLC0415  (its import takes long, and `--help` should not wait for it)
 
     spill = folder / "spill"
     shutil.rmtree(spill, ignore_errors=True)
     try:
-        with duckdb.connect(
-            config={
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
+        with connect(
+            {
                 "memory_limit": f"{int(means.memory_bytes * _BUFFERS)}B",
                 "threads": 1,
                 "temp_directory": str(spill),
@@ -105,9 +103,6 @@ def open_engine(folder: Path, means: Means) -> Iterator[DuckDBPyConnection]:
                 "preserve_insertion_order": False,
             }
         ) as connection:
-            # Not among the above, because it belongs to the (built in) extension `icu`.
-            connection.execute("SET GLOBAL TimeZone = 'UTC'")
-            connection.execute("SET enable_progress_bar = false")
             yield connection
     except duckdb.IOException as error:
         raise OutputError(

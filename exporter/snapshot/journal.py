@@ -27,6 +27,7 @@ from exporter.errors import OutputError
 from exporter.snapshot.durable import fsync
 from exporter.snapshot.layout import StagedFile
 from exporter.snapshot.parts import output_errors
+from exporter.wording import switch
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -264,5 +265,5 @@ def journal_errors(place: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         raise OutputError(
             f"The journal below {place} cannot be written or read: {error}; free or name another "
-            "place (output.staging), or start over with --fresh."
+            f"place (output.staging), or start over with {switch('fresh')}."
         ) from error

@@ -28,6 +28,7 @@ from exporter.errors import LockedError
 from exporter.snapshot.destination import output_errors
 from exporter.snapshot.durable import make_folder
 from exporter.snapshot.layout import new_snapshot_id
+from exporter.wording import option
 
 NAME = ".lock"
 _SIZE = 1024
@@ -102,8 +103,8 @@ class Lock:
             else "its holder has not said who it is yet"
         )
         return (
-            f"Another run holds the output ({self._path}): {who}; let it finish, or use --wait to "
-            "wait for it."
+            f"Another run holds the output ({self._path}): {who}; let it finish, or use "
+            f"{option('wait')} to wait for it."
         )
 
 

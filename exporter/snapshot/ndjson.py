@@ -28,6 +28,7 @@ from exporter.snapshot.durable import fsync, make_folder
 from exporter.snapshot.layout import StagedFile, staged_path
 from exporter.snapshot.parts import output_errors
 from exporter.tables import Table
+from exporter.wording import switch
 
 FILE_BYTES = 448 * 1024 * 1024
 """File size at which a part is closed and the next begun; the contract's limit is 512 MB."""
@@ -95,7 +96,7 @@ def _batches(parts: Sequence[Path], table: Table) -> Iterator[pa.RecordBatch]:
         except (OSError, pa.ArrowException) as error:
             raise OutputError(
                 f"The staged part {path} cannot be read ({error}): start the snapshot over with "
-                "--fresh."
+                f"{switch('fresh')}."
             ) from error
 
 

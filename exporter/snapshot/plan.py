@@ -24,6 +24,7 @@ from exporter.snapshot.folder import Folder
 from exporter.snapshot.layout import StagedFile, manifest_path, part_name, published_path
 from exporter.snapshot.manifest import File, Manifest, sha256, table_entry
 from exporter.tables import TABLES
+from exporter.wording import option, switch
 
 NAME = "publish.json"
 _HASHERS = 2
@@ -71,7 +72,8 @@ def make_plan(
     if current is not None and manifest.status == "partial" and _is_complete(current):
         raise IncompleteError(
             f"Snapshot {snapshot_id} is complete and the new result is partial, so it was not "
-            "replaced: run again once the missing scopes answer, or use another --snapshot-id."
+            "replaced: run again once the missing scopes answer, or use another "
+            f"{option('snapshot_id')}."
         )
     replaced = [] if current is None else snapshot_files(destination, snapshot_id)
     numbers = _next_numbers(replaced)
@@ -113,7 +115,7 @@ def read_plan(staging: Path) -> Plan | None:
     except ValidationError:
         raise IntegrityError(
             f"{staging / NAME} is broken, so what was being published cannot be finished: start "
-            "the snapshot over with --fresh."
+            f"the snapshot over with {switch('fresh')}."
         ) from None
 
 

@@ -37,6 +37,7 @@ from exporter.snapshot.layout import (
 from exporter.snapshot.manifest import Manifest, sha256, sidecar
 from exporter.snapshot.plan import Plan, hash_file, make_plan, read_plan, write_plan
 from exporter.tables import TABLES
+from exporter.wording import option, switch
 
 OnStep = Callable[[str], None]
 
@@ -49,8 +50,8 @@ def check_free(destination: Destination, snapshot_id: str, *, replace: bool) -> 
     check_snapshot_id(snapshot_id)
     if not replace and destination.size(manifest_path(snapshot_id)) is not None:
         raise SettingsError(
-            f"Snapshot {snapshot_id} already exists in {destination.url}: use --replace to "
-            "replace it as a whole, or another --snapshot-id."
+            f"Snapshot {snapshot_id} already exists in {destination.url}: use "
+            f"{switch('replace')} to replace it as a whole, or another {option('snapshot_id')}."
         )
 
 
@@ -103,7 +104,7 @@ def _carry_out(destination: Destination, plan: Plan, staging: Path, tell: OnStep
     if found not in (None, digest, plan.replaced_sha256):
         raise SettingsError(
             f"Snapshot {manifest.snapshot_id} already exists in {destination.url} and is not the "
-            "one that was there when publishing began: use another --snapshot-id."
+            f"one that was there when publishing began: use another {option('snapshot_id')}."
         )
     if found != digest:
         for stray in _strays(destination, plan, manifest):
@@ -145,7 +146,7 @@ def _move_all(
             if size != wanted[path].bytes or hash_file(destination, path) != wanted[path].sha256:
                 raise IntegrityError(
                     f"{destination.url}/{path} was moved there by a run that was then stopped, and "
-                    "is gone or changed since: start the snapshot over with --fresh."
+                    f"is gone or changed since: start the snapshot over with {switch('fresh')}."
                 )
         return path
 

@@ -22,6 +22,7 @@ from exporter.errors import OutputError
 from exporter.snapshot.journal import Journal, Recalled
 from exporter.snapshot.layout import StagedFile, staged_path
 from exporter.snapshot.parts import PART_BYTES, Parts, output_errors
+from exporter.wording import switch
 
 SPOOL_BYTES = 2 * 1024 * 1024 * 1024
 """Spooled bodies at which parts are closed early, so that the spool's size has a bound."""
@@ -177,5 +178,6 @@ class Stage:
             for path in finished:
                 if not path.exists():
                     raise OutputError(
-                        f"The staged part {path} is gone: start the snapshot over with --fresh."
+                        f"The staged part {path} is gone: start the snapshot over with "
+                        f"{switch('fresh')}."
                     )

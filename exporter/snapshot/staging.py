@@ -20,6 +20,7 @@ from exporter.snapshot.journal import FORMAT, NAME
 from exporter.snapshot.layout import check_snapshot_id, first_free
 from exporter.snapshot.parts import output_errors
 from exporter.snapshot.plan import NAME as PLAN
+from exporter.wording import option, switch
 
 log = structlog.get_logger()
 
@@ -111,14 +112,19 @@ def open_place(
     else:
         candidates = [one for one in young if one.snapshot_id == snapshot_id]
     for one in candidates if fresh else ():
-        log.info("staging_discarded", reason="--fresh", staged_snapshot_id=one.snapshot_id)
+        log.info(
+            "staging_discarded",
+            reason=f"{option('fresh')} was given",
+            staged_snapshot_id=one.snapshot_id,
+        )
         discard(one.path)
     if candidates and not fresh:
         found = max(candidates, key=lambda one: one.started_at)
         if found.fingerprint != fingerprint:
             raise SettingsError(
                 f"Snapshot {snapshot_id} was begun with other settings and is not finished: use "
-                "the settings it was begun with, --fresh to start it over, or another id."
+                f"the settings it was begun with, {switch('fresh')} to start it over, or another "
+                "id."
             )
         return Place(found.path, found.snapshot_id, found.started_at, resumed=True)
     # Checked before it becomes a path: what is at that path is discarded.

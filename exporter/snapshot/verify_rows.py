@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from exporter.errors import OutputError
+from exporter.snapshot.database import connect
 from exporter.snapshot.destination import Destination, output_errors
 from exporter.snapshot.layout import Format
 from exporter.snapshot.manifest import Manifest, TableEntry
@@ -85,13 +86,14 @@ def _duckdb(working: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnect
     with (
         output_errors(f"work in {working}"),
         tempfile.TemporaryDirectory(dir=working) as spill,
-        duckdb.connect(
-            config={"memory_limit": memory_limit, "temp_directory": spill}
+        connect(
+            {
+                "memory_limit": memory_limit,
+                "temp_directory": spill,
+                "preserve_insertion_order": False,
+            }
         ) as connection,
     ):
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET enable_progress_bar = false")
-        connection.execute("SET preserve_insertion_order = false")
         yield connection
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import pytest
 import structlog
 
 from exporter import Settings, export
-from exporter.errors import CredentialsError, IncompleteError
+from exporter.errors import CredentialsError, IncompleteError, SettingsError
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import Cloud
+from tests.e2e.commands import Exporter
 from tests.e2e.worlds import busiest_registry, check_against, world_of
 from tests.oracle.snapshots import read_only_snapshot, snapshot_ids
 
@@ -76,3 +78,29 @@ async def test_export_raises_what_the_command_would_exit_with(
     with pytest.raises(IncompleteError):
         await export(settings_for(cloud, tmp_path / "out", output=output))
     assert snapshot_ids(tmp_path / "out") == []
+
+
+async def test_a_library_is_told_of_arguments_and_the_command_of_flags(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud | None], Exporter], tmp_path: Path
+) -> None:
+    cloud = serve_cloud()
+    settings = settings_for(cloud, tmp_path / "out")
+    await export(settings, snapshot_id="one")
+    with pytest.raises(SettingsError, match=r"use replace=True .* or another snapshot_id"):
+        await export(settings, snapshot_id="one")
+    told = exporter_for(cloud).run("--output", str(tmp_path / "out"), "--snapshot-id", "one")
+    assert told.code == 2
+    assert "use --replace to replace it as a whole, or another --snapshot-id." in told.stderr
+
+
+async def test_the_log_of_a_library_has_nothing_for_who_looks_for_a_fault(
+    serve_cloud: ServeCloud, tmp_path: Path, capsys: pytest.CaptureFixture[str], split_early: None
+) -> None:
+    structlog.reset_defaults()
+    try:
+        # Its listings are split, and each part of them is told of below the level of a night.
+        await export(settings_for(serve_cloud(), tmp_path / "out"))
+    finally:
+        structlog.reset_defaults()
+    assert "[info" in (written := capsys.readouterr().err)
+    assert "[debug" not in written

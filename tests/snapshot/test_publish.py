@@ -144,7 +144,7 @@ def test_a_hive_style_reader_finds_the_rows_of_each_snapshot(tmp_path: Path) -> 
 def test_an_id_that_exists_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     _publish(tmp_path, "first")
     before = snapshot_of(tmp_path / "out")
-    with pytest.raises(SettingsError, match=r"first already exists .* use --replace"):
+    with pytest.raises(SettingsError, match=r"first already exists .* use replace=True"):
         _publish(tmp_path, "first", mark="b")
     with pytest.raises(SettingsError, match="already exists"):
         check_free(Destination.open(str(tmp_path / "out")), "first", replace=False)
@@ -297,7 +297,7 @@ def test_a_file_that_vanished_after_a_kill_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         publish(destination, draft("first"), stage(staging), staging=staging, on_step=stop)
     (tmp_path / "out" / moved).write_bytes(b"something else")
-    with pytest.raises(IntegrityError, match=r"gone or changed since: .* --fresh"):
+    with pytest.raises(IntegrityError, match=r"gone or changed since: .* fresh=True"):
         publish(destination, draft("first"), [], staging=staging)
     assert not (tmp_path / "out/manifests").exists()
 
@@ -353,7 +353,7 @@ def test_a_plan_to_replace_what_is_gone_by_now_publishes_it_anew(tmp_path: Path)
 
 def test_a_broken_plan_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "publish.json").write_text("{")
-    with pytest.raises(IntegrityError, match=r"publish\.json is broken.*--fresh"):
+    with pytest.raises(IntegrityError, match=r"publish\.json is broken.*fresh=True"):
         publish(Destination.open(str(tmp_path / "out")), draft("a"), [], staging=tmp_path)
     assert not (tmp_path / "out").exists()
 

@@ -153,7 +153,7 @@ def test_notes_are_durable_at_once(tmp_path: Path) -> None:
 
 def test_a_journal_that_is_none_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(b"this is not a database " * 1000)
-    with pytest.raises(OutputError, match=r"journal below .* --fresh"):
+    with pytest.raises(OutputError, match=r"journal below .* fresh=True"):
         Journal(tmp_path)
 
 

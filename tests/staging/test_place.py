@@ -111,7 +111,7 @@ def test_a_named_snapshot_is_gone_on_with_and_no_other(take: Open) -> None:
 
 def test_a_named_snapshot_of_other_settings_is_refused(take: Open) -> None:
     begun = take("night", fingerprint="other")
-    with pytest.raises(SettingsError, match=r"night was begun with other settings.*--fresh"):
+    with pytest.raises(SettingsError, match=r"night was begun with other settings.*fresh=True"):
         take("night")
     assert (begun.path / NAME).is_file()
     place = take("night", fresh=True)

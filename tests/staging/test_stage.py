@@ -184,5 +184,5 @@ async def test_a_finished_part_that_is_gone_is_not_passed_over(tmp_path: Path) -
         await keep(stage, 1)
         files = await stage.finish()
     files[0].path.unlink()
-    with pytest.raises(OutputError, match="is gone: start the snapshot over with --fresh"):
+    with pytest.raises(OutputError, match="is gone: start the snapshot over with fresh=True"):
         Stage(tmp_path)

@@ -1,0 +1,30 @@
+"""DuckDB as this program uses it: in memory, with nothing downloaded, and quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@contextmanager
+def connect(config: Mapping[str, str | bool | int]) -> Iterator[DuckDBPyConnection]:
+    """Open DuckDB with the given settings; times are in UTC, and no progress bar is drawn.
+
+    Extensions are those that are built in. Raises DuckDB's errors.
+    """
+    import duckdb  # noqa: PLC0415  (its import takes long, and `--help` should not wait for it)
+
+    offline = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    with duckdb.connect(config={**offline, **config}) as connection:
+        # Not a setting of `connect`, because it belongs to the (built in) extension `icu`.
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        # In a notebook without ipywidgets the bar is off, and DuckDB refuses any word about it.
+        if connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (
+            True,
+        ):
+            connection.execute("SET enable_progress_bar = false")
+        yield connection

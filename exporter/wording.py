@@ -1,0 +1,25 @@
+"""How messages name what a caller may ask of a run: as flags of the command, or as arguments.
+
+`export(settings, replace=True)` and `registry-exporter export --replace` ask for the same, and
+each caller is told what to do in the words of its own.
+"""
+
+from __future__ import annotations
+
+_flags = False
+
+
+def speak_of_flags() -> None:
+    """Let messages name flags from now on: the command line says so when it starts."""
+    global _flags  # noqa: PLW0603 - a process is started by one caller, and once
+    _flags = True
+
+
+def option(argument: str) -> str:
+    """Return the name of an option: `snapshot_id`, or `--snapshot-id`."""
+    return f"--{argument.replace('_', '-')}" if _flags else argument
+
+
+def switch(argument: str) -> str:
+    """Return how an option is switched on: `replace=True`, or `--replace`."""
+    return option(argument) if _flags else f"{argument}=True"
