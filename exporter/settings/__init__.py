@@ -1,10 +1,9 @@
 """What a run can be told: the settings, where they are read from, and how they are checked.
 
 `model` holds the settings, made of `values`; `load` reads them from a `document` with its
-`placeholders`, from the `environment` and from flags; `keys` and `words` are what refusals say.
+`placeholders`, from the `environment` and from flags; a `refusal` is made of `keys` and `words`.
 """
 
-from exporter.settings.load import load_settings
 from exporter.settings.model import (
     Credentials,
     Endpoints,
@@ -16,6 +15,7 @@ from exporter.settings.model import (
     Repositories,
     Scope,
     Settings,
+    load_settings,
 )
 
 __all__ = [

@@ -6,9 +6,10 @@ made from these classes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
@@ -19,6 +20,8 @@ from pydantic_settings import (
 )
 
 from exporter.settings.environment import read_environment
+from exporter.settings.load import load
+from exporter.settings.refusal import InWords
 from exporter.settings.values import Count, Domain, Duration, Id, Number, OutputUrl, Url
 
 Profile = Literal["nebius-il", "yandex"]
@@ -30,7 +33,7 @@ DOMAINS: dict[Profile, str] = {
 }
 
 
-class _Section(BaseModel):
+class _Section(InWords, BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
@@ -163,12 +166,11 @@ class Network(_Section):
     """A PEM file with the certificate authorities to trust instead of the system's."""
 
 
-class Settings(BaseSettings):
+class Settings(InWords, BaseSettings):
     """Everything one export can be told.
 
     What is not given is taken from the environment (`REGISTRY_EXPORTER__LIMITS__CONCURRENCY`),
-    then from the defaults here. Raises pydantic's `ValidationError`, and `SettingsError` for a
-    variable that cannot be read.
+    then from the defaults here. Raises `SettingsError`, a line for each thing that is wrong.
     """
 
     model_config = SettingsConfigDict(
@@ -202,7 +204,21 @@ class Settings(BaseSettings):
         """Read the environment as `read_environment` does, which can say what it could not read."""
         return init_settings, InitSettingsSource(settings_cls, read_environment(cls).values)
 
+    @classmethod
+    def from_file(cls, file: Path | str, over: Mapping[str, Any] | None = None) -> Self:
+        """Read a YAML file as the command line does, the environment over it, then `over`.
+
+        `over` is shaped like the file: `{"output": {"url": "./snapshots"}}`. Raises
+        `SettingsError`, a line for each thing that is wrong, with its place in the file.
+        """
+        return load(cls, Path(file), over or {})
+
     @property
     def api_domain(self) -> str:
         """The domain in force: the one named, or the profile's."""
         return self.domain or DOMAINS[self.profile]
+
+
+def load_settings(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
+    """Return the settings in force for a command; the arguments are those of `load`."""
+    return load(Settings, file, flags or {})

@@ -11,6 +11,7 @@ import structlog
 
 from exporter import Settings, export
 from exporter.errors import CredentialsError, IncompleteError, SettingsError
+from exporter.settings import Output
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import Cloud
 from tests.e2e.commands import Exporter
@@ -104,3 +105,30 @@ async def test_the_log_of_a_library_has_nothing_for_who_looks_for_a_fault(
         structlog.reset_defaults()
     assert "[info" in (written := capsys.readouterr().err)
     assert "[debug" not in written
+
+
+def test_settings_made_in_python_are_refused_in_the_command_lines_words() -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.model_validate({"scope": {"regstries": []}, "limits": {"concurrency": "many"}})
+    assert str(refused.value).splitlines() == [
+        "scope.regstries: there is no such setting; did you mean scope.registries?",
+        "limits.concurrency: a whole number is wanted.",
+    ]
+    with pytest.raises(SettingsError, match=r"^keep: one of last, daily"):
+        Output.model_validate({"keep": {"last": 0}})
+
+
+async def test_a_program_reads_the_settings_file_of_the_command(
+    serve_cloud: ServeCloud,
+    exporter_for: Callable[[Cloud | None], Exporter],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cloud = serve_cloud()
+    file = exporter_for(cloud).write_config()
+    monkeypatch.setenv("REGISTRY_IAM_TOKEN", cloud.token)
+    manifest = await export(Settings.from_file(file, {"output": {"url": str(tmp_path / "own")}}))
+    assert snapshot_ids(tmp_path / "own") == [manifest.snapshot_id]
+    file.write_text(file.read_text().replace("page_size", "pagesize"))
+    with pytest.raises(SettingsError, match=r"settings\.yaml, line \d+: .* limits\.page_size\?"):
+        Settings.from_file(file)

@@ -340,5 +340,5 @@ def test_the_json_schema_describes_every_key() -> None:
 
 
 def test_the_metadata_address_is_loopback_only() -> None:
-    with pytest.raises(ValueError, match="clear"):
+    with pytest.raises(SettingsError, match="clear"):
         Credentials.model_validate({"metadata": True, "metadata_url": "http://169.254.169.254"})

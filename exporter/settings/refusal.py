@@ -1,0 +1,64 @@
+"""Refusals in words: what settings raise in place of pydantic's `ValidationError`.
+
+Whoever makes settings in Python is told what the command line tells, but for the place where a
+value came from, which only who reads files, the environment and flags knows (`load.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Self
+
+from pydantic import BaseModel, ModelWrapValidatorHandler, ValidationError, model_validator
+
+from exporter.errors import SettingsError
+from exporter.settings.keys import Key, dotted, unknown
+from exporter.settings.words import reason
+
+_wrapped: ContextVar[bool] = ContextVar("wrapped", default=False)
+
+
+class InWords(BaseModel):
+    """A model that raises `SettingsError` where pydantic's models raise `ValidationError`."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _refuse_in_words(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if _wrapped.get():
+            return handler(values)  # Within another model, or where its caller finds the words.
+        with raw_refusals():
+            try:
+                return handler(values)
+            except ValidationError as error:
+                raise refusal(error, cls, lambda _key: None) from None
+
+
+@contextmanager
+def raw_refusals() -> Iterator[None]:
+    """Let models raise pydantic's `ValidationError` within the block."""
+    token = _wrapped.set(True)
+    try:
+        yield
+    finally:
+        _wrapped.reset(token)
+
+
+def refusal(
+    error: ValidationError, model: type[BaseModel], place: Callable[[Key], str | None]
+) -> SettingsError:
+    """Return the error that says in a line each what is wrong with the values of a model.
+
+    `place` returns where the value of a key came from, None where nobody knows.
+    """
+    return SettingsError("\n".join(_line(each, model, place) for each in error.errors()))
+
+
+def _line(problem: Any, model: type[BaseModel], place: Callable[[Key], str | None]) -> str:
+    key: Key = problem["loc"]
+    name = dotted(key)
+    where = ": ".join(part for part in (place(key), name) if part)
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: {unknown(name, model)}"
+    return f"{where}: {reason(problem)}."
