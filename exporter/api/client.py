@@ -213,7 +213,7 @@ class Client:
             try:
                 reply = await self._transport.send(
                     target.url,
-                    timeout=self._limits.request_timeout,
+                    timeout=self._limits.request_timeout.total_seconds(),
                     max_bytes=self._limits.max_page_bytes,
                     bearer=token,
                 )

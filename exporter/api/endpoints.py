@@ -39,7 +39,7 @@ class Directory:
         self._domain = rest
         self._one_address = settings.api_domain if separator and scheme == "http" else None
         self._named = settings.endpoints
-        self._timeout = min(settings.limits.request_timeout, _DISCOVERY_TIMEOUT)
+        self._timeout = min(settings.limits.request_timeout.total_seconds(), _DISCOVERY_TIMEOUT)
         self._attempts = min(settings.limits.attempts, _DISCOVERY_ATTEMPTS)
         self._transport = transport
         self._sleep = sleep

@@ -33,7 +33,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.cli.outcome import STATUSES, Outcome
-from exporter.cli.reports import write_report
+from exporter.cli.reports import FOR_ALL, write_report
 from exporter.snapshot import Manifest
 
 PREFIX = "registry_exporter_"
@@ -66,7 +66,8 @@ def write_metrics(path: Path, outcome: Outcome) -> None:
     values = _of_success(outcome.manifest) or _read_back(path)
     for name, value in values.items():
         _gauge(registry, name, _OF_SUCCESS[name], value)
-    write_report(path, generate_latest(registry).decode())
+    # The collector is another user.
+    write_report(path, generate_latest(registry).decode(), mode=FOR_ALL)
 
 
 def _gauge(registry: CollectorRegistry, name: str, meaning: str, value: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -17,8 +18,14 @@ def can_write(path: Path) -> bool:
     return os.access(_target(path).parent, os.W_OK)
 
 
-def write_report(path: Path, text: str) -> None:
+FOR_ALL = 0o644
+"""The mode of a file that programs of other users read, whatever the umask is."""
+
+
+def write_report(path: Path, text: str, *, mode: int | None = None) -> None:
     """Write a text as UTF-8, so that a reader finds all of it or what was there; raises `OSError`.
+
+    A regular file is given `mode`; without one, the umask decides.
 
     A link's target is replaced, not the link. What is no regular file, such as a FIFO or
     `/dev/null`, is written into, and so is what stdout or stderr goes to: with
@@ -31,13 +38,16 @@ def write_report(path: Path, text: str) -> None:
     elif path.exists() and not path.is_file():
         path.write_text(text, encoding="utf-8")
     else:
-        _replace(_target(path), text)
+        _replace(_target(path), text, mode)
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, text: str, mode: int | None) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         beside.write_text(text, encoding="utf-8")
+        if mode is not None:
+            with suppress(PermissionError):  # Some shares know no modes.
+                beside.chmod(mode)
         beside.replace(path)
     except OSError:
         beside.unlink(missing_ok=True)

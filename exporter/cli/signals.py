@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the run is cancelled, what is staged is kept, the process ends in time.
+"""SIGINT, SIGTERM, SIGHUP: the run is cancelled, what is staged is kept, the process ends in time.
 
 All commands but an export just end. An export is cancelled by the first signal. If it has not ended
 three seconds later (a thread may be in the middle of a large file), the process leaves at once, as
@@ -27,9 +27,17 @@ _SHOW_CURSOR = b"\x1b[?25h"
 
 
 def end_at_signals() -> None:
-    """Let the signals end the process in order, with a word and 130 or 143, from now on."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    """Let the signals end the process in order, with a word and 130, 143 or 129, from now on."""
+    for number in _watched():
         signal.signal(number, _end)
+
+
+def _watched() -> list[signal.Signals]:
+    """Return the signals that end a run; not SIGHUP below `nohup`, which has it ignored."""
+    ends = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        ends.append(signal.SIGHUP)
+    return ends
 
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
@@ -73,7 +81,7 @@ def _say(text: bytes) -> None:
 
 
 class Signals:
-    """Watches for SIGINT and SIGTERM inside its `with` block, in the main thread.
+    """Watches for the signals that end a run inside its `with` block, in the main thread.
 
     `received` is the number of the signal that came, if one did. `advice` is what a person is
     told besides its name.
@@ -89,7 +97,7 @@ class Signals:
 
     def __enter__(self) -> Self:
         """Take the signals over."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _watched():
             self._before[number] = signal.signal(number, self._on_signal)
         return self
 
@@ -111,7 +119,7 @@ class Signals:
 
     @property
     def exit_code(self) -> int:
-        """What the process ends with after a signal: 130 or 143."""
+        """What the process ends with after a signal: 130, 143 or 129."""
         return 128 + (self.received or signal.SIGINT)
 
     @property

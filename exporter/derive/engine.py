@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import structlog
 
+from exporter.derive.memory import usable_memory
 from exporter.errors import OutputError
 from exporter.snapshot.database import connect
 from exporter.snapshot.layout import staged_path
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 FEW_ROWS = 2_000_000
 """Layers up to which nothing has to be spilled, so that nothing is saved by having little."""
-MOST_OF_THE_MACHINE = 0.5
-"""The share of the machine's memory to which what is given may be raised."""
+MOST_OF_MEMORY = 0.5
+"""The share of the memory that this process may use to which what is given may be raised."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,9 @@ def means_for(layers: Iterable[Path]) -> Means:
 def with_enough_memory(work: Callable[[Means], _T], means: Means) -> _T:
     """Call `work` with the means to do it: twice the memory each time it was too little.
 
-    Raises `TooLittleMemoryError` where that would be more than `MOST_OF_THE_MACHINE`.
+    Raises `TooLittleMemoryError` where that would be more than `MOST_OF_MEMORY`.
     """
-    most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * MOST_OF_THE_MACHINE
+    most = usable_memory() * MOST_OF_MEMORY
     while True:
         try:
             return work(means)

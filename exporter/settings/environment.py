@@ -17,6 +17,7 @@ from exporter.errors import SettingsError
 from exporter.settings.keys import Key, holds_a_list, known_keys, section_of, unknown
 
 PREFIX = "REGISTRY_EXPORTER__"
+_SLIP = "REGISTRY_EXPORTER_"
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,11 @@ class Environment:
 def read_environment(model: type[BaseModel]) -> Environment:
     """Read the settings in the environment; a variable of one key wins over its section's.
 
-    Raises `SettingsError` for a variable that is no setting, or that cannot be read; its value,
-    which may be a secret, is not told.
+    Raises `SettingsError` for a variable that is no setting, that cannot be read, or that would be
+    a setting with another underscore; its value, which may be a secret, is not told.
     """
     known = known_keys(model)
+    _refuse_slips(known)
     found = Environment({}, {})
     # Sections before what is in them: a section's name is the shorter one.
     for variable in sorted(name for name in os.environ if name.upper().startswith(PREFIX)):
@@ -45,6 +47,27 @@ def read_environment(model: type[BaseModel]) -> Environment:
         merge_into(found.values, _nested(key, value))
         found.origins.update(dict.fromkeys(leaves(value, key), _place(variable)))
     return found
+
+
+def _refuse_slips(known: Mapping[str, Any]) -> None:
+    """Refuse `REGISTRY_EXPORTER_OUTPUT_URL`, which would else be passed over without a word."""
+    meant = {name.replace(".", "_"): name for name in known}
+    last = [name.rpartition(".")[2] for name in known]
+    # A key's own name is enough where it is the only one of that name.
+    meant |= {key: name for key, name in zip(last, known, strict=True) if last.count(key) == 1}
+    for variable in sorted(os.environ):
+        upper = variable.upper()
+        if not upper.startswith(_SLIP) or upper.startswith(PREFIX):
+            continue
+        name = meant.get(upper.removeprefix(_SLIP).lower().replace("__", "_"))
+        if name is not None:
+            # A section's value is JSON; who gives another one means the place it is about.
+            name = f"{name}.url" if f"{name}.url" in known else name
+            right = PREFIX + name.upper().replace(".", "__")
+            raise SettingsError(
+                f"{_place(variable)}: two underscores are wanted before each part of a setting's "
+                f"name: write {right}."
+            )
 
 
 def leaves(value: Any, key: Key = ()) -> list[Key]:

@@ -112,8 +112,8 @@ class Limits(_Section):
     """A ceiling on calls per second; null for none."""
     page_size: Count = Field(default=1000, ge=1, le=1000)
     """Items asked for per page."""
-    request_timeout: Number = Field(default=60, gt=0)
-    """Seconds until a call without a whole answer is given up and tried again."""
+    request_timeout: Duration = timedelta(seconds=60)
+    """How long a call may take until it is given up and tried again; a bare number is seconds."""
     attempts: Count = Field(default=8, ge=1)
     """How often a call is tried in all before its listing is given up."""
     max_page_bytes: Count = Field(default=64 * 1024 * 1024, ge=1024)

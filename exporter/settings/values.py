@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from datetime import timedelta
 from typing import Annotated
@@ -59,6 +60,8 @@ def _refuse_bool(value: object) -> object:
 
 def _read_duration(value: object) -> object:
     _refuse_bool(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a finite number is wanted")
     return parse_duration(value) if isinstance(value, str) else value
 
 

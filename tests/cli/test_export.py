@@ -306,7 +306,9 @@ def test_an_output_that_is_held_ends_with_11_and_names_the_holder(
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["SIGINT", "SIGTERM", "SIGHUP"],
 )
 def test_a_signal_keeps_what_is_staged_and_says_how_to_go_on(
     number: signal.Signals, code: int, serve_cloud: ServeCloud, exporter_for: ExporterFor

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,3 +102,15 @@ def test_a_file_that_cannot_be_read_back_is_written_anew(
     written = values(path)
     assert "last_success_timestamp_seconds" not in written
     assert written["last_run_exit_code"] == 4
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o027, 0o022])
+def test_the_collector_may_read_the_file_whatever_the_umask(umask: int, tmp_path: Path) -> None:
+    path = tmp_path / "run.prom"
+    before = os.umask(umask)
+    try:
+        write_metrics(path, COMPLETE)
+        write_metrics(path, FAILED)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644

@@ -117,3 +117,11 @@ def test_a_command_ends_though_what_its_handler_raises_is_lost() -> None:
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
+
+
+def test_below_nohup_a_hangup_does_not_end_a_command() -> None:
+    code = "from exporter.cli import signals; signals.end_at_signals(); import os, signal\n"
+    code += "os.kill(os.getpid(), signal.SIGHUP); print('still here')"
+    line = ["nohup", sys.executable, "-c", code]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "still here\n")

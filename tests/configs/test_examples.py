@@ -192,3 +192,19 @@ def test_the_readmes_query_reads_one_snapshot_of_several(
     ids = [row[0] for row in duckdb.execute(found[1]).fetchall()]
     assert ids
     assert len(ids) == len(set(ids))
+
+
+def test_the_readmes_query_over_all_manifests_counts_each_snapshot_once(
+    serve_cloud: ServeCloud,
+    exporter_for: Callable[[Cloud | None], Exporter],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    exporter = exporter_for(serve_cloud())
+    for snapshot_id in ("first", "second"):
+        exporter.export(snapshot_id=snapshot_id)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"```sql\n(.*?manifests/.*?)```", readme, re.DOTALL)
+    assert found
+    monkeypatch.chdir(exporter.folder)
+    rows = duckdb.execute(found[1]).fetchall()
+    assert [row[:2] for row in rows] == [("first", "complete"), ("second", "complete")]

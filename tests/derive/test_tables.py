@@ -250,7 +250,7 @@ def test_a_limit_that_is_too_small_is_raised_until_it_is_not(tmp_path: Path) -> 
 def test_too_little_memory_is_said_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "MOST_OF_THE_MACHINE", 0.0)
+    monkeypatch.setattr(engine, "MOST_OF_MEMORY", 0.0)
     staging = stage(tmp_path, World(images=(Image("i1", "r1/a", (Blob(digest(1)),)),)))
     with pytest.raises(OutputError, match=r"Cannot derive tables below .*; free memory or"):
         derive_staged(staging, means=Means(300_000, 1))

@@ -70,7 +70,7 @@ def test_an_unusable_value_is_refused_where_it_stands(
         ("limits: {concurrency: true}\n", "a number is wanted, not true or false."),
         ("limits: {concurrency: 1.5}\n", "a whole number is wanted."),
         ("limits: {request_timeout: .inf}\n", "a finite number is wanted."),
-        ("limits: {request_timeout: 0}\n", "more than 0 is wanted."),
+        ("limits: {request_timeout: 0}\n", "a time of more than 0 seconds is wanted."),
         ("output: {formats: []}\n", "output.formats: at least 1 value is wanted."),
         ("output: {formats: parquet}\n", "output.formats: a list is wanted, such as [a, b]."),
         ("output: {resume_within: 0}\n", "a time of more than 0 seconds is wanted."),

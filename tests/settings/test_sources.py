@@ -78,6 +78,47 @@ def test_a_wrong_value_from_the_environment_is_blamed_on_its_variable(
     assert "settings.yaml" not in refusal
 
 
+@pytest.mark.parametrize(
+    ("variable", "right"),
+    [
+        ("REGISTRY_EXPORTER_OUTPUT", "REGISTRY_EXPORTER__OUTPUT__URL"),
+        ("REGISTRY_EXPORTER_OUTPUT_URL", "REGISTRY_EXPORTER__OUTPUT__URL"),
+        ("REGISTRY_EXPORTER_OUTPUT__URL", "REGISTRY_EXPORTER__OUTPUT__URL"),
+        ("REGISTRY_EXPORTER_LIMITS_PAGE_SIZE", "REGISTRY_EXPORTER__LIMITS__PAGE_SIZE"),
+        ("REGISTRY_EXPORTER_CONCURRENCY", "REGISTRY_EXPORTER__LIMITS__CONCURRENCY"),
+        ("registry_exporter_profile", "REGISTRY_EXPORTER__PROFILE"),
+    ],
+)
+def test_a_variable_with_one_underscore_too_few_is_refused_with_the_right_name(
+    variable: str, right: str, refuse: Refuse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "t1.a-secret-perhaps")
+    refusal = refuse("limits: {concurrency: 3}")
+    assert refusal.startswith(f"{variable} in the environment: ")
+    assert refusal.endswith(f"write {right}.")
+    assert "t1." not in refusal
+
+
+def test_variables_that_only_begin_as_ours_are_no_settings(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Kubernetes sets these for a service of the name registry-exporter.
+    monkeypatch.setenv("REGISTRY_EXPORTER_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("REGISTRY_EXPORTER_PORT", "tcp://10.0.0.1:80")
+    assert load() == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("60s", 60), ("1.5m", 90), ("45", 45), (45, 45), (0.5, 0.5)]
+)
+def test_every_time_takes_a_unit_and_is_seconds_without_one(
+    text: object, seconds: float, load: Load
+) -> None:
+    settings = load("", {"limits": {"request_timeout": text}, "output": {"resume_within": text}})
+    assert settings.limits.request_timeout.total_seconds() == seconds
+    assert settings.output.resume_within.total_seconds() == seconds
+
+
 def test_a_wrong_value_from_a_flag_is_blamed_on_the_flag(
     refuse: Refuse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,7 +71,7 @@ def export(
       2 usage or settings     3 published, but partial
       4 credentials refused   5 the output cannot be written
       11 another run holds the output
-      130 interrupted, 143 terminated: what was staged is kept
+      130 interrupted, 143 terminated, 129 hung up: what was staged is kept
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
     with reported(debug, as_event=log_format is options.LogFormat.JSON):
         from exporter.settings import load_settings  # noqa: PLC0415
