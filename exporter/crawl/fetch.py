@@ -25,7 +25,7 @@ from exporter.crawl.pages import Cost, Decided, Dropped, Images, Judge, Seen, fr
 from exporter.crawl.progress import Progress
 from exporter.tables.images import ImagesPage, decode_images
 from exporter.tables.order import Cut
-from exporter.tables.pages import shown_token
+from exporter.tables.pages import has_token, shown_token
 from exporter.tables.resources import Parents, ResourcesPage, decode_resources
 from exporter.tables.sample import SamplePage, decode_sample
 from exporter.tables.schemas import Table
@@ -142,8 +142,7 @@ class Fetcher:
             token = shown_token(body)
             asked.shows(token)
             # Nothing waits for a last page. (It takes long to look for a token that is not shown.)
-            more = token or b'"nextPageToken"' in body
-            weight = question.weight() if more else 0.0
+            weight = question.weight() if token or has_token(body) else 0.0
             page = await self._decode(question, body, weight=weight)
             await asked.turn.wait()
             question.check(page.next_token)
@@ -288,4 +287,5 @@ def _key(call: Call, attempt: int) -> str:
 
 
 def _tables(page: ImagesPage) -> dict[str, pa.Table]:
-    return {"images": page.images, "layers": page.layers, "config_blobs": page.config_blobs}
+    names = ("images", "layers", "config_blobs", "bad_values")
+    return {name: getattr(page, name) for name in names}

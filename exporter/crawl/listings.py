@@ -12,6 +12,7 @@ from exporter.api import Call, Chain, Service
 from exporter.crawl.fetch import Fetcher
 from exporter.crawl.ledger import Entry, Listing
 from exporter.errors import ApiError, StatusError
+from exporter.tables.bad_values import BAD_VALUES
 from exporter.tables.resources import Parents, Resource, ResourcesPage
 from exporter.tables.schemas import TABLES
 
@@ -129,4 +130,5 @@ class ResourcesJob:
         return True
 
     def _rows(self, page: ResourcesPage) -> Mapping[str, pa.Table]:
-        return {} if self._staged is None else {self._table.name: page.rows(self._staged)}
+        staged = {} if self._staged is None else {self._table.name: page.rows(self._staged)}
+        return {**staged, BAD_VALUES.name: page.bad_values}

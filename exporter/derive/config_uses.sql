@@ -3,7 +3,7 @@
 CREATE TABLE config_uses AS
 SELECT
     grouped.*,
-    registry,
+    coalesce(registry, 0) AS registry,
     hash(digest) AS digest_hash,
     true AS is_config
 FROM (

@@ -56,11 +56,7 @@ def rows_left(connection: DuckDBPyConnection, staging: Path) -> dict[str, dict[s
 def create_changed(connection: DuckDBPyConnection, staging: Path) -> None:
     """Make `changed` a view of the images that came with two contents."""
     path = staging / CHANGED
-    if path.exists():
-        create_view(connection, "changed", [path])
-    else:
-        columns = ", ".join(f"NULL::VARCHAR AS {name}" for name in CHANGED_SCHEMA.names)
-        connection.execute(f"CREATE VIEW changed AS SELECT {columns} LIMIT 0")
+    create_view(connection, "changed", [path] if path.exists() else [], CHANGED_SCHEMA)
 
 
 def _plan(connection: DuckDBPyConnection, staging: Path) -> None:

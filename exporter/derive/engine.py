@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -128,8 +128,20 @@ def staged_parts(staging: Path, table: str) -> list[Path]:
     return sorted(staged_path(staging, table, 0, "parquet").parent.glob("part-*.parquet"))
 
 
-def create_view(connection: DuckDBPyConnection, name: str, paths: Iterable[Path]) -> None:
-    """Make `name` a view of the Parquet files' rows."""
+def create_view(
+    connection: DuckDBPyConnection,
+    name: str,
+    paths: Collection[Path],
+    schema: pa.Schema | None = None,
+) -> None:
+    """Make `name` a view of the Parquet files' rows.
+
+    With the `schema`, which is of nothing but texts, there may be no file.
+    """
+    if schema is not None and not paths:
+        columns = ", ".join(f"NULL::VARCHAR AS {column}" for column in schema.names)
+        connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {columns} LIMIT 0")
+        return
     connection.execute(
         f"CREATE OR REPLACE VIEW {name} AS "
         f"FROM read_parquet([{_quoted(paths)}], hive_partitioning = false)"

@@ -3,8 +3,8 @@
 WITH conflicts AS (
     SELECT
         digest,
-        -- A blob of an image without a name is in no registry that is known.
-        CASE WHEN count(DISTINCT coalesce(registry, 0)) = 1 THEN min(registry_id) END
+        -- A blob of an image that names no listed registry is in none that is known.
+        CASE WHEN count(DISTINCT registry) = 1 THEN min(registry_id) END
             AS registry_id,
         string_agg(
             format(
@@ -12,7 +12,7 @@ WITH conflicts AS (
                 CASE WHEN smallest <> size THEN format('{} to ', smallest) ELSE '' END,
                 size,
                 CASE WHEN is_config THEN 'config' ELSE 'layer' END,
-                coalesce('registry ' || registry_id, 'an image without a name'),
+                coalesce('registry ' || registry_id, 'no registry that was listed'),
                 CASE WHEN smallest <> size THEN ' (the larger counts)' ELSE '' END
             ),
             ', ' ORDER BY registry_id NULLS LAST, is_config
@@ -49,6 +49,61 @@ shared_tags AS (
     FROM tags SEMI JOIN shared_tag_hashes ON hash(repository_name, tag) = tag_hash
     GROUP BY repository_name, tag
     HAVING count(*) > 1
+),
+
+-- Images, and repositories, of a registry that was not listed: the listed ones are all there are.
+homeless AS (
+    SELECT
+        repository_name,
+        CASE WHEN nullif(repository_name, '') IS NULL THEN image_id END AS image_id,
+        registry_id
+    FROM (
+        SELECT repository_name, image_id, registry_id FROM images
+        UNION ALL
+        SELECT repository_name, NULL, registry_id FROM repositories
+    )
+    ANTI JOIN registries USING (registry_id)
+),
+
+negative AS (
+    SELECT image_id, compressed_size AS size, 'compressed_size' AS what
+    FROM images WHERE compressed_size < 0
+    UNION ALL
+    SELECT image_id, size, 'a layer' FROM layers WHERE size < 0
+    UNION ALL
+    SELECT image_id, size, 'the config' FROM config_blobs WHERE size < 0
+),
+
+-- What is too large, or too small, for its column.
+overflows AS (
+    UNPIVOT (
+        SELECT
+            scope,
+            scope_id,
+            logical_size,
+            stored_size,
+            exclusive_size,
+            untagged_size,
+            config_size
+        FROM sums
+    )
+    ON logical_size, stored_size, exclusive_size, untagged_size, config_size
+    INTO NAME measure VALUE bytes
+),
+
+-- Bad values of what is in the snapshot: a filter, or another listing, may have left it out.
+found AS (
+    SELECT image_id AS subject, 'images' AS listing
+    FROM images SEMI JOIN bad_values ON images.image_id = subject
+    UNION ALL
+    SELECT repository_name, 'repositories'
+    FROM repositories SEMI JOIN bad_values ON repositories.repository_name = subject
+    UNION ALL
+    SELECT registry_id, 'registries' FROM registries
+    UNION ALL
+    SELECT folder_id, 'folders' FROM folders
+    UNION ALL
+    SELECT cloud_id, 'clouds' FROM clouds
 ),
 
 -- Where the list of repositories is not complete, its silence says nothing.
@@ -101,4 +156,55 @@ SELECT
     'name it.'
 FROM repository_scopes JOIN fully_named USING (registry_id)
 WHERE NOT listed
+UNION ALL
+SELECT
+    'unknown_registry',
+    NULL,
+    any_value(repository_name),
+    image_id,
+    coalesce(image_id, any_value(repository_name)),
+    CASE
+        WHEN any_value(registry_id) IS NULL THEN 'The name does not tell a registry.'
+        ELSE format('The name tells registry {}, which was not listed.', any_value(registry_id))
+    END || ' What is there counts in the total alone.'
+FROM homeless
+GROUP BY repository_name, image_id
+UNION ALL
+SELECT
+    'negative_size',
+    registry_id,
+    repository_name,
+    image_id,
+    image_id,
+    format('Negative sizes count as they are: {}.', sizes)
+FROM images
+JOIN (
+    SELECT image_id, string_agg(DISTINCT format('{} of {} bytes', what, size), ', ') AS sizes
+    FROM negative
+    GROUP BY image_id
+) USING (image_id)
+UNION ALL
+SELECT
+    'size_overflow',
+    registry_id,
+    CASE WHEN scope = 'repository' THEN scope_id END,
+    NULL,
+    concat(scope, ' ', scope_id),
+    format(
+        'The table has the nearest that fits, for these are past 64 bits: {}.',
+        string_agg(format('{} of {} bytes', measure, bytes), ', ' ORDER BY measure)
+    )
+FROM overflows JOIN scopes USING (scope, scope_id)
+WHERE bytes <> whole(bytes)
+GROUP BY scope, scope_id, registry_id
+UNION ALL
+SELECT
+    'bad_value',
+    min(registry_id),
+    min(repository_name),
+    min(image_id),
+    subject,
+    string_agg(DISTINCT detail, ' ' ORDER BY detail)
+FROM bad_values SEMI JOIN found USING (listing, subject)
+GROUP BY subject
 ORDER BY kind, subject

@@ -8,7 +8,7 @@
 CREATE TABLE layer_uses AS
 SELECT
     grouped.*,
-    registry,
+    coalesce(registry, 0) AS registry,
     CASE WHEN digest IS NOT NULL THEN hash(digest) END AS digest_hash,
     false AS is_config
 FROM (

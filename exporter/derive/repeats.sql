@@ -2,11 +2,15 @@
 -- one layer at a position, so only a layer that was seen at several can stand twice in one.
 
 CREATE TABLE repeats AS
-SELECT registry, digest, sum(times - 1)::BIGINT AS surplus, false AS is_config
+SELECT
+    coalesce(registry, 0) AS registry,
+    digest,
+    sum(times - 1)::BIGINT AS surplus,
+    false AS is_config
 FROM (
     SELECT image_id, digest, any_value(repository_name) AS repository_name, count(*) AS times
     FROM layers SEMI JOIN (SELECT DISTINCT digest FROM layer_uses WHERE moves) USING (digest)
     GROUP BY image_id, digest
     HAVING count(*) > 1
 ) LEFT JOIN repository_scopes USING (repository_name)
-GROUP BY registry, digest;
+GROUP BY ALL;

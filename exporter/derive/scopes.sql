@@ -1,29 +1,25 @@
 -- The scopes that have a row in `size_totals`, with what is above each.
 
--- `registry` and `repository` number the registries and repositories in the order of their ids.
+-- `registry` and `repository` number the registries and repositories in the order of their ids. What
+-- names a registry that was not listed, or none, is in number 0: that is no scope, and counts in the
+-- total alone.
 
 CREATE TABLE registry_scopes AS
 SELECT
     row_number() OVER (ORDER BY registry_id)::INTEGER AS registry,
     registry_id,
-    registries.folder_id,
-    registries.cloud_id,
-    registries.name
-FROM registries
-FULL JOIN (
-    SELECT registry_id FROM images
-    UNION
-    SELECT registry_id FROM repositories
-) AS seen USING (registry_id)
-WHERE registry_id IS NOT NULL;
+    folder_id,
+    cloud_id,
+    name
+FROM registries;
 
 -- `listed`: whether the registry's list of repositories names it, or only its images do.
 CREATE TABLE repository_scopes AS
 SELECT
     row_number() OVER (ORDER BY repository_name)::INTEGER AS repository,
     repository_name,
-    registry,
-    registry_id,
+    coalesce(registry, 0) AS registry,
+    registry_scopes.registry_id,
     listed
 FROM (
     SELECT repository_name, any_value(registry_id) AS registry_id, bool_or(listed) AS listed
@@ -34,7 +30,7 @@ FROM (
     )
     WHERE repository_name IS NOT NULL
     GROUP BY repository_name
-)
+) AS named
 LEFT JOIN registry_scopes USING (registry_id);
 
 CREATE TABLE scopes AS
@@ -45,7 +41,7 @@ SELECT
     registry_id,
     folder_id,
     cloud_id
-FROM repository_scopes LEFT JOIN registry_scopes USING (registry_id)
+FROM repository_scopes JOIN registry_scopes USING (registry, registry_id)
 UNION ALL
 SELECT 'registry', registry_id, name, registry_id, folder_id, cloud_id FROM registry_scopes
 UNION ALL
@@ -55,6 +51,6 @@ SELECT 'cloud', cloud_id, name, NULL, NULL, cloud_id FROM clouds
 UNION ALL
 SELECT 'total', '*', NULL, NULL, NULL, NULL;
 
--- A sum for a column: none is 0, and one past BIGINT is said as the largest it can hold.
+-- A sum for a column: none is 0, and one past BIGINT is said as the nearest it can hold.
 CREATE MACRO whole(number) AS
-    least(coalesce(number, 0)::HUGEINT, 9223372036854775807)::BIGINT;
+    greatest(least(coalesce(number, 0)::HUGEINT, 9223372036854775807), -9223372036854775808)::BIGINT;

@@ -22,7 +22,6 @@ HAVING count(*) > 1 OR differs;
 CREATE TABLE shared_hashes AS
 SELECT is_config, registry, digest_hash
 FROM uses SEMI JOIN common_hashes USING (digest_hash)
-WHERE registry IS NOT NULL
 GROUP BY is_config, registry, digest_hash
 HAVING count(*) > 1;
 

@@ -23,6 +23,7 @@ from exporter.derive.engine import (
 )
 from exporter.snapshot.parts import PART_BYTES, PartWriter, output_errors, write_table
 from exporter.tables import TABLES, Table
+from exporter.tables.bad_values import BAD_VALUES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -39,8 +40,9 @@ _STEPS: Mapping[str, Collection[str]] = {
     "shared": ("layer_uses", "config_uses"),
     "repeats": ("layer_uses",),
     "blobs": ("shared", "repeats"),
-    "size_totals": ("shared", "listings"),
-    "findings": ("shared", "tags", "coverage"),
+    "sums": ("shared",),
+    "size_totals": ("sums", "listings"),
+    "findings": ("sums", "tags", "coverage"),
 }
 """What is made of the listed tables, in order, and what each needs of those before it. Each is a
 table of the snapshot, or the script of that name, which several of these build on."""
@@ -78,6 +80,8 @@ def _derive(
         listed = {name: staged_parts(staging, name) for name in SOURCES if name != "coverage"}
         _create_sources(connection, listed, left_out)
         create_changed(connection, staging)
+        bad = BAD_VALUES.name
+        create_view(connection, bad, staged_parts(staging, bad), BAD_VALUES.schema)
         done: dict[str, Future[None]] = {}
         threads = ThreadPoolExecutor(means.queries, thread_name_prefix="derive")
         try:

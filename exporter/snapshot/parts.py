@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 from exporter.errors import OutputError
 from exporter.snapshot.durable import fsync, make_folder
 from exporter.snapshot.layout import StagedFile, staged_path
-from exporter.tables import TABLES, Table
+from exporter.tables import Table
+from exporter.tables.bad_values import STAGED
 
 ROW_GROUP_BYTES = 16 * 1024 * 1024
 """Arrow bytes of one table that are collected before they are written as a row group."""
@@ -189,7 +190,7 @@ class Parts:
     def _part(self, name: str) -> PartWriter:
         if name not in self._open:
             number = self._next.get(name, 0)
-            self._open[name] = PartWriter(self._staging, TABLES[name], number)
+            self._open[name] = PartWriter(self._staging, STAGED[name], number)
             self._next[name] = number + 1
         return self._open[name]
 

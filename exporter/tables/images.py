@@ -1,6 +1,8 @@
 """Pages of images, from bytes to the rows of `images`, `layers` and `config_blobs`.
 
-No Python object is made per row: a page is parsed by PyArrow and flattened with its kernels.
+No Python object is made per row: a page is parsed by PyArrow and flattened with its kernels. Only a
+page that PyArrow cannot read so is read image by image, and those of its values that cannot be read
+are left out. What comes of it is flattened in the same way.
 """
 
 from __future__ import annotations
@@ -12,30 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from exporter.errors import PageError
+from exporter.tables.bad_values import bad_value, bad_values
+from exporter.tables.one_by_one import IMAGE, read_one_by_one
 from exporter.tables.order import Cut, Order, kept, order_of
 from exporter.tables.pages import read_columns
+from exporter.tables.resources import registry_of
+from exporter.tables.sizes import parse_sizes
 from exporter.tables.times import parse_times
-
-_BLOB = pa.struct(
-    [
-        ("id", pa.string()),
-        ("digest", pa.string()),
-        ("size", pa.string()),
-        ("urls", pa.list_(pa.string())),
-    ]
-)
-_IMAGE = pa.struct(
-    [
-        ("id", pa.string()),
-        ("name", pa.string()),
-        ("digest", pa.string()),
-        ("compressedSize", pa.string()),
-        ("config", _BLOB),
-        ("layers", pa.list_(_BLOB)),
-        ("tags", pa.list_(pa.string())),
-        ("createdAt", pa.string()),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -43,15 +28,17 @@ class ImagesPage:
     """The rows of one page of images.
 
     `images`, `layers` and `config_blobs` have their tables' columns in order; texts that
-    repeat are dictionary-encoded. `listed` counts the images the page held before filters and
-    cuts. `names` are the repositories met, in the page's order, with how many images of each are
-    kept; `nameless` says whether an image is of none. `order` is None for a page without images,
-    and `next_token` is empty on the last page.
+    repeat are dictionary-encoded. `bad_values` has a row for each of them with a value that could
+    not be read. `listed` counts the images the page held before filters and cuts. `names` are the
+    repositories met, in the page's order, with how many images of each are kept; `nameless` says
+    whether an image does not tell its repository or the registry that is in. `order` is None for a
+    page without images, and `next_token` is empty on the last page.
     """
 
     images: pa.Table
     layers: pa.Table
     config_blobs: pa.Table
+    bad_values: pa.Table
     listed: int
     names: Mapping[str, int]
     nameless: bool
@@ -71,19 +58,54 @@ def decode_images(
 
     Raises `PageError` for a body that is not such a page.
     """
-    rows, token = read_columns(body, "images", _IMAGE)
+    try:
+        rows, token = read_columns(body, "images", IMAGE)
+        return _page(rows, {}, token, cloud_id, folder_id, wanted, cut)
+    except PageError:
+        rows, problems, token = read_one_by_one(body)
+    return _page(rows, problems, token, cloud_id, folder_id, wanted, cut)
+
+
+def _page(
+    rows: pa.StructArray,
+    problems: Mapping[int, str],
+    token: str,
+    cloud_id: str | None,
+    folder_id: str | None,
+    wanted: Callable[[str], bool] | None,
+    cut: Cut | None,
+) -> ImagesPage:
     listed = len(rows)
-    if _any_empty(rows.field("id")):
+    ids = rows.field("id")
+    if _any_empty(ids):
         raise PageError("an image has no id")
-    nameless = _any_empty(rows.field("name"))
     names = rows.field("name").dictionary_encode()
-    created = parse_times(rows.field("createdAt"))
-    order = order_of(rows.field("id"), names, created) if listed else None
-    keep = kept(rows.field("id"), names, created, wanted, cut)
+    registries = [registry_of(name) or None for name in names.dictionary.to_pylist()]
+    nameless = names.null_count > 0 or None in registries
+    created = parse_times(_either(rows, "createdAt", "created_at"))
+    order = order_of(ids, names, created) if listed else None
+    keep = kept(ids, names, created, wanted, cut)
+    bad = [
+        _bad_value(detail, ids[number].as_py(), names[number].as_py())
+        for number, detail in problems.items()
+        if keep is None or keep[number].as_py()
+    ]
     if keep is not None:
         rows, names, created = rows.filter(keep), names.filter(keep), created.filter(keep)
-    images, layers, configs = _flatten(rows, names, created, cloud_id, folder_id)
-    return ImagesPage(images, layers, configs, listed, _counted(names), nameless, order, token)
+    tables = _flatten(rows, names, registries, created, cloud_id, folder_id)
+    return ImagesPage(*tables, bad_values(bad), listed, _counted(names), nameless, order, token)
+
+
+def _bad_value(detail: str, image_id: str, name: str | None) -> dict[str, str | None]:
+    registry_id = registry_of(name or "") or None
+    place = {"registry_id": registry_id, "repository_name": name, "image_id": image_id}
+    return bad_value("images", image_id, detail, place)
+
+
+def _either(rows: pa.StructArray, name: str, other: str) -> pa.StringArray:
+    """Return a field that may come under either of two names."""
+    values, others = rows.field(name), rows.field(other)
+    return values if others.null_count == len(others) else pc.coalesce(values, others)
 
 
 def _any_empty(texts: pa.StringArray) -> bool:
@@ -101,16 +123,14 @@ def _counted(names: pa.DictionaryArray) -> dict[str, int]:
 def _flatten(
     rows: pa.StructArray,
     names: pa.DictionaryArray,
+    registries: list[str | None],
     created: pa.TimestampArray,
     cloud_id: str | None,
     folder_id: str | None,
 ) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Return the three tables; `registries` are those of the distinct names."""
     image_ids = rows.field("id")
-    # The part before the first slash, worked out once per distinct name.
-    registries = pc.list_element(
-        pc.split_pattern(names.dictionary, "/", max_splits=1), 0
-    ).dictionary_encode()
-    registry_ids = registries.take(names.indices)
+    registry_ids = pa.array(registries, pa.string()).dictionary_encode().take(names.indices)
     config = rows.field("config")
     layer_lists = rows.field("layers")
     tags = _lists(rows.field("tags"), "a tag")
@@ -123,7 +143,7 @@ def _flatten(
             "registry_id": registry_ids,
             "repository_name": names,
             "digest": rows.field("digest"),
-            "compressed_size": _sizes(rows.field("compressedSize")),
+            "compressed_size": parse_sizes(_either(rows, "compressedSize", "compressed_size")),
             "config_digest": _child(config, "digest"),
             "layer_count": _lengths(layer_lists),
             "tag_count": _lengths(tags),
@@ -162,7 +182,7 @@ def _blob_columns(blobs: pa.StructArray) -> dict[str, pa.Array]:
     return {
         "blob_id": blobs.field("id"),
         "digest": blobs.field("digest"),
-        "size": _sizes(blobs.field("size")),
+        "size": parse_sizes(blobs.field("size")),
         "urls": _lists(blobs.field("urls"), "a blob's URL"),
     }
 
@@ -194,14 +214,6 @@ def _positions(lists: pa.ListArray, parents: pa.Int32Array) -> pa.Int32Array:
     starts = pc.subtract(pc.cumulative_sum(lengths), lengths)
     places = pa.arange(0, len(parents)).cast(pa.int32())
     return pc.subtract(places, starts.take(parents))
-
-
-def _sizes(texts: pa.StringArray) -> pa.Int64Array:
-    """Return 64-bit integers that were sent as texts; one that was left out is 0 (proto3)."""
-    try:
-        return pc.fill_null(texts.cast(pa.int64()), 0)
-    except pa.ArrowInvalid:
-        raise PageError("a size is not a 64-bit integer") from None
 
 
 def _repeat_each(texts: pa.StringArray, indices: pa.Int32Array) -> pa.DictionaryArray:

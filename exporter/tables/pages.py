@@ -8,8 +8,11 @@ unknown field it stands in, at any depth: the reader recurses only where it has 
 
 from __future__ import annotations
 
+import codecs
+import json
 import re
 import struct
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -18,9 +21,10 @@ import pyarrow.json as pj
 
 from exporter.errors import PageError
 
-_TOKEN = rb'"nextPageToken"\s*:\s*"([!#-\[\]-~]+)"'
+_TOKEN_KEYS = (b'"nextPageToken"', b'"next_page_token"')
+_TOKEN = rb"(?:%b)" % b"|".join(_TOKEN_KEYS) + rb'\s*:\s*"([!#-\[\]-~]+)"'
 _TOKEN_LAST = re.compile(_TOKEN + rb"\s*\}\s*\Z")
-_TOKEN_FIRST = re.compile(rb"\s*\{\s*" + _TOKEN)
+_TOKEN_FIRST = re.compile(rb"(?:%b)?\s*\{\s*" % codecs.BOM_UTF8 + _TOKEN)
 _LONGEST_TOKEN = 4096
 
 
@@ -31,6 +35,11 @@ def shown_token(body: bytes) -> str:
     """
     seen = _TOKEN_LAST.search(body, max(0, len(body) - _LONGEST_TOKEN)) or _TOKEN_FIRST.match(body)
     return seen[1].decode("ascii") if seen else ""
+
+
+def has_token(body: bytes) -> bool:
+    """Say whether a next page's token may stand anywhere in the body; false for most last pages."""
+    return any(key in body for key in _TOKEN_KEYS)
 
 
 def _guard(body: bytes) -> None:
@@ -45,20 +54,22 @@ def _guard(body: bytes) -> None:
         raise PageError("the body is not UTF-8") from None
 
 
-def read_object(body: bytes, items: str) -> dict[str, Any]:
-    """Parse a small page into Python objects; `items` names the key its items stand under.
+def read_object(body: bytes, items: str, *, strict: bool = False) -> tuple[list[Any], str]:
+    """Parse a page into Python objects; `items` names the key its items stand under.
 
-    Returns the object with `items` and `nextPageToken` always present. Raises `PageError`.
+    Returns the items, which are all dicts, and the next page's token or an empty text. With
+    `strict`, numbers with a fraction are Decimals, and a key that stands twice in one object is
+    refused. Raises `PageError`.
     """
-    page = _parse(body)
+    page = _parse(body, strict=strict)
     _refuse_strangers(page, items)
-    listed = page.get(items) or []
-    token = page.get("nextPageToken") or ""
+    listed = [] if page.get(items) is None else page[items]
     if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
         raise PageError(f"`{items}` is not a list of objects")
+    token = page.get("nextPageToken") or page.get("next_page_token") or ""
     if not isinstance(token, str):
         raise PageError("`nextPageToken` is not a text")
-    return {items: listed, "nextPageToken": token}
+    return listed, token
 
 
 def read_columns(body: bytes, items: str, item: pa.StructType) -> tuple[pa.StructArray, str]:
@@ -68,8 +79,10 @@ def read_columns(body: bytes, items: str, item: pa.StructType) -> tuple[pa.Struc
     ignored. Returns the items as one struct array, and the next page's token or an empty text.
     Raises `PageError`.
     """
+    body = body.removeprefix(codecs.BOM_UTF8)
     _guard(body)
-    schema = pa.schema([(items, pa.list_(item)), ("nextPageToken", pa.string())])
+    tokens = ("nextPageToken", "next_page_token")
+    schema = pa.schema([(items, pa.list_(item)), *((name, pa.string()) for name in tokens)])
     try:
         table = pj.read_json(
             pa.BufferReader(body),
@@ -85,7 +98,7 @@ def read_columns(body: bytes, items: str, item: pa.StructType) -> tuple[pa.Struc
     if table.num_rows != 1:
         raise PageError(f"the body holds {table.num_rows} JSON objects instead of one")
     listed = table.column(items).chunk(0)
-    token = table.column("nextPageToken")[0].as_py() or ""
+    token = next(filter(None, (table.column(name)[0].as_py() for name in tokens)), "")
     if listed.null_count:
         _refuse_strangers(_parse(body), items)
     rows: pa.StructArray = listed.flatten()
@@ -94,14 +107,27 @@ def read_columns(body: bytes, items: str, item: pa.StructType) -> tuple[pa.Struc
     return rows, token
 
 
-def _parse(body: bytes) -> dict[str, Any]:
+def _parse(body: bytes, *, strict: bool = False) -> dict[str, Any]:
+    body = body.removeprefix(codecs.BOM_UTF8)
     try:
         page = orjson.loads(body)
+        if strict:
+            # What has come so far is JSON, so that this is left to say how it is to be read.
+            page = json.loads(body, parse_float=Decimal, object_pairs_hook=_without_doubles)
     except orjson.JSONDecodeError as error:
         raise PageError(f"the body is not JSON: {error.msg}") from None
+    except RecursionError:
+        raise PageError("the body is nested too deep") from None
     if not isinstance(page, dict):
         raise PageError("the body is not a JSON object")
     return page
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise PageError("a key stands twice in one object")
+    return fields
 
 
 def _refuse_strangers(page: dict[str, Any], items: str) -> None:
@@ -116,7 +142,7 @@ def _refuse_strangers(page: dict[str, Any], items: str) -> None:
     renamed = sorted(key for key, value in page.items() if _holds_items(value))
     if renamed:
         raise PageError(f"the page has no `{items}`, but items named `{renamed[0][:40]}`")
-    if "nextPageToken" not in page:
+    if page.keys().isdisjoint(("nextPageToken", "next_page_token")):
         raise PageError(f"the page has neither `{items}` nor `nextPageToken`")
 
 

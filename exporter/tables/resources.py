@@ -12,9 +12,10 @@ from typing import Any
 import pyarrow as pa
 
 from exporter.errors import PageError
+from exporter.tables.bad_values import bad_value, bad_values
 from exporter.tables.pages import read_object
 from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES, REPOSITORIES, Table
-from exporter.tables.times import parse_times
+from exporter.tables.values import Item
 
 
 @dataclass(frozen=True)
@@ -35,110 +36,102 @@ class Resource:
 
 @dataclass(frozen=True)
 class ResourcesPage:
-    """The items of one page in the API's order; `next_token` is empty on the last page."""
+    """The items of one page in the API's order; `next_token` is empty on the last page.
+
+    `bad_values` has a row for each item with a value that could not be read.
+    """
 
     table: Table
     resources: tuple[Resource, ...]
+    bad_values: pa.Table
     next_token: str
 
     def rows(self, wanted: Callable[[str], bool] = lambda _: True) -> pa.Table:
-        """Return the rows whose id `wanted` accepts, in the table's schema; raises `PageError`."""
+        """Return the rows whose id `wanted` accepts, in the table's schema."""
         rows = [resource.row for resource in self.resources if wanted(resource.id)]
         return rows_to_arrow(rows, self.table)
 
 
 def decode_resources(body: bytes, table: Table, parents: Parents) -> ResourcesPage:
     """Decode one page of clouds, folders, registries or repositories; raises `PageError`."""
-    page = read_object(body, table.name)
-    make = _ROWS[table.name]
-    resources = []
-    for item in page[table.name]:
+    listed, token = read_object(body, table.name)
+    make, key = _ROWS[table.name], table.key[0]
+    resources, problems = [], []
+    for fields in listed:
+        item = Item(fields)
         row = make(item, parents)
-        name = row[table.key[0]]
-        if not isinstance(name, str) or not name:
-            raise PageError(f"an item of `{table.name}` has no {table.key[0]}")
+        name = row[key]
+        if not name:
+            raise PageError(f"an item of `{table.name}` has no {key}")
         resources.append(Resource(name, row))
-    decoded = ResourcesPage(table, tuple(resources), page["nextPageToken"])
-    decoded.rows()  # Types are checked here, where the page can still be asked for again.
-    return decoded
+        if item.problem is not None:
+            problems.append(bad_value(table.name, name, item.problem, row))
+    return ResourcesPage(table, tuple(resources), bad_values(problems), token)
 
 
 def rows_to_arrow(rows: list[Mapping[str, Any]], table: Table) -> pa.Table:
-    """Return rows keyed by column as Arrow; times may be RFC 3339 texts. Raises `PageError`."""
-    columns = []
-    for field in table.schema:
-        values = [row.get(field.name) for row in rows]
-        try:
-            if field.name == "created_at":
-                columns.append(parse_times(pa.array(values, pa.string())))
-            else:
-                columns.append(pa.array(values, field.type))
-        except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError):
-            raise PageError(
-                f"`{field.name}` of `{table.name}` has a value of a wrong type"
-            ) from None
+    """Return rows keyed by column as Arrow; what is absent is null."""
+    columns = [
+        pa.array([row.get(field.name) for row in rows], field.type) for field in table.schema
+    ]
     return pa.Table.from_arrays(columns, schema=table.schema)
 
 
 def registry_of(repository_name: str) -> str:
-    """Return the registry of a repository: the part of its name before the first slash."""
-    return repository_name.partition("/")[0]
+    """Return the registry of a repository: the part of its name before the first slash.
+
+    It is empty where the name has no slash, and so does not tell.
+    """
+    return repository_name.partition("/")[0] if "/" in repository_name else ""
 
 
-def _labels(item: Mapping[str, Any]) -> list[tuple[str, str]]:
-    labels = item.get("labels") or {}
-    if not isinstance(labels, dict):
-        raise PageError("`labels` is not an object")
-    return list(labels.items())
-
-
-def _cloud(item: Mapping[str, Any], _: Parents) -> dict[str, Any]:
+def _cloud(item: Item, _: Parents) -> dict[str, Any]:
     return {
-        "cloud_id": item.get("id"),
-        "name": item.get("name"),
-        "description": item.get("description"),
-        "organization_id": item.get("organizationId"),
-        "labels": _labels(item),
-        "created_at": item.get("createdAt"),
+        "cloud_id": item.text("id"),
+        "name": item.text("name"),
+        "description": item.text("description"),
+        "organization_id": item.text("organizationId"),
+        "labels": item.labels("labels"),
+        "created_at": item.time("createdAt"),
     }
 
 
-def _folder(item: Mapping[str, Any], parents: Parents) -> dict[str, Any]:
+def _folder(item: Item, parents: Parents) -> dict[str, Any]:
     return {
-        "folder_id": item.get("id"),
-        "cloud_id": item.get("cloudId") or parents.cloud_id,
-        "name": item.get("name"),
-        "description": item.get("description"),
-        "status": item.get("status"),
-        "labels": _labels(item),
-        "created_at": item.get("createdAt"),
+        "folder_id": item.text("id"),
+        "cloud_id": item.text("cloudId") or parents.cloud_id,
+        "name": item.text("name"),
+        "description": item.text("description"),
+        "status": item.enum("status"),
+        "labels": item.labels("labels"),
+        "created_at": item.time("createdAt"),
     }
 
 
-def _registry(item: Mapping[str, Any], parents: Parents) -> dict[str, Any]:
+def _registry(item: Item, parents: Parents) -> dict[str, Any]:
     return {
-        "registry_id": item.get("id"),
-        "folder_id": item.get("folderId") or parents.folder_id,
+        "registry_id": item.text("id"),
+        "folder_id": item.text("folderId") or parents.folder_id,
         "cloud_id": parents.cloud_id,
-        "name": item.get("name"),
-        "status": item.get("status"),
-        "labels": _labels(item),
-        "created_at": item.get("createdAt"),
+        "name": item.text("name"),
+        "status": item.enum("status"),
+        "labels": item.labels("labels"),
+        "created_at": item.time("createdAt"),
     }
 
 
-def _repository(item: Mapping[str, Any], parents: Parents) -> dict[str, Any]:
-    name = item.get("name")
+def _repository(item: Item, parents: Parents) -> dict[str, Any]:
+    name = item.text("name")
     return {
-        "repository_id": item.get("id"),
+        "repository_id": item.text("id"),
         "repository_name": name,
-        "registry_id": registry_of(name) if isinstance(name, str) else None,
+        "registry_id": registry_of(name or "") or None,
         "folder_id": parents.folder_id,
         "cloud_id": parents.cloud_id,
     }
 
 
-_ROWS: Mapping[str, Callable[[Mapping[str, Any], Parents], dict[str, Any]]] = {
+_ROWS: Mapping[str, Callable[[Item, Parents], dict[str, Any]]] = {
     CLOUDS.name: _cloud,
     FOLDERS.name: _folder,
     REGISTRIES.name: _registry,

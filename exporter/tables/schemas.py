@@ -15,7 +15,7 @@ import pyarrow as pa
 
 FORMAT_VERSION = "1.0"
 
-Kind = Literal["listed", "derived", "ledger"]
+Kind = Literal["listed", "derived", "ledger", "staged"]
 
 TIME = pa.timestamp("us", tz="UTC")
 LABELS = pa.map_(pa.string(), pa.string())
@@ -231,12 +231,16 @@ FINDINGS = _table(
     "What an auditor should look at",
     _text(
         "kind",
-        "size_conflict, size_mismatch, tag_on_two_images, image_changed or unlisted_repository",
+        "size_conflict (one digest, two sizes), size_mismatch (compressed_size is not the sum of "
+        "the layers), tag_on_two_images, image_changed (one id, two contents), unlisted_repository "
+        "(no repository list names it), unknown_registry (images or a repository of no registry "
+        "that was listed), bad_value (values that cannot be read, and are left out), negative_size "
+        "or size_overflow (a sum that is more than its column can hold)",
     ),
     _text("registry_id", "The registry concerned"),
     _text("repository_name", "The repository concerned, where it is one"),
     _text("image_id", "The image concerned, where it is one"),
-    _text("subject", "What the finding is about: a digest, an image, a tag, a repository"),
+    _text("subject", "What the finding is about: a digest, an image, a tag, a resource, a scope"),
     _text("detail", "The finding in a sentence"),
 )
 

@@ -9,8 +9,10 @@ import pyarrow.compute as pc
 
 from exporter.errors import PageError
 from exporter.tables.schemas import TIME
+from exporter.tables.values import time_of
 
 _MICROSECONDS = len("2026-11-23T02:00:00.123456")
+_USUAL = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z$"
 _FIRST = pa.scalar(datetime.min.replace(tzinfo=UTC), TIME)
 
 
@@ -20,18 +22,21 @@ def parse_times(texts: pa.StringArray) -> pa.TimestampArray:
     The API sends 0 to 9 fractional digits, mixed within one page, and years 0001 to 9999
     (`API.md`): nanoseconds would not hold those years, and microseconds refuse nine digits.
     """
-    zulu = pc.fill_null(pc.ends_with(texts, "Z"), True)
-    if not pc.all(zulu, min_count=0).as_py():
-        raise PageError("a time does not end with Z")
-    digits = pc.utf8_slice_codeunits(texts, 0, -1)
-    rest = pc.utf8_slice_codeunits(digits, _MICROSECONDS, None)
-    if not pc.all(pc.match_substring_regex(rest, "^[0-9]{0,3}$"), min_count=0).as_py():
+    usual = pc.fill_null(pc.match_substring_regex(texts, _USUAL), True)
+    if pc.all(usual, min_count=0).as_py():
+        # The Z goes with the digits past the microsecond, or by itself.
+        cut = pc.utf8_slice_codeunits(pc.utf8_rtrim(texts, "Z"), 0, _MICROSECONDS)
+        try:
+            times = cut.cast(pa.timestamp("us")).cast(TIME)
+        except pa.ArrowInvalid:
+            return _one_by_one(texts)
+        if not pc.any(pc.less(times, _FIRST)).as_py():
+            return times
+    return _one_by_one(texts)
+
+
+def _one_by_one(texts: pa.StringArray) -> pa.TimestampArray:
+    times = [None if text is None else time_of(text) for text in texts.to_pylist()]
+    if times.count(None) > texts.null_count:
         raise PageError("a time is not RFC 3339")
-    try:
-        cut = pc.utf8_slice_codeunits(digits, 0, _MICROSECONDS)
-        times = cut.cast(pa.timestamp("us")).cast(TIME)
-    except pa.ArrowInvalid:
-        raise PageError("a time is not RFC 3339") from None
-    if pc.any(pc.less(times, _FIRST)).as_py():
-        raise PageError("a time is before the year 1")
-    return times
+    return pa.array(times, TIME)

@@ -8,6 +8,20 @@ from typing import Any
 from tests.derive.estates import Row, Tables
 
 
+def in_known_registries(listed: Tables) -> Tables:
+    """Return the rows with no registry where the one they name was not listed."""
+    known = {row["registry_id"] for row in listed["registries"]}
+    return {
+        name: [
+            row | {"registry_id": row["registry_id"] if row["registry_id"] in known else None}
+            if "registry_id" in row
+            else row
+            for row in rows
+        ]
+        for name, rows in listed.items()
+    }
+
+
 def tags(listed: Tables) -> set[tuple[Any, ...]]:
     return {
         (
@@ -25,6 +39,7 @@ def tags(listed: Tables) -> set[tuple[Any, ...]]:
 
 def blobs(listed: Tables) -> dict[tuple[str, str, str], Row]:
     """Return the rows of `blobs` by registry, digest and kind."""
+    listed = in_known_registries(listed)
     rows: dict[tuple[str, str, str], Row] = {}
     for kind, table in (("layer", "layers"), ("config", "config_blobs")):
         uses = [use for use in listed[table] if use["digest"] is not None]
@@ -44,6 +59,7 @@ def blobs(listed: Tables) -> dict[tuple[str, str, str], Row]:
 
 def size_totals(listed: Tables) -> dict[tuple[str, str], Row]:
     """Return the rows of `size_totals` by scope and id."""
+    listed = in_known_registries(listed)
     parents = {
         row["registry_id"]: (row["folder_id"], row["cloud_id"], row["name"])
         for row in listed["registries"]
@@ -52,11 +68,11 @@ def size_totals(listed: Tables) -> dict[tuple[str, str], Row]:
         row["repository_name"]: row["registry_id"]
         for row in [*listed["repositories"], *listed["images"]]
     }
-    registries = set(parents) | set(names.values())
+    registries = set(parents)
     rows: dict[tuple[str, str], Row] = {}
 
     def add(
-        scope: str, scope_id: str, name: str | None, ids: tuple[Any, ...], inside: set[str]
+        scope: str, scope_id: str, name: str | None, ids: tuple[Any, ...], inside: set[Any]
     ) -> None:
         wanted = {name: registry for name, registry in names.items() if registry in inside}
         if scope == "repository":
@@ -87,7 +103,7 @@ def size_totals(listed: Tables) -> dict[tuple[str, str], Row]:
     for row in listed["clouds"]:
         inside = {one for one in parents if parents[one][1] == row["cloud_id"]}
         add("cloud", row["cloud_id"], row["name"], (None, None, row["cloud_id"]), inside)
-    add("total", "*", None, (None, None, None), registries)
+    add("total", "*", None, (None, None, None), {*registries, None})
     return rows
 
 
@@ -159,7 +175,8 @@ def _complete(
 def findings(listed: Tables) -> set[tuple[Any, ...]]:
     """Return kind, registry, repository, image and subject, but for changed images."""
     found: set[tuple[Any, ...]] = set()
-    uses = [use for use in [*listed["layers"], *listed["config_blobs"]] if use["digest"]]
+    known_only = in_known_registries(listed)
+    uses = [use for use in [*known_only["layers"], *known_only["config_blobs"]] if use["digest"]]
     for digest in {use["digest"] for use in uses}:
         own = [use for use in uses if use["digest"] == digest]
         inside = {use["registry_id"] for use in own}
@@ -183,8 +200,12 @@ def findings(listed: Tables) -> set[tuple[Any, ...]]:
         for row in listed["coverage"]
         if row["listing"] == "repositories" and row["status"] == "complete"
     }
-    for image in listed["images"]:
+    for image in known_only["images"]:
         if image["repository_name"] not in known and image["registry_id"] in named:
             where = (image["registry_id"], image["repository_name"])
             found.add(("unlisted_repository", *where, None, image["repository_name"]))
+    for row in [*known_only["images"], *known_only["repositories"]]:
+        if row["registry_id"] is None:
+            name = row["repository_name"]
+            found.add(("unknown_registry", None, name, None, name))
     return found

@@ -14,7 +14,9 @@ from structlog.testing import capture_logs
 from exporter.derive import engine
 from exporter.derive.engine import Means
 from exporter.errors import OutputError
+from exporter.snapshot.parts import PartWriter
 from exporter.tables import TABLES
+from exporter.tables.bad_values import BAD_VALUES, bad_value, bad_values
 from tests.derive import expected
 from tests.derive.estates import (
     START,
@@ -66,7 +68,7 @@ def test_derived_tables_are_those_of_a_calculation_in_plain_python(world: World)
         assert {tuple(row.values())[:5] for row in findings} == expected.findings(listed)
         for name in ("tags", "blobs", "size_totals", "findings"):
             key = TABLES[name].key if name != "blobs" else ("registry_id",)
-            keys = [tuple(row[column] for column in key) for row in read(staging, name)]
+            keys = [tuple(row[column] or "" for column in key) for row in read(staging, name)]
             assert keys == sorted(keys), f"{name} is not in the order of its key"
 
 
@@ -160,14 +162,15 @@ def test_a_digest_with_two_sizes_is_found_across_registries_and_across_layers_an
     derive_staged(staging)
     found = by_key(read(staging, "findings"), "kind", "subject")
     assert {key: row["registry_id"] for key, row in found.items()} == {
-        ("size_conflict", one.digest): None for one in (apart, mixed, nameless)
+        **{("size_conflict", one.digest): None for one in (apart, mixed, nameless)},
+        ("unknown_registry", "i4"): None,
     }
-    assert [row["detail"] for row in found.values()] == [
+    assert [row["detail"] for row in found.values() if row["kind"] == "size_conflict"] == [
         f"One digest has two sizes: 5 bytes as a layer in registry r1, {elsewhere}."
         for elsewhere in (
             "6 to 7 bytes as a layer in registry r2 (the larger counts)",
             "7 bytes as a layer in registry r2, 9 bytes as a config in registry r2",
-            "6 bytes as a layer in an image without a name",
+            "6 bytes as a layer in no registry that was listed",
         )
     ]
     # Each registry, and each kind, has its own size.
@@ -192,6 +195,52 @@ def test_sums_past_two_to_the_53_are_exact_and_past_64_bits_are_the_largest(
     )
     assert total(staging, "repository", "r1/a")["stored_size"] == 2**54 + 3
     assert total(staging, "registry", "r1")["stored_size"] == largest
+    # What fits, and be it the very largest, is no finding.
+    overflows = {row["subject"]: row["detail"] for row in read(staging, "findings")}
+    assert overflows.keys() == {"registry r1", "total *"}
+    assert f"stored_size of {largest + 2**54 + 3} bytes" in overflows["registry r1"]
+
+
+def test_negative_sizes_count_as_they_are_and_are_found_once_an_image(tmp_path: Path) -> None:
+    smallest = -(2**63)
+    one = Image("i1", "r1/a", (Blob(digest(1), -5), Blob(digest(2), smallest)), tags=("v1",))
+    other = Image("i2", "r1/b", (Blob(digest(2), 2**63 - 1), Blob(digest(3), smallest)))
+    images = (replace(one, compressed_size=-7), replace(other, compressed_size=0))
+    staging = derived(tmp_path, World(images=images, registries=REGISTRY))
+    found = by_key(read(staging, "findings"), "kind", "subject")
+    assert {key for key in found if key[0] == "negative_size"} == {
+        ("negative_size", "i1"),
+        ("negative_size", "i2"),
+    }
+    assert "compressed_size of -7 bytes" in found["negative_size", "i1"]["detail"]
+    assert total(staging, "registry", "r1")["logical_size"] == -7
+    assert total(staging, "registry", "r1")["stored_size"] == -6
+    assert total(staging, "repository", "r1/a")["stored_size"] == 2**63 - 1 - 5
+    assert total(staging, "repository", "r1/b")["untagged_size"] == smallest
+
+
+def test_bad_values_are_found_once_and_only_of_what_is_in_the_snapshot(tmp_path: Path) -> None:
+    world = World(images=(Image("i1", "r1/a"),), clouds=("c1",), registries=REGISTRY)
+    staging = stage(tmp_path, world)
+    part = PartWriter(staging, BAD_VALUES, 0)
+    places = {"registry_id": "r1", "repository_name": "r1/a", "image_id": "i1"}
+    rows = [
+        bad_value("images", "i1", "One.", places),
+        bad_value("images", "i1", "One.", places),
+        bad_value("images", "i1", "Another.", places),
+        bad_value("images", "i2", "Left out.", places),
+        bad_value("registries", "r1", "Registry.", {"registry_id": "r1"}),
+        bad_value("registries", "i1", "Not of a registry.", {}),
+        bad_value("clouds", "c1", "Cloud.", {}),
+    ]
+    part.append(bad_values(rows))
+    part.close()
+    derive_staged(staging)
+    assert [tuple(row.values()) for row in read(staging, "findings")] == [
+        ("bad_value", None, None, None, "c1", "Cloud."),
+        ("bad_value", "r1", "r1/a", "i1", "i1", "Another. One."),
+        ("bad_value", "r1", None, None, "r1", "Registry."),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def registry_row(registry: Resource, parents: Parents) -> Row:
 
 def repository_row(repository: Resource, parents: Parents) -> Row:
     registry_id = registry_of(repository["name"])
-    folder_id, cloud_id = parents.get(registry_id, (None, None))
+    folder_id, cloud_id = parents.get(registry_id or "", (None, None))
     return {
         "repository_id": repository.get("id"),
         "repository_name": repository["name"],

@@ -42,6 +42,6 @@ def labels(resource: Resource) -> dict[str, str]:
     return dict(resource.get("labels") or {})
 
 
-def registry_of(repository_name: str) -> str:
-    """Return the registry a repository is in: its full name up to the first slash."""
-    return repository_name.partition("/")[0]
+def registry_of(repository_name: str) -> str | None:
+    """Return the registry a repository is in: its full name up to the first slash, if any."""
+    return (repository_name.partition("/")[0] or None) if "/" in repository_name else None

@@ -33,7 +33,7 @@ def rows_of(images: list[Json]) -> Rows:
     for image in images:
         name = image.get("name")
         place = {
-            "registry_id": None if name is None else name.split("/")[0],
+            "registry_id": (name.split("/")[0] or None) if name and "/" in name else None,
             "repository_name": name,
         }
         layers, tags, config = image.get("layers", []), image.get("tags", []), image.get("config")

@@ -14,6 +14,7 @@ from yandex.cloud.containerregistry.v1.image_pb2 import Image
 from exporter.snapshot.parts import Parts
 from exporter.tables import TABLES
 from exporter.tables.images import decode_images
+from exporter.tables.values import snake_case
 from tests.tables.pages import (
     FIRST_SECOND,
     IMAGES,
@@ -51,6 +52,30 @@ def test_a_page_decodes_to_the_rows_that_its_json_says(images: list[Image], pret
     assert page.next_token == "next"
     assert set(page.names) == {image["name"] for image in sent if "name" in image}
     assert (page.order is None) == (not images)
+
+
+@settings(max_examples=60, deadline=None, phases=PHASES)
+@given(images=st.lists(IMAGES, max_size=6), spelled=st.lists(st.booleans(), min_size=6, max_size=6))
+@example(images=EXTREMES, spelled=[True, False, True, False, True, False])
+def test_a_page_with_a_bad_value_decodes_to_the_same_rows_for_all_the_others(
+    images: list[Image], spelled: list[bool]
+) -> None:
+    sent = as_dicts(images)
+    on_the_wire = [
+        {snake_case(name): value for name, value in image.items()} if snake else image
+        for image, snake in zip(sent, spelled, strict=False)
+    ]
+    bad = {"id": "bad", "name": "crp1/bad", "createdAt": "yesterday"}
+    body = page_body([*on_the_wire, bad], token="next")
+    page = decode_images(body, cloud_id=CLOUD, folder_id=FOLDER)
+    assert page.bad_values["subject"].to_pylist() == ["bad"]
+    assert plain_rows(tables_of(page)) == rows_of([*sent, bad | {"createdAt": None}])
+    good = decode_images(page_body(on_the_wire), cloud_id=CLOUD, folder_id=FOLDER)
+    assert plain_rows(tables_of(good)) == rows_of(sent)
+    # By name and time, the page is the same as well: what is cut from it hangs on that.
+    timeless = [*sent, {key: bad[key] for key in ("id", "name")}]
+    same = decode_images(page_body(timeless), cloud_id=CLOUD, folder_id=FOLDER)
+    assert (page.order, page.names, page.nameless) == (same.order, same.names, same.nameless)
 
 
 @settings(max_examples=25, deadline=None, phases=PHASES)

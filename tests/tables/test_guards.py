@@ -24,7 +24,6 @@ NO_OBJECTS: dict[str, bytes] = {
     "a text": b'"images"',
     "a number": b"1",
     "html": b"<!DOCTYPE html><html><body>502</body></html>",
-    "a byte order mark": b'\xef\xbb\xbf{"images":[]}',
     "one bracket": b"{",
     "nesting without end": b'{"images":' + b"[" * DEEP,
     "nesting with an end": b'{"images":' + b"[" * DEEP + b"]" * DEEP + b"}",
@@ -63,21 +62,11 @@ NO_PAGES: dict[str, bytes] = {
     "a list for an image": b'{"images":[[]]}',
     "a number for a token": b'{"images":[],"nextPageToken":7}',
     "a number for an id": b'{"images":[{"id":7}]}',
-    "a number for a size": b'{"images":[{"id":"i","compressedSize":7}]}',
-    "a number for a blob's size": b'{"images":[{"id":"i","layers":[{"size":7}]}]}',
-    "a number for a time": b'{"images":[{"id":"i","createdAt":7}]}',
-    "a text for the tags": b'{"images":[{"id":"i","tags":"v1"}]}',
-    "an object for the layers": b'{"images":[{"id":"i","layers":{}}]}',
-    "a list for the config": b'{"images":[{"id":"i","config":[]}]}',
-    "a null for a tag": b'{"images":[{"id":"i","tags":["v1",null]}]}',
-    "a null for a layer": b'{"images":[{"id":"i","layers":[{"id":"a"},null]}]}',
-    "a null for a layer's URL": b'{"images":[{"id":"i","layers":[{"urls":[null]}]}]}',
-    "a null for a config's URL": b'{"images":[{"id":"i","config":{"urls":[null]}}]}',
-    "a size of 2^63": b'{"images":[{"id":"i","compressedSize":"9223372036854775808"}]}',
-    "a size below -2^63": b'{"images":[{"id":"i","compressedSize":"-9223372036854775809"}]}',
-    "a size with a fraction": b'{"images":[{"id":"i","layers":[{"size":"1.5"}]}]}',
-    "a size in words": b'{"images":[{"id":"i","config":{"size":"many"}}]}',
-    "an empty size": b'{"images":[{"id":"i","compressedSize":""}]}',
+    "a number for an id beside a bad value": b'{"images":[{"id":7,"createdAt":"yesterday"}]}',
+    "a key that stands twice beside a bad value": (
+        b'{"images":[{"id":"a","createdAt":"yesterday"}],"images":[{"id":"b"}]}'
+    ),
+    "two spellings of a strange key, and no token": b'{"next_page":"t","nextPage":"t"}',
     "an image without an id": b'{"images":[{"id":"a"},{"name":"crp1/a"}]}',
     "an image whose id is null": b'{"images":[{"id":null}]}',
     "an image whose id is empty": b'{"images":[{"id":"a"},{"id":""}]}',
@@ -95,23 +84,6 @@ STRANGERS: dict[str, bytes] = {
     ),
 }
 """New fields may appear at any time (`API.md`), and these are as strange as can be."""
-BAD_TIMES = (
-    "",
-    "Z",
-    "yesterday",
-    "2026-11-23T02:00:00",
-    "2026-11-23T02:00:00+03:00",
-    "2026-13-01T00:00:00Z",
-    "2026-02-30T00:00:00Z",
-    "2026-11-23T25:00:00Z",
-    "2026-11-23T02:00:00ZZ",
-    "2026-11-23T02:00:00.Z",
-    "2026-11-23T02:00:00.123456xyzZ",
-    "2026-11-23T02:00:00.1234567890Z",
-    "2026-11-23T02:00:00.123456+01:00Z",
-    "0000-01-01T00:00:00Z",
-    "10000-01-01T00:00:00Z",
-)
 
 
 def refusal(body: bytes) -> str:
@@ -131,11 +103,6 @@ def test_a_body_that_is_no_page_of_images_is_refused(body: bytes) -> None:
 def test_a_body_that_is_no_object_is_refused_as_a_page_of_resources(name: str) -> None:
     with pytest.raises(PageError):
         decode_resources(NO_OBJECTS[name].replace(b"images", b"clouds"), CLOUDS, Parents())
-
-
-@pytest.mark.parametrize("text", BAD_TIMES)
-def test_a_time_that_is_not_the_apis_is_refused(text: str) -> None:
-    assert "a time" in refusal(b'{"images":[{"id":"i","createdAt":"%b"}]}' % text.encode())
 
 
 def test_none_of_these_bodies_ends_the_process() -> None:
@@ -168,6 +135,8 @@ def test_none_of_these_bodies_ends_the_process() -> None:
         b'{"images":[]}',
         b'{"images":null}',
         b'{"nextPageToken":""}',
+        b'{"next_page_token":""}',
+        b'\xef\xbb\xbf{"images":[]}',
         b'{"images":[],"newField":{"total":"12"}}',
         b'{"newField":"x","nextPageToken":""}',
         b'{"warnings":[],"nextPageToken":""}',
@@ -194,6 +163,7 @@ def test_a_refusal_does_not_quote_what_the_body_holds() -> None:
     bodies = (
         f'{{"images":[{{"compressedSize":"{secret}"}}]}}',
         f'{{"images":[{{"createdAt":"{secret}"}}]}}',
+        f'{{"images":"{secret}"}}',
         f'{{"images":[{{"id":["{secret}"]}}]}}',
         f'{{"error":"{secret}"}}',
         f'{{"images":[{{"id":"{secret}',
@@ -207,6 +177,8 @@ def test_a_refusal_does_not_quote_what_the_body_holds() -> None:
         (b'{"images":[{"id":"a"}],"nextPageToken":"more"}', "more"),
         (b'{"images":[],\n "nextPageToken" : "CAIQ-_=+/~." }\n', "CAIQ-_=+/~."),
         (b' {"nextPageToken":"first","images":[' + b" " * 10_000 + b"]}", "first"),
+        (b'{"images":[{"id":"a"}],"next_page_token":"more"}', "more"),
+        (b'\xef\xbb\xbf{"next_page_token": "first","images":[]}', "first"),
         (b'{"images":[]}', ""),
         (b'{"images":[],"nextPageToken":""}', ""),
         (b'{"images":[],"nextPageToken":null}', ""),

@@ -12,6 +12,7 @@ from exporter.errors import PageError
 from exporter.tables import TABLES, Table
 from exporter.tables.resources import Parents, ResourcesPage, decode_resources, registry_of
 from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES, REPOSITORIES
+from exporter.tables.values import snake_case
 
 PARENTS = Parents(cloud_id="b1gcloud", folder_id="b1gfolder")
 CREATED = "2026-11-23T02:00:00.123456789Z"
@@ -167,7 +168,7 @@ def test_only_what_is_wanted_has_rows() -> None:
         ["b1g1"],
         {"id": "b1g1"},
         "b1g1",
-        [{"id": "b1g1", "name": "n", "createdAt": "yesterday", "description": 7}, {"id": 7}],
+        [{"id": "b1g1", "name": "n", "createdAt": "yesterday"}, {"id": 7, "name": 7}],
     ],
     ids=str,
 )
@@ -177,22 +178,50 @@ def test_items_that_are_no_resources_are_refused(table: Table, items: Any) -> No
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "lost", "told"),
     [
-        {"name": 7},
-        {"labels": "none"},
-        {"labels": {"a": 7}},
-        {"labels": {"a": None, "b": {}}},
-        {"status": ["ACTIVE"]},
-        {"createdAt": 1764000000},
-        {"createdAt": "2026-11-23"},
-        {"folderId": {"id": "b1g2"}},
+        ({"name": 7}, {"name"}, "name 7"),
+        ({"labels": "none"}, {"labels"}, 'labels "none"'),
+        ({"labels": {**LABELS, "a": 7, "b": None}}, set(), "labels.a 7, labels.b null"),
+        ({"status": ["ACTIVE"]}, {"status"}, 'status ["ACTIVE"]'),
+        ({"status": True}, {"status"}, "status true"),
+        ({"createdAt": 1764000000}, {"created_at"}, "createdAt 1764000000"),
+        ({"createdAt": "2026-11-23"}, {"created_at"}, 'createdAt "2026-11-23"'),
+        ({"createdAt": "y" * 999}, {"created_at"}, f'createdAt "{"y" * 59}…'),
     ],
     ids=str,
 )
-def test_a_field_of_a_wrong_type_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(PageError):
-        decode(REGISTRIES, {"id": "crp1"} | wrong)
+def test_a_value_that_cannot_be_read_costs_itself_alone_and_is_told(
+    wrong: dict[str, Any], lost: set[str], told: str
+) -> None:
+    _, item, row = FULL["registry"]
+    page = decode(REGISTRIES, item | wrong)
+    assert row_of(page) == {
+        name: {} if name == "labels" and name in lost else value
+        for name, value in row.items()
+        if name not in lost - {"labels"}
+    }
+    (bad,) = page.bad_values.to_pylist()
+    assert (bad["listing"], bad["subject"], bad["registry_id"]) == ("registries", "crp1", "crp1")
+    assert bad["detail"] == f"These values cannot be read, and are left out: {told}."
+
+
+@pytest.mark.parametrize("number", [7, 7.0])
+def test_an_enum_without_a_name_is_its_number(number: float) -> None:
+    page = decode(REGISTRIES, {"id": "crp1", "status": number})
+    assert row_of(page)["status"] == "7"
+    assert page.bad_values.num_rows == 0
+
+
+@pytest.mark.parametrize(("table", "item", "row"), FULL.values(), ids=FULL)
+def test_fields_may_be_spelled_as_their_message_spells_them(
+    table: Table, item: dict[str, Any], row: dict[str, Any]
+) -> None:
+    spelled = {snake_case(name): value for name, value in item.items()}
+    nulls = dict.fromkeys(item.keys() - spelled.keys())
+    page = decode(table, spelled | nulls, next_page_token="next", nextPageToken=None)
+    assert row_of(page) == row
+    assert page.next_token == "next"
 
 
 @pytest.mark.parametrize(
@@ -217,9 +246,9 @@ def test_a_page_without_items_is_empty(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "registry"), [("crp1/a/b", "crp1"), ("crp1", "crp1"), ("", ""), ("/a", "")]
+    ("name", "registry"), [("crp1/a/b", "crp1"), ("crp1", ""), ("", ""), ("/a", "")]
 )
-def test_a_repositorys_registry_is_what_stands_before_the_first_slash(
+def test_a_repositorys_registry_is_what_stands_before_its_first_slash(
     name: str, registry: str
 ) -> None:
     assert registry_of(name) == registry

@@ -1,0 +1,117 @@
+-- `sums`: counts and sizes of every repository, registry, folder and cloud, and of all together.
+--
+-- Facts are rows with some of the measures, the others null; a scope's row is the sum of the facts
+-- about it. What is above a registry has the facts of its registries, because a layer is billed
+-- once in each of them. Sums are HUGEINT here, for they may be more than a column can hold.
+
+CREATE TABLE sums AS
+WITH image_facts AS (
+    SELECT
+        registry,
+        repository,
+        count(*) AS image_count,
+        count(*) FILTER (tag_count > 0) AS tagged_image_count,
+        count(*) FILTER (tag_count = 0) AS untagged_image_count,
+        sum(tag_count) AS tag_count,
+        sum(compressed_size) AS logical_size,
+        min(created_at) AS oldest_image_at,
+        max(created_at) AS newest_image_at
+    FROM images LEFT JOIN repository_scopes USING (repository_name)
+    GROUP BY registry, repository
+),
+
+-- Each digest once per repository.
+use_facts AS (
+    SELECT
+        registry,
+        repository,
+        sum(reference_count) FILTER (NOT is_config) AS layer_count,
+        count(digest_hash) FILTER (NOT is_config) AS blob_count,
+        sum(size) FILTER (NOT is_config AND digest_hash IS NOT NULL) AS stored_size,
+        sum(size) FILTER (is_config) AS config_size
+    FROM uses
+    GROUP BY registry, repository
+),
+
+-- What is missing there: a digest with two sizes in a registry has the larger in each repository.
+larger_facts AS (
+    SELECT
+        uses.repository,
+        sum(shared.size::HUGEINT - uses.size) FILTER (NOT is_config) AS stored_size,
+        sum(shared.size::HUGEINT - uses.size) FILTER (is_config) AS config_size
+    FROM uses JOIN shared USING (is_config, registry, digest)
+    WHERE shared.size <> shared.smallest
+    GROUP BY uses.repository
+),
+
+-- Each digest once per registry; `repository` is null for what several repositories use.
+held_facts AS (
+    SELECT
+        registry,
+        repository,
+        count(*) FILTER (NOT is_config) AS blob_count,
+        sum(size) FILTER (NOT is_config) AS stored_size,
+        sum(size) FILTER (NOT is_config AND NOT tagged) AS untagged_size,
+        sum(size) FILTER (is_config) AS config_size
+    FROM held
+    GROUP BY registry, repository
+),
+
+repository_facts AS (
+    SELECT * EXCLUDE (registry) FROM image_facts
+    UNION ALL BY NAME
+    SELECT * EXCLUDE (registry) FROM use_facts
+    UNION ALL BY NAME
+    SELECT * FROM larger_facts
+    UNION ALL BY NAME
+    SELECT repository, stored_size AS exclusive_size, untagged_size FROM held_facts
+    UNION ALL BY NAME
+    SELECT repository, 1 AS repository_count FROM repository_scopes
+),
+
+registry_facts AS (
+    SELECT registry_scopes.* EXCLUDE (name), facts.* EXCLUDE (registry)
+    FROM (
+        SELECT * EXCLUDE (repository) FROM image_facts
+        UNION ALL BY NAME
+        SELECT registry, layer_count FROM use_facts
+        UNION ALL BY NAME
+        SELECT * EXCLUDE (repository), stored_size AS exclusive_size FROM held_facts
+        UNION ALL BY NAME
+        SELECT registry, 1 AS repository_count FROM repository_scopes
+    ) AS facts
+    LEFT JOIN registry_scopes USING (registry)
+),
+
+facts AS (
+    SELECT 'repository' AS scope, repository_name AS scope_id, repository_facts.*
+    FROM repository_facts JOIN repository_scopes USING (repository)
+    UNION ALL BY NAME
+    SELECT 'registry' AS scope, registry_id AS scope_id, * FROM registry_facts
+    UNION ALL BY NAME
+    SELECT 'folder' AS scope, folder_id AS scope_id, * FROM registry_facts
+    UNION ALL BY NAME
+    SELECT 'cloud' AS scope, cloud_id AS scope_id, * FROM registry_facts
+    UNION ALL BY NAME
+    SELECT 'total' AS scope, '*' AS scope_id, * FROM registry_facts
+)
+
+SELECT
+    scope,
+    scope_id,
+    sum(repository_count) AS repository_count,
+    sum(image_count) AS image_count,
+    sum(tagged_image_count) AS tagged_image_count,
+    sum(untagged_image_count) AS untagged_image_count,
+    sum(tag_count) AS tag_count,
+    sum(layer_count) AS layer_count,
+    sum(blob_count) AS blob_count,
+    sum(logical_size) AS logical_size,
+    sum(stored_size) AS stored_size,
+    sum(exclusive_size) AS exclusive_size,
+    sum(untagged_size) AS untagged_size,
+    sum(config_size) AS config_size,
+    min(oldest_image_at) AS oldest_image_at,
+    max(newest_image_at) AS newest_image_at
+FROM facts
+GROUP BY scope, scope_id;

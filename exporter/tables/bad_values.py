@@ -1,0 +1,42 @@
+"""Items with values that could not be read, from the page they were on to the findings.
+
+Their rows are staged like those of the listed tables, page by page, so that they survive with the
+page, come as often as it does, and are never all in memory. No snapshot has them as a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import pyarrow as pa
+
+from exporter.tables.schemas import TABLES, Table
+
+_PLACES = ("registry_id", "repository_name", "image_id")
+
+BAD_VALUES = Table(
+    name="bad_values",
+    kind="staged",
+    description="Items with values that cannot be read: of which listing, and what in a sentence",
+    key=("listing", "subject"),
+    schema=pa.schema([(name, pa.string()) for name in ("listing", "subject", *_PLACES, "detail")]),
+)
+
+STAGED: Mapping[str, Table] = MappingProxyType({**TABLES, BAD_VALUES.name: BAD_VALUES})
+"""Every table that has parts while a run is under way."""
+
+
+def bad_value(listing: str, subject: str, detail: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of `BAD_VALUES` for an item, whose `row` says where it is."""
+    places = {name: row.get(name) for name in _PLACES}
+    return {"listing": listing, "subject": subject, **places, "detail": detail}
+
+
+def bad_values(rows: list[dict[str, Any]]) -> pa.Table:
+    """Return rows of `BAD_VALUES` as Arrow."""
+    return pa.Table.from_pylist(rows, BAD_VALUES.schema) if rows else NO_BAD_VALUES
+
+
+NO_BAD_VALUES = BAD_VALUES.schema.empty_table()

@@ -1,0 +1,182 @@
+"""Single values of the API's JSON, by the proto3 mapping, and what cannot be read of them.
+
+A parser of proto3 JSON takes every field under two names, `createdAt` and `created_at`, and whole
+numbers as numbers or as texts. A value that is none costs that value alone: it is left out, and the
+item's `problem` says so.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+LARGEST, SMALLEST = 2**63 - 1, -(2**63)
+_MOST_DIGITS = 19
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-]\d\d):(\d\d))", re.ASCII
+)
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+_CAPITAL = re.compile("[A-Z]")
+_SHOWN = 60
+_NAMED = 5
+
+
+@lru_cache(maxsize=64)
+def snake_case(name: str) -> str:
+    """Return a field's name as its protobuf message spells it: `created_at` for `createdAt`."""
+    return _CAPITAL.sub(lambda capital: f"_{capital[0].lower()}", name)
+
+
+def field_of(item: Mapping[str, Any], name: str) -> Any:
+    """Return a field in either spelling; None where it is absent or null in both."""
+    value = item.get(name)
+    return item.get(snake_case(name)) if value is None else value
+
+
+def time_of(text: str) -> datetime | None:
+    """Return an RFC 3339 time in UTC, cut to the microsecond; None for what is none.
+
+    A leap second, 23:59:60 in UTC, is the first second of the next day, as POSIX counts. Times
+    outside of the years 1 to 9999 in UTC are none.
+    """
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second = (int(found[group]) for group in range(1, 7))
+    micros = int((found[7] or "")[:6].ljust(6, "0"))
+    leap = second == 60
+    try:
+        at = datetime(year, month, day, hour, minute, second - leap, micros, tzinfo=UTC)
+        if found[8]:
+            hours, minutes = int(found[8][1:]), int(found[9])
+            if hours > 23 or minutes > 59:
+                return None
+            offset = timedelta(hours=hours, minutes=minutes)
+            at += offset if found[8].startswith("-") else -offset
+        if leap and (at.hour, at.minute) != (23, 59):
+            return None
+        return at + timedelta(seconds=leap)
+    except (ValueError, OverflowError):
+        return None
+
+
+def whole_of(value: object) -> int | None:
+    """Return a 64-bit integer that was sent as a text or as a number; None for what is none.
+
+    An exponent, or a fraction of nothing but zeros, does not keep a number from being whole.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
+        return None
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        return None
+    try:
+        number = Decimal(value)
+        if number and number.adjusted() >= _MOST_DIGITS:
+            return None
+        whole = int(number)
+    except (ArithmeticError, ValueError):
+        return None
+    return whole if whole == number and SMALLEST <= whole <= LARGEST else None
+
+
+class Item:
+    """One object of a page, whose fields are read in either spelling.
+
+    What cannot be read is None, or left out of a list or map, and is noted for `problem`.
+    """
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self._fields = fields
+        self._path = ""
+        self._bad: list[str] = []
+
+    def text(self, name: str) -> str | None:
+        """Return a text."""
+        text: str | None = self._read(name, str)
+        return text
+
+    def enum(self, name: str) -> str | None:
+        """Return an enum's name; a value that the API has no name for is a number, kept as text."""
+        value = field_of(self._fields, name)
+        number = None if isinstance(value, str) else whole_of(value)
+        return self.text(name) if number is None else str(number)
+
+    def time(self, name: str) -> datetime | None:
+        """Return a time in UTC, cut to the microsecond."""
+        text = self._read(name, str)
+        at = time_of(text) if text is not None else None
+        if at is None and text is not None:
+            self._note(name, text)
+        return at
+
+    def whole(self, name: str) -> int | None:
+        """Return a 64-bit integer."""
+        value = field_of(self._fields, name)
+        number = whole_of(value)
+        if number is None and value is not None:
+            self._note(name, value)
+        return number
+
+    def texts(self, name: str) -> list[str]:
+        """Return a list of texts."""
+        return list(self._each(name, str))
+
+    def labels(self, name: str) -> list[tuple[str, str]]:
+        """Return a map of texts."""
+        labels = self._read(name, dict) or {}
+        for key, value in labels.items():
+            if not isinstance(value, str):
+                self._note(f"{name}.{key}", value)
+        return [(key, value) for key, value in labels.items() if isinstance(value, str)]
+
+    def child(self, name: str) -> Item | None:
+        """Return an object; its problems are this one's."""
+        fields = self._read(name, dict)
+        return None if fields is None else self._inner(fields, name)
+
+    def children(self, name: str) -> list[Item]:
+        """Return a list of objects; one that is none keeps its place, with nothing in it."""
+        values = self._read(name, list) or []
+        return [
+            self._inner(value if self._is(value, dict, place) else {}, place)
+            for place, value in ((f"{name}[{number}]", one) for number, one in enumerate(values))
+        ]
+
+    @property
+    def problem(self) -> str | None:
+        """What could not be read, in a sentence; None where all was read."""
+        if not self._bad:
+            return None
+        more = f" and {len(self._bad) - _NAMED} more" if len(self._bad) > _NAMED else ""
+        named = ", ".join(self._bad[:_NAMED])
+        return f"These values cannot be read, and are left out: {named}{more}."
+
+    def _inner(self, fields: Mapping[str, Any], name: str) -> Item:
+        inner = Item(fields)
+        inner._path, inner._bad = f"{self._path}{name}.", self._bad
+        return inner
+
+    def _read(self, name: str, kind: type) -> Any:
+        value = field_of(self._fields, name)
+        return value if value is not None and self._is(value, kind, name) else None
+
+    def _each(self, name: str, kind: type) -> Iterator[Any]:
+        for number, value in enumerate(self._read(name, list) or []):
+            if self._is(value, kind, f"{name}[{number}]"):
+                yield value
+
+    def _is(self, value: object, kind: type, name: str) -> bool:
+        if not isinstance(value, kind):
+            self._note(name, value)
+            return False
+        return True
+
+    def _note(self, name: str, value: object) -> None:
+        text = json.dumps(value, ensure_ascii=False, default=float)
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        self._bad.append(f"{self._path}{name} {shown}")
