@@ -27,3 +27,14 @@ prepare() {
         echo "$wanted" >"$stamp"
     fi
 }
+
+# install_missing COMMAND PACKAGE: have Debian's package where its command is not there.
+install_missing() {
+    command -v "$1" >/dev/null && return
+    echo "Installing $2 for $1 …" >&2
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y \
+        --no-install-recommends "$2"; } >/dev/null || {
+        echo "The tests need $1: install $2 and run again." >&2
+        exit 2
+    }
+}

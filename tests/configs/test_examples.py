@@ -6,20 +6,15 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 import yaml
 from typer.main import get_command
 
 from exporter.cli.app import app
 from exporter.settings import load_settings
-from tests.conftest import ServeCloud
-from tests.e2e.clouds import Cloud
-from tests.e2e.commands import Exporter
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
@@ -175,36 +170,3 @@ def test_the_cron_jobs_settings_load_and_its_files_are_mounted(tmp_path: Path) -
     assert "persistentVolumeClaim" in volumes[mounts[settings.output.url]]
     config = Path(arguments[arguments.index("--config") + 1])
     assert "configMap" in volumes[mounts[str(config.parent)]]
-
-
-def test_the_readmes_query_reads_one_snapshot_of_several(
-    serve_cloud: ServeCloud,
-    exporter_for: Callable[[Cloud | None], Exporter],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    exporter = exporter_for(serve_cloud())
-    for snapshot_id in ("first", "second"):
-        exporter.export(snapshot_id=snapshot_id)
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    found = re.search(r'duckdb -c "(.*?)"', readme, re.DOTALL)
-    assert found
-    monkeypatch.chdir(exporter.folder)
-    ids = [row[0] for row in duckdb.execute(found[1]).fetchall()]
-    assert ids
-    assert len(ids) == len(set(ids))
-
-
-def test_the_readmes_query_over_all_manifests_counts_each_snapshot_once(
-    serve_cloud: ServeCloud,
-    exporter_for: Callable[[Cloud | None], Exporter],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    exporter = exporter_for(serve_cloud())
-    for snapshot_id in ("first", "second"):
-        exporter.export(snapshot_id=snapshot_id)
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    found = re.search(r"```sql\n(.*?manifests/.*?)```", readme, re.DOTALL)
-    assert found
-    monkeypatch.chdir(exporter.folder)
-    rows = duckdb.execute(found[1]).fetchall()
-    assert [row[:2] for row in rows] == [("first", "complete"), ("second", "complete")]
