@@ -11,6 +11,7 @@ import orjson
 
 from .churn import churns
 from .faults import Fault, FaultCoin
+from .oddities import respelled
 from .ordering import Orders
 from .pages import cut_page, drift, open_listing, with_churn
 from .pagetokens import Cursor, PageTokens
@@ -141,9 +142,11 @@ class Listings:
         self, query: Query, page: Page, oddity: Fault | None, behaviour: Behaviour, now: float
     ) -> bytes:
         fields = []
-        if page.items:
-            fields.append(b'"%b":[%b]' % (query.call.name.encode(), b",".join(page.items)))
-        if self._estate.shape.quirks.new_fields and page.items:
+        quirks = self._estate.shape.quirks
+        items = respelled(page.items) if quirks.snake_case else page.items
+        if items:
+            fields.append(b'"%b":[%b]' % (query.call.name.encode(), b",".join(items)))
+        if quirks.new_fields and items:
             # Not on an empty page: one with no key that is known is an error (API.md).
             fields.append(b'"newField":{"total":"12"}')
         if page.following is not None:
@@ -153,7 +156,9 @@ class Listings:
             token = self._page_tokens.make(following, query.key)
             if oddity is Fault.REPEATED_TOKEN and query.page_token:
                 token = query.page_token
-            fields.append(b'"nextPageToken":"%b"' % token.encode())
+            snake_case = quirks.snake_case and page.following.place % 2 == 0
+            name = b"next_page_token" if snake_case else b"nextPageToken"
+            fields.append(b'"%b":"%b"' % (name, token.encode()))
         body = b"{" + b",".join(fields) + b"}"
         if behaviour.pretty:
             return orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -29,6 +30,21 @@ _TIMES = (
     (None, 0),
 )
 """Extreme creation times: as the API shows them, and in nanoseconds since 1970; None at all."""
+_OFFSETS = (
+    ("+03:00", timedelta(hours=3)),
+    ("-09:30", timedelta(hours=-9, minutes=-30)),
+    ("z", timedelta()),
+)
+"""What may stand at a time's end, and by how much the clock is then ahead."""
+_NO_TIMES = ("2024-05-06Z", "2024-05-06T24:00:00Z", "", "0x10")
+_NO_SIZES = ("0x10", "many", "1.5", "9223372036854775808", True)
+_SNAKE_CASE = (
+    (b'"createdAt":', b'"created_at":'),
+    (b'"compressedSize":', b'"compressed_size":'),
+    (b'"organizationId":', b'"organization_id":'),
+    (b'"cloudId":', b'"cloud_id":'),
+    (b'"folderId":', b'"folder_id":'),
+)
 _PERIOD = 16
 """Every so many images of a repository, one has each oddity."""
 _HUGE_PERIOD = 509
@@ -49,16 +65,32 @@ def odd_resource(kind: str, number: int, shape: Shape) -> dict[str, Any]:
         fields["labels"] = {odd: odd, "": "empty key", "empty": ""}
         if kind != "registry":
             fields["description"] = odd * 3
+    if quirks.numbers and kind in {"folder", "registry"} and number % 4 == 2:
+        fields["status"] = 7
     if quirks.extreme_times and kind != "repository" and number % 3 == 1:
         fields["createdAt"] = _TIMES[number // 3 % 2][0]
+    if quirks.bad_values and kind != "repository" and number % 6 == 5:
+        fields["createdAt"] = _NO_TIMES[number // 6 % len(_NO_TIMES)]
     return fields
+
+
+def respelled(items: list[bytes]) -> list[bytes]:
+    """Items of a page as JSON, every other one with its fields spelled as the message does."""
+    return [_in_snake_case(text) if number % 2 else text for number, text in enumerate(items)]
+
+
+def _in_snake_case(text: bytes) -> bytes:
+    for name, spelled in _SNAKE_CASE:
+        text = text.replace(name, spelled)
+    return text
 
 
 def odd_image(text: bytes, repository: Repository, index: int, shape: Shape) -> bytes:
     """The image's JSON with the oddities it is due; most images are due none."""
     quirks = shape.quirks
     huge = quirks.huge_sizes and (repository.first + index) % _HUGE_PERIOD == 0
-    if not huge and not _is_due(repository, index):
+    elsewhere = quirks.offset_times and _is_elsewhere(repository, index)
+    if not (huge or elsewhere or _is_due(repository, index)):
         return text
     image: dict[str, Any] = orjson.loads(text)
     layers: list[dict[str, Any]] = image.get("layers", [])
@@ -66,6 +98,9 @@ def odd_image(text: bytes, repository: Repository, index: int, shape: Shape) -> 
         _resize(image, layers[-1], layers, _HUGE)
     if _is_due(repository, index):
         _apply(quirks, image, layers, index)
+        _misspell(quirks, image, layers, repository.index + index // 2)
+    elif elsewhere:
+        image["createdAt"] = _elsewhere(image["createdAt"], *_OFFSETS[index % len(_OFFSETS)])
     return orjson.dumps(image)
 
 
@@ -79,6 +114,10 @@ def odd_time(repository: Repository, index: int, shape: Shape) -> int | None:
 def _is_due(repository: Repository, index: int) -> bool:
     # The first two are always due, so that even small estates have every oddity.
     return index < 2 or (repository.index + index) % _PERIOD < 2
+
+
+def _is_elsewhere(repository: Repository, index: int) -> bool:
+    return index == 2 or (repository.index + index) % _PERIOD == 5
 
 
 def _apply(quirks: Quirks, image: dict[str, Any], layers: list[dict[str, Any]], index: int) -> None:
@@ -106,6 +145,33 @@ def _apply(quirks: Quirks, image: dict[str, Any], layers: list[dict[str, Any]], 
         image["scanned"] = False
         for layer in layers:
             layer["mediaType"] = "application/vnd.oci.image.layer.v1.tar+zstd"
+
+
+def _misspell(
+    quirks: Quirks, image: dict[str, Any], layers: list[dict[str, Any]], number: int
+) -> None:
+    """Write values in odd ways, and some so that they are none; `number` says which."""
+    blobs = [*layers, image["config"]] if "config" in image else layers
+    if quirks.numbers:
+        for each in (image, *blobs):
+            name = "size" if "size" in each else "compressedSize"
+            if name in each and number % 2:
+                size = int(each[name])
+                each[name] = size if size > 1 << 52 or number % 4 == 1 else float(size)
+    if not quirks.bad_values:
+        return
+    if number % 5 == 0:
+        image["createdAt"] = _NO_TIMES[number // 5 % len(_NO_TIMES)]
+    if blobs and number % 5 in {1, 2}:
+        blobs[number % len(blobs)]["size"] = _NO_SIZES[number // 5 % len(_NO_SIZES)]
+    if number % 5 == 3:
+        (blobs[0] if blobs else image)["size" if blobs else "compressedSize"] = "-5"
+
+
+def _elsewhere(text: str, offset: str, ahead: timedelta) -> str:
+    """The same moment as a clock elsewhere shows it, which is some time ahead."""
+    whole, fraction = text[:19], text[19:-1]
+    return f"{(datetime.fromisoformat(whole) + ahead).isoformat(sep='t')}{fraction}{offset}"
 
 
 def _resize(

@@ -21,6 +21,10 @@ class Quirks:
         unlisted_repository: Some repositories have images, but no repository list names them.
         extreme_times: Creation times in the years 0001 and 9999, and none at all.
         huge_sizes: Some blobs are larger than 2^53 bytes.
+        snake_case: Some fields are spelled as their message spells them: `created_at`.
+        numbers: Numbers where the API sends texts: sizes, and enum values without a name.
+        offset_times: Times with an offset, or in small letters.
+        bad_values: Times and sizes that are none, and negative sizes.
         odd_text: Text with quotes, control characters, emoji and separators that JSON
             readers get wrong, in names, descriptions, labels and tags.
 
@@ -34,6 +38,10 @@ class Quirks:
     unlisted_repository: bool = False
     extreme_times: bool = False
     huge_sizes: bool = False
+    snake_case: bool = False
+    numbers: bool = False
+    offset_times: bool = False
+    bad_values: bool = False
     odd_text: bool = False
 
     @classmethod

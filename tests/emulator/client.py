@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -82,12 +83,21 @@ class Caller:
             extra = {"pageToken": token} if token else {}
             reply = await self.get(table, **given, **extra)
             assert reply.status == 200, reply
-            token = reply.json.get("nextPageToken")
-            yield reply.json.get(table, [])
+            page = camel_case(reply.json)
+            token = page.get("nextPageToken")
+            yield [camel_case(item) for item in page.get(table, [])]
 
     async def list(self, table: str, /, **given: object) -> list[dict[str, Any]]:
         """All items of one listing."""
         return [item async for page in self.pages(table, **given) for item in page]
+
+
+def camel_case(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """An object's fields as the API spells them, whichever way they came."""
+    return {
+        re.sub("_([a-z])", lambda letter: letter[1].upper(), name): value
+        for name, value in fields.items()
+    }
 
 
 @asynccontextmanager

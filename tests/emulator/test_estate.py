@@ -21,6 +21,7 @@ from yandex.cloud.resourcemanager.v1 import cloud_service_pb2, folder_service_pb
 
 from exporter.emulator import PRESETS, Estate, Quirks, Shape, preset
 from tests.emulator.client import SMALL
+from tests.oracle.values import is_bad, whole
 
 # Imported so, for it comes without type information.
 json_format = import_module("google.protobuf.json_format")
@@ -59,7 +60,7 @@ def layers(image: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def size(image: dict[str, Any]) -> int:
-    return int(image.get("compressedSize", 0))
+    return whole(image, "compressedSize")
 
 
 @pytest.mark.parametrize("quirks", [Quirks(), ALL_BUT_NEW_FIELDS], ids=["plain", "quirks"])
@@ -176,7 +177,7 @@ def test_each_quirk_shows() -> None:
             sizes[image["name"][:20], layer["digest"]].add(layer.get("size"))
     tags = Counter((image["name"], tag) for image in images for tag in image.get("tags", []))
     assert any(len(each) > 1 for each in sizes.values())
-    assert any(size(each) != sum(int(layer.get("size", 0)) for layer in layers(each))
+    assert any(size(each) != sum(whole(layer, "size") for layer in layers(each))
                for each in images)  # fmt: skip
     assert max(tags.values()) > 1
     assert any(layer.get("urls") for image in images for layer in layers(image))
@@ -186,7 +187,13 @@ def test_each_quirk_shows() -> None:
     assert 1 << 53 < sum(size(image) for image in images) < 1 << 63
     assert set(estate.unlisted_repositories()) & {image["name"] for image in images}
     assert any("\u2028" in tag for image in images for tag in image.get("tags", []))
-    assert {"HIBERNATED"} <= {registry["status"] for registry in estate.registries()}
+    assert {"HIBERNATED", 7} <= {registry["status"] for registry in estate.registries()}
+    texts = {image.get("createdAt", "") for image in images}
+    assert all(any(text.endswith(end) for text in texts) for end in ("+03:00", "-09:30", "z"))
+    assert any(is_bad(image) for image in images)
+    assert any(is_bad(registry) for registry in estate.registries())
+    assert any(whole(layer, "size") < 0 for image in images for layer in layers(image))
+    assert {int, float} <= {type(image.get("compressedSize")) for image in images}
 
 
 def test_a_million_images_take_no_memory_until_they_are_looked_at() -> None:

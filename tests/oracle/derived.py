@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from tests.oracle.listed import image_row
-from tests.oracle.values import Resource, Row, Rows, Tables
+from tests.oracle.listed import World, first_of_each, image_row
+from tests.oracle.totals import fitting, in_known_registries
+from tests.oracle.values import Resource, Row, Rows, Tables, is_bad
 
 
 def tag_rows(listed: Tables) -> Rows:
@@ -27,6 +28,7 @@ def tag_rows(listed: Tables) -> Rows:
 
 def blob_rows(listed: Tables) -> Rows:
     """Return a row for each digest of a registry's layers, and for each of its configs'."""
+    listed = in_known_registries(listed)
     rows: Rows = []
     for kind, table in (("layer", "layers"), ("config", "config_blobs")):
         users: dict[tuple[str, str], Rows] = defaultdict(list)
@@ -49,21 +51,25 @@ def blob_rows(listed: Tables) -> Rows:
 
 
 def finding_rows(
-    listed: Tables, images: Iterable[Resource] = (), coverage: Iterable[Row] = ()
+    listed: Tables, world: World, sums: Iterable[Row], coverage: Iterable[Row] = ()
 ) -> Rows:
     """Return the findings without their `detail`, which is a sentence in the program's words.
 
-    `images` are the images as the pages showed them, those that came twice included: two
-    contents under one id are a finding. The columns that say where a finding is are those
-    that the finding determines; the others are null. A repository list that is not complete in
-    `coverage` says nothing about the repositories it does not name.
+    `world` are the resources as the pages showed them, those that came twice included: two
+    contents under one id are a finding. `sums` are the exact size totals. The columns that say
+    where a finding is are those that the finding determines; the others are null. A repository
+    list that is not complete in `coverage` says nothing about the repositories it does not name.
     """
     return [
         *_size_conflicts(listed),
         *_size_mismatches(listed),
         *_tags_on_two_images(listed),
-        *_changed_images(images),
+        *_changed_images(world.images),
         *_unlisted_repositories(listed, coverage),
+        *_unknown_registries(listed),
+        *_bad_values(world),
+        *_negative_sizes(listed),
+        *_size_overflows(sums),
     ]
 
 
@@ -84,6 +90,7 @@ def _finding(
 
 
 def _size_conflicts(listed: Tables) -> Rows:
+    listed = in_known_registries(listed)
     sizes: dict[str, set[int]] = defaultdict(set)
     registries: dict[str, set[str]] = defaultdict(set)
     for use in [*listed["layers"], *listed["config_blobs"]]:
@@ -140,12 +147,63 @@ def _unlisted_repositories(listed: Tables, coverage: Iterable[Row]) -> Rows:
         for row in coverage
         if row["listing"] == "repositories" and row["status"] != "complete"
     }
+    listed = in_known_registries(listed)
     named = {row["repository_name"] for row in listed["repositories"]}
     found = {row["repository_name"]: row["registry_id"] for row in listed["images"]}
     return [
         _finding("unlisted_repository", name, registry_id, name)
         for name, registry_id in found.items()
-        if name not in named and registry_id not in unknown
+        if name not in named and registry_id is not None and registry_id not in unknown
+    ]
+
+
+def _unknown_registries(listed: Tables) -> Rows:
+    listed = in_known_registries(listed)
+    found: dict[str, Row] = {}
+    for row in [*listed["images"], *listed["repositories"]]:
+        name, image_id = row["repository_name"], row.get("image_id")
+        if row["registry_id"] is None:
+            subject = str(name or image_id)
+            image = None if name else image_id
+            found[subject] = _finding("unknown_registry", subject, None, name, image)
+    return list(found.values())
+
+
+def _bad_values(world: World) -> Rows:
+    rows = [
+        _image_finding("bad_value", image_row(image, {}))
+        for image in first_of_each(world.images)
+        if is_bad(image)
+    ]
+    rows += [
+        _finding("bad_value", each["id"], each["id"] if each in world.registries else None)
+        for each in [*world.clouds, *world.folders, *world.registries]
+        if is_bad(each)
+    ]
+    return rows
+
+
+def _negative_sizes(listed: Tables) -> Rows:
+    found = {row["image_id"] for row in listed["images"] if row["compressed_size"] < 0}
+    for name in ("layers", "config_blobs"):
+        found |= {row["image_id"] for row in listed[name] if row["size"] < 0}
+    return [
+        _image_finding("negative_size", image)
+        for image in listed["images"]
+        if image["image_id"] in found
+    ]
+
+
+def _size_overflows(sums: Iterable[Row]) -> Rows:
+    return [
+        _finding(
+            "size_overflow",
+            f"{row['scope']} {row['scope_id']}",
+            row["registry_id"],
+            row["scope_id"] if row["scope"] == "repository" else None,
+        )
+        for row in sums
+        if row != fitting(row)
     ]
 
 

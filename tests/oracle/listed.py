@@ -12,7 +12,8 @@ from tests.oracle.values import (
     Row,
     Rows,
     Tables,
-    cut_time,
+    api_time,
+    enum,
     labels,
     registry_of,
     texts,
@@ -87,7 +88,7 @@ def cloud_row(cloud: Resource) -> Row:
         "description": cloud.get("description"),
         "organization_id": cloud.get("organizationId"),
         "labels": labels(cloud),
-        "created_at": cut_time(cloud.get("createdAt")),
+        "created_at": api_time(cloud),
     }
 
 
@@ -97,9 +98,9 @@ def folder_row(folder: Resource) -> Row:
         "cloud_id": folder["cloudId"],
         "name": folder.get("name"),
         "description": folder.get("description"),
-        "status": folder.get("status"),
+        "status": enum(folder, "status"),
         "labels": labels(folder),
-        "created_at": cut_time(folder.get("createdAt")),
+        "created_at": api_time(folder),
     }
 
 
@@ -110,9 +111,9 @@ def registry_row(registry: Resource, parents: Parents) -> Row:
         "folder_id": folder_id,
         "cloud_id": cloud_id,
         "name": registry.get("name"),
-        "status": registry.get("status"),
+        "status": enum(registry, "status"),
         "labels": labels(registry),
-        "created_at": cut_time(registry.get("createdAt")),
+        "created_at": api_time(registry),
     }
 
 
@@ -131,7 +132,7 @@ def repository_row(repository: Resource, parents: Parents) -> Row:
 def image_row(image: Resource, parents: Parents) -> Row:
     """Return an image's row; its fields may be absent as in any protobuf message."""
     name = image.get("name")
-    registry_id = None if name is None else registry_of(name)
+    registry_id = registry_of(name or "")
     folder_id, cloud_id = parents.get(registry_id or "", (None, None))
     config = image.get("config")
     tags = texts(image, "tags")
@@ -147,7 +148,7 @@ def image_row(image: Resource, parents: Parents) -> Row:
         "layer_count": len(image.get("layers") or []),
         "tag_count": len(tags),
         "tags": tags,
-        "created_at": cut_time(image.get("createdAt")),
+        "created_at": api_time(image),
     }
 
 
@@ -181,6 +182,6 @@ def _place(image: Resource) -> Row:
     name = image.get("name")
     return {
         "image_id": image.get("id"),
-        "registry_id": None if name is None else registry_of(name),
+        "registry_id": registry_of(name or ""),
         "repository_name": name,
     }

@@ -36,7 +36,32 @@ class _Scope:
     registry_id: str | None
     folder_id: str | None
     cloud_id: str | None
-    registries: list[str]
+    registries: list[str | None]
+
+
+def in_known_registries(listed: Tables) -> Tables:
+    """Return the rows without the registry they name where none of that id was listed.
+
+    Such rows are in no scope but the total.
+    """
+    known = {row["registry_id"] for row in listed["registries"]}
+    return {
+        name: [
+            row
+            if row.get("registry_id") in known or "registry_id" not in row
+            else row | {"registry_id": None}
+            for row in rows
+        ]
+        for name, rows in listed.items()
+    }
+
+
+def fitting(row: Row) -> Row:
+    """Return a row with the nearest numbers that 64 bits hold."""
+    return {
+        name: min(max(value, -(1 << 63)), (1 << 63) - 1) if type(value) is int else value
+        for name, value in row.items()
+    }
 
 
 def size_total_rows(
@@ -47,7 +72,9 @@ def size_total_rows(
     `coverage` needs `listing`, `parent_id` and `status`; listings it does not name count as
     complete. `places` says what is in what where that is in no table: a folder's cloud, a
     registry's folder. Repositories are those that a list names and those that only images name.
+    Sums are exact, whether 64 bits hold them or not (`fitting`).
     """
+    listed = in_known_registries(listed)
     registries = _registries(listed)
     incomplete = _incomplete(listed, coverage, places or {})
     names = _repository_names(listed)
@@ -97,8 +124,8 @@ def _incomplete(
     return found
 
 
-def _registries(listed: Tables) -> dict[str, _Registry]:
-    registries: dict[str, _Registry] = defaultdict(_Registry)
+def _registries(listed: Tables) -> dict[str | None, _Registry]:
+    registries: dict[str | None, _Registry] = defaultdict(_Registry)
     for image in listed["images"]:
         registries[image["registry_id"]].images.append(image)
     for layer in listed["layers"]:
@@ -111,19 +138,20 @@ def _registries(listed: Tables) -> dict[str, _Registry]:
 def _add_use(blobs: dict[str, _Use], row: Row) -> None:
     if row["digest"] is not None:
         use = blobs[row["digest"]]
-        use.size = max(use.size, row["size"])
+        use.size = max(use.size, row["size"]) if use.images else row["size"]
         use.images.add(row["image_id"])
 
 
-def _repository_names(listed: Tables) -> dict[str, set[str]]:
-    names: dict[str, set[str]] = defaultdict(set)
+def _repository_names(listed: Tables) -> dict[str | None, set[str]]:
+    names: dict[str | None, set[str]] = defaultdict(set)
     for row in [*listed["repositories"], *listed["images"]]:
-        names[row["registry_id"]].add(row["repository_name"])
+        if row["repository_name"] is not None:
+            names[row["registry_id"]].add(row["repository_name"])
     return names
 
 
-def _scopes(listed: Tables, names: dict[str, set[str]]) -> list[_Scope]:
-    total = _Scope("total", "*", None, None, None, None, [])
+def _scopes(listed: Tables, names: dict[str | None, set[str]]) -> list[_Scope]:
+    total = _Scope("total", "*", None, None, None, None, [None])
     scopes = [total]
     clouds = {row["cloud_id"]: _cloud_scope(row) for row in listed["clouds"]}
     folders = {row["folder_id"]: _folder_scope(row) for row in listed["folders"]}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from tests.oracle.derived import blob_rows, finding_rows, tag_rows
 from tests.oracle.listed import World, listed_tables
-from tests.oracle.totals import size_total_rows
+from tests.oracle.totals import fitting, size_total_rows
 from tests.oracle.values import Row, Tables
 
 
@@ -18,12 +18,12 @@ def truth(world: World, coverage: Iterable[Row] = ()) -> Tables:
     """
     coverage = list(coverage)
     listed = listed_tables(world)
+    places = world.cloud_of_folder | world.folder_of_registry
+    sums = size_total_rows(listed, coverage, places)
     return {
         **listed,
         "tags": tag_rows(listed),
         "blobs": blob_rows(listed),
-        "size_totals": size_total_rows(
-            listed, coverage, world.cloud_of_folder | world.folder_of_registry
-        ),
-        "findings": finding_rows(listed, world.images, coverage),
+        "size_totals": [fitting(row) for row in sums],
+        "findings": finding_rows(listed, world, sums, coverage),
     }
