@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn, cast
 
 import typer
 
+from exporter.cli import voice
 from exporter.cli.commands.config import config
 from exporter.cli.commands.demo import demo
 from exporter.cli.commands.emulate import emulate
@@ -89,6 +90,7 @@ def _root(
 def main() -> None:
     """Run the command that `sys.argv` names, and exit with its code (`exporter.errors`)."""
     guard_streams()
+    voice.speak_json(wanted=voice.asks_for_json(sys.argv))
     end_at_signals()
     speak_of_flags()
     # Hardly anything here is garbage that only a collection finds, and looking for it as often as

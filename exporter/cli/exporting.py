@@ -5,25 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from exporter.cli.failures import complain, exit_code, log_failure, report, sentence
+from exporter.cli import voice
+from exporter.cli.failures import complain, exit_code, report, sentence
 from exporter.cli.live import LiveProgress, can_show
 from exporter.cli.logs import configure_logs
-from exporter.cli.options import LogFormat, LogLevel
+from exporter.cli.options import LogFormat, LogLevel, log_format
 from exporter.cli.outcome import Outcome
 from exporter.cli.printing import json_text, print_json
 from exporter.cli.progress import log_progress
-from exporter.cli.published import highlights
+from exporter.cli.published import Highlights, highlights, what
 from exporter.cli.reports import can_write, write_report
 from exporter.cli.signals import KEPT, Signals
-from exporter.cli.summary import show_summary
+from exporter.cli.summary import MISSING_SHOWN, show_summary
 from exporter.crawl import Progress
-from exporter.errors import ExporterError, OutputError, SettingsError
+from exporter.errors import OutputError, SettingsError
 from exporter.run import export, summary
 from exporter.settings import Settings
 from exporter.snapshot import Destination, Manifest
@@ -60,6 +61,7 @@ class Showing:
     quiet: bool = False
     debug: bool = False
     metrics_file: Path | None = None
+    metrics_job: str = ""
     summary_json: str | None = None
 
     def check(self) -> None:
@@ -82,7 +84,7 @@ def export_and_show(settings: Settings, wishes: Wishes, showing: Showing) -> int
     """
     showing.check()
     console = Console(stderr=True, highlight=False)
-    format_ = showing.log_format or (LogFormat.CONSOLE if console.is_terminal else LogFormat.JSON)
+    format_ = log_format(showing.log_format, quiet=showing.quiet)
     for_a_person = format_ is LogFormat.CONSOLE and not showing.quiet
     live = for_a_person and can_show(console)
     level = showing.log_level or (LogLevel.WARNING if live else LogLevel.INFO)
@@ -91,19 +93,30 @@ def export_and_show(settings: Settings, wishes: Wishes, showing: Showing) -> int
     watch = LiveProgress(console) if live else log_progress
     outcome = _run(settings, wishes, progress, watch, debug=showing.debug)
     manifest = outcome.manifest
-    if manifest is not None and for_a_person:
+    if manifest is not None:
         found = highlights(Destination.open(settings.output.url), manifest)
-        show_summary(
-            console,
-            manifest,
-            found,
-            output=settings.output.url,
-            recalled_pages=outcome.statistics.recalled_pages,
-        )
-    elif manifest is not None and manifest.status == "partial":
-        complain(_partial_sentence(manifest))
+        if for_a_person:
+            show_summary(
+                console,
+                manifest,
+                found,
+                output=settings.output.url,
+                recalled_pages=outcome.statistics.recalled_pages,
+            )
+        elif manifest.status == "partial":
+            complain(_partial_sentence(manifest, found), event="export_partial", level="warning")
+        outcome = replace(outcome, registries=found.registries if found else ())
     _write_files(showing, outcome)
     return outcome.exit_code
+
+
+def write_refusal(
+    error: Exception, metrics_file: Path | None, metrics_job: str, summary_json: str | None
+) -> None:
+    """Write what other programs read of a run that was refused for its settings."""
+    showing = Showing(metrics_file=metrics_file, metrics_job=metrics_job, summary_json=summary_json)
+    statistics = Progress().statistics()
+    _write_files(showing, Outcome("failed", exit_code(error), statistics, error=sentence(error)))
 
 
 def _run(
@@ -115,9 +128,7 @@ def _run(
         except (asyncio.CancelledError, KeyboardInterrupt):
             return _interrupted(signals, progress)
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends as a sentence
-            if not isinstance(error, ExporterError):
-                log_failure(error)
-            report(error, debug=debug)
+            report(error, debug=debug, event="export_failed")
             if signals.received is not None:
                 # It came of being stopped, and is not what the run ended of.
                 return _interrupted(signals, progress)
@@ -127,7 +138,8 @@ def _run(
 
 
 def _interrupted(signals: Signals, progress: Progress) -> Outcome:
-    complain(signals.message)
+    if not voice.is_told():
+        complain(signals.message, event="export_stopped")
     return Outcome("interrupted", signals.exit_code, progress.statistics(), error=signals.message)
 
 
@@ -156,12 +168,17 @@ async def _watched(
         await asyncio.gather(watcher, return_exceptions=True)
 
 
-def _partial_sentence(manifest: Manifest) -> str:
+def _partial_sentence(manifest: Manifest, found: Highlights | None) -> str:
     missing = sum(count for status, count in manifest.coverage.items() if status not in WHOLE)
+    known = found.missing if found else ()
+    named = [f"{what(one)} ({one.status})" for one in known[:MISSING_SHOWN]]
+    if named and missing > len(named):
+        named.append(f"{missing - len(named)} more")
     return (
         f"Snapshot {manifest.snapshot_id} is partial: {missing} of "
-        f"{sum(manifest.coverage.values())} listings are not complete; its table `coverage` says "
-        "which and why, and latest.json does not name it."
+        f"{sum(manifest.coverage.values())} listings are not complete"
+        + (f": {', '.join(named)}" if named else "")
+        + "; its table `coverage` says why, and latest.json does not name it."
     )
 
 
@@ -171,13 +188,16 @@ def _write_files(showing: Showing, outcome: Outcome) -> None:
         if showing.metrics_file is not None:
             from exporter.cli.metrics import write_metrics  # noqa: PLC0415 - seldom asked for
 
-            write_metrics(showing.metrics_file, outcome)
+            write_metrics(showing.metrics_file, outcome, job=showing.metrics_job)
         if showing.summary_json is not None:
             _write_summary(showing.summary_json, outcome)
     except OutputError as error:
-        complain(sentence(error))
+        complain(sentence(error), event="report_failed")
     except OSError as error:
-        complain(f"{error.filename or 'A file'} cannot be written: {error.strerror or error}.")
+        complain(
+            f"{error.filename or 'A file'} cannot be written: {error.strerror or error}.",
+            event="report_failed",
+        )
 
 
 def _write_summary(target: str, outcome: Outcome) -> None:

@@ -10,17 +10,17 @@ from typing import Any
 
 import typer
 
+from exporter.cli import voice
 from exporter.cli.invocation import NAME
-from exporter.cli.options import LogFormat, LogLevel
 from exporter.cli.redact import redact
 from exporter.errors import ExporterError
 
 
 @contextmanager
-def reported(debug: bool, *, as_event: bool = False) -> Iterator[None]:
+def reported(debug: bool, *, event: str = "command_failed") -> Iterator[None]:
     """Turn an error of the body into its sentence, and into `typer.Exit` with its exit code.
 
-    `debug` adds the traceback, `as_event` an event in JSON for who reads the log by program. No
+    `debug` adds the traceback; `event` is what a program that reads JSON is told happened. No
     traceback has local variables in it, and what looks like a secret is blotted out.
     """
     try:
@@ -28,12 +28,7 @@ def reported(debug: bool, *, as_event: bool = False) -> Iterator[None]:
     except (typer.Exit, BrokenPipeError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it ends as a sentence
-        if as_event:
-            from exporter.cli.logs import configure_logs  # noqa: PLC0415 - `--help` does not log
-
-            configure_logs(LogFormat.JSON, LogLevel.ERROR)
-            log_failure(error)
-        report(error, debug=debug)
+        report(error, debug=debug, event=event)
         raise typer.Exit(exit_code(error)) from None
 
 
@@ -42,20 +37,21 @@ def exit_code(error: Exception) -> int:
     return error.exit_code if isinstance(error, ExporterError) else 1
 
 
-def report(error: Exception, *, debug: bool) -> None:
-    """Write an error to stderr as a sentence, with its traceback if `debug`."""
-    if debug:
-        sys.stderr.write(redact("".join(traceback.format_exception(error))))
-    complain(sentence(error))
+def report(error: Exception, *, debug: bool, event: str = "command_failed") -> None:
+    """Write an error to stderr as a sentence, with its traceback if `debug`.
 
-
-def log_failure(error: Exception) -> None:
-    """Log an error that no run has logged, as runs log theirs."""
-    import structlog  # noqa: PLC0415 - `--help` does not log
-
-    structlog.get_logger().error(
-        "export_failed", message=sentence(error), exit_code=exit_code(error)
-    )
+    In JSON, what the log of a run has told already is not told again.
+    """
+    trace = redact("".join(traceback.format_exception(error))) if debug else ""
+    if not voice.speaks_json():
+        sys.stderr.write(trace)
+        voice.say(sentence(error), event=event)
+    elif not voice.is_told():
+        more = {"exception": trace} if debug else {}
+        voice.say(sentence(error), event=event, exit_code=exit_code(error), **more)
+        voice.note_told()
+    elif debug:
+        voice.say("", event="traceback", level="debug", exception=trace)
 
 
 def sentence(error: Exception) -> str:
@@ -72,21 +68,20 @@ def usage_error(error: Any) -> int:
     Who names no command is shown the help, which Typer takes for such an error as well.
     """
     text = error.format_message()
-    if error.ctx is not None and text == error.ctx.get_help():
+    if error.ctx is not None and text == error.ctx.get_help() and not voice.speaks_json():
         error.show()
     else:
         # Not every error knows its command, and some tell how the value was checked.
         command = error.ctx.command_path if error.ctx is not None else NAME
         said = " ".join(text.split()).replace(": Value error, ", ": ").removesuffix(".")
-        complain(redact(f"{said} (see `{command} --help`)."))
+        told = redact(f"{said} (see `{command} --help`).")
+        voice.say(told, event="usage_error", exit_code=int(error.exit_code))
     return int(error.exit_code)
 
 
-def complain(text: str) -> None:
-    """Write a sentence to stderr under the command's name, a line of it at a time."""
-    for line in text.splitlines():
-        sys.stderr.write(f"{NAME}: {line}\n")
-    sys.stderr.flush()
+def complain(text: str, *, event: str = "problem", level: str = "error") -> None:
+    """Write a sentence to stderr; in JSON it is the message of an event of this name."""
+    voice.say(text, event=event, level=level)
 
 
 def _first_line(error: Exception) -> str:

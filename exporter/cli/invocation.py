@@ -17,20 +17,20 @@ def command(*arguments: str) -> str:
 
 def python(code: str) -> str:
     """Return a command line that runs code in the Python that runs this program."""
-    return f"{shlex.quote(_from_here(Path(sys.executable)))} -c {_quoted(code)}"
+    return f"{shlex.quote(from_here(Path(sys.executable)))} -c {_quoted(code)}"
 
 
 def _program() -> str:
     script = Path(sys.argv[0])
     if script.name != NAME:
-        return f"{shlex.quote(_from_here(Path(sys.executable)))} -m exporter"
+        return f"{shlex.quote(from_here(Path(sys.executable)))} -m exporter"
     found = shutil.which(NAME)
     if found and Path(found).absolute() == script.absolute():
         return NAME
-    return shlex.quote(_from_here(script))
+    return shlex.quote(from_here(script))
 
 
-def _from_here(path: Path) -> str:
+def from_here(path: Path) -> str:
     """Return a path relative to the working folder where it lies below that."""
     absolute, here = path.absolute(), Path.cwd()
     return f"{absolute.relative_to(here)}" if absolute.is_relative_to(here) else f"{absolute}"

@@ -17,8 +17,11 @@ import structlog
 from rich.console import Console
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from exporter.cli import voice
 from exporter.cli.options import LogFormat, LogLevel
 from exporter.cli.redact import BLOT, is_secret_key, redact
+
+_ENDS = ("export_failed", "export_stopped")
 
 
 def configure_logs(format_: LogFormat, level: LogLevel) -> None:
@@ -33,9 +36,10 @@ def configure_logs(format_: LogFormat, level: LogLevel) -> None:
         without_secrets,
     ]
     renderer = _renderer(format_)
-    for_a_person: list[Processor] = [] if format_ is LogFormat.JSON else [_without_the_failure]
+    voice.speak_json(wanted=format_ is LogFormat.JSON)
+    the_end = _note_the_end if format_ is LogFormat.JSON else _without_the_end
     structlog.configure(
-        processors=[*for_a_person, *shared, renderer],
+        processors=[the_end, *shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(_stderr()),
     )
@@ -56,10 +60,17 @@ def without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> E
     return {name: _clean(name, value) for name, value in event.items()}
 
 
-def _without_the_failure(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def _without_the_end(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Drop the event of a run that failed or was stopped: a person is told so in a sentence."""
-    if event["event"] in ("export_failed", "export_stopped"):
+    if event["event"] in _ENDS:
         raise structlog.DropEvent
+    return event
+
+
+def _note_the_end(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Note that a program has been told how the run ended: it is told once."""
+    if event["event"] in _ENDS:
+        voice.note_told()
     return event
 
 

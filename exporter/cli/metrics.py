@@ -18,6 +18,12 @@ Of the last complete snapshot; a run that fails or is partial leaves these as th
     registry_exporter_layers                            uses of layers by images
     registry_exporter_stored_bytes                      layer bytes, as they are billed
     registry_exporter_untagged_bytes                    those that only untagged images use
+    registry_exporter_registry_images{registry="…",name="…"}        images of a registry
+    registry_exporter_registry_stored_bytes{registry="…",name="…"}  its layer bytes
+
+The registries are the 20 that store most; all others are summed up as `registry="other"`. With
+`--metrics-job NAME` every metric has the label `export_job="NAME"`: `job` is Prometheus' own. Each
+job needs a file of its own.
 
 Alert on `time() - registry_exporter_last_success_timestamp_seconds > 129600` and on
 `registry_exporter_last_run_exit_code != 0`.
@@ -26,6 +32,8 @@ Alert on `time() - registry_exporter_last_success_timestamp_seconds > 129600` an
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -33,68 +41,125 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.cli.outcome import STATUSES, Outcome
+from exporter.cli.published import Scope
 from exporter.cli.reports import FOR_ALL, write_report
 from exporter.snapshot import Manifest
 
 PREFIX = "registry_exporter_"
+JOB = "export_job"
+"""The label that says which of several jobs a run was."""
+REGISTRIES = 20
+"""How many registries have metrics of their own."""
+OTHER = "other"
+"""What all further ones are called together."""
+_OF_RUN = {
+    "last_run_timestamp_seconds": "When the last run ended.",
+    "last_run_duration_seconds": "How long the last run took.",
+    "last_run_exit_code": "What the last run ended with.",
+    "last_run_calls": "Requests the last run sent to the API.",
+    "last_run_retries": "Requests it sent again after a failure.",
+    "last_run_throttled": "Requests answered with 429 or 503.",
+    "last_run_status": "1 for how the last run went.",
+}
 _OF_SUCCESS = {
     "last_success_timestamp_seconds": "When the last complete snapshot was finished.",
     "images": "Images in the last complete snapshot.",
     "layers": "Uses of layers by images in the last complete snapshot.",
     "stored_bytes": "Layer bytes of the last complete snapshot, as they are billed.",
     "untagged_bytes": "Those of the stored bytes that only untagged images use.",
+    "registry_images": "Images of a registry in the last complete snapshot.",
+    "registry_stored_bytes": "Layer bytes of a registry in the last complete snapshot.",
 }
+_MEANINGS = _OF_RUN | _OF_SUCCESS
 
 _log = structlog.get_logger()
 
 
-def write_metrics(path: Path, outcome: Outcome) -> None:
+@dataclass(frozen=True)
+class _Sample:
+    name: str
+    value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_metrics(path: Path, outcome: Outcome, *, job: str = "") -> None:
     """Write a run's metrics as `write_report` does; raises `OSError`."""
+    of_success = list(_of_success(outcome)) or _read_back(path)
     registry = CollectorRegistry()
-    now = outcome.statistics
-    _gauge(registry, "last_run_timestamp_seconds", "When the last run ended.", time.time())
-    _gauge(registry, "last_run_duration_seconds", "How long the last run took.", now.seconds)
-    _gauge(registry, "last_run_exit_code", "What the last run ended with.", outcome.exit_code)
-    _gauge(registry, "last_run_calls", "Requests the last run sent to the API.", now.calls)
-    _gauge(registry, "last_run_retries", "Requests it sent again after a failure.", now.retries)
-    _gauge(registry, "last_run_throttled", "Requests answered with 429 or 503.", now.throttled)
-    states = Gauge(
-        f"{PREFIX}last_run_status", "1 for how the last run went.", ["status"], registry=registry
-    )
-    for status in STATUSES:
-        states.labels(status).set(status == outcome.status)
-    values = _of_success(outcome.manifest) or _read_back(path)
-    for name, value in values.items():
-        _gauge(registry, name, _OF_SUCCESS[name], value)
+    gauges: dict[str, Gauge] = {}
+    for sample in (*_of_run(outcome), *of_success):
+        labels = {**sample.labels, **({JOB: job} if job else {})}
+        if sample.name not in gauges:
+            gauges[sample.name] = Gauge(
+                PREFIX + sample.name, _MEANINGS[sample.name], list(labels), registry=registry
+            )
+        gauge = gauges[sample.name]
+        (gauge.labels(**labels) if labels else gauge).set(sample.value)
     # The collector is another user.
     write_report(path, generate_latest(registry).decode(), mode=FOR_ALL)
 
 
-def _gauge(registry: CollectorRegistry, name: str, meaning: str, value: float) -> None:
-    Gauge(f"{PREFIX}{name}", meaning, registry=registry).set(value)
+def _of_run(outcome: Outcome) -> Iterator[_Sample]:
+    now = outcome.statistics
+    yield _Sample("last_run_timestamp_seconds", time.time())
+    yield _Sample("last_run_duration_seconds", now.seconds)
+    yield _Sample("last_run_exit_code", outcome.exit_code)
+    yield _Sample("last_run_calls", now.calls)
+    yield _Sample("last_run_retries", now.retries)
+    yield _Sample("last_run_throttled", now.throttled)
+    for status in STATUSES:
+        yield _Sample("last_run_status", status == outcome.status, {"status": status})
 
 
-def _of_success(manifest: Manifest | None) -> dict[str, float]:
+def _of_success(outcome: Outcome) -> Iterator[_Sample]:
+    manifest = outcome.manifest
     if manifest is None or manifest.status != "complete":
-        return {}
-    figures = {
-        "images": manifest.totals.get("image_count"),
-        "layers": manifest.totals.get("layer_count"),
-        "stored_bytes": manifest.totals.get("stored_size"),
-        "untagged_bytes": manifest.totals.get("untagged_size"),
-    }
-    known = {name: float(value) for name, value in figures.items() if isinstance(value, int)}
-    return {"last_success_timestamp_seconds": manifest.finished_at.timestamp(), **known}
+        return
+    yield _Sample("last_success_timestamp_seconds", manifest.finished_at.timestamp())
+    yield from _of_totals(manifest)
+    yield from _of_registries(outcome.registries)
 
 
-def _read_back(path: Path) -> dict[str, float]:
+def _of_totals(manifest: Manifest) -> Iterator[_Sample]:
+    for name, column in (
+        ("images", "image_count"),
+        ("layers", "layer_count"),
+        ("stored_bytes", "stored_size"),
+        ("untagged_bytes", "untagged_size"),
+    ):
+        value = manifest.totals.get(column)
+        if isinstance(value, int):
+            yield _Sample(name, value)
+
+
+def _of_registries(registries: Iterable[Scope]) -> Iterator[_Sample]:
+    largest = sorted(registries, key=lambda one: (-one.stored_size, one.id))
+    rest = largest[REGISTRIES:]
+    if rest:
+        images, stored = sum(one.images for one in rest), sum(one.stored_size for one in rest)
+        largest = [*largest[:REGISTRIES], Scope(OTHER, "", images, stored, 0)]
+    for one in largest:
+        labels = {"registry": one.id, "name": one.name}
+        yield _Sample("registry_images", one.images, labels)
+        yield _Sample("registry_stored_bytes", one.stored_size, labels)
+
+
+def _read_back(path: Path) -> list[_Sample]:
     """Return the last success as an earlier run wrote it; nothing where there is none."""
     if not path.is_file():
-        return {}  # Reading from a FIFO would wait for who writes into it.
+        return []  # Reading from a FIFO would wait for who writes into it.
     try:
         families = list(text_string_to_metric_families(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         _log.warning("metrics_unreadable", path=str(path), reason=str(error))
-        return {}
-    samples = {sample.name: sample.value for family in families for sample in family.samples}
-    return {name: samples[PREFIX + name] for name in _OF_SUCCESS if PREFIX + name in samples}
+        return []
+    return [
+        _Sample(
+            sample.name.removeprefix(PREFIX),
+            sample.value,
+            {name: value for name, value in sample.labels.items() if name != JOB},
+        )
+        for family in families
+        for sample in family.samples
+        if sample.name.startswith(PREFIX) and sample.name.removeprefix(PREFIX) in _OF_SUCCESS
+    ]

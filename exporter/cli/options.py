@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from exporter.cli import voice
 from exporter.errors import SettingsError
 
 
@@ -40,6 +42,21 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+def log_format(asked: LogFormat | None, *, quiet: bool) -> LogFormat:
+    """Return the format that is asked for, or the one that suits who reads stderr.
+
+    On a terminal, and in the mail that cron makes of a quiet run's stderr, that is a person.
+    """
+    if asked is not None:
+        return asked
+    return LogFormat.CONSOLE if quiet or sys.stderr.isatty() else LogFormat.JSON
+
+
+def speak_for(asked: LogFormat | None, *, quiet: bool) -> None:
+    """Say what there is to say in the format of the log, from the first refusal on."""
+    voice.speak_json(wanted=log_format(asked, quiet=quiet) is LogFormat.JSON)
 
 
 Config = Annotated[
@@ -84,7 +101,10 @@ Wait = Annotated[
 ]
 LogFormatChoice = Annotated[
     LogFormat | None,
-    typer.Option("--log-format", help="By default console on a terminal, json elsewhere."),
+    typer.Option(
+        "--log-format",
+        help="How stderr is written; json unless it is a terminal, or the run --quiet.",
+    ),
 ]
 LogLevelChoice = Annotated[
     LogLevel | None,
@@ -92,7 +112,10 @@ LogLevelChoice = Annotated[
         "--log-level", help="By default info, and warning where progress is shown instead."
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Print nothing but errors, and what is missing."),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
 

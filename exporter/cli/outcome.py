@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from exporter.cli.published import Scope
 from exporter.crawl import Statistics
 from exporter.snapshot import Manifest
 
@@ -15,10 +16,14 @@ STATUSES: tuple[Status, ...] = ("complete", "partial", "failed", "interrupted")
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: its exit code, its figures, and its manifest if it published one."""
+    """How a run ended: its exit code, its figures, and its manifest if it published one.
+
+    `registries` are those of what it published, the largest first, where that could be read.
+    """
 
     status: Status
     exit_code: int
     statistics: Statistics
     manifest: Manifest | None = None
     error: str | None = None
+    registries: tuple[Scope, ...] = ()

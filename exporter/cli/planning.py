@@ -8,7 +8,7 @@ from rich.text import Text
 
 from exporter.cli.failures import complain
 from exporter.cli.logs import configure_logs
-from exporter.cli.options import LogFormat, LogLevel
+from exporter.cli.options import LogFormat, LogLevel, log_format
 from exporter.cli.printing import new_table, print_json, result_console
 from exporter.cli.text import number
 from exporter.crawl import Entry, Plan
@@ -18,9 +18,19 @@ from exporter.settings import Settings
 PARTIAL = 3
 
 
-def plan_and_show(settings: Settings, *, as_json: bool) -> int:
+def plan_and_show(
+    settings: Settings,
+    *,
+    as_json: bool,
+    asked_format: LogFormat | None,
+    asked_level: LogLevel | None,
+    quiet: bool,
+) -> int:
     """Discover what there is and print it; return 0, or 3 if something could not be listed."""
-    configure_logs(LogFormat.CONSOLE, LogLevel.WARNING)
+    format_ = log_format(asked_format, quiet=quiet)
+    # A person is shown the result, and needs no events beside it that say how it came.
+    level = asked_level or (LogLevel.WARNING if format_ is LogFormat.CONSOLE else LogLevel.INFO)
+    configure_logs(format_, LogLevel.ERROR if quiet else level)
     planned = asyncio.run(plan(settings))
     entries = planned.ledger.entries()
     if as_json:
@@ -28,8 +38,10 @@ def plan_and_show(settings: Settings, *, as_json: bool) -> int:
     else:
         _print(planned, entries)
     missing = [entry for entry in entries if not entry.whole]
-    for entry in missing:
-        complain(f"{entry.listing} of {entry.parent_id}: {entry.status}: {entry.message}.")
+    if missing and (quiet or level is LogLevel.ERROR):
+        # Else the log has said so of each.
+        named = ", ".join(f"{one.listing} of {one.parent_id} ({one.status})" for one in missing)
+        complain(f"Not all can be listed: {named}.", event="plan_partial", level="warning")
     return PARTIAL if missing else 0
 
 
@@ -37,6 +49,10 @@ def _content(planned: Plan, entries: list[Entry]) -> dict[str, object]:
     return {
         "registries": planned.registries,
         "fewest_calls": planned.fewest_calls,
+        "expected_images": [
+            {"registry_id": registry, "name": name or None, "images": planned.images.get(registry)}
+            for registry, name in planned.names.items()
+        ],
         "listings": [
             {
                 "listing": entry.listing,
@@ -60,8 +76,21 @@ def _print(planned: Plan, entries: list[Entry]) -> None:
     if entries:
         console.print(table)
         console.print()
+    if planned.names:
+        images = new_table("registry", "name", "images expected", right=("images expected",))
+        for registry, name in planned.names.items():
+            count = planned.images.get(registry)
+            images.add_row(registry, Text(name), "not known" if count is None else f"{count:,}")
+        console.print(images)
+        console.print()
+    expected = number(sum(planned.images.values()), "image")
+    known = (
+        f"some {expected} by the last complete snapshot"
+        if planned.images
+        else ("no complete snapshot says how many images")
+    )
     console.print(
-        f"An export would list {number(planned.registries, 'registry', 'registries')}, with "
-        f"{number(planned.fewest_calls, 'call')} at least.",
+        f"An export would list {number(planned.registries, 'registry', 'registries')} ({known}), "
+        f"with {number(planned.fewest_calls, 'call')} at least.",
         soft_wrap=True,
     )

@@ -1,23 +1,28 @@
-"""What a summary tells of a published snapshot beyond its manifest, read from its Parquet files."""
+"""What a summary tells of a published snapshot beyond its manifest, read from its files."""
 
 from __future__ import annotations
 
+import gzip
+import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import structlog
 
+from exporter.errors import ExporterError
 from exporter.snapshot import Destination, Manifest
 from exporter.snapshot.folder import Folder
 from exporter.tables import WHOLE
 
 LARGEST = 5
 """How many registries and repositories are shown."""
-
 
 _TOTALS = (
     "scope",
@@ -29,11 +34,18 @@ _TOTALS = (
     "untagged_size",
 )
 
+_log = structlog.get_logger()
+
 
 @dataclass(frozen=True)
 class Scope:
-    """A registry or a repository: what it is called, and bytes as `size_totals` counts them."""
+    """A registry or a repository, and bytes as `size_totals` counts them.
 
+    `id` is a registry's id or a repository's full name, `name` what people call the registry, or
+    the registry that the repository is in; empty where it has no name.
+    """
+
+    id: str
     name: str
     images: int
     stored_size: int
@@ -52,12 +64,13 @@ class Missing:
 
 @dataclass(frozen=True)
 class Highlights:
-    """What stands out in a snapshot: the largest scopes, findings by kind, and what is missing.
+    """What stands out in a snapshot: its largest scopes, findings by kind, and what is missing.
 
-    `folder` is where the snapshot is published.
+    `registries` are all there are, the largest first. `folder` is where its Parquet files lie on
+    this machine, if they do.
     """
 
-    folder: Path
+    folder: Path | None
     registries: tuple[Scope, ...]
     repositories: tuple[Scope, ...]
     findings: dict[str, int]
@@ -65,20 +78,67 @@ class Highlights:
 
 
 def highlights(destination: Destination, manifest: Manifest) -> Highlights | None:
-    """Return a snapshot's highlights; None where it is not on this machine, or has no Parquet."""
-    if not isinstance(destination, Folder) or not any(
-        file.format == "parquet" for file in manifest.files
-    ):
+    """Return a snapshot's highlights; None where it cannot be read, which is no failed run."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="registry-exporter-") as working:
+            return _highlights(_Reader(destination, manifest, Path(working)))
+    except (ExporterError, OSError, ValueError, KeyError) as error:
+        _log.warning("summary_unreadable", reason=str(error))
         return None
-    sizes = _read(destination, manifest, "size_totals", list(_TOTALS))
-    kinds = _read(destination, manifest, "findings", ["kind"]).column("kind").value_counts()
-    names = ["listing", "parent_id", "status", "message"]
-    coverage = _read(destination, manifest, "coverage", names)
+
+
+def what(missing: Missing) -> str:
+    """Return a listing in words: `images of crp1`, `clouds`."""
+    return (
+        missing.listing if missing.parent_id == "*" else f"{missing.listing} of {missing.parent_id}"
+    )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads tables of a snapshot, from Parquet where there is some."""
+
+    destination: Destination
+    manifest: Manifest
+    working: Path
+
+    def table(self, name: str, columns: Sequence[str]) -> pa.Table:
+        files = self.manifest.tables[name].files
+        parquet = [file.path for file in files if file.format == "parquet"]
+        return pa.concat_tables(
+            self._parquet(path, columns) if parquet else self._ndjson(path, columns)
+            for path in parquet or [file.path for file in files]
+        )
+
+    @property
+    def folder(self) -> Path | None:
+        local = isinstance(self.destination, Folder) and any(
+            file.format == "parquet" for file in self.manifest.files
+        )
+        return self.destination.root if isinstance(self.destination, Folder) and local else None
+
+    def _parquet(self, path: str, columns: Sequence[str]) -> pa.Table:
+        with self.destination.fetched(path, self.working) as local:
+            # The path may have `key=value` in it, which are no columns.
+            return pq.read_table(local, columns=list(columns), partitioning=None)
+
+    def _ndjson(self, path: str, columns: Sequence[str]) -> pa.Table:
+        with self.destination.fetched(path, self.working) as local, gzip.open(local) as lines:
+            rows = [orjson.loads(line) for line in lines]
+        figures = {name: pa.int64() for name in columns if name.endswith(("_count", "_size"))}
+        fields = [(name, figures.get(name, pa.string())) for name in columns]
+        return pa.Table.from_pylist(rows, schema=pa.schema(fields))
+
+
+def _highlights(reader: _Reader) -> Highlights:
+    sizes = reader.table("size_totals", _TOTALS)
+    kinds = reader.table("findings", ["kind"]).column("kind").to_pylist()
+    coverage = reader.table("coverage", ["listing", "parent_id", "status", "message"])
     return Highlights(
-        folder=destination.root,
-        registries=_largest(sizes, "registry"),
-        repositories=_largest(sizes, "repository"),
-        findings={row["values"]: row["counts"] for row in kinds.to_pylist()},
+        folder=reader.folder,
+        registries=_largest(sizes, "registry", sizes.num_rows),
+        repositories=_largest(sizes, "repository", LARGEST),
+        findings=dict(Counter(kinds)),
         missing=tuple(
             Missing(row["listing"], row["parent_id"], row["status"], row["message"] or "")
             for row in coverage.to_pylist()
@@ -87,28 +147,15 @@ def highlights(destination: Destination, manifest: Manifest) -> Highlights | Non
     )
 
 
-def _read(folder: Folder, manifest: Manifest, table: str, columns: Sequence[str]) -> pa.Table:
-    parts = [
-        pq.read_table(
-            folder.root / file.path, columns=list(columns), partitioning=None, memory_map=True
-        )
-        for file in manifest.tables[table].files
-        if file.format == "parquet"
-    ]
-    return pa.concat_tables(parts)
-
-
-def _largest(sizes: pa.Table, scope: str) -> tuple[Scope, ...]:
+def _largest(sizes: pa.Table, scope: str, count: int) -> tuple[Scope, ...]:
     order = [("stored_size", "descending"), ("scope_id", "ascending")]
     rows = _of_scope(sizes, scope)
-    largest = rows.take(pc.select_k_unstable(rows, k=LARGEST, sort_keys=order)).to_pylist()
-    ids = pa.array({row["registry_id"] for row in largest}, pa.string())
-    registries = _of_scope(sizes, "registry")
-    registries = registries.filter(pc.is_in(registries.column("scope_id"), ids))
-    names = {row["scope_id"]: row["scope_name"] for row in registries.to_pylist()}
+    largest = rows.take(pc.select_k_unstable(rows, k=count, sort_keys=order)).to_pylist()
+    names = _names(sizes, largest)
     return tuple(
         Scope(
-            name=_name(row, names.get(row["registry_id"])),
+            id=row["scope_id"],
+            name=names.get(row["registry_id"]) or "",
             images=row["image_count"],
             stored_size=row["stored_size"],
             untagged_size=row["untagged_size"],
@@ -117,13 +164,13 @@ def _largest(sizes: pa.Table, scope: str) -> tuple[Scope, ...]:
     )
 
 
+def _names(sizes: pa.Table, rows: list[dict[str, Any]]) -> dict[str, str | None]:
+    """Return the names of the registries that some rows are of, by id."""
+    ids = pa.array({row["registry_id"] for row in rows}, pa.string())
+    registries = _of_scope(sizes, "registry")
+    registries = registries.filter(pc.is_in(registries.column("scope_id"), ids))
+    return {row["scope_id"]: row["scope_name"] for row in registries.to_pylist()}
+
+
 def _of_scope(sizes: pa.Table, scope: str) -> pa.Table:
     return sizes.filter(pc.equal(sizes.column("scope"), scope))
-
-
-def _name(row: dict[str, Any], registry: str | None) -> str:
-    """Return a name a person knows: `team-registry`, and `team-registry/api/server` in it."""
-    if row["scope"] == "registry":
-        return registry or str(row["scope_id"])
-    path = str(row["scope_id"]).partition("/")[2]
-    return f"{registry or row['registry_id']}/{path}"

@@ -14,6 +14,8 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from exporter.cli.voice import say_at_once
+
 if TYPE_CHECKING:
     import asyncio
     import threading
@@ -41,11 +43,10 @@ def _watched() -> list[signal.Signals]:
 
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
-    _say(f"registry-exporter: Stopped by {signal.Signals(number).name}.\n".encode())
+    say_at_once(f"Stopped by {signal.Signals(number).name}.", event="export_stopped")
     if _in_event_loop():
         # What is raised in the middle of a task would be told as that task's failure as well.
-        if os.isatty(2):
-            _say(_SHOW_CURSOR)
+        _show_cursor()
         os._exit(128 + number)
     # What the handler raises is lost where it comes in the middle of a callback, or of an import
     # that takes any exception for one of its own.
@@ -74,10 +75,10 @@ def _at_the_latest(leave: Callable[[], None]) -> threading.Timer:
     return deadline
 
 
-def _say(text: bytes) -> None:
-    # Neither sys.stderr nor rich: a thread that is stuck may hold their locks.
-    with suppress(OSError):
-        os.write(2, text)
+def _show_cursor(after: bytes = b"") -> None:
+    if os.isatty(2):
+        with suppress(OSError):
+            os.write(2, _SHOW_CURSOR + after)
 
 
 class Signals:
@@ -138,7 +139,6 @@ class Signals:
         self._loop.call_soon_threadsafe(self._task.cancel, self.message)
 
     def _leave(self) -> NoReturn:
-        if os.isatty(2):
-            _say(_SHOW_CURSOR + b"\n")
-        _say(f"registry-exporter: {self.message}\n".encode())
+        _show_cursor(after=b"\n")
+        say_at_once(self.message, event="export_stopped")
         os._exit(self.exit_code)

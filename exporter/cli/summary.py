@@ -3,22 +3,59 @@
 from __future__ import annotations
 
 import glob
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli.invocation import command, python
-from exporter.cli.published import Highlights, Missing, Scope
+from exporter.cli.invocation import command, from_here, python
+from exporter.cli.published import LARGEST, Highlights, Scope, what
 from exporter.cli.text import duration, number, share, size
 from exporter.snapshot import Manifest
 from exporter.tables import WHOLE
 
-_MISSING_SHOWN = 10
+MISSING_SHOWN = 10
+"""How many listings are named that are missing."""
 _NARROW = 72
 """Columns below which there is no room to explain a size beside it."""
+_WIDE = 100
+"""Columns from which there is room for the name of a repository's registry."""
+_REASON_LINES = 2
+
+
+@dataclass(frozen=True)
+class _Room:
+    """How much of a summary is shown: rows of the largest, missing listings, empty lines."""
+
+    largest: int
+    missing: int
+    airy: bool
+
+
+_ROOMS = (
+    _Room(LARGEST, MISSING_SHOWN, airy=True),
+    _Room(LARGEST, 5, airy=False),
+    _Room(3, 3, airy=False),
+    _Room(2, 2, airy=False),
+    _Room(1, 1, airy=False),
+    _Room(0, 1, airy=False),
+)
+"""From all to the least: the first is taken with which the headline does not scroll away."""
+
+
+@dataclass(frozen=True)
+class _Copied:
+    """A line to be copied: no end of it is cut, and only the terminal folds it."""
+
+    text: Text
+
+
+_Line = RenderableType | _Copied
 
 
 def show_summary(
@@ -31,35 +68,67 @@ def show_summary(
 ) -> None:
     """Print what a run published to `output`; `found` where it could be read.
 
-    `recalled_pages` were taken from an earlier attempt.
+    `recalled_pages` were taken from an earlier attempt. On a terminal, no more is printed than
+    it shows at once, if that can be.
     """
-    _headline(console, manifest)
-    _counts(console, manifest)
-    if recalled_pages:
-        kept = number(recalled_pages, "page")
-        _line(console, f"going on with an earlier attempt: {kept} of it were not asked for again")
-    _sizes(console, manifest)
+    lines: list[_Line] = []
+    for room in _ROOMS:
+        lines = list(_summary(console, manifest, found, output, recalled_pages, room))
+        # The prompt comes after it.
+        if not console.is_terminal or _height(console, lines) < console.height:
+            break
+    for line in lines:
+        if isinstance(line, _Copied):
+            console.print(line.text, soft_wrap=True)
+        else:
+            console.print(line)
+
+
+def _height(console: Console, lines: list[_Line]) -> int:
+    return sum(
+        max(1, -(-cell_len(line.text.plain) // console.width))
+        if isinstance(line, _Copied)
+        else len(console.render_lines(line))
+        for line in lines
+    )
+
+
+def _summary(
+    console: Console,
+    manifest: Manifest,
+    found: Highlights | None,
+    output: str,
+    recalled_pages: int,
+    room: _Room,
+) -> Iterator[_Line]:
+    sections: list[list[_Line]] = [
+        [_headline(manifest), *_counts(manifest, recalled_pages)],
+        _sizes(console, manifest),
+    ]
     if found is not None:
-        _largest(console, "Largest registries", found.registries)
-        _largest(console, "Largest repositories", found.repositories)
-        _findings(console, found.findings)
+        sections += [
+            _largest(console, "Largest registries", found.registries[: room.largest]),
+            _largest(console, "Largest repositories", found.repositories[: room.largest]),
+            _findings(found.findings),
+        ]
     if manifest.status == "partial":
-        _missing(console, manifest, found)
-    _next(console, manifest, output, found)
+        sections.append(_missing(console, manifest, found, room))
+    sections += _next(manifest, output, found)
+    for section in sections:
+        if section and room.airy:
+            yield ""
+        yield from section
 
 
-def _headline(console: Console, manifest: Manifest) -> None:
+def _headline(manifest: Manifest) -> Text:
     line = Text("Snapshot ").append(manifest.snapshot_id, style="bold")
     if manifest.status == "complete":
-        line.append(" is ").append("complete", style="bold green").append(".")
-    else:
-        line.append(" is ").append("PARTIAL", style="bold red")
-        line.append(": not everything could be listed, see below.")
-    console.print()
-    console.print(line)
+        return line.append(" is ").append("complete", style="bold green").append(".")
+    line.append(" is ").append("PARTIAL", style="bold red")
+    return line.append(": not everything could be listed, see below.")
 
 
-def _counts(console: Console, manifest: Manifest) -> None:
+def _counts(manifest: Manifest, recalled_pages: int) -> list[_Line]:
     totals, requests = manifest.totals, manifest.requests
     seconds = (manifest.finished_at - manifest.started_at).total_seconds()
     scopes = [
@@ -72,28 +141,34 @@ def _counts(console: Console, manifest: Manifest) -> None:
         )
     ]
     untagged = _int(totals["untagged_image_count"])
-    _line(console, ", ".join(scopes))
-    _line(
-        console,
-        f"{number(_int(totals['image_count']), 'image')} ({untagged:,} untagged), "
-        f"{number(_int(totals['tag_count']), 'tag')}, "
-        f"{number(_int(totals['layer_count']), 'layer')}",
-    )
-    _line(
-        console,
-        f"in {duration(seconds)}, with {number(requests.calls, 'call')}, "
-        f"{number(requests.retries, 'retry', 'retries')}, "
-        f"{size(requests.bytes)} received",
-        style="dim",
-    )
+    lines: list[_Line] = [
+        _line(", ".join(scopes)),
+        _line(
+            f"{number(_int(totals['image_count']), 'image')} ({untagged:,} untagged), "
+            f"{number(_int(totals['tag_count']), 'tag')}, "
+            f"{number(_int(totals['layer_count']), 'layer')}"
+        ),
+        _line(
+            f"in {duration(seconds)}, with {number(requests.calls, 'call')}, "
+            f"{number(requests.retries, 'retry', 'retries')}, "
+            f"{size(requests.bytes)} received",
+            style="dim",
+        ),
+    ]
+    if recalled_pages:
+        kept = number(recalled_pages, "page")
+        lines.append(
+            _line(f"going on with an earlier attempt: {kept} of it were not asked for again")
+        )
+    return lines
 
 
-def _sizes(console: Console, manifest: Manifest) -> None:
+def _sizes(console: Console, manifest: Manifest) -> list[_Line]:
     logical, stored, untagged = (
         _int(manifest.totals[name]) for name in ("logical_size", "stored_size", "untagged_size")
     )
     saved = share(max(0, logical - stored), logical)
-    table = _table("Sizes")
+    table = _table()
     table.add_column()
     table.add_column(justify="right", no_wrap=True, style="bold")
     for name, bytes_, meaning in (
@@ -103,94 +178,91 @@ def _sizes(console: Console, manifest: Manifest) -> None:
     ):
         explained = [] if console.width < _NARROW else [Text(meaning, style="dim")]
         table.add_row(name, size(bytes_), *explained)
-    _print(console, table)
+    return [_title("Sizes"), _indented(table)]
 
 
-def _largest(console: Console, title: str, scopes: tuple[Scope, ...]) -> None:
+def _largest(console: Console, title: str, scopes: tuple[Scope, ...]) -> list[_Line]:
     if not scopes:
-        return
-    table = _table(title)
+        return []
+    table = _table()
     table.show_header = True
-    table.header_style = "dim"
-    table.add_column(overflow="fold")
-    table.add_column("stored", justify="right", no_wrap=True, style="bold")
-    table.add_column("images", justify="right", no_wrap=True)
-    table.add_column("untagged only", justify="right", no_wrap=True)
+    table.header_style = "bold"
+    # The header says what it is: a title of its own would cost a line.
+    table.add_column(title, overflow="fold")
+    named = console.width >= _WIDE or not any("/" in scope.id for scope in scopes)
+    if named:
+        table.add_column("", overflow="ellipsis", no_wrap=True, style="dim")
+    table.add_column("stored", justify="right", no_wrap=True, style="bold", header_style="dim")
+    table.add_column("images", justify="right", no_wrap=True, header_style="dim")
+    table.add_column("untagged", justify="right", no_wrap=True, header_style="dim")
     for scope in scopes:
         table.add_row(
-            Text(scope.name),
+            Text(scope.id),
+            *([Text(scope.name)] if named else []),
             size(scope.stored_size),
             f"{scope.images:,}",
             size(scope.untagged_size),
         )
-    _print(console, table)
+    return [_indented(table)]
 
 
-def _findings(console: Console, findings: dict[str, int]) -> None:
+def _findings(findings: dict[str, int]) -> list[_Line]:
     if not findings:
-        return
-    table = _table("Findings for an auditor, in the table `findings`")
-    table.add_column(justify="right", style="bold yellow")
-    table.add_column()
-    for kind, count in sorted(findings.items(), key=lambda item: (-item[1], item[0])):
-        table.add_row(f"{count:,}", kind)
-    _print(console, table)
+        return []
+    kinds = sorted(findings.items(), key=lambda item: (-item[1], item[0]))
+    line = Text("Findings", style="bold yellow").append(
+        ", in the table `findings`: " + ", ".join(f"{count:,} {kind}" for kind, count in kinds),
+        style="default not bold",
+    )
+    return [line]
 
 
-def _missing(console: Console, manifest: Manifest, found: Highlights | None) -> None:
+def _missing(
+    console: Console, manifest: Manifest, found: Highlights | None, room: _Room
+) -> list[_Line]:
     missing = sum(count for status, count in manifest.coverage.items() if status not in WHOLE)
-    known = found.missing if found else ()
-    table = _table(f"MISSING: {number(missing, 'listing')} of {sum(manifest.coverage.values()):,}")
-    table.title_style = "bold red"
-    table.add_column(overflow="fold")
-    table.add_column(style="red", no_wrap=True)
-    table.add_column(overflow="fold", style="dim")
-    for one in known[:_MISSING_SHOWN]:
-        table.add_row(Text(what(one)), one.status, Text(one.reason))
-    _print(console, table)
-    if missing > min(len(known), _MISSING_SHOWN):
-        _line(console, "The table `coverage` names every one, with the reason.")
-    _line(console, "Totals with complete = false do not count what is missing.")
-    _line(console, "manifests/latest.json does not name it: only a complete one is the latest.")
-
-
-def what(missing: Missing) -> str:
-    """Return a listing in words: `images of crp1`, `clouds`."""
-    return (
-        missing.listing if missing.parent_id == "*" else f"{missing.listing} of {missing.parent_id}"
+    known = found.missing[: room.missing] if found else ()
+    listings = f"{number(missing, 'listing')} of {sum(manifest.coverage.values()):,}"
+    lines: list[_Line] = [Text(f"MISSING: {listings}", style="bold red")]
+    for one in known:
+        lines.append(_line(Text(f"{what(one)}  ").append(one.status, style="red")))
+        if one.reason:
+            lines.append(_reason(console, one.reason))
+    if missing > len(known):
+        lines.append(_line("The table `coverage` names every one, with the reason."))
+    lines.append(_line("Totals with complete = false do not count what is missing."))
+    lines.append(
+        _line("manifests/latest.json does not name it: only a complete one is the latest.")
     )
+    return lines
 
 
-def _next(console: Console, manifest: Manifest, output: str, found: Highlights | None) -> None:
-    console.print()
-    console.print(Text("Published to ").append(output, style="bold"))
-    console.print()
-    console.print(Text("Next", style="bold"))
-    _suggest(
-        console,
-        "Is every file, row and total as it should be?",
-        command("verify", manifest.snapshot_id, "--output", output),
-    )
-    if found is not None:
-        line = python(_query(found.folder, manifest.snapshot_id))
-        _suggest(console, "Where would deleting untagged images free most?", line)
+def _next(manifest: Manifest, output: str, found: Highlights | None) -> list[list[_Line]]:
+    published = _Copied(Text("Published to ").append(output, style="bold"))
+    verify = command("verify", manifest.snapshot_id, "--output", output)
+    lines: list[_Line] = [
+        Text("Next", style="bold"),
+        *_suggested("Is every file, row and total as it should be?", verify),
+    ]
+    if found is not None and found.folder is not None:
+        query = python(_query(found.folder, manifest.snapshot_id))
+        lines += _suggested("Where would deleting untagged images free most?", query)
+    return [[published], lines]
 
 
-def _suggest(console: Console, question: str, line: str) -> None:
-    console.print(f"  # {question}", style="dim", markup=False)
-    # Not wrapped by us: it is there to be copied.
-    console.print(f"  {line}", style="cyan", markup=False, highlight=False, soft_wrap=True)
+def _suggested(question: str, line: str) -> list[_Line]:
+    return [Text(f"  # {question}", style="dim"), _Copied(Text(f"  {line}", style="cyan"))]
 
 
 def _query(folder: Path, snapshot_id: str) -> str:
     """Return Python that shows the repositories of a snapshot, for a person to run."""
     # DuckDB takes * and ? and [ in a folder's name for a pattern.
-    files = f"{glob.escape(str(folder))}/parquet/size_totals/snapshot_id={snapshot_id}/*.parquet"
-    place = files.replace("'", "''")
-    columns = "scope_id, image_count, stored_size, untagged_size"
-    condition = "scope = 'repository' ORDER BY untagged_size DESC LIMIT 10"
+    place = glob.escape(from_here(folder))
+    files = f"{place}/parquet/size_totals/snapshot_id={snapshot_id}/*.parquet".replace("'", "''")
     # Left to itself, it also takes `scope=x` in the path for a column.
-    source = f"read_parquet('{place}', hive_partitioning = false)"
+    source = f"read_parquet('{files}', hive_partitioning = false)"
+    columns = "scope_id, image_count, untagged_size"
+    condition = "scope = 'repository' ORDER BY untagged_size DESC LIMIT 10"
     query = f"SELECT {columns} FROM {source} WHERE {condition}"  # noqa: S608 - it is quoted
     return f"import duckdb; duckdb.sql({_literal(query)}).show()"
 
@@ -200,25 +272,27 @@ def _literal(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _table(title: str) -> Table:
-    return Table(
-        title=title,
-        title_style="bold",
-        title_justify="left",
-        box=None,
-        show_header=False,
-        padding=(0, 2, 0, 0),
-        pad_edge=False,
-    )
+def _table() -> Table:
+    return Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
 
 
-def _print(console: Console, table: Table) -> None:
-    console.print()
-    console.print(Padding(table, (0, 0, 0, 2)))
+def _title(text: str) -> Text:
+    return Text(text, style="bold")
 
 
-def _line(console: Console, text: str, style: str = "") -> None:
-    console.print(Padding(Text(text, style=style), (0, 0, 0, 2)))
+def _indented(table: Table) -> Padding:
+    return Padding(table, (0, 0, 0, 2))
+
+
+def _line(text: str | Text, style: str = "") -> Padding:
+    return Padding(Text(text, style=style) if isinstance(text, str) else text, (0, 0, 0, 2))
+
+
+def _reason(console: Console, reason: str) -> Padding:
+    """Return why a listing is missing, as far as it fits two lines: `coverage` has all of it."""
+    text = Text(reason, style="dim")
+    text.truncate(_REASON_LINES * (console.width - 4) - 20, overflow="ellipsis")
+    return Padding(text, (0, 0, 0, 4))
 
 
 def _int(value: object) -> int:

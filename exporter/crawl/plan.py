@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from exporter.api import Client
 from exporter.crawl.decoders import Decoders
@@ -18,11 +19,21 @@ from exporter.settings import Settings
 
 @dataclass(frozen=True)
 class Plan:
-    """What an export would list: the ledger of its discovery, and the fewest calls it takes."""
+    """What an export would list: the ledger of its discovery, and the fewest calls it takes.
+
+    `names` are those of the registries by id, `images` how many the last complete snapshot
+    counted in each that it knows.
+    """
 
     ledger: Ledger
-    registries: int
+    names: Mapping[str, str]
+    images: Mapping[str, int]
     fewest_calls: int
+
+    @property
+    def registries(self) -> int:
+        """How many registries would be listed."""
+        return len(self.names)
 
 
 async def look_ahead(
@@ -47,4 +58,12 @@ async def look_ahead(
     registries = estate.registry_folders()
     calls += len(registries)
     calls += fewest_calls(registries, expected_images, settings.limits.page_size)
-    return Plan(ledger, len(registries), calls)
+    named = {row["registry_id"]: row["name"] or "" for row in _registries(estate)}
+    names = {registry: named.get(registry, "") for registry in sorted(registries)}
+    images = {one: expected_images[one] for one in names if one in expected_images}
+    return Plan(ledger, names, images, calls)
+
+
+def _registries(estate: Estate) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = estate.tables()["registries"].to_pylist()
+    return rows

@@ -66,8 +66,11 @@ def test_a_partial_run_ends_with_3_and_says_so_even_when_quiet(
     exporter = exporter_for(cloud)
     run = exporter.run("--quiet", "--metrics-file", "run.prom", "--summary-json", "out.json")
     assert run.code == 3
-    assert run.stderr.count("\n") == 1
-    assert "is partial: 2 of" in run.said
+    (event,) = [json.loads(line) for line in run.stderr.splitlines()]
+    assert event["event"] == "export_partial"
+    assert "is partial: 2 of" in event["message"]
+    assert f"images of {denied} (denied)" in event["message"]
+    assert f"repositories of {denied} (denied)" in event["message"]
     assert metric(exporter, 'last_run_status{status="partial"}') == 1
     summary = json.loads((exporter.folder / "out.json").read_text(encoding="utf-8"))
     assert (summary["exit_code"], summary["status"]) == (3, "partial")
@@ -188,8 +191,8 @@ def test_no_size_in_the_summary_is_explained_on_a_second_line(
     flags = ("--config", str(exporter.write_config()))
     shown = on_a_terminal(exporter, "export", *flags, COLUMNS=columns, TERM="dumb", NO_COLOR="1")
     lines = [line.strip() for line in shown.splitlines()]
-    sizes = lines[lines.index("Sizes") + 1 :][:4]
-    assert [line.partition(" ")[0] for line in sizes] == ["Every", "Stored", "Only", ""]
+    sizes = lines[lines.index("Sizes") + 1 :][:3]
+    assert [line.partition(" ")[0] for line in sizes] == ["Every", "Stored", "Only"]
 
 
 def _read(terminal: int) -> bytes:
@@ -210,12 +213,9 @@ def test_credentials_that_are_refused_end_with_4_and_keep_the_last_success(
     assert run.said.splitlines()[-1].startswith("registry-exporter: ")
     assert "Traceback" in run.stderr, "--debug was asked for"
     assert Cloud.token not in run.stderr
-    failure = run.events[-1]
-    assert (failure["event"], failure["level"], failure["exit_code"]) == (
-        "export_failed",
-        "error",
-        4,
-    )
+    assert [json.loads(line) for line in run.stderr.splitlines()], "all of it is JSON"
+    (failure,) = [event for event in run.events if event["event"] == "export_failed"]
+    assert (failure["level"], failure["exit_code"]) == ("error", 4)
     assert failure["run_id"]
     assert failure["snapshot_id"]
     assert run.said.splitlines()[-1] == f"registry-exporter: {failure['message']}"
@@ -341,6 +341,64 @@ def test_a_person_is_told_of_a_failure_once(
     run = exporter.run("--log-format", "console", "--log-level", "error")
     assert run.code == 4
     assert len(run.stderr.splitlines()) == 1, run.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("export --bogus --log-format json", 2),
+        ("exprot --log-format=json", 2),
+        ("export --concurrency many --log-format json", 2),
+        ("export --log-format json --wait soon", 2),
+        ("plan --log-format json --config nowhere.yaml", 2),
+        ("demo --log-format json --output /dev/null/x --images 20 --debug", 5),
+    ],
+)
+def test_all_of_stderr_is_json_where_that_is_asked_for(
+    line: str, code: int, exporter_for: ExporterFor
+) -> None:
+    exporter = exporter_for(None)
+    # Python's own warnings among it, from the first import on.
+    exporter.environment["PYTHONWARNINGS"] = "always"
+    planted = "import exporter.cli.app as a, warnings; before = a.end_at_signals; "
+    planted += "a.end_at_signals = lambda: (before(), warnings.warn('planted'))"
+    run = exporter.start_command(*line.split(), before=planted).wait()
+    assert run.code == code, run.stderr
+    events = [json.loads(each) for each in run.stderr.splitlines()]
+    assert "planted" in {event.get("message") for event in events}
+    assert all(event["timestamp"] and event["level"] and event["event"] for event in events)
+    failures = [event for event in events if event.get("exit_code") == code]
+    assert len(failures) == 1, "a failure is told once"
+    assert failures[0]["message"]
+    assert any("Traceback" in event.get("exception", "") for event in events) == ("debug" in line)
+
+
+def test_cron_mails_a_failure_once_and_as_a_sentence(
+    serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    exporter = exporter_for(serve_cloud(SMALL, Behaviour(static_tokens=frozenset({"another"}))))
+    config = str(exporter.write_config())
+    run = exporter.command("export", "--config", config, "--quiet")
+    assert run.code == 4
+    (mailed,) = run.stderr.splitlines()
+    assert mailed.startswith("registry-exporter: ")
+
+
+def test_refused_settings_are_told_in_the_metrics_and_the_summary(
+    exporter_for: ExporterFor,
+) -> None:
+    exporter = exporter_for(None)
+    earlier = 'registry_exporter_registry_images{name="n",registry="crp1"} 7.0\n'
+    (exporter.folder / "run.prom").write_text(earlier)
+    files = ("--metrics-file", "run.prom", "--metrics-job", "night", "--summary-json", "-")
+    run = exporter.run(*files, "--concurrency", "0")
+    assert run.code == 2, run.stderr
+    text = (exporter.folder / "run.prom").read_text(encoding="utf-8")
+    job = 'export_job="night"'
+    assert f"registry_exporter_last_run_exit_code{{{job}}} 2.0\n" in text
+    assert f'registry_exporter_last_run_status{{{job},status="failed"}} 1.0\n' in text
+    assert f'registry_exporter_registry_images{{{job},name="n",registry="crp1"}} 7.0\n' in text
+    assert json.loads(run.stdout)["exit_code"] == 2
 
 
 def test_a_bug_is_called_one(

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter.cli import metrics
 from exporter.cli.metrics import PREFIX, write_metrics
 from exporter.cli.outcome import Outcome
+from exporter.cli.published import Scope
 from exporter.crawl import Progress
 from exporter.snapshot import Manifest, Requests
 
@@ -30,7 +31,8 @@ MANIFEST = Manifest(
     coverage={"complete": 9},
     requests=Requests(calls=12, retries=1, throttled=0, bytes=1000),
 )
-COMPLETE = Outcome("complete", 0, Progress().statistics(), MANIFEST)
+REGISTRIES = tuple(Scope(f"crp{n:02}", "same name", n, 10 * n, 0) for n in range(25))
+COMPLETE = Outcome("complete", 0, Progress().statistics(), MANIFEST, registries=REGISTRIES)
 FAILED = Outcome("failed", 4, replace(Progress().statistics(), calls=3, retries=2), error="no")
 
 
@@ -102,6 +104,24 @@ def test_a_file_that_cannot_be_read_back_is_written_anew(
     written = values(path)
     assert "last_success_timestamp_seconds" not in written
     assert written["last_run_exit_code"] == 4
+
+
+def test_the_largest_registries_are_told_one_by_one_and_the_others_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "run.prom"
+    write_metrics(path, COMPLETE, job="a")
+    write_metrics(path, FAILED, job="b")
+    families = {
+        family.name: family.samples
+        for family in text_string_to_metric_families(path.read_text(encoding="utf-8"))
+    }
+    images = families[f"{PREFIX}registry_images"]
+    assert {each.labels["export_job"] for samples in families.values() for each in samples} == {"b"}
+    assert {each.labels["registry"]: each.value for each in images} == {
+        "other": 0 + 1 + 2 + 3 + 4,
+        **{f"crp{n:02}": n for n in range(5, 25)},
+    }
+    stored = families[f"{PREFIX}registry_stored_bytes"]
+    assert sum(each.value for each in stored) == 10 * sum(range(25))
 
 
 @pytest.mark.parametrize("umask", [0o077, 0o027, 0o022])

@@ -252,7 +252,20 @@ def test_a_plan_lists_no_images_and_writes_nothing(
     statuses = {one["parent_id"]: one["status"] for one in content["listings"]}
     assert statuses[denied] == "denied"
     assert content["registries"] < SMALL.registries
-    assert denied in partial.said
+    told = [event for event in partial.events if event.get("parent_id") == denied]
+    assert [(event["event"], event["status"]) for event in told] == [("listing_ended", "denied")]
+    quiet = exporter.command("plan", "--config", config, "--quiet")
+    assert quiet.stderr.splitlines() == [
+        f"registry-exporter: Not all can be listed: registries of {denied} (denied)."
+    ]
+    cloud.mend()
+    exporter.export()
+    counted = json.loads(exporter.command("plan", "--config", config, "--json").stdout)
+    expected = {one["registry_id"]: one["images"] for one in counted["expected_images"]}
+    assert expected == {
+        one["id"]: len(cloud.estate.image_numbers(one["id"])) for one in cloud.estate.registries()
+    }
+    assert f"some {SMALL.images} images" in exporter.command("plan", "--config", config).stdout
 
 
 def test_the_demo_needs_nothing_and_suggests_what_to_do_next(exporter_for: ExporterFor) -> None:

@@ -65,8 +65,8 @@ class Run:
 
     @property
     def said(self) -> str:
-        """What stderr says to a person: all of it but the log's lines of JSON."""
-        return "\n".join(line for line in self.stderr.splitlines() if not _is_event(line))
+        """What stderr says in sentences: lines of text, and messages of events in JSON."""
+        return "\n".join(said for line in self.stderr.splitlines() for said in _sentences(line))
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -237,6 +237,13 @@ def _assignments(constants: Mapping[str, Mapping[str, float]]) -> str:
     for module, values in constants.items():
         lines += [f"{module}.{name} = {value!r}" for name, value in values.items()]
     return "; ".join(lines)
+
+
+def _sentences(line: str) -> list[str]:
+    if not _is_event(line):
+        return [line]
+    message = json.loads(line).get("message", "")
+    return [f"registry-exporter: {sentence}" for sentence in message.splitlines()]
 
 
 def _is_event(line: str) -> bool:

@@ -33,7 +33,8 @@ def demo(
       registry-exporter demo
       registry-exporter demo --images 200000 --seed 7 --output /tmp/snapshots
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
-    with reported(debug):
+    options.speak_for(log_format, quiet=quiet)
+    with reported(debug, event="export_failed"):
         from exporter.cli.demonstration import demonstrate  # noqa: PLC0415
         from exporter.cli.exporting import Showing  # noqa: PLC0415
 

@@ -49,6 +49,12 @@ def export(
             metavar="PATH", help="Write Prometheus metrics here, for the textfile collector."
         ),
     ] = None,
+    metrics_job: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Label the metrics export_job=NAME, to tell several jobs apart."
+        ),
+    ] = "",
     summary_json: Annotated[
         str | None,
         typer.Option(metavar="PATH", help="Write the summary here as JSON; - is stdout."),
@@ -73,24 +79,36 @@ def export(
       11 another run holds the output
       130 interrupted, 143 terminated, 129 hung up: what was staged is kept
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
-    with reported(debug, as_event=log_format is options.LogFormat.JSON):
+    options.speak_for(log_format, quiet=quiet)
+    with reported(debug, event="export_failed"):
+        from exporter.errors import SettingsError  # noqa: PLC0415
         from exporter.settings import load_settings  # noqa: PLC0415
 
-        settings = load_settings(
-            config,
-            options.settings_flags(
-                output=output,
-                formats=format_,
-                concurrency=concurrency,
-                clouds=cloud,
-                folders=folder,
-                registries=registry,
-            ),
-        )
+        try:
+            waits = options.seconds(wait)
+            settings = load_settings(
+                config,
+                options.settings_flags(
+                    output=output,
+                    formats=format_,
+                    concurrency=concurrency,
+                    clouds=cloud,
+                    folders=folder,
+                    registries=registry,
+                ),
+            )
+        except SettingsError as error:
+            if metrics_file or summary_json:
+                from exporter.cli.exporting import write_refusal  # noqa: PLC0415
+
+                write_refusal(error, metrics_file, metrics_job, summary_json)
+            raise
         # Only now, for it takes a moment, and a mistyped setting should be told at once.
         from exporter.cli.exporting import Showing, Wishes, export_and_show  # noqa: PLC0415
 
-        wishes = Wishes(snapshot_id, replace, fresh, options.seconds(wait))
-        showing = Showing(log_format, log_level, quiet, debug, metrics_file, summary_json)
+        wishes = Wishes(snapshot_id, replace, fresh, waits)
+        showing = Showing(
+            log_format, log_level, quiet, debug, metrics_file, metrics_job, summary_json
+        )
         code = export_and_show(settings, wishes, showing)
     raise typer.Exit(code)

@@ -15,19 +15,23 @@ def plan(
     folder: options.Folders = None,
     registry: options.Registries = None,
     as_json: options.AsJson = False,
+    log_format: options.LogFormatChoice = None,
+    log_level: options.LogLevelChoice = None,
+    quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
     """Show what an export would list, without listing images or writing anything.
 
-    Asks for clouds, folders and registries only. The number of calls is the least it can be;
-    how many images to expect is taken from the last complete snapshot, where there is one.
+    Asks for clouds, folders and registries only. The number of calls is the least it can be.
+    How many images to expect of each registry is what the last complete snapshot counted there.
 
     \b
     Examples:
       registry-exporter plan --config cron.yaml
       registry-exporter plan --folder b1gabc --json
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
-    with reported(debug):
+    options.speak_for(log_format, quiet=quiet)
+    with reported(debug, event="plan_failed"):
         from exporter.settings import load_settings  # noqa: PLC0415
 
         flags = options.settings_flags(
@@ -36,5 +40,11 @@ def plan(
         settings = load_settings(config, flags)
         from exporter.cli.planning import plan_and_show  # noqa: PLC0415
 
-        code = plan_and_show(settings, as_json=as_json)
+        code = plan_and_show(
+            settings,
+            as_json=as_json,
+            asked_format=log_format,
+            asked_level=log_level,
+            quiet=quiet,
+        )
     raise typer.Exit(code)

@@ -1,0 +1,112 @@
+"""How sentences reach stderr: as lines for a person, or as events in JSON for a program.
+
+A program that reads the log in JSON reads everything there: usage errors, warnings of Python,
+tracebacks and the last word of a run too. So nothing of the command line writes to stderr itself.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+import warnings
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TextIO
+
+from exporter.cli.invocation import NAME
+from exporter.cli.redact import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_encode: Callable[[dict[str, Any]], str] | None = None
+_told = False
+
+
+def asks_for_json(arguments: Sequence[str]) -> bool:
+    """Say whether a command line has `--log-format json`, be the rest of it ever so wrong."""
+    flag = "--log-format"
+    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    return any(one == f"{flag}=json" or (one, next_) == (flag, "json") for one, next_ in pairs)
+
+
+def speak_json(*, wanted: bool) -> None:
+    """Say everything in JSON from now on, or nothing; each failure is then said once."""
+    global _encode, _told  # noqa: PLW0603 - a process has one stderr
+    _encode, _told = None, False
+    if not wanted:
+        return
+    import json  # noqa: PLC0415 - `--help` has no need of it
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    def encode(event: dict[str, Any]) -> str:
+        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        return json.dumps({"timestamp": now, **event}) + "\n"
+
+    _encode = encode
+    warnings.showwarning = _warn
+    sys.excepthook = _uncaught
+    sys.unraisablehook = lambda what: _uncaught(what.exc_type, what.exc_value, what.exc_traceback)
+    threading.excepthook = lambda what: _uncaught(what.exc_type, what.exc_value, what.exc_traceback)
+
+
+def speaks_json() -> bool:
+    """Say whether stderr is read by a program."""
+    return _encode is not None
+
+
+def note_told() -> None:
+    """Note that the log has said how the run ended."""
+    global _told  # noqa: PLW0603 - a process has one stderr
+    _told = True
+
+
+def is_told() -> bool:
+    """Say whether the log has said how the run ended."""
+    return _told
+
+
+def say(text: str, *, event: str, level: str = "error", **more: Any) -> None:
+    """Write a sentence to stderr: a line of it at a time, or one event in JSON."""
+    sys.stderr.write(_written(text, event, level, more))
+    sys.stderr.flush()
+
+
+def say_at_once(text: str, *, event: str) -> None:
+    """Write a sentence from within a signal's handler; the same is not said twice in JSON."""
+    if speaks_json() and is_told():
+        return
+    # Neither sys.stderr nor rich: a thread that is stuck may hold their locks.
+    with suppress(OSError):
+        os.write(2, _written(text, event, "error", {}).encode(errors="backslashreplace"))
+
+
+def _written(text: str, event: str, level: str, more: dict[str, Any]) -> str:
+    if _encode is None:
+        return "".join(f"{NAME}: {line}\n" for line in text.splitlines())
+    said = {"message": text} if text else {}
+    return _encode({"level": level, "event": event, **said, **more})
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    del file, line  # Where Python would write, and what.
+    say(
+        redact(str(message)),
+        event="python_warning",
+        level="warning",
+        category=category.__name__,
+        file=f"{filename}:{lineno}",
+    )
+
+
+def _uncaught(kind: type[BaseException], error: BaseException | None, trace: Any) -> None:
+    text = "".join(traceback.format_exception(kind, error, trace))
+    say(redact(f"{kind.__name__}: {error}"), event="uncaught_exception", exception=redact(text))
