@@ -11,7 +11,8 @@
      │   ├─ AnswerError                an answer that is not what the API promises
      │   ├─ StatusError                an HTTP status, with the google.rpc code behind it
      │   └─ UnreachableError           no answer at all: refused, reset, timed out
-     └─ IncompleteError            1   the result is partial and `output.on_partial` is `fail`
+     ├─ IncompleteError            1   the result is partial and `output.on_partial` is `fail`
+     └─ ImplausibleError           6   the result is too small to be believed
 
 An error's text is one sentence that says what happened, to which scope, and what to do;
 it never holds a token, a key or a JWT.
@@ -61,6 +62,15 @@ class LockedError(ExporterError):
 
 class IncompleteError(ExporterError):
     """The result is partial, and the settings say that a partial result is not published."""
+
+
+class ImplausibleError(ExporterError):
+    """The result has no images, or far fewer than the one before, so it was not published.
+
+    It is kept in staging; the text has both numbers, and says how it is published all the same.
+    """
+
+    exit_code = 6
 
 
 class PageError(ExporterError):

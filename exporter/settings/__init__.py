@@ -5,6 +5,7 @@
 """
 
 from exporter.settings.model import (
+    READING,
     Credentials,
     Endpoints,
     Keep,
@@ -19,6 +20,7 @@ from exporter.settings.model import (
 )
 
 __all__ = [
+    "READING",
     "Credentials",
     "Endpoints",
     "Keep",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ import yaml
 from pydantic import BaseModel
 
 from exporter.errors import SettingsError
-from exporter.settings.keys import Key, dotted, known_keys, unknown
+from exporter.links import why_unreadable
+from exporter.settings.keys import Key, dotted, known_keys, may_be_null, unknown
 from exporter.settings.placeholders import fill_in
 
 MOST_VALUES = 100_000
@@ -36,15 +37,19 @@ class Document:
         return f"{self.file}, line {self.lines[key]}" if key else f"{self.file}"
 
 
-def read_document(file: Path, model: type[BaseModel]) -> Document:
-    """Read a settings file and fill its placeholders in; raises `SettingsError`."""
+def read_document(file: Path, model: type[BaseModel], left_out: Collection[str] = ()) -> Document:
+    """Read a settings file and fill its placeholders in, but for the keys that are left out.
+
+    Raises `SettingsError`.
+    """
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise SettingsError(f"The settings file {file} cannot be read: {reason}.") from None
+        raise SettingsError(
+            f"The settings file {file} cannot be read: {why_unreadable(file, error)}."
+        ) from None
     try:
-        return _parse(text, file, model)
+        return _parse(text, file, model, left_out)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
@@ -56,7 +61,7 @@ def read_document(file: Path, model: type[BaseModel]) -> Document:
         raise SettingsError(f"{file}: it is nested too deeply, or within itself.") from None
 
 
-def _parse(text: str, file: Path, model: type[BaseModel]) -> Document:
+def _parse(text: str, file: Path, model: type[BaseModel], left_out: Collection[str]) -> Document:
     loader = yaml.SafeLoader(text)
     try:
         root = loader.get_single_node()
@@ -77,6 +82,7 @@ def _parse(text: str, file: Path, model: type[BaseModel]) -> Document:
         return document
     if not isinstance(told, dict):
         raise SettingsError(f"{file}: the settings must be a mapping of keys to values.")
+    told = {name: value for name, value in told.items() if name not in left_out}
     document.values.update(_given(_filled(told, (), document), known_keys(model)))
     return document
 
@@ -138,13 +144,14 @@ def _filled(value: Any, key: Key, document: Document) -> Any:
         raise SettingsError(f"{document.place(key)}: {dotted(key)}: {error}") from None
 
 
-def _given(values: dict[str, Any], known: Container[str], before: str = "") -> dict[str, Any]:
+def _given(values: dict[str, Any], known: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     """Return values without the keys that are named and left empty: those mean their defaults.
 
-    One that is no key stays, to be refused.
+    One that may be null stays, for its default may be something else; so does one that is no key,
+    to be refused.
     """
     return {
         name: _given(value, known, f"{before}{name}.") if isinstance(value, dict) else value
         for name, value in values.items()
-        if not (value is None and f"{before}{name}" in known)
+        if value is not None or may_be_null(known.get(f"{before}{name}"))
     }

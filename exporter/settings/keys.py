@@ -38,6 +38,11 @@ def holds_a_list(annotation: Any) -> bool:
     return get_origin(annotation) is list
 
 
+def may_be_null(annotation: Any) -> bool:
+    """Say whether null is a value of a key; so it is of None, which stands for no key at all."""
+    return annotation is None or type(None) in get_args(annotation)
+
+
 def unknown(key: str, model: type[BaseModel]) -> str:
     """Return what is told of a key that is none, with the nearest that is one."""
     known = list(known_keys(model))

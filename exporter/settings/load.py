@@ -6,7 +6,7 @@ file; and for an unknown key the nearest known one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,17 +31,28 @@ FLAGS: Mapping[Key, str] = {
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 
-def load(model: type[SettingsT], file: Path | None, flags: Mapping[str, Any]) -> SettingsT:
+def load(
+    model: type[SettingsT],
+    file: Path | None,
+    flags: Mapping[str, Any],
+    *,
+    only: Collection[str] | None = None,
+) -> SettingsT:
     """Read, fill in and check the settings of `model`.
 
     `flags` is shaped like the file (nested mappings) and wins over the environment, which
-    wins over `file`. Raises `SettingsError` with one line for each thing that is wrong.
+    wins over `file`. With `only`, the sections and keys that it does not name are left at their
+    defaults, and nothing is looked up for them: a command that needs no credentials runs without.
+    Raises `SettingsError` with one line for each thing that is wrong.
     """
-    document = read_document(file, model) if file else None
+    left_out = set() if only is None else set(model.model_fields) - set(only)
+    document = read_document(file, model, left_out) if file else None
     merged = document.values if document else {}
     environment = read_environment(model)
     merge_into(merged, environment.values)
     merge_into(merged, flags)
+    # Given as they are by default, for the model would else look in the environment itself.
+    merged |= {name: model.model_fields[name].get_default() for name in left_out}
     named = {key: FLAGS[key] for key in leaves(flags) if key in FLAGS}
     origins = environment.origins | named
     with raw_refusals():

@@ -6,7 +6,7 @@ made from these classes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -22,7 +22,7 @@ from pydantic_settings import (
 from exporter.settings.environment import read_environment
 from exporter.settings.load import load
 from exporter.settings.refusal import InWords
-from exporter.settings.values import Count, Domain, Duration, Id, Number, OutputUrl, Url
+from exporter.settings.values import Count, Domain, Duration, Id, Number, OutputUrl, Percent, Url
 
 Profile = Literal["nebius-il", "yandex"]
 Format = Literal["parquet", "ndjson"]
@@ -123,7 +123,7 @@ class Limits(_Section):
 
 
 class Keep(_Section):
-    """Which complete snapshots to keep; the rest is removed after a complete export."""
+    """Which snapshots to keep; the rest is removed after an export that became the latest."""
 
     last: Count = Field(default=0, ge=0)
     """The newest N."""
@@ -133,6 +133,13 @@ class Keep(_Section):
     """The newest of each of the last N ISO weeks that have one."""
     monthly: Count = Field(default=0, ge=0)
     """The newest of each of the last N months that have one."""
+    partial: Count = Field(default=3, ge=1)
+    """The newest N partial ones; older ones are removed after a partial export as well."""
+
+    @property
+    def has_rule(self) -> bool:
+        """Whether a rule chooses among the complete snapshots."""
+        return bool(self.last or self.daily or self.weekly or self.monthly)
 
 
 class Output(_Section):
@@ -149,12 +156,21 @@ class Output(_Section):
     resume_within: Duration = timedelta(hours=24)
     """How old unfinished staging may be to go on with it."""
     keep: Keep | None = None
-    """Retention, applied after a complete export; null keeps everything."""
+    """Retention, applied after an export; null keeps everything."""
+    max_shrink: Percent | None = "50%"
+    """The share of the images that may be gone since the newest complete snapshot: a result with
+    fewer, or with none, is not published; null publishes whatever was found."""
+
+    @field_validator("max_shrink", mode="before")
+    @classmethod
+    def _read_null(cls, share: object) -> object:
+        # An environment variable has no other way to say it.
+        return None if share == "null" else share
 
     @field_validator("keep")
     @classmethod
     def _keeps_something(cls, keep: Keep | None) -> Keep | None:
-        if keep is not None and not (keep.last or keep.daily or keep.weekly or keep.monthly):
+        if keep is not None and not (keep.has_rule or "partial" in keep.model_fields_set):
             raise ValueError("one of last, daily, weekly and monthly is wanted, with more than 0")
         return keep
 
@@ -219,6 +235,15 @@ class Settings(InWords, BaseSettings):
         return self.domain or DOMAINS[self.profile]
 
 
-def load_settings(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
+READING = ("output", "network")
+"""All that a command needs which only looks at an output: no credentials are among it."""
+
+
+def load_settings(
+    file: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    *,
+    only: Collection[str] | None = None,
+) -> Settings:
     """Return the settings in force for a command; the arguments are those of `load`."""
-    return load(Settings, file, flags or {})
+    return load(Settings, file, flags or {}, only=only)

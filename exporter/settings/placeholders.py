@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from exporter.errors import SettingsError
+from exporter.links import why_unreadable
 
 _PLACEHOLDER = re.compile(r"\$(?P<dollar>\$)?\{(?P<name>[^}]*)(?P<end>\}?)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -47,5 +48,5 @@ def _read(named: str, folder: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        reason = why_unreadable(path, error)
         raise SettingsError(f"the file {path} cannot be read: {reason}.") from None

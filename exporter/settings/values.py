@@ -6,12 +6,14 @@ import ipaddress
 import math
 import re
 from datetime import timedelta
+from fractions import Fraction
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
+_PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PLACES = {
@@ -41,6 +43,15 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError("longer than any run lasts") from None
 
 
+def parse_percent(text: str) -> Fraction:
+    """Return the share that a percentage such as `50%` says, from 0 to 1; raises `ValueError`."""
+    found = _PERCENT.fullmatch(text.strip())
+    share = Fraction(found[1]) / 100 if found else Fraction(-1)
+    if not 0 <= share <= 1:
+        raise ValueError("a percentage from 0% to 100% is wanted, such as 50%")
+    return share
+
+
 def is_loopback(host: str) -> bool:
     """Say whether a host name or address can only be this machine."""
     if host == "localhost" or host.endswith(".localhost"):
@@ -63,6 +74,23 @@ def _read_duration(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("a finite number is wanted")
     return parse_duration(value) if isinstance(value, str) else value
+
+
+def _read_percent(value: object) -> object:
+    """Take 0.5, which can only be a half, for 50%; 1 may be meant as 1% or as all, and is none."""
+    _refuse_bool(value)
+    if isinstance(value, str) and re.fullmatch(r"0?\.\d+|0", value.strip()):
+        value = float(value)
+    if isinstance(value, int | float):
+        if not 0 <= value < 1:
+            raise ValueError("a percentage from 0% to 100% is wanted, such as 50%")
+        return f"{value * 100:g}%"
+    return value
+
+
+def _check_percent(text: str) -> str:
+    parse_percent(text)
+    return text.strip()
 
 
 def _check_duration(duration: timedelta) -> timedelta:
@@ -116,6 +144,10 @@ def _check_output(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if separator and scheme not in _PLACES:
         raise ValueError(f"{scheme}:// is not supported; use a path, file://, s3:// or gs://")
+    if url.strip() == "-":
+        raise ValueError(
+            "- would be stdout, and a snapshot is many files: name a folder or a bucket"
+        )
     if not url.strip() or (separator and not rest.strip("/")):
         raise ValueError("names no place to write to")
     kind, colon, _ = url.partition(":")
@@ -156,4 +188,10 @@ Duration = Annotated[
     BeforeValidator(_read_duration),
     AfterValidator(_check_duration),
     WithJsonSchema({"type": ["string", "number"], "examples": ["90s", "24h"]}),
+]
+Percent = Annotated[
+    str,
+    BeforeValidator(_read_percent),
+    AfterValidator(_check_percent),
+    WithJsonSchema({"type": ["string", "number"], "examples": ["50%"]}),
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import SettingsError
-from exporter.settings import Settings, load_settings
+from exporter.settings import READING, Keep, Settings, load_settings
 from tests.settings.conftest import Load, Refuse
 
 FOUR = """
@@ -307,3 +307,59 @@ def test_a_variable_that_cannot_be_read_is_refused_without_its_value(
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"absent\.yaml cannot be read: No such file"):
         load_settings(tmp_path / "absent.yaml")
+
+
+def test_a_command_that_reads_an_output_needs_no_other_section(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(
+        "credentials: {iam_token: '${NOT_SET}'}\n"
+        "scope: {folders: ['${NOT_SET_EITHER}']}\n"
+        "output: {url: ./here}\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("REGISTRY_EXPORTER__CREDENTIALS__METADATA", "neither true nor false")
+    settings = load_settings(file, only=READING)
+    assert settings.output.url == "./here"
+    assert settings.credentials.named() == []
+    file.write_text("outptu: {url: ./here}\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match="did you mean output"):
+        load_settings(file, only=READING)
+
+
+@pytest.mark.parametrize(
+    ("text", "percent"),
+    [
+        *(("50%", "50%"), ("12.5%", "12.5%"), ("0.25", "25%"), ("0", "0%"), ("100%", "100%")),
+        ("null", None),
+    ],
+)
+def test_the_most_a_result_may_shrink_is_a_percentage_or_null(
+    text: str, percent: str | None, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load(f"output: {{max_shrink: {text}}}").output.max_shrink == percent
+    monkeypatch.setenv("REGISTRY_EXPORTER__OUTPUT__MAX_SHRINK", text)
+    assert Settings().output.max_shrink == percent
+
+
+@pytest.mark.parametrize("text", ["50", "1", "1.0", "101%", "-5%", "half", "true", "'%'"])
+def test_what_is_no_percentage_is_refused(text: str, refuse: Refuse) -> None:
+    said = refuse(f"output: {{max_shrink: {text}}}")
+    assert said.startswith("output.max_shrink: ") or "line 1: output.max_shrink: " in said
+
+
+def test_retention_may_bound_partial_snapshots_alone(load: Load, refuse: Refuse) -> None:
+    assert load("output: {keep: {partial: 2}}").output.keep == Keep(partial=2)
+    assert "output.keep: one of last" in refuse("output: {keep: {last: 0}}")
+
+
+def test_stdout_is_no_output(refuse: Refuse) -> None:
+    assert "name a folder or a bucket" in refuse("output: {url: '-'}")
+
+
+def test_a_settings_file_that_is_a_broken_link_says_where_it_leads(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.symlink_to("moved.yaml")
+    with pytest.raises(SettingsError, match=r"is a link to moved\.yaml, which is not there"):
+        load_settings(file)

@@ -24,7 +24,7 @@ def list_snapshots(
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
     with reported(debug):
         from exporter.cli.listing import show_snapshots  # noqa: PLC0415
-        from exporter.settings import load_settings  # noqa: PLC0415
+        from exporter.settings import READING, load_settings  # noqa: PLC0415
 
-        settings = load_settings(config, options.settings_flags(output=output))
+        settings = load_settings(config, options.settings_flags(output=output), only=READING)
         show_snapshots(settings.output.url, as_json=as_json)

@@ -42,9 +42,9 @@ def prune(
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
     with reported(debug):
         from exporter.cli.pruning import prune_and_show  # noqa: PLC0415
-        from exporter.settings import load_settings  # noqa: PLC0415
+        from exporter.settings import READING, load_settings  # noqa: PLC0415
         from exporter.snapshot import Policy  # noqa: PLC0415
 
-        settings = load_settings(config, options.settings_flags(output=output))
+        settings = load_settings(config, options.settings_flags(output=output), only=READING)
         policy = Policy(keep_last, keep_daily, keep_weekly, keep_monthly)
         prune_and_show(settings, policy, dry_run=dry_run, wait=options.seconds(wait))

@@ -12,7 +12,7 @@ from exporter.cli.failures import reported
 
 def schema(
     table: Annotated[
-        str | None, typer.Argument(metavar="[TABLE]", help="One table; all of them without it.")
+        str | None, typer.Argument(metavar="TABLE", help="One table; all of them without it.")
     ] = None,
     format_: Annotated[
         options.SchemaFormat, typer.Option("--format", help="How to print it.")

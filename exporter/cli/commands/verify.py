@@ -12,7 +12,7 @@ from exporter.cli.failures import reported
 
 def verify(
     snapshot_id: Annotated[
-        str, typer.Argument(metavar="[SNAPSHOT_ID]", help="A snapshot's id, or latest.")
+        str, typer.Argument(metavar="SNAPSHOT_ID", help="A snapshot's id, or latest.")
     ] = "latest",
     config: options.Config = None,
     output: options.Output = None,
@@ -33,8 +33,8 @@ def verify(
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
     with reported(debug):
         from exporter.cli.verifying import verify_and_show  # noqa: PLC0415
-        from exporter.settings import load_settings  # noqa: PLC0415
+        from exporter.settings import READING, load_settings  # noqa: PLC0415
 
-        settings = load_settings(config, options.settings_flags(output=output))
+        settings = load_settings(config, options.settings_flags(output=output), only=READING)
         code = verify_and_show(settings, snapshot_id)
     raise typer.Exit(code)
