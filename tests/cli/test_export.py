@@ -19,7 +19,7 @@ from exporter.emulator import Behaviour, Faults, Quirks
 from exporter.snapshot import Destination, Lock, staging_root
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import SMALL, Cloud
-from tests.e2e.commands import Exporter
+from tests.e2e.commands import LIMIT, Exporter
 from tests.e2e.waiting import until
 from tests.e2e.worlds import busiest_registry
 
@@ -128,7 +128,7 @@ def test_the_next_commands_can_be_copied_whatever_the_output_is_called(
             check=False,
             env={**exporter.environment, "PYTHONPATH": str(Path.cwd())},
             cwd=exporter.folder,
-            timeout=60,
+            timeout=LIMIT,
             encoding="utf-8",
         )
         assert done.returncode == 0, (command, done.stderr)
@@ -156,7 +156,7 @@ def on_a_terminal(exporter: Exporter, *arguments: str, **environment: str) -> st
     os.close(terminal)
     shown = b"".join(iter(lambda: _read(master), b"")).decode()
     os.close(master)
-    assert process.wait(30) == 0, shown
+    assert process.wait(LIMIT) == 0, shown
     return shown
 
 
@@ -318,7 +318,7 @@ def test_a_signal_keeps_what_is_staged_and_says_how_to_go_on(
     process = exporter.start("--metrics-file", "run.prom", "--summary-json", "-")
     until(lambda: cloud.calls.in_flight > 0, "the run asks for something")
     process.signal(number)
-    run = process.wait(5)
+    run = process.wait()
     assert run.code == code, run.stderr
     assert f"Stopped by {number.name}" in run.said
     assert "the same command" in run.said

@@ -53,7 +53,7 @@ class Watched(Progress):
 async def watch_for_a_while(watch: Callable[[Progress], Coroutine[None, None, None]]) -> None:
     watched = Watched()
     watcher = asyncio.create_task(watch(watched))
-    await asyncio.wait_for(watched.seen.wait(), 10)
+    await asyncio.wait_for(watched.seen.wait(), 100)
     watcher.cancel()
     await asyncio.gather(watcher, return_exceptions=True)
 

@@ -319,7 +319,7 @@ def test_the_emulator_serves_until_it_is_stopped(exporter_for: ExporterFor) -> N
         with urllib.request.urlopen(f"{ready['url']}/endpoints") as answer:
             assert "container-registry" in answer.read().decode()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(100) == 0
     bad = exporter_for(None).command("emulate", "--fault", "no-such=1")
     assert bad.code == 2
     assert "no-such" in bad.said

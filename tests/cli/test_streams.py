@@ -25,7 +25,7 @@ def shell(exporter: Exporter, line: str, **environment: str) -> subprocess.Compl
         check=False,
         env={**exporter.environment, "exporter": f"{sys.executable} -m exporter", **environment},
         cwd=exporter.folder,
-        timeout=60,
+        timeout=300,
         encoding="utf-8",
     )
 

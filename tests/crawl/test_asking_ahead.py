@@ -49,7 +49,7 @@ class Waiting:
         with self._first:
             while self._left:
                 self._left -= 1
-                self.came = self.came and self._answered.acquire(timeout=20)
+                self.came = self.came and self._answered.acquire(timeout=200)
         return decode_images(body, **options)
 
 

@@ -17,7 +17,7 @@ async def test_of_what_waits_the_heaviest_is_decoded_first_and_of_equals_the_old
 
     def block(body: bytes) -> bytes:
         begun.set()
-        assert go_on.wait(60)
+        assert go_on.wait(600)
         return body
 
     def decode(body: bytes) -> bytes:
@@ -54,7 +54,7 @@ async def test_while_many_pages_wait_to_be_written_only_one_is_decoded_at_a_time
     both = threading.Barrier(2)
 
     def meet(body: bytes) -> bytes:
-        both.wait(60)
+        both.wait(600)
         return body
 
     at_once, most = 0, 0

@@ -48,7 +48,7 @@ class Cloud:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(10), "the emulator does not start"
+        assert self._ready.wait(100), "the emulator does not start"
         return self
 
     def __exit__(
@@ -59,7 +59,7 @@ class Cloud:
     ) -> None:
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(100)
         assert not self._thread.is_alive(), "the emulator does not stop"
 
     @property

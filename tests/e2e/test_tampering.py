@@ -200,4 +200,4 @@ def test_a_snapshot_in_lines_alone_is_verified_no_less(
 
 def verify(output: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "exporter", "verify", "--output", str(output)]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)

@@ -14,7 +14,7 @@ from tests.e2e.clouds import Cloud, page_asked
 _PAUSE = threading.Event()
 
 
-def until(holds: Callable[[], bool], what: str, seconds: float = 20) -> None:
+def until(holds: Callable[[], bool], what: str, seconds: float = 200) -> None:
     """Return as soon as a condition holds; fails where it does not within some seconds."""
     deadline = time.monotonic() + seconds
     while not holds():

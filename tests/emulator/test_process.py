@@ -37,7 +37,7 @@ def test_it_says_where_it_is_serves_and_stops_on_a_signal(number: signal.Signals
             stats = get(f"{ready['url']}/_emulator/stats")
         finally:
             process.send_signal(number)
-        assert process.wait(10) == 0
+        assert process.wait(100) == 0
     assert len(clouds) == ready["clouds"] == preset("tiny").clouds
     assert ready["images"] == 30
     assert stats["calls"] == 1
