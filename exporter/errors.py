@@ -3,6 +3,8 @@
     ExporterError                  1   the run failed, nothing was published
      ├─ SettingsError              2   a setting or a flag that cannot be used
      ├─ CredentialsError           4   no token: none is named, given out, or accepted
+     │   └─ UnansweredError            who gives tokens does not answer
+     ├─ OutageError                1   a host has not answered for longer than is waited for
      ├─ OutputError                5   the output cannot be written or read
      │   └─ IntegrityError         1   a published snapshot is not what its manifest says
      ├─ LockedError               11   another run holds the output
@@ -40,6 +42,49 @@ class CredentialsError(ExporterError):
     """
 
     exit_code = 4
+
+
+class UnansweredError(CredentialsError):
+    """Who gives tokens did not answer, or only that it cannot: asking later may help.
+
+    `host` is that service, `message` a clause about what went wrong, `connected` whether a
+    connection was made, and `http_status` what it answered, or 0.
+    """
+
+    def __init__(
+        self, text: str, *, host: str, message: str, connected: bool, http_status: int
+    ) -> None:
+        super().__init__(text)
+        self.host = host
+        self.message = message
+        self.connected = connected
+        self.http_status = http_status
+
+
+class OutageError(ExporterError):
+    """No call to a host was answered for longer than the run waits for that.
+
+    It is of the whole run, and no `ApiError`: nothing is denied, or gone, because a network is
+    down. `since` is when that began, as a text, `seconds` how long it has lasted, `reason` a clause
+    about the last failure, `setting` whether `limits.outage` is what bounds the waiting.
+    """
+
+    def __init__(
+        self, *, host: str, seconds: float, since: str, reason: str, setting: bool
+    ) -> None:
+        waited = ", as long as limits.outage allows" if setting else ""
+        how_long = (
+            f"has not answered for {_duration(seconds)}" if seconds >= 1 else "does not answer"
+        )
+        super().__init__(
+            f"{host} {how_long}, since {since}{waited} ({reason}); check the network and the "
+            "address, and run again"
+        )
+        self.host = host
+
+    def keeps_staging(self) -> None:
+        """Say that the next run goes on with what this one has staged."""
+        self.args = (f"{self}: it goes on with what was listed, which is kept",)
 
 
 class OutputError(ExporterError):
@@ -113,6 +158,12 @@ class AnswerError(ApiError):
 
 class UnreachableError(ApiError):
     """No whole answer arrived: connection refused or reset, body cut short, timeout."""
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes"
 
 
 def is_not_found(error: ApiError) -> bool:

@@ -23,7 +23,7 @@ from exporter import __version__
 from exporter.api import Client
 from exporter.crawl import Decoders, Estate, Fetcher, Ledger, Plan, Progress, look_ahead
 from exporter.derive import conclude, total_row
-from exporter.errors import ExporterError
+from exporter.errors import ExporterError, OutageError
 from exporter.settings import Settings
 from exporter.snapshot import (
     Destination,
@@ -90,9 +90,11 @@ async def export(
                 structlog.contextvars.bind_contextvars(snapshot_id=place.snapshot_id)
                 try:
                     manifest = await _export(settings, destination, place, replace, progress)
-                except ExporterError:
+                except ExporterError as error:
                     if not (place.resumed or progress.pages):
                         discard(place.path)  # Nothing that a next run could go on with is staged.
+                    elif isinstance(error, OutageError):
+                        error.keeps_staging()
                     raise
                 clean_up(place.path)
                 await asyncio.to_thread(_retain, settings, destination, manifest)

@@ -7,6 +7,7 @@ next. Nothing here knows of tables or files.
 from exporter.api.client import Client
 from exporter.api.limiter import Limiter, LimiterStatistics
 from exporter.api.listing import Chain
+from exporter.api.silence import OutageStatistics
 from exporter.api.types import Answer, Call, Counts, Sent, Service
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Counts",
     "Limiter",
     "LimiterStatistics",
+    "OutageStatistics",
     "Sent",
     "Service",
 ]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -19,17 +18,13 @@ from exporter.api.address import call_line, call_url
 from exporter.api.credentials import Tokens, choose_source
 from exporter.api.credentials.exchange import Exchange
 from exporter.api.endpoints import Directory
-from exporter.api.faults import (
-    THROTTLED_STATUSES,
-    Fault,
-    FaultError,
-    fault_of_reply,
-    fault_of_silence,
-    parse_retry_after,
-)
-from exporter.api.limiter import Limiter, LimiterStatistics, Slot
+from exporter.api.faults import Fault, FaultError, fault_of_reply
+from exporter.api.limiter import Limiter, LimiterStatistics
+from exporter.api.outage import Attempts, HostClosedError, Outages
 from exporter.api.retry import Sleep, retrying
-from exporter.api.transport import NoReplyError, Reply, Transport
+from exporter.api.sending import Host, Sender, Target
+from exporter.api.silence import OutageStatistics
+from exporter.api.transport import Reply, Transport
 from exporter.api.types import Answer, Call, Counts, PageT, Sent, Service
 from exporter.errors import CredentialsError, PageError
 from exporter.settings import Settings
@@ -37,21 +32,6 @@ from exporter.settings import Settings
 _TOKEN_ATTEMPTS = 5
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class _Target:
-    """A call with the place it goes to; `line` is how errors show it.
-
-    Where it has to wait for the host, the one with the largest `weight` goes first.
-    """
-
-    call: Call
-    base: str
-    url: str
-    line: str
-    limiter: Limiter
-    weight: float
 
 
 class Client:
@@ -66,15 +46,17 @@ class Client:
         self._limits = settings.limits
         self._sleep = sleep
         self._transport = Transport(
-            connections=settings.limits.concurrency + 2,  # discovery and tokens wait for no page
+            # Discovery, tokens, and what asks whether a host answers, wait for no page.
+            connections=settings.limits.concurrency + 3,
             ca_file=settings.network.ca_file,
         )
         self._directory = Directory(settings, self._transport, sleep=sleep)
-        self._limiters: dict[str, Limiter] = {}
-        self._by_service: dict[Service, Limiter] = {}
-        self._counts = Counts()
+        self._sender = Sender(self._transport, settings.limits)
+        self._outages = Outages(settings.limits.outage.total_seconds())
+        self._hosts: dict[str, Host] = {}
+        self._by_service: dict[Service, Host] = {}
         self._tokens: Tokens | None = None
-        self._proof: _Target | None = None
+        self._proof: Target | None = None
         self._refuses_scopes = False
         self._resources = AsyncExitStack()
 
@@ -89,8 +71,9 @@ class Client:
         )
         source = choose_source(self._settings.credentials, exchange, sleep=self._sleep)
         await self._resources.enter_async_context(self._transport)
-        self._tokens = Tokens(source)
+        self._tokens = Tokens(source, persist=self._outages.persist)
         self._resources.push_async_callback(self._tokens.close)
+        self._resources.push_async_callback(self._outages.close)
         return self
 
     async def __aexit__(
@@ -104,25 +87,30 @@ class Client:
     @property
     def counts(self) -> Counts:
         """What was sent and received so far."""
-        return self._counts
+        return self._sender.counts
 
     @property
     def limiters(self) -> tuple[LimiterStatistics, ...]:
         """The state of each host's limiter, in the order in which the hosts were first asked."""
-        return tuple(limiter.statistics() for limiter in self._limiters.values())
+        return tuple(host.limiter.statistics() for host in self._hosts.values())
+
+    @property
+    def outages(self) -> tuple[OutageStatistics, ...]:
+        """The hosts that do not answer at this moment."""
+        return self._outages.statistics
 
     def spare(self, service: Service) -> bool:
         """Say whether one more call to a service could start now, on a host nothing holds back.
 
         False for a service that was not asked anything yet.
         """
-        limiter = self._by_service.get(service)
-        return limiter is not None and limiter.spare
+        host = self._by_service.get(service)
+        return host is not None and host.limiter.spare and not host.watch.closed
 
     def paced(self, service: Service) -> bool:
         """Say whether a service's host limits the calls a second, so that each of them counts."""
-        limiter = self._by_service.get(service)
-        return limiter is not None and limiter.paced
+        host = self._by_service.get(service)
+        return host is not None and host.limiter.paced
 
     async def get(
         self,
@@ -139,45 +127,81 @@ class Client:
 
         A passing fault is tried again, `limits.attempts` times in all: 429, 500, 502, 503, 504,
         no whole answer in time, a body that is no JSON object, and a `PageError` of `decode`.
-        No slot is held while it waits or decodes.
+        No slot is held while it waits or decodes. What fails because the host answers nobody is no
+        attempt: all its calls wait then (`outage`).
 
         Raises `StatusError` (400, 403, 404, a 401 about this scope alone, a status that stays),
-        `AnswerError` (a redirect, an answer that stays wrong or too large), `UnreachableError`,
-        and `CredentialsError` where no token can be had, or the cloud does not take it at all.
+        `AnswerError` (a redirect, an answer that stays wrong or too large), `UnreachableError`;
+        and, about the whole run, `CredentialsError` where no token can be had, or the cloud does
+        not take it at all, and `OutageError` where a host answers nobody for too long.
         """
         sent = sent or Sent()
         target = await self._locate(call, weight)
-        back_off = partial(self._back_off, target.limiter)
-        attempts = retrying(self._limits.attempts, back_off, what=call.scope)
+        attempts = Attempts(self._limits.attempts)
+        again = retrying(
+            lambda _: attempts.used >= attempts.most,
+            partial(self._back_off, target.host.limiter),
+            what=call.scope,
+        )
         try:
-            return await attempts(self._attempt, target, decode, sent)
+            return await again(self._answered, target, decode, sent, attempts)
         except FaultError as error:
             fault = error.fault
         raise fault.error(call=target.line, scope=call.scope, calls=sent.calls)
 
-    async def _locate(self, call: Call, weight: float) -> _Target:
+    async def _locate(self, call: Call, weight: float) -> Target:
         base = await self._directory.base(call.service)
-        host = urlsplit(base).netloc
-        limiter = self._limiters.get(host)
-        if limiter is None:
-            limiter = self._limiters[host] = Limiter(
-                host,
+        netloc = urlsplit(base).netloc
+        host = self._hosts.get(netloc)
+        if host is None:
+            limiter = Limiter(
+                netloc,
                 concurrency=self._limits.concurrency,
                 requests_per_second=self._limits.requests_per_second,
             )
-        self._by_service[call.service] = limiter
-        return _Target(call, base, call_url(base, call), call_line(call, base), limiter, weight)
+            watch = self._outages.watch(
+                base,
+                held_until=lambda: limiter.statistics().held_until,
+                back=limiter.begin_anew,
+            )
+            host = self._hosts[netloc] = Host(base, limiter, watch)
+        self._by_service[call.service] = host
+        return Target(call, call_url(base, call), call_line(call, base), host, weight)
 
     async def _back_off(self, limiter: Limiter, seconds: float) -> None:
         with limiter.away():
             await self._sleep(seconds)
 
-    async def _attempt(
-        self, target: _Target, decode: Callable[[bytes], Awaitable[PageT]], sent: Sent
+    async def _answered(
+        self,
+        target: Target,
+        decode: Callable[[bytes], Awaitable[PageT]],
+        sent: Sent,
+        attempts: Attempts,
     ) -> Answer[PageT]:
-        """Make one attempt; raises `FaultError` and `CredentialsError`."""
+        """Make one attempt, and those that an outage takes; raises `OutageError` as well."""
+        watch = target.host.watch
+        while True:
+            await watch.ready(attempts)
+            try:
+                return await self._attempt(target, decode, sent)
+            except HostClosedError:
+                continue
+            except FaultError as error:
+                fault = error.fault
+            probe = partial(self._probe, _least_of(target))
+            if not await watch.failed(attempts, sent.began, fault, probe):
+                raise FaultError(fault)
+
+    async def _probe(self, target: Target, seconds: float | None) -> Fault | None:
+        return await self._sender.probe(target, await self._good_tokens.get(), seconds)
+
+    async def _attempt(
+        self, target: Target, decode: Callable[[bytes], Awaitable[PageT]], sent: Sent
+    ) -> Answer[PageT]:
+        """Make one attempt; raises `FaultError`, `HostClosedError` and `CredentialsError`."""
         token = await self._good_tokens.get()
-        reply = await self._send(target, token, sent)
+        reply = await self._sender.send(target, token, sent)
         if reply.status == 401:
             reply = await self._ask_anew(target, reply, token, sent)
         fault = fault_of_reply(reply)
@@ -194,56 +218,20 @@ class Client:
                 request_id=reply.request_id,
             )
         else:
-            if self._proof is None:
-                # A listing's first page, and as little of it as can be, proves a token later.
-                probe = target.call.without_params("pageToken").with_params(pageSize="1")
-                self._proof = replace(target, call=probe, url=call_url(target.base, probe))
+            self._note_proof(target)
             return Answer(
                 page, reply.body, sent.calls, reply.request_id, sent.wire_bytes, sent.seconds
             )
         raise FaultError(fault)
 
-    async def _send(self, target: _Target, token: SecretStr, sent: Sent) -> Reply:
-        """Send one request in a slot of its host; raises `FaultError` where no answer came."""
-        async with target.limiter.slot(target.weight) as slot:
-            retry = sent.calls > 0
-            sent.calls += 1
-            self._count(calls=1, retries=int(retry))
-            began = time.monotonic()
-            try:
-                reply = await self._transport.send(
-                    target.url,
-                    timeout=self._limits.request_timeout.total_seconds(),
-                    max_bytes=self._limits.max_page_bytes,
-                    bearer=token,
-                )
-            except NoReplyError as error:
-                if error.trouble == "timeout":
-                    slot.overloaded()
-                sent.wire_bytes += error.wire_bytes
-                self._count(wire_bytes=error.wire_bytes)
-                raise FaultError(fault_of_silence(error)) from None
-            self._judge(target, slot, reply)
-        sent.seconds = time.monotonic() - began
-        sent.wire_bytes += reply.wire_bytes
-        self._count(wire_bytes=reply.wire_bytes)
-        return reply
+    def _note_proof(self, target: Target) -> None:
+        """Remember calls that were answered: what proves a token later, and that a host is up."""
+        least = _least_of(target)
+        target.host.watch.proves(partial(self._probe, least))
+        if self._proof is None:
+            self._proof = least
 
-    def _judge(self, target: _Target, slot: Slot, reply: Reply) -> None:
-        """Tell the limiter what an answer says about the host."""
-        if reply.status in THROTTLED_STATUSES:
-            self._count(throttled=1)
-            if reply.status == 429:
-                slot.refused()
-            else:
-                slot.overloaded()
-            wait = parse_retry_after(reply.retry_after)
-            if wait is not None:
-                target.limiter.hold(wait)
-        elif reply.status < 500:
-            slot.good()
-
-    async def _ask_anew(self, target: _Target, reply: Reply, token: SecretStr, sent: Sent) -> Reply:
+    async def _ask_anew(self, target: Target, reply: Reply, token: SecretStr, sent: Sent) -> Reply:
         """Answer a 401 with a new token, and find out whom a second 401 is about.
 
         The answer returned is a 401 only if that is about this scope alone: a call that was
@@ -258,7 +246,7 @@ class Client:
                 return reply  # there is no newer one to ask with, and this one is not the matter
             raise
         _log.info("token_refused", scope=target.call.scope, request_id=reply.request_id)
-        reply = await self._send(target, fresh, sent)
+        reply = await self._sender.send(target, fresh, sent)
         if reply.status != 401:
             return reply
         if await self._still_accepted(fresh, sent):
@@ -273,7 +261,7 @@ class Client:
     async def _still_accepted(self, token: SecretStr, sent: Sent) -> bool:
         if self._proof is None:
             return False
-        reply = await self._send(self._proof, token, sent)
+        reply = await self._sender.send(self._proof, token, sent)
         fault = fault_of_reply(reply)
         if fault is not None and fault.passing:
             raise FaultError(fault)
@@ -285,13 +273,8 @@ class Client:
             raise RuntimeError("the client is used outside its `async with`")
         return self._tokens
 
-    def _count(
-        self, *, calls: int = 0, retries: int = 0, throttled: int = 0, wire_bytes: int = 0
-    ) -> None:
-        before = self._counts
-        self._counts = Counts(
-            calls=before.calls + calls,
-            retries=before.retries + retries,
-            throttled=before.throttled + throttled,
-            wire_bytes=before.wire_bytes + wire_bytes,
-        )
+
+def _least_of(target: Target) -> Target:
+    """Return the call for a listing's first page, and for as little of it as can be."""
+    call = target.call.without_params("pageToken").with_params(pageSize="1")
+    return replace(target, call=call, url=call_url(target.host.base, call))

@@ -116,6 +116,8 @@ class Limiter:
         """Number of the first call begun after the level was last in use as a whole."""
         self._refusals = 0.0
         self._overloads = 0.0
+        self._last_good = (self._level, self._additive_from)
+        """The level, and from where it grows slowly, at the last good answer."""
 
     @property
     def spare(self) -> bool:
@@ -178,6 +180,17 @@ class Limiter:
             loop.call_at(until, self._give)  # ends the hold even while nobody waits
             _log.warning("host_held", host=self._host, seconds=round(seconds, 3))
 
+    def begin_anew(self) -> None:
+        """Forget what failed since the last good answer: the host was down, and not overloaded.
+
+        It begins with as many slots as at first, and comes back to its level as fast.
+        """
+        level, self._additive_from = self._last_good
+        self._level = min(level, float(INITIAL_LEVEL))
+        self._refusals = self._overloads = 0.0
+        self._event_at = self._started
+        self._give()
+
     def _tell_pace(self) -> None:
         wanted = self._in_use > 0 or bool(self._waiters)
         self._pace.run_clocks(
@@ -233,6 +246,7 @@ class Limiter:
         self._pace.accepted(slot.sample, self._in_use)
         self._refusals = max(0.0, self._refusals - TOLERATED)
         self._overloads = max(0.0, self._overloads - TOLERATED)
+        self._last_good = (self._level, self._additive_from)
         if not self._is_news(slot) or slot.sample.number >= self._full_until:
             return
         doubling = self._level < self._additive_from

@@ -27,11 +27,11 @@ _log = structlog.get_logger(__name__)
 _backoff = wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)
 
 
-def retrying(attempts: int, sleep: Sleep, *, what: str) -> AsyncRetrying:
+def retrying(stop: Callable[[RetryCallState], bool], sleep: Sleep, *, what: str) -> AsyncRetrying:
     """Return tenacity's loop for a coroutine function that raises `FaultError`.
 
-    A passing fault is tried again until `attempts` were made in all; the last one's `FaultError`
-    is raised then. Waits grow exponentially with full jitter, so that calls that failed together
+    A passing fault is tried again until `stop` says so after an attempt; its `FaultError` is
+    raised then. Waits grow exponentially with full jitter, so that calls that failed together
     do not return together, and are never shorter than the host's `Retry-After`. `what` names
     the work in the log.
     """
@@ -49,7 +49,7 @@ def retrying(attempts: int, sleep: Sleep, *, what: str) -> AsyncRetrying:
 
     return AsyncRetrying(
         sleep=sleep,
-        stop=stop_after_attempt(attempts),
+        stop=stop,
         wait=lambda state: max(_backoff(state), _fault(state).retry_after or 0.0),
         retry=retry_if_exception(
             lambda error: isinstance(error, FaultError) and error.fault.passing
@@ -78,7 +78,7 @@ async def ask(
             raise FaultError(fault)
         return reply
 
-    return await retrying(attempts, sleep, what=what)(attempt)
+    return await retrying(stop_after_attempt(attempts), sleep, what=what)(attempt)
 
 
 def _fault(state: RetryCallState) -> Fault:

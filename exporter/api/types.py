@@ -38,12 +38,14 @@ class Sent:
     """What was sent and received for one call so far, over all its attempts.
 
     `calls` counts the requests, `wire_bytes` the body bytes that travelled; `seconds` is how long
-    the last request took that was answered.
+    the last request took that was answered, `began` when the last one was sent, in the event loop's
+    seconds.
     """
 
     calls: int = 0
     wire_bytes: int = 0
     seconds: float = 0.0
+    began: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -75,3 +77,12 @@ class Counts:
     retries: int = 0
     throttled: int = 0
     wire_bytes: int = 0
+
+    def __add__(self, more: Counts) -> Counts:
+        """Return the sum of both."""
+        return Counts(
+            self.calls + more.calls,
+            self.retries + more.retries,
+            self.throttled + more.throttled,
+            self.wire_bytes + more.wire_bytes,
+        )

@@ -11,6 +11,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from exporter.api import OutageStatistics
 from exporter.cli.text import duration, number, size
 from exporter.crawl import Progress, Statistics
 
@@ -68,7 +69,12 @@ class LiveProgress:
         head.add_row(*cells)
         # Room for the ^C that a terminal writes, which would otherwise wrap and shift the lines.
         width = self._console.width - 3
-        return Group(head, *_lines(_found(now), width), *_lines(_asked(now), width, style="dim"))
+        return Group(
+            head,
+            *_lines(_found(now), width),
+            *_lines(_asked(now), width, style="dim"),
+            *(line for each in now.outages for line in _lines(_silent(each), width, style="red")),
+        )
 
 
 def _bar(now: Statistics) -> ProgressBar:
@@ -107,6 +113,15 @@ def _asked(now: Statistics) -> list[str]:
         number(now.retries, "retry", "retries"),
         f"{now.throttled:,} throttled",
         size(now.wire_bytes),
+    ]
+
+
+def _silent(outage: OutageStatistics) -> list[str]:
+    since, until = (f"{at.astimezone():%H:%M:%S}" for at in (outage.since, outage.until))
+    return [
+        f"{outage.host} does not answer since {since}",
+        f"trying until {until}",
+        outage.reason,
     ]
 
 

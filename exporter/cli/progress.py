@@ -35,4 +35,5 @@ async def log_progress(progress: Progress) -> None:
             retries=now.retries,
             throttled=now.throttled,
             seconds_left=None if now.seconds_left is None else round(now.seconds_left),
+            not_answering=[outage.host for outage in now.outages],
         )

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from exporter.api import Counts, LimiterStatistics
+from exporter.api import Counts, LimiterStatistics, OutageStatistics
 
 Phase = Literal["starting", "listing", "deriving", "publishing", "done"]
 
@@ -20,6 +20,7 @@ class Statistics:
     them; `throttled` those answered with 429 or 503. `slots_in_use` of `slots` calls are under
     way, `slots` being the limiter's level of the moment. `wire_bytes` are body bytes received.
     `recalled_pages` were taken from an earlier attempt's staging instead of being asked for.
+    `outages` are the hosts that answer no call at this moment.
     """
 
     phase: Phase
@@ -37,6 +38,7 @@ class Statistics:
     slots_in_use: int
     slots: int
     seconds_left: float | None
+    outages: tuple[OutageStatistics, ...] = ()
 
     @property
     def calls_per_second(self) -> float:
@@ -57,11 +59,17 @@ class ClientState(Protocol):
         """The state of each host's limiter."""
         ...
 
+    @property
+    def outages(self) -> tuple[OutageStatistics, ...]:
+        """The hosts that do not answer."""
+        ...
+
 
 @dataclass(frozen=True)
 class _NothingSent:
     counts: Counts = field(default_factory=Counts)
     limiters: tuple[LimiterStatistics, ...] = ()
+    outages: tuple[OutageStatistics, ...] = ()
 
 
 @dataclass
@@ -113,4 +121,5 @@ class Progress:
             slots_in_use=sum(limiter.in_use for limiter in limiters),
             slots=max((limiter.level for limiter in limiters), default=0),
             seconds_left=left,
+            outages=self.client.outages,
         )

@@ -15,7 +15,7 @@ from .behaviour import STATIC_TOKEN, Behaviour, ServiceKey
 from .calls import CallLog, LoggedCall
 from .churn import is_steady, steady_images
 from .estate import Estate
-from .faults import Fault, Faults, parse_fault
+from .faults import Fault, Faults, Outage, parse_fault
 from .layout import Resource
 from .serve import serve
 from .server import Emulator, ListenError
@@ -32,6 +32,7 @@ __all__ = [
     "Faults",
     "ListenError",
     "LoggedCall",
+    "Outage",
     "Quirks",
     "Resource",
     "ServiceKey",

@@ -56,6 +56,22 @@ TRANSIENT = frozenset(Fault) - CHURN - PAGING
 
 
 @dataclass(frozen=True, slots=True)
+class Outage:
+    """A time in which the whole service answers nobody.
+
+    Attributes:
+        after: Number of calls, of any kind, with which it begins.
+        seconds: How long it lasts.
+        fault: What every call meets: `HTTP_502`, `HTTP_503`, `HTTP_504`, `HTML`, `RESET` or `HANG`.
+
+    """
+
+    after: int
+    seconds: float
+    fault: Fault = Fault.RESET
+
+
+@dataclass(frozen=True, slots=True)
 class Faults:
     """What goes wrong, and how often. The same seed makes the same calls fail.
 
@@ -75,6 +91,7 @@ class Faults:
         unauthorized: Ids that are answered with 401, and all that is in them.
         vanished: Ids that are answered with 404, and all that is in them, after that many calls.
         revoke_after: Number of list calls after which a bearer token is refused (401).
+        outages: Times in which the service is down, each of them once.
 
     """
 
@@ -91,6 +108,7 @@ class Faults:
     unauthorized: frozenset[str] = frozenset()
     vanished: Mapping[str, int] = field(default_factory=dict)
     revoke_after: int | None = None
+    outages: tuple[Outage, ...] = ()
 
     def __post_init__(self) -> None:
         for kind, rate in self.rates.items():
@@ -135,6 +153,21 @@ class FaultCoin:
 
     def __init__(self) -> None:
         self._attempts: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self._calls = 0
+        self._began: dict[Outage, float] = {}
+
+    def outage(self, faults: Faults, now: float) -> Fault | None:
+        """What the service's being down makes of a call; asking counts as the call.
+
+        `now` is in seconds, of whatever clock.
+        """
+        self._calls += 1
+        for outage in faults.outages:
+            if self._calls > outage.after and now < (
+                self._began.setdefault(outage, now) + outage.seconds
+            ):
+                return outage.fault
+        return None
 
     def transient(self, faults: Faults, call: str) -> Fault | None:
         """The fault that hits this attempt of the call; asking counts as the attempt."""

@@ -44,7 +44,7 @@ class ListenError(Exception):
 
 
 class Emulator:
-    """The cloud, for as long as the `async with` block lasts.
+    """The cloud, for as long as the `async with` block lasts; another one goes on at the same port.
 
     `behaviour` and `faults` can be replaced at any time; the next call goes by the new ones.
 
@@ -106,8 +106,8 @@ class Emulator:
             number = error.errno or 0
             reason = os.strerror(number) if number > 0 else error.strerror
             raise ListenError(f"{self._host}:{self._port}: {reason}") from None
-        host, port = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}"
+        host, self._port = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{self._port}"
         return self
 
     async def __aexit__(
@@ -154,6 +154,9 @@ class Emulator:
     ) -> web.StreamResponse:
         behaviour = self.behaviour
         try:
+            down = self._listings.coin.outage(self.faults, time.monotonic())
+            if down:
+                return await self._unavailable(down, request)
             self._throttle.admit(behaviour, self.calls.in_flight, self._clock())
             seconds = behaviour.latency + behaviour.jitter * self._jitter.random()
             if seconds:
@@ -217,6 +220,14 @@ class Emulator:
         if fault is None or not isinstance(answer, web.Response):
             return answer
         return await sabotage.spoil_answer(fault, request, answer, name, faults)
+
+    async def _unavailable(self, down: Fault, request: web.Request) -> web.StreamResponse:
+        """What every call is answered while the service is down."""
+        request[_FAULT] = down.value
+        sabotage.raise_status(down, self.faults)
+        if down is Fault.HANG:
+            await asyncio.Event().wait()
+        return sabotage.html_answer(down) or sabotage.reset(request)
 
     async def _endpoints(self, _: web.Request) -> web.StreamResponse:
         address = self.url.removeprefix("http://")

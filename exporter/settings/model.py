@@ -22,7 +22,17 @@ from pydantic_settings import (
 from exporter.settings.environment import read_environment
 from exporter.settings.load import load
 from exporter.settings.refusal import InWords
-from exporter.settings.values import Count, Domain, Duration, Id, Number, OutputUrl, Percent, Url
+from exporter.settings.values import (
+    Count,
+    Domain,
+    Duration,
+    Id,
+    Number,
+    OutputUrl,
+    Patience,
+    Percent,
+    Url,
+)
 
 Profile = Literal["nebius-il", "yandex"]
 Format = Literal["parquet", "ndjson"]
@@ -116,6 +126,8 @@ class Limits(_Section):
     """How long a call may take until it is given up and tried again; a bare number is seconds."""
     attempts: Count = Field(default=8, ge=1)
     """How often a call is tried in all before its listing is given up."""
+    outage: Patience = timedelta(minutes=15)
+    """For how long the run waits for a host that answers no call at all; 0 ends it at once."""
     max_page_bytes: Count = Field(default=64 * 1024 * 1024, ge=1024)
     """The largest body accepted, in bytes, unpacked."""
     split_listings: bool = True

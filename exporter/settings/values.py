@@ -99,6 +99,12 @@ def _check_duration(duration: timedelta) -> timedelta:
     return duration
 
 
+def _check_patience(duration: timedelta) -> timedelta:
+    if duration < timedelta(0):
+        raise ValueError("a time of 0 seconds or more is wanted")
+    return duration
+
+
 def _check_url(url: str) -> str:
     """Accept https://, and http:// on loopback only: a token must not travel in the clear."""
     parts = urlsplit(url)
@@ -183,11 +189,12 @@ OutputUrl = Annotated[str, AfterValidator(_check_output)]
 Id = Annotated[str, Field(min_length=1, max_length=50)]
 Count = Annotated[int, BeforeValidator(_refuse_bool)]
 Number = Annotated[float, BeforeValidator(_refuse_bool), Field(allow_inf_nan=False)]
+_DURATION_SCHEMA = WithJsonSchema({"type": ["string", "number"], "examples": ["90s", "24h"]})
 Duration = Annotated[
-    timedelta,
-    BeforeValidator(_read_duration),
-    AfterValidator(_check_duration),
-    WithJsonSchema({"type": ["string", "number"], "examples": ["90s", "24h"]}),
+    timedelta, BeforeValidator(_read_duration), AfterValidator(_check_duration), _DURATION_SCHEMA
+]
+Patience = Annotated[
+    timedelta, BeforeValidator(_read_duration), AfterValidator(_check_patience), _DURATION_SCHEMA
 ]
 Percent = Annotated[
     str,

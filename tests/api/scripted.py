@@ -186,12 +186,16 @@ async def _read_request(reader: asyncio.StreamReader) -> Seen:
 
 
 def settings_for(server: Scripted, **sections: Any) -> Settings:
-    """Settings that find every service at the server, without discovery."""
+    """Settings that find every service at the server, without discovery.
+
+    An outage is not waited for unless they say so.
+    """
     names = ("container_registry", "resource_manager", "iam")
     given: dict[str, Any] = {
         "endpoints": dict.fromkeys(names, server.url),
         "credentials": {"iam_token": TOKEN},
         **sections,
+        "limits": {"outage": 0, **sections.get("limits", {})},
     }
     return Settings(**given)
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from structlog.testing import capture_logs
 
 from exporter.api import Client
-from exporter.errors import CredentialsError
+from exporter.errors import CredentialsError, OutageError
 from tests.api.scripted import (
     IMAGES,
     Play,
@@ -332,8 +332,6 @@ NO_TOKEN: dict[str, tuple[Play, str]] = {
     "another method": (status(405), "it was answered 405; "),
     "moved": (status(302, Location="https://elsewhere.example"), "redirects are not followed"),
     "no JSON": (raw(200, b"{"), "the answer is not JSON; "),
-    "overloaded": (status(503), "it was answered 503, and asking "),
-    "no connection": (resetting, "the connection broke before the answer came, and asking "),
     "no object": (ok([]), "something other than a JSON object, and asking "),
 }
 
@@ -364,6 +362,36 @@ async def test_a_token_that_cannot_be_had_is_no_failure_of_the_listing_that_wait
     assert words in said
     assert "; check that " in said
     assert not server.asked()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (status(503), "it was answered 503"),
+        (resetting, "the connection broke before the answer came"),
+    ],
+    ids=["overloaded", "no connection"],
+)
+async def test_a_token_service_that_is_down_ends_the_run_as_an_outage(
+    answer: Play, words: str, server: Scripted, waits: Waits
+) -> None:
+    server.routes[EXCHANGE] = answer
+    with pytest.raises(OutageError, match=words) as caught:
+        await get_images(server, waits, {"oauth_token": OAUTH})
+    assert "no token could be had from credentials.oauth_token" in str(caught.value)
+    assert caught.value.exit_code == 1
+    assert not server.asked()
+
+
+async def test_a_token_service_that_comes_back_is_waited_for(
+    server: Scripted, waits: Waits
+) -> None:
+    script: list[Play] = [status(503)] * 6 + [ok(ISSUED)]
+    server.routes |= {IMAGES.path: ok(PAGE), EXCHANGE: script}
+    settings = settings_for(server, credentials={"oauth_token": OAUTH}, limits={"outage": 60})
+    async with Client(settings, sleep=waits) as client:
+        await client.get(IMAGES, as_json)
+    assert len(exchanges(server)) == 7
 
 
 @pytest.mark.parametrize("answer", [{}, {"iamToken": ""}, {"iamToken": "t1.a\nb"}])

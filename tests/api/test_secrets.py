@@ -115,10 +115,11 @@ async def test_a_page_token_is_not_told_for_it_may_be_anything(
     server: Scripted, waits: Waits, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    server.routes[IMAGES.path] = status(503)
+    server.routes |= {IMAGES.path: status(503), FOLDERS.path: ok({})}
     settings = settings_for(server, credentials={"iam_token": LONG}, limits={"attempts": 2})
     with capture_logs() as logs:
         async with Client(settings, sleep=waits) as client:
+            await client.get(FOLDERS, as_json)
             with pytest.raises(ExporterError, match="pageToken=…") as caught:
                 await client.get(IMAGES.with_params(pageToken=LONG), as_json)
             told = everything(caught.value, [logs], caplog)

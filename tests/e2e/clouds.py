@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from exporter.emulator import (
     STATIC_TOKEN,
@@ -89,6 +89,19 @@ class Cloud:
     def deny(self, *ids: str) -> None:
         """Answer 403 for these scopes, and all that is in them."""
         self.faults = replace(self.faults, denied=frozenset(ids))
+
+    def stop(self) -> None:
+        """Stop listening and break all connections off, as soon as the server's thread can."""
+        self._soon(self._emulator.__aexit__(None, None, None))
+
+    def go_on(self) -> None:
+        """Listen again, at the same address."""
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(self._emulator.__aenter__(), self._loop).result(10)
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(work, self._loop)
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()

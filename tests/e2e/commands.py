@@ -77,6 +77,10 @@ class Run:
 class Process:
     """A run of the command that is under way."""
 
+    def has_logged(self, event: str) -> bool:
+        """Say whether an event is in its log by now."""
+        return f'"event":"{event}"' in self._exporter.said_so_far(self._name)
+
     def __init__(self, exporter: Exporter, process: subprocess.Popen[bytes], name: str) -> None:
         self._exporter, self._process, self._name = exporter, process, name
 
@@ -133,7 +137,7 @@ class Exporter:
         """Return settings for the cloud in use, with some sections put over them."""
         told: dict[str, Any] = {
             "credentials": {"iam_token": "${REGISTRY_IAM_TOKEN}"},
-            "limits": {"concurrency": 8, "page_size": 20},
+            "limits": {"concurrency": 8, "page_size": 20, "outage": "30s"},
             "output": {"url": str(self.output)},
         }
         if self._cloud:
@@ -226,6 +230,10 @@ class Exporter:
             self._stream(name, each).read_text("utf-8") for each in ("stdout", "stderr")
         )
         return Run(code, stdout, stderr, self.output)
+
+    def said_so_far(self, name: str) -> str:
+        """Return what a run has written to stderr by now; `name` says which."""
+        return self._stream(name, "stderr").read_text("utf-8")
 
     def _stream(self, name: str, kind: str) -> Path:
         return self.folder / f"{name}.{kind}"

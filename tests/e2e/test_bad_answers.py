@@ -22,7 +22,13 @@ from tests.oracle.snapshots import read_snapshot
 
 ALWAYS = Faults(in_a_row=1_000_000, oversize_bytes=2 << 20, drip_seconds=0.2, drip_bytes=64)
 LIMITS = {
-    "limits": {"attempts": 2, "request_timeout": 0.5, "max_page_bytes": 1 << 20, "page_size": 100}
+    "limits": {
+        "attempts": 2,
+        "request_timeout": 0.5,
+        "max_page_bytes": 1 << 20,
+        "page_size": 100,
+        "outage": "0s",
+    }
 }
 BAD_PAGES = (
     Fault.NULL,

@@ -197,8 +197,8 @@ def test_a_run_that_could_list_nothing_publishes_nothing(
 ) -> None:
     faults = Faults({"503": 1.0}, in_a_row=FOREVER, retry_after=None)
     cloud = serve_cloud(faults=faults)
-    run = exporter_for(cloud).run(sections={"limits": {"attempts": 2}})
+    run = exporter_for(cloud).run(sections={"limits": {"attempts": 2, "outage": "0s"}})
     assert run.code == 1, run.stderr
     assert run.published == []
     assert "503" in run.said
-    assert "that the API can be reached" in run.said
+    assert "check the network and the address" in run.said

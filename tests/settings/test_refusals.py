@@ -22,7 +22,7 @@ SECRET = "t1.secret-of-somebody"
     [
         ("limits:\n  concurency: 4\n", "line 2: limits.concurency", "limits.concurrency"),
         ("limit:\n  concurrency: 4\n", "line 1: limit", "limits"),
-        ("limits:\n  null: 4\n", "line 2: limits.null", "limits.concurrency"),
+        ("limits:\n  null: 4\n", "line 2: limits.null", "limits.outage"),
         ("\nconcurrency: 4\n", "line 2: concurrency", "limits.concurrency"),
         ("scope:\n  repositories:\n    includes: []\n", "line 3", "scope.repositories.include"),
         ("output:\n  keep: {dayly: 3}\n", "line 2: output.keep.dayly", "output.keep.daily"),

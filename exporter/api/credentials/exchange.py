@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from urllib.parse import urlsplit
 
 import orjson
 from pydantic import SecretStr
@@ -12,8 +13,9 @@ from exporter.api.credentials.token import Token, clean
 from exporter.api.endpoints import Directory
 from exporter.api.faults import Fault, FaultError
 from exporter.api.retry import Sleep, ask
+from exporter.api.silence import had_connection, is_silence
 from exporter.api.transport import Reply, Transport
-from exporter.errors import CredentialsError
+from exporter.errors import CredentialsError, UnansweredError
 
 PATH = "/iam/v1/tokens"
 TIMEOUT = 30.0
@@ -89,8 +91,8 @@ async def ask_for_token(
     """Send a request for a token until it is answered; return the answer's JSON object.
 
     Raises `CredentialsError` where the answer is a refusal, and where none comes that could be
-    used; `advice` says what to do then. An `ApiError` it never is: the listing that waits for the
-    token would take it for its own.
+    used, as `UnansweredError` where that is what an outage does; `advice` says what to do then. An
+    `ApiError` it never is: the listing that waits for the token would take it for its own.
     """
     try:
         reply = await ask(send, attempts=attempts, sleep=sleep, what=f"a token from {source}")
@@ -109,9 +111,16 @@ async def ask_for_token(
     what = f"it was answered {status}" if fault.http_status else fault.message
     tried = f", and asking {attempts} times did not help" if fault.passing else ""
     where = f" (request id {fault.request_id})" if fault.request_id else ""
-    raise CredentialsError(
-        f"no token could be had from {source}: {call}{where}: {what}{tried}; {advice}"
-    )
+    text = f"no token could be had from {source}: {call}{where}: {what}{tried}; {advice}"
+    if is_silence(fault, answered_before=False):
+        raise UnansweredError(
+            text,
+            host="://".join(urlsplit(call.rpartition(" ")[2])[:2]),
+            message=f"no token could be had from {source}: {what}",
+            connected=had_connection(fault),
+            http_status=fault.http_status,
+        )
+    raise CredentialsError(text)
 
 
 def _read_object(reply: Reply) -> dict[str, object]:

@@ -9,6 +9,7 @@ from exporter.api.credentials.exchange import MOST_BYTES, ask_for_token
 from exporter.api.credentials.token import Token, clean
 from exporter.api.retry import Sleep
 from exporter.api.transport import Transport
+from exporter.errors import CredentialsError, UnansweredError
 
 ADDRESS = "http://169.254.169.254"
 _PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
@@ -28,6 +29,7 @@ class MetadataService:
         self._url = f"{address or ADDRESS}{_PATH}"
         self._sleep = sleep
         self._clock = clock
+        self._has_answered = False
 
     def changed(self) -> bool:
         """Never: only time makes another token necessary."""
@@ -35,6 +37,16 @@ class MetadataService:
 
     async def fetch(self) -> Token:
         """Return a token; raises `CredentialsError`."""
+        try:
+            return await self._fetch()
+        except UnansweredError as error:
+            # It is on the very machine, or this is no machine that has one.
+            if self._has_answered or error.http_status:
+                raise
+            text = str(error)
+        raise CredentialsError(text)
+
+    async def _fetch(self) -> Token:
         began = self._clock()
         # Asked once an hour: a session of its own keeps no connection open in between.
         async with Transport(connections=1, ca_file=None) as transport:
@@ -52,6 +64,7 @@ class MetadataService:
                 attempts=_ATTEMPTS,
                 sleep=self._sleep,
             )
+        self._has_answered = True
         seconds = answer.get("expires_in")
         return Token(
             clean(str(answer.get("access_token") or ""), self.name),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 from pydantic import SecretStr
 
 from exporter.api.credentials.token import Source, Token
-from exporter.errors import CredentialsError
+from exporter.errors import CredentialsError, UnansweredError
 
 RENEW_AFTER = 3600.0
 """Seconds of use after which a new token is asked for (`API.md`: hourly)."""
@@ -22,11 +22,25 @@ _TRY_AGAIN_AFTER = 60.0
 _log = structlog.get_logger(__name__)
 
 
-class Tokens:
-    """Gives the token to send. `clock` is in seconds since 1970."""
+Persist = Callable[[Callable[[], Awaitable[Token]]], Awaitable[Token]]
+"""Calls a function over and over, while it raises `UnansweredError`, and returns its token."""
 
-    def __init__(self, source: Source, *, clock: Callable[[], float] = time.time) -> None:
+
+async def _once(fetch: Callable[[], Awaitable[Token]]) -> Token:
+    return await fetch()
+
+
+class Tokens:
+    """Gives the token to send. `clock` is in seconds since 1970.
+
+    `persist` is how a token is asked for while there is none to use.
+    """
+
+    def __init__(
+        self, source: Source, *, clock: Callable[[], float] = time.time, persist: Persist = _once
+    ) -> None:
         self._source = source
+        self._persist = persist
         self._clock = clock
         self._token: Token | None = None
         self._renew_at: float | None = None
@@ -43,7 +57,7 @@ class Tokens:
 
         Everyone who needs a new one waits for the same exchange. Where the source gives none, the
         old one is used until its end, or until the cloud refuses it. Raises `CredentialsError`
-        once no token is left to use.
+        once no token is left to use, and `OutageError` where who gives them does not answer.
         """
         if self._token is None or self._due():
             await self._renew("due")
@@ -91,9 +105,9 @@ class Tokens:
     async def _fetch(self) -> None:
         began = self._clock()
         try:
-            token = await self._source.fetch()
+            token = await self._ask()
         except CredentialsError as error:
-            if self._reason == "refused" or self._left() <= 0:
+            if self._has_none():
                 raise
             self._renew_at = self._clock() + min(_TRY_AGAIN_AFTER, self._left())
             _log.warning("token_not_renewed", source=self._source.name, error=str(error))
@@ -110,6 +124,18 @@ class Tokens:
             reason=self._reason,
             expires_in=None if token.expires_at is None else round(token.expires_at - began),
         )
+
+    async def _ask(self) -> Token:
+        try:
+            return await self._source.fetch()
+        except UnansweredError:
+            if not self._has_none():
+                raise
+        return await self._persist(self._source.fetch)
+
+    def _has_none(self) -> bool:
+        """Say whether no token is left to use: none that is good, or that is not refused."""
+        return self._reason == "refused" or self._left() <= 0
 
     def _left(self) -> float:
         """Return for how many seconds the token in hand is good, as far as is known."""
