@@ -113,7 +113,7 @@ def test_a_plan_says_that_the_cloud_is_down_and_fails(
     config = exporter.write_config({"limits": {"outage": "0s", "attempts": 2}})
     run = exporter.command("plan", "--config", str(config))
     assert run.code == 1, run.stderr
-    assert "has not answered" in run.said
+    assert f"{cloud.url} does not answer" in run.said
     assert "503" in run.said
 
 
