@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn, cast
 import typer
 
 from exporter.cli import voice
+from exporter.cli.commands.completion import answer_shells, completion
 from exporter.cli.commands.config import config
 from exporter.cli.commands.demo import demo
 from exporter.cli.commands.emulate import emulate
@@ -25,6 +26,7 @@ from exporter.cli.failures import exit_code, report, usage_error
 from exporter.cli.invocation import NAME
 from exporter.cli.signals import end_at_signals
 from exporter.cli.streams import guard_streams
+from exporter.cli.wholehelp import WholeHelp
 from exporter.errors import OutputError
 from exporter.wording import speak_of_flags
 
@@ -38,6 +40,7 @@ _LARGE_BLOCK = 8 * 1024 * 1024
 
 app = typer.Typer(
     name=NAME,
+    cls=WholeHelp,
     # Plain help: rich would take longer to load than all the rest of `--help`.
     rich_markup_mode=None,
     # Typer's own tracebacks show local variables, and those may hold a token.
@@ -55,6 +58,7 @@ app.command()(prune)
 app.command()(schema)
 app.add_typer(config, name="config")
 app.command()(emulate)
+app.command()(completion)
 
 
 def _print_version(wanted: bool) -> None:
@@ -93,6 +97,7 @@ def main() -> None:
     voice.speak_json(wanted=voice.asks_for_json(sys.argv))
     end_at_signals()
     speak_of_flags()
+    answer_shells()
     # Hardly anything here is garbage that only a collection finds, and looking for it as often as
     # Python does by default takes a tenth of a short run's time.
     gc.set_threshold(100_000, 20, 100)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -25,6 +26,7 @@ COMMANDS = (
     ("prune",),
     ("schema",),
     ("emulate",),
+    ("completion",),
     ("config", "check"),
     ("config", "schema"),
 )
@@ -55,6 +57,55 @@ def test_help_lists_every_command_and_imports_nothing_heavy() -> None:
     assert "exit 0 imported []" in done.stdout
     for name in {command[0] for command in COMMANDS}:
         assert f"\n  {name} " in done.stdout
+
+
+@pytest.mark.parametrize("command", [(), ("config",), *COMMANDS], ids=" ".join)
+def test_no_sentence_of_the_help_is_cut_or_wider_than_a_terminal(command: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(
+        app, [*command, "--help"], prog_name="registry-exporter", terminal_width=80
+    )
+    lines = [line for line in shown.output.splitlines() if not line.startswith("Usage:")]
+    assert [line for line in lines if len(line) > 80 or "..." in line] == []
+
+
+COMPLETE = """
+source <("{program}" completion bash)
+COMP_WORDS=(registry-exporter {words})
+COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+_registry_exporter_completion "{program}"
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("ver", {"verify"}),
+        ("export --met", {"--metrics-file", "--metrics-job"}),
+        ("export --log-format j", {"json"}),
+        ("config c", {"check"}),
+    ],
+)
+def test_bash_completes_commands_flags_and_values(words: str, found: set[str]) -> None:
+    program = Path(sys.executable).with_name("registry-exporter")
+    script = COMPLETE.format(program=program, words=words)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == found, done.stderr
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_ask_and_are_answered_with_what_a_command_does(shell: str) -> None:
+    program = Path(sys.executable).with_name("registry-exporter")
+    script = subprocess.check_output([program, "completion", shell], text=True)
+    assert f"_REGISTRY_EXPORTER_COMPLETE=complete_{shell}" in script
+    asked = {
+        "_REGISTRY_EXPORTER_COMPLETE": f"complete_{shell}",
+        "_TYPER_COMPLETE_ARGS": "registry-exporter ver",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    done = subprocess.run([program], env=asked, capture_output=True, text=True, check=True)
+    assert "verify" in done.stdout
+    assert "Check a snapshot" in done.stdout
 
 
 def test_the_version_is_that_of_the_package() -> None:

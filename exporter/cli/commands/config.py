@@ -6,8 +6,11 @@ import typer
 
 from exporter.cli import options
 from exporter.cli.failures import reported
+from exporter.cli.wholehelp import WholeHelp
 
-config = typer.Typer(no_args_is_help=True, help="Look at the settings: check, schema.")
+config = typer.Typer(
+    cls=WholeHelp, no_args_is_help=True, help="Look at the settings: check, schema."
+)
 
 
 @config.command()

@@ -68,8 +68,8 @@ def export(
 
     \b
     Examples:
-      registry-exporter export --config cron.yaml --metrics-file /var/lib/node_exporter/re.prom
-      registry-exporter export --registry crp1abc --format parquet --output s3://bucket/images
+      registry-exporter export --config cron.yaml --quiet
+      registry-exporter export --registry crp1abc --output s3://bucket/images
 
     \b
     Exit codes:

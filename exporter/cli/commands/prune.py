@@ -37,7 +37,7 @@ def prune(
 
     \b
     Examples:
-      registry-exporter prune --keep-last 7 --keep-weekly 8 --keep-monthly 12 --dry-run
+      registry-exporter prune --keep-last 7 --keep-monthly 12 --dry-run
       registry-exporter prune --keep-daily 30 --config cron.yaml
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
     with reported(debug):
