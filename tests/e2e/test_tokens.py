@@ -147,13 +147,13 @@ def ended_without_a_token(run: Run, *words: str) -> None:
     assert [event for event in run.events if event["event"] == "listing_ended"] == []
 
 
-@pytest.mark.parametrize("lives", [(), (0.3,)], ids=["at first", "midway"])
+@pytest.mark.parametrize("lives", [(), (2.0,)], ids=["at first", "midway"])
 def test_a_run_whose_tokens_end_is_no_run_in_which_everything_has_vanished(
     lives: tuple[float, ...],
     serve_cloud: ServeCloud,
     exporter_for: Callable[[Cloud], Exporter],
 ) -> None:
-    cloud = serve_cloud(SHAPE, Behaviour(latency=0.05))
+    cloud = serve_cloud(SHAPE, Behaviour(latency=0.2))
     exporter = exporter_for(cloud)
     sections: dict[str, Any] = {
         "limits": LIMITS,
