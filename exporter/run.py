@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -21,6 +21,7 @@ import structlog
 
 from exporter import __version__
 from exporter.api import Client
+from exporter.clock import Clock
 from exporter.crawl import Decoders, Estate, Fetcher, Ledger, Plan, Progress, look_ahead
 from exporter.derive import conclude, total_row
 from exporter.errors import ExporterError, OutageError
@@ -86,7 +87,8 @@ async def export(
             destination.check_writable()
             lock = lock_root(destination, settings.output.staging)
             async with locked(lock, snapshot_id, wait):
-                place = _open_place(settings, destination, snapshot_id, fresh=fresh)
+                started = progress.clock.now()
+                place = _open_place(settings, destination, snapshot_id, started, fresh=fresh)
                 structlog.contextvars.bind_contextvars(snapshot_id=place.snapshot_id)
                 try:
                     manifest = await _export(settings, destination, place, replace, progress)
@@ -123,9 +125,13 @@ def _keep_off_stdout() -> None:
 
 
 def _open_place(
-    settings: Settings, destination: Destination, snapshot_id: str | None, *, fresh: bool
+    settings: Settings,
+    destination: Destination,
+    snapshot_id: str | None,
+    started: datetime,
+    *,
+    fresh: bool,
 ) -> Place:
-    started = datetime.now(UTC)
     new_id = snapshot_id or first_free(
         new_snapshot_id(started), lambda one: read_manifest(destination, one) is not None
     )
@@ -179,7 +185,9 @@ async def _export(
         progress.phase = "listing"
         listed = await _list(settings, destination, place, progress)
         progress.phase = "deriving"
-        manifest, files = await asyncio.to_thread(_conclude, settings, place, listed)
+        manifest, files = await asyncio.to_thread(
+            _conclude, settings, place, listed, progress.clock
+        )
     progress.phase = "publishing"
     published = await asyncio.to_thread(
         publish, destination, manifest, files, staging=place.path, replace=replace
@@ -254,7 +262,7 @@ def _importing_meanwhile(module: str) -> Iterator[None]:
 
 
 def _conclude(
-    settings: Settings, place: Place, listed: _Listed
+    settings: Settings, place: Place, listed: _Listed, clock: Clock
 ) -> tuple[Manifest, list[StagedFile]]:
     """Derive what follows from the staged rows, and say what the snapshot is made of."""
 
@@ -270,7 +278,7 @@ def _conclude(
         snapshot_id=place.snapshot_id,
         status="complete" if listed.ledger.complete else "partial",
         started_at=place.started_at,
-        finished_at=datetime.now(UTC),
+        finished_at=clock.after(place.started_at),
         source=_source(settings),
         scope=settings.scope.model_dump(mode="json"),
         totals=plain_row(total_row(place.path)),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 import pyarrow as pa
 import structlog
 
+from exporter.clock import Clock
 from exporter.crawl.progress import Progress
 from exporter.errors import ApiError, IncompleteError, StatusError, is_not_found
 from exporter.tables.schemas import COVERAGE, WHOLE
@@ -52,11 +53,12 @@ class Entry:
     error_code: str | None = None
     message: str | None = None
     _on_end: list[Progress] = field(default_factory=list, repr=False)
+    _clock: Clock = field(default_factory=Clock, repr=False)
 
     def begin(self) -> None:
         """Note that the first request is about to be sent."""
         if self.started_at is None:
-            self.started_at = datetime.now(UTC)
+            self.started_at = self._clock.now()
 
     def page(self, *, calls: int) -> None:
         """Count a page with the requests it took."""
@@ -111,7 +113,7 @@ class Entry:
         self.status = status
         self.message = message
         if self.started_at is not None:
-            self.finished_at = datetime.now(UTC)
+            self.finished_at = self._clock.now()
         for progress in self._on_end:
             progress.listings_done += 1
         self._on_end = []
@@ -126,7 +128,8 @@ class Ledger:
 
     def open(self, listing: Listing, parent_id: str, *, known: bool = True) -> Entry:
         """Enter a listing that the run sets out to make."""
-        entry = Entry(listing, parent_id, known, _on_end=[self._progress])
+        progress = self._progress
+        entry = Entry(listing, parent_id, known, _on_end=[progress], _clock=progress.clock)
         self._entries[listing, parent_id] = entry
         self._progress.listings_known += 1
         return entry

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from exporter.api import Counts, LimiterStatistics, OutageStatistics
+from exporter.clock import Clock
 
 Phase = Literal["starting", "listing", "deriving", "publishing", "done"]
 
@@ -95,12 +95,12 @@ class Progress:
     retries_before: int = 0
     throttled_before: int = 0
     wire_bytes_before: int = 0
-    _began: float = field(default_factory=time.monotonic)
+    clock: Clock = field(default_factory=Clock)
 
     def statistics(self) -> Statistics:
         """Return this moment's figures."""
         counts, limiters = self.client.counts, self.client.limiters
-        seconds = time.monotonic() - self._began
+        seconds = self.clock.seconds
         left = None
         if self.phase == "listing" and self.discovered and self.listings_done:
             open_listings = self.listings_known - self.listings_done

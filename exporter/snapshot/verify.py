@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from exporter.errors import OutputError
@@ -74,10 +75,11 @@ def verify_statements(manifest: Manifest, parts: Mapping[str, Sequence[Path]]) -
         parts["size_totals"], filters=[("scope", "=", "total")], partitioning=None
     )
     (total,) = of_total.to_pylist()
-    coverage = pq.read_table(parts["coverage"], columns=["status"], partitioning=None)
+    columns = ["status", "started_at", "finished_at"]
+    coverage = pq.read_table(parts["coverage"], columns=columns, partitioning=None)
     statuses = coverage["status"].to_pylist()
     status = "complete" if WHOLE.issuperset(statuses) else "partial"
-    return [
+    problems = [
         Problem(path, f"says another {what} than the table {table}")
         for what, said, found, table in (
             ("status", manifest.status, status, "coverage"),
@@ -86,6 +88,12 @@ def verify_statements(manifest: Manifest, parts: Mapping[str, Sequence[Path]]) -
         )
         if said != found
     ]
+    backwards = "ends before it begins, so its times are not to be relied on"
+    if manifest.finished_at < manifest.started_at:
+        problems.append(Problem(path, backwards))
+    if pc.any(pc.less(coverage["finished_at"], coverage["started_at"])).as_py():
+        problems.append(Problem("coverage", f"has a listing that {backwards}"))
+    return problems
 
 
 def _strays(destination: Destination, manifest: Manifest) -> list[Problem]:

@@ -121,6 +121,9 @@ TAMPERINGS: dict[str, Callable[[Path], object]] = {
     "a sum changed": lambda output: change_manifest(
         output, lambda manifest: manifest["totals"].update(image_count=1)
     ),
+    "an end before its beginning": lambda output: change_manifest(
+        output, lambda manifest: manifest.update(finished_at="2020-01-01T00:00:00Z")
+    ),
     "a count changed": lambda output: change_manifest(
         output, lambda manifest: manifest.update(coverage={"complete": 1})
     ),
@@ -183,6 +186,7 @@ def spoil_a_row(output: Path) -> None:
         (double_a_row, "images: has 2 rows with the key "),
         (change_a_total, "size_totals does not have the row that follows from the listed tables: "),
         (spoil_a_row, "images: cannot be read: "),
+        (TAMPERINGS["an end before its beginning"], "night.json: ends before it begins"),
         (TAMPERINGS["a status changed"], "manifests/night.json: says another status than the"),
     ],
 )
