@@ -5,14 +5,14 @@ absent from it without a word. So each registry's repositories are listed first,
 
 - Only registries whose repositories could be listed are taken from the chain.
 - A registry that has repositories, but no image in the chain, is asked by itself.
-- Where the chain fails, or shows an image that does not name its repository, and so not which
-  registry it is in, each registry is asked by itself, and the ledger says how that went.
+- Where the chain fails, or shows an image whose name does not tell a registry that was met, each
+  registry is asked by itself, and the ledger says how that went.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from math import ceil
 from typing import Protocol
 from zlib import crc32
@@ -76,8 +76,9 @@ def fewest_calls(
 class FolderWalk:
     """The images of some registries of a folder; `entries` are their rows in the ledger.
 
-    It begins once it has been told the repositories of all of them. `apart` takes over what has
-    to be listed by itself.
+    It begins once it has been told the repositories of all of them. `is_met` says of a registry,
+    by id, whether it was met, in this folder or another; `apart` takes over what has to be listed
+    by itself.
     """
 
     rank = 1
@@ -90,12 +91,14 @@ class FolderWalk:
         parents: Parents,
         entries: Mapping[str, Entry],
         context: Context,
+        is_met: Callable[[str], bool],
         apart: Apart,
     ) -> None:
         self._folder_id = folder_id
         self._parents = parents
         self._entries = entries
         self._context = context
+        self._is_met = is_met
         self._apart = apart
         self._waits_for = set(entries)
         self._joined: dict[str, Collection[str]] = {}
@@ -149,8 +152,8 @@ class FolderWalk:
                 return True
             self._all_apart(error.reason)
             return False
-        if images.nameless:
-            self._all_apart("an image does not name its repository")
+        if images.nameless or not all(self._is_met(registry_of(name)) for name in images.names):
+            self._all_apart("an image does not name a registry that was met")
             return False
         if self._chain.chain.call is not None:
             return True

@@ -137,7 +137,10 @@ class Registries:
             walk.start()
             walk.repositories_listed(names, whole=whole)
 
-        folder = FolderWalk(folder_id, parents, entries, self._context, apart)
+        def is_met(registry_id: str) -> bool:
+            return self._ledger.entry("images", registry_id) is not None
+
+        folder = FolderWalk(folder_id, parents, entries, self._context, is_met, apart)
         for one in joined:
             self._context.keeper.claim(folder_id, one, TOGETHER)
             self._list_repositories(one, parents, True, partial(folder.repositories_listed, one))

@@ -39,14 +39,20 @@ differing AS (
     HAVING sum(size) <> 0
 ),
 
--- Hardly any tag is on two images, so these are picked out by hash, which is cheap.
+-- Hardly any tag is on two images, so these are picked out by hash, which is cheap. Names that do
+-- not tell a registry may be of several repositories.
 shared_tag_hashes AS (
-    SELECT hash(repository_name, tag) AS tag_hash FROM tags GROUP BY tag_hash HAVING count(*) > 1
+    SELECT hash(repository_name, tag) AS tag_hash
+    FROM tags
+    WHERE registry_id IS NOT NULL
+    GROUP BY tag_hash
+    HAVING count(*) > 1
 ),
 
 shared_tags AS (
     SELECT any_value(registry_id) AS registry_id, repository_name, tag, count(*) AS images
     FROM tags SEMI JOIN shared_tag_hashes ON hash(repository_name, tag) = tag_hash
+    WHERE registry_id IS NOT NULL
     GROUP BY repository_name, tag
     HAVING count(*) > 1
 ),

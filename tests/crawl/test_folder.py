@@ -249,7 +249,7 @@ async def test_where_the_chain_fails_every_registry_is_asked_by_itself() -> None
     def ask(registry_id: str, names: Collection[str], *, whole: bool) -> None:
         apart.append((registry_id, names, whole))
 
-    walk = FolderWalk("b1g1", Parents(), entries, context, ask)
+    walk = FolderWalk("b1g1", Parents(), entries, context, entries.__contains__, ask)
     walk.repositories_listed("crp1", ["crp1/a"], whole=True)
     walk.repositories_listed("crp2", [], whole=False)
     assert queued == []

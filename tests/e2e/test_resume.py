@@ -6,12 +6,13 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
-from exporter.emulator import Behaviour, Faults, LoggedCall, Shape
+from exporter.emulator import Behaviour, Faults, LoggedCall, Quirks, Shape
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import Cloud, page_asked
 from tests.e2e.commands import Exporter
@@ -29,6 +30,9 @@ KILLED = {
     "many registries": SHAPE,
     "a giant registry": Shape(repositories=24, images=500, layers=3, empty_share=0.0),
     "a giant repository": Shape(repositories=1, images=500, layers=3, empty_share=0.0),
+    "values that cannot be read": replace(
+        SHAPE, quirks=Quirks(snake_case=True, numbers=True, offset_times=True, bad_values=True)
+    ),
 }
 
 

@@ -77,8 +77,8 @@ def complete_ledger(world: World) -> Rows:
     folders = Counter(folder["cloudId"] for folder in world.folders)
     registries = Counter(registry["folderId"] for registry in world.registries)
     repositories = Counter(registry_of(each["name"]) for each in world.repositories)
-    images = Counter(registry_of(image["name"]) for image in world.images)
-    ids = [*(registry["id"] for registry in world.registries), *world.unseen_registries]
+    images = Counter(registry_of(image.get("name") or "") for image in world.images)
+    ids: list[str] = [*(registry["id"] for registry in world.registries), *world.unseen_registries]
     return [
         _listed("clouds", "*", len(world.clouds)),
         *(_listed("folders", cloud["id"], folders[cloud["id"]]) for cloud in world.clouds),

@@ -123,7 +123,9 @@ def _size_mismatches(listed: Tables) -> Rows:
 def _tags_on_two_images(listed: Tables) -> Rows:
     images: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for row in tag_rows(listed):
-        images[row["registry_id"], row["repository_name"], row["tag"]].add(row["image_id"])
+        # A name that does not tell a registry may be that of several repositories.
+        if row["registry_id"] is not None:
+            images[row["registry_id"], row["repository_name"], row["tag"]].add(row["image_id"])
     return [
         _finding("tag_on_two_images", f"{name}:{tag}", registry_id, name)
         for (registry_id, name, tag), found in images.items()

@@ -31,7 +31,8 @@ class World:
     `cloud_of_folder` and `folder_of_registry` say where things are that are not in `folders` or
     `registries`: those that were asked for directly, and those that a filter left out.
     `repositories` are those that the lists name; images may be of others. `unseen_registries` were
-    asked for by id and never met on a list: nothing else is known of them.
+    asked for by id and never met on a list: nothing else is known of them. `listed_in` says by id
+    in which registry images were listed whose name does not tell.
     """
 
     clouds: list[Resource] = field(default_factory=list)
@@ -42,6 +43,7 @@ class World:
     cloud_of_folder: dict[str, str] = field(default_factory=dict)
     folder_of_registry: dict[str, str] = field(default_factory=dict)
     unseen_registries: list[str] = field(default_factory=list)
+    listed_in: dict[str, str] = field(default_factory=dict)
 
     def parents(self) -> Parents:
         """Return the folder and the cloud of each registry."""
@@ -67,7 +69,9 @@ def listed_tables(world: World) -> Tables:
             *(dict.fromkeys(COLUMNS["registries"]) | {"registry_id": each} for each in unseen),
         ],
         "repositories": [repository_row(each, parents) for each in world.repositories],
-        "images": [image_row(image, parents) for image in images],
+        "images": [
+            image_row(image, parents, world.listed_in.get(image["id"], "")) for image in images
+        ],
         "layers": [row for image in images for row in layer_rows(image)],
         "config_blobs": [row for image in images for row in config_rows(image)],
     }
@@ -129,11 +133,15 @@ def repository_row(repository: Resource, parents: Parents) -> Row:
     }
 
 
-def image_row(image: Resource, parents: Parents) -> Row:
-    """Return an image's row; its fields may be absent as in any protobuf message."""
+def image_row(image: Resource, parents: Parents, listed_in: str = "") -> Row:
+    """Return an image's row; its fields may be absent as in any protobuf message.
+
+    `listed_in` is the registry that was listed, for an image of none that is known.
+    """
     name = image.get("name")
     registry_id = registry_of(name or "")
-    folder_id, cloud_id = parents.get(registry_id or "", (None, None))
+    elsewhere = parents.get(listed_in, (None, None))
+    folder_id, cloud_id = parents.get(registry_id or "", elsewhere)
     config = image.get("config")
     tags = texts(image, "tags")
     return {
