@@ -171,6 +171,11 @@ def is_not_found(error: ApiError) -> bool:
     return isinstance(error, StatusError) and (error.http_status, error.code) == (404, "NOT_FOUND")
 
 
+def is_denied(error: ApiError) -> bool:
+    """Say whether the API itself says that this is not ours to read: a gateway's 403 does not."""
+    return isinstance(error, StatusError) and error.code in ("PERMISSION_DENIED", "UNAUTHENTICATED")
+
+
 class StatusError(ApiError):
     """The API answered with an HTTP error status.
 

@@ -11,6 +11,9 @@ import zlib
 from collections.abc import AsyncIterator
 
 _GZIP = 16 + zlib.MAX_WBITS
+_MOST_CODINGS = 4
+_OTHER_CODINGS = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi"})
+"""Codings that an error may quote: what else a server writes there may be anything."""
 _PIECE = 1 << 18
 """Bytes unpacked at a time: about a millisecond, in which nothing else runs."""
 
@@ -27,28 +30,42 @@ class BodyBrokenError(Exception):
         self.cut_short = cut_short
 
 
-class _Gunzip:
-    """Unpacks a gzip stream, which may be several members one after the other (RFC 1952)."""
+class _Inflate:
+    """Unpacks one coding: gzip, whose members may follow each other (RFC 1952), or deflate.
 
-    def __init__(self) -> None:
+    `made` is how many bytes came out so far.
+    """
+
+    def __init__(self, coding: str) -> None:
+        self._coding = coding
         self._member = zlib.decompressobj(_GZIP)
         self._fresh = True
+        self.made = 0
 
-    def feed(self, packed: bytes, room: int) -> bytes:
-        """Unpack a piece; stops soon after `room` bytes, which tells that the limit is passed."""
+    def feed(self, packed: bytes, limit: int) -> bytes:
+        """Unpack a piece; raises `BodyTooLargeError` soon after `limit` bytes in all."""
         out = bytearray()
-        while packed and len(out) <= room:
+        if self._fresh and packed and self._coding == "deflate":
+            # It is zlib's format (RFC 9110, 8.4.1.2); some send what is inside it alone.
+            bare = packed[0] & 15 != zlib.DEFLATED
+            self._member = zlib.decompressobj(-zlib.MAX_WBITS if bare else zlib.MAX_WBITS)
+        while packed:
             if self._member.eof:
                 packed = packed.lstrip(b"\0")  # padding after a member is legal
                 if not packed:
                     break
+                if self._coding == "deflate":
+                    raise self._broken()
                 self._member = zlib.decompressobj(_GZIP)
             self._fresh = False
             try:
                 out += self._member.decompress(packed, _PIECE)
             except zlib.error:
-                raise BodyBrokenError("the body is not the gzip it claims to be") from None
+                raise self._broken() from None
+            if self.made + len(out) > limit:
+                raise BodyTooLargeError
             packed = self._member.unused_data or self._member.unconsumed_tail
+        self.made += len(out)
         return bytes(out)
 
     def finish(self) -> None:
@@ -56,27 +73,44 @@ class _Gunzip:
         if not (self._fresh or self._member.eof):
             raise BodyBrokenError("the answer was cut short", cut_short=True)
 
+    def _broken(self) -> BodyBrokenError:
+        return BodyBrokenError(f"the body is not the {self._coding} it claims to be")
+
 
 async def read_body(
-    chunks: AsyncIterator[bytes], encoding: str, limit: int, wire: list[int]
+    chunks: AsyncIterator[bytes], codings: str, limit: int, wire: list[int]
 ) -> bytes:
     """Return a body's unpacked bytes.
 
-    `encoding` is the answer's `Content-Encoding`, `limit` the most bytes allowed, unpacked.
-    The length of every chunk is added to `wire`, so that a body given up counts as well.
-    Raises `BodyTooLargeError` and `BodyBrokenError`.
+    `codings` is the answer's `Content-Encoding`, in the order in which they were applied; `limit`
+    the most bytes allowed, unpacked. The length of every chunk is added to `wire`, so that a body
+    given up counts as well. Raises `BodyTooLargeError` and `BodyBrokenError`.
     """
-    if encoding not in ("", "identity", "gzip"):
-        raise BodyBrokenError(f"the body came as {encoding!r}, which was not asked for")
-    gunzip = _Gunzip() if encoding == "gzip" else None
+    steps = [_Inflate(coding) for coding in reversed(_read_codings(codings))]
     pieces: list[bytes] = []
     room = limit
     async for chunk in chunks:
         wire.append(len(chunk))
-        pieces.append(gunzip.feed(chunk, room) if gunzip else chunk)
-        room -= len(pieces[-1])
+        piece = chunk
+        for step in steps:
+            piece = step.feed(piece, limit)
+        pieces.append(piece)
+        room -= len(piece)
         if room < 0:
             raise BodyTooLargeError
-    if gunzip:
-        gunzip.finish()
+    for step in steps:
+        step.finish()
     return b"".join(pieces)
+
+
+def _read_codings(text: str) -> list[str]:
+    """Return the codings to undo (RFC 9110, 8.4.1): their names know no case, `x-gzip` is gzip."""
+    names = [name for each in text.split(",") if (name := each.strip().lower())]
+    codings = ["gzip" if name == "x-gzip" else name for name in names if name != "identity"]
+    for coding in codings:
+        if coding not in ("gzip", "deflate"):
+            named = f" ({coding})" if coding in _OTHER_CODINGS else ""
+            raise BodyBrokenError(f"the body is packed in a way that was not asked for{named}")
+    if len(codings) > _MOST_CODINGS:
+        raise BodyBrokenError(f"the body was packed {len(codings)} times over")
+    return codings

@@ -18,7 +18,7 @@ from exporter.api.address import call_line, call_url
 from exporter.api.credentials import Tokens, choose_source
 from exporter.api.credentials.exchange import Exchange
 from exporter.api.endpoints import Directory
-from exporter.api.faults import Fault, FaultError, fault_of_reply
+from exporter.api.faults import Fault, FaultError, fault_of_reply, is_unauthenticated
 from exporter.api.limiter import Limiter, LimiterStatistics
 from exporter.api.outage import Attempts, HostClosedError, Outages
 from exporter.api.retry import Sleep, retrying
@@ -125,12 +125,13 @@ class Client:
         Where calls have to wait for the host, the one with the largest `weight` goes first.
         `sent` is kept up to date for whoever may cancel it.
 
-        A passing fault is tried again, `limits.attempts` times in all: 429, 500, 502, 503, 504,
-        no whole answer in time, a body that is no JSON object, and a `PageError` of `decode`.
+        A passing fault is tried again, `limits.attempts` times in all: an error that is not the
+        API's own word, or one that it calls passing (`status`), no whole answer in time, a body
+        that is no JSON object, and a `PageError` of `decode`.
         No slot is held while it waits or decodes. What fails because the host answers nobody is no
         attempt: all its calls wait then (`outage`).
 
-        Raises `StatusError` (400, 403, 404, a 401 about this scope alone, a status that stays),
+        Raises `StatusError` (the API's word, a 401 about this scope alone, a status that stays),
         `AnswerError` (a redirect, an answer that stays wrong or too large), `UnreachableError`;
         and, about the whole run, `CredentialsError` where no token can be had, or the cloud does
         not take it at all, and `OutageError` where a host answers nobody for too long.
@@ -202,7 +203,7 @@ class Client:
         """Make one attempt; raises `FaultError`, `HostClosedError` and `CredentialsError`."""
         token = await self._good_tokens.get()
         reply = await self._sender.send(target, token, sent)
-        if reply.status == 401:
+        if is_unauthenticated(reply):
             reply = await self._ask_anew(target, reply, token, sent)
         fault = fault_of_reply(reply)
         if fault is not None:
@@ -247,25 +248,35 @@ class Client:
             raise
         _log.info("token_refused", scope=target.call.scope, request_id=reply.request_id)
         reply = await self._sender.send(target, fresh, sent)
-        if reply.status != 401:
+        if not is_unauthenticated(reply):
             return reply
         if await self._still_accepted(fresh, sent):
             self._refuses_scopes = True
             return reply
-        raise CredentialsError(
+        refusal = (
             f"the cloud does not accept the credentials from {self._good_tokens.source_name}: "
-            f"{target.line} was answered 401, with a renewed token too; check that they are of "
-            "this cloud, not expired and not revoked"
+            f"{target.line} was answered {reply.status}, "
         )
+        if fresh.get_secret_value() == token.get_secret_value():
+            refusal += "asked twice; check that they are of this cloud, and put new ones there"
+        else:
+            refusal += (
+                "with a renewed token too; check that they are of this cloud, not expired and "
+                "not revoked"
+            )
+        fault = fault_of_reply(reply)
+        if fault is not None and fault.passing:
+            raise FaultError(replace(fault, refusal=refusal))  # a gateway's word may pass
+        raise CredentialsError(refusal)
 
     async def _still_accepted(self, token: SecretStr, sent: Sent) -> bool:
         if self._proof is None:
             return False
         reply = await self._sender.send(self._proof, token, sent)
         fault = fault_of_reply(reply)
-        if fault is not None and fault.passing:
+        if fault is not None and fault.passing and not is_unauthenticated(reply):
             raise FaultError(fault)
-        return reply.status == 200
+        return fault is None
 
     @property
     def _good_tokens(self) -> Tokens:

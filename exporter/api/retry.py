@@ -14,7 +14,8 @@ from tenacity import (
 )
 
 from exporter.api.faults import Fault, FaultError, fault_of_reply, fault_of_silence
-from exporter.api.transport import NoReplyError, Reply
+from exporter.api.transport import Reply
+from exporter.api.trouble import NoReplyError
 
 Sleep = Callable[[float], Awaitable[None]]
 

@@ -19,7 +19,8 @@ from exporter.api.faults import (
 from exporter.api.limiter import Limiter, Slot
 from exporter.api.outage import HostClosedError, HostWatch
 from exporter.api.silence import is_silence
-from exporter.api.transport import NoReplyError, Reply, Transport
+from exporter.api.transport import Reply, Transport
+from exporter.api.trouble import NoReplyError
 from exporter.api.types import Call, Counts, Sent
 from exporter.settings import Limits
 

@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from exporter.api.faults import Fault
+from exporter.api.trouble import NO_CONNECTION
 from exporter.errors import OutageError
 
 QUIET = 2.0
@@ -28,9 +29,7 @@ QUIET = 2.0
 FIRST_CONTACT = 60.0
 """Seconds that a host is tried at most to which no connection was ever made in this run."""
 
-_NO_CONNECTION = frozenset({"refused"})
-"""Reasons of faults that came before there was a connection."""
-_ONCE_ANSWERED = frozenset({"certificate", "not_json", "garbled"})
+_ONCE_ANSWERED = frozenset({"certificate", "tls", "proxy", "not_json", "garbled"})
 """Reasons that speak of something between here and the host, if it is the right host."""
 
 _log = structlog.get_logger(__name__)
@@ -164,7 +163,7 @@ class Silence:
 
 def had_connection(fault: Fault) -> bool:
     """Say whether a fault came after there was a connection."""
-    return fault.reason not in _NO_CONNECTION
+    return fault.reason not in NO_CONNECTION
 
 
 def _text(moment: datetime) -> str:

@@ -8,19 +8,23 @@ comes without it: it is kept in the journal and told in errors.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
-from urllib.request import getproxies, proxy_bypass
+from typing import Self
 
 import aiohttp
 from pydantic import SecretStr
 from yarl import URL
 
 from exporter.api.body import BodyBrokenError, BodyTooLargeError, read_body
+from exporter.api.dates import parse_http_date
+from exporter.api.proxies import proxy_for
+from exporter.api.status import is_success
+from exporter.api.trouble import Explained, NoReplyError, explain
 from exporter.errors import SettingsError
 
 _ERROR_BODY_BYTES = 1 << 16
@@ -32,31 +36,18 @@ _SHORTEST_SECRET = 16
 """Characters from which a secret is looked for in what a server says; what is shorter could be any
 word of the data. (An IAM token has some 200.)"""
 
-Trouble = Literal[
-    "refused", "reset", "timeout", "truncated", "oversize", "garbled", "certificate", "unusable"
-]
-
-_TROUBLES: tuple[tuple[type[Exception], Trouble, str], ...] = (
-    # aiohttp's classes inherit from each other: the special ones stand before the general ones.
-    (aiohttp.ServerTimeoutError, "timeout", "no connection in time"),
-    (
-        aiohttp.ClientConnectorCertificateError,
-        "certificate",
-        "the server's certificate is not trusted; name a private authority in network.ca_file",
-    ),
-    (aiohttp.InvalidURL, "unusable", "the address is not a URL"),
-    (aiohttp.ClientPayloadError, "truncated", "the answer was cut short"),
-    (aiohttp.ClientConnectorDNSError, "refused", "the host name cannot be resolved"),
-    (aiohttp.ClientProxyConnectionError, "refused", "the proxy cannot be reached"),
-    (aiohttp.ClientConnectorError, "refused", "the connection was refused"),
-    (aiohttp.ClientHttpProxyError, "refused", "the proxy refuses to connect"),
-    (aiohttp.ClientResponseError, "garbled", "the answer is not HTTP"),
-)
+_LONGEST_HEADER = 1 << 18
+"""Bytes of one header, name and value, that are taken; gateways have been seen to send 50 KiB."""
+_MOST_HEADERS = 1000
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer that arrived whole; `wire_bytes` is its body's length as it travelled."""
+    """An answer that arrived whole; `wire_bytes` is its body's length as it travelled.
+
+    A byte order mark before the body is left out. `date` is what the answer's own clock said, in
+    seconds since 1970; `posted` whether a POST was answered.
+    """
 
     status: int
     body: bytes
@@ -64,27 +55,8 @@ class Reply:
     request_id: str | None
     retry_after: str | None
     location: str | None
-
-
-class NoReplyError(Exception):
-    """No whole answer that could be used; `trouble` is the kind, the text a clause about it.
-
-    `request_id` and `wire_bytes` tell of the part that did arrive.
-    """
-
-    def __init__(
-        self,
-        trouble: Trouble,
-        message: str,
-        *,
-        request_id: str | None = None,
-        wire_bytes: int = 0,
-    ) -> None:
-        super().__init__(message)
-        self.trouble = trouble
-        self.message = message
-        self.request_id = request_id
-        self.wire_bytes = wire_bytes
+    date: float | None
+    posted: bool
 
 
 class Transport:
@@ -99,6 +71,7 @@ class Transport:
         self._connections = connections
         self._ca_file = ca_file
         self._session: aiohttp.ClientSession | None = None
+        self._proven: set[str] = set()
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -108,6 +81,9 @@ class Transport:
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Accept-Encoding": "gzip", "User-Agent": "registry-exporter"},
+            max_line_size=_LONGEST_HEADER,
+            max_field_size=_LONGEST_HEADER,
+            max_headers=_MOST_HEADERS,
             middlewares=(_send_once,),
         )
         return self
@@ -144,7 +120,9 @@ class Transport:
         wire: list[int] = []
         request_id: str | None = None
         address = URL(url, encoded=True)
+        host = address.authority
         secrets = _telling(value for value in (bearer, *(post or {}).values()) if value)
+        proxy = proxy_for(address)
         try:
             async with (
                 asyncio.timeout(timeout),
@@ -153,55 +131,56 @@ class Transport:
                     address,
                     headers=_headers(bearer, headers),
                     json=None if post is None else _reveal(post),
-                    proxy=_proxy(address),
+                    proxy=proxy,
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout),
                 ) as response,
             ):
                 request_id = _unquoted(response.headers.get("x-request-id", ""), secrets) or None
                 request_id = request_id and request_id[:_LONGEST_ID]
-                body = await _read(response, max_bytes, wire)
-                return Reply(
+                usable = is_success(response.status, posted=post is not None)
+                body = await _read(response, max_bytes if usable else None, wire)
+                reply = Reply(
                     status=response.status,
-                    body=_unquoted_bytes(body, secrets),
+                    body=_unquoted_bytes(body.removeprefix(codecs.BOM_UTF8), secrets),
                     wire_bytes=sum(wire),
                     request_id=request_id,
                     retry_after=response.headers.get("Retry-After"),
                     location=_unquoted(response.headers.get("Location", ""), secrets) or None,
+                    date=parse_http_date(response.headers.get("Date", "")),
+                    posted=post is not None,
                 )
-        except (
-            TimeoutError,
-            OSError,
-            aiohttp.ClientError,
-            BodyTooLargeError,
-            BodyBrokenError,
-        ) as error:
-            trouble, message = _explain(error, timeout, max_bytes)
+                if usable:
+                    self._proven.add(host)
+                return reply
+        except _ExplainedError as error:
+            explained = error.explained
+        except (TimeoutError, BodyTooLargeError, BodyBrokenError) as error:
+            explained = _explain(error, timeout, max_bytes)
+        except (OSError, aiohttp.ClientError) as error:
+            explained = explain(error, host=host, proxy=proxy)
         # Raised out here so that the new error keeps no link to the old one.
+        trouble, message, advice = explained
         raise NoReplyError(
-            trouble, _unquoted(message, secrets), request_id=request_id, wire_bytes=sum(wire)
+            trouble,
+            _unquoted(message, secrets),
+            advice,
+            request_id=request_id,
+            wire_bytes=sum(wire),
+            proven=host in self._proven,
         )
 
 
-async def _read(response: aiohttp.ClientResponse, max_bytes: int, wire: list[int]) -> bytes:
-    encoding = response.headers.get("Content-Encoding", "").lower()
-    if response.status == 200:
-        return await read_body(response.content.iter_any(), encoding, max_bytes, wire)
+async def _read(response: aiohttp.ClientResponse, max_bytes: int | None, wire: list[int]) -> bytes:
+    """Return the body of at most so many bytes; None for that of an answer that is no success."""
+    codings = ",".join(response.headers.getall("Content-Encoding", []))
+    chunks = response.content.iter_any()
+    if max_bytes is not None:
+        return await read_body(chunks, codings, max_bytes, wire)
     try:
-        return await read_body(response.content.iter_any(), encoding, _ERROR_BODY_BYTES, wire)
+        return await read_body(chunks, codings, _ERROR_BODY_BYTES, wire)
     except (BodyTooLargeError, BodyBrokenError):
         return b""  # the status alone says enough
-
-
-def _proxy(address: URL) -> str | None:
-    """Return the environment's proxy for an address; none for one whose requests it could read.
-
-    (aiohttp's own way of reading the environment also reads ~/.netrc, and fails at the token then.)
-    """
-    if address.scheme != "https" or proxy_bypass(address.host or ""):
-        return None
-    proxy = getproxies().get("https")
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
 def _telling(secrets: Iterable[SecretStr]) -> list[str]:
@@ -237,10 +216,23 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext | bool:
     if ca_file is None:
         return True  # aiohttp's own context, which verifies by the system's authorities
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        content = ca_file.read_bytes()
+        if not content.startswith(codecs.BOM_UTF8):
+            return ssl.create_default_context(cafile=ca_file)
+        # OpenSSL does not find a certificate that begins behind a byte order mark.
+        text = content.decode("utf-8-sig", "replace").encode("ascii", "replace").decode()
+        return ssl.create_default_context(cadata=text)
     except OSError as error:  # ssl.SSLError is one
         reason = error.strerror or "it holds no PEM certificates"
     raise SettingsError(f"network.ca_file {ca_file} cannot be used: {reason}")
+
+
+class _ExplainedError(Exception):
+    """Carries what is left of one of aiohttp's errors past aiohttp."""
+
+    def __init__(self, explained: Explained) -> None:
+        super().__init__()
+        self.explained = explained
 
 
 async def _send_once(
@@ -254,23 +246,14 @@ async def _send_once(
     try:
         return await handler(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        trouble, message = _explain_aiohttp(error)
-    raise NoReplyError(trouble, message)
+        explained = explain(error, host=request.url.authority, proxy=request.proxy)
+    raise _ExplainedError(explained)
 
 
-def _explain(error: Exception, timeout: float, max_bytes: int) -> tuple[Trouble, str]:
-    """Name what went wrong, in words that hold nothing of the request."""
-    if isinstance(error, TimeoutError):
-        return "timeout", f"no whole answer within {timeout:g} seconds"
+def _explain(error: Exception, timeout: float, max_bytes: int) -> Explained:
+    """Name what went wrong with an answer that had begun, or that did not."""
     if isinstance(error, BodyTooLargeError):
-        return "oversize", f"the answer is larger than {max_bytes} bytes"
+        return "oversize", f"the answer is larger than {max_bytes} bytes", ""
     if isinstance(error, BodyBrokenError):
-        return "truncated" if error.cut_short else "garbled", str(error)
-    return _explain_aiohttp(error)
-
-
-def _explain_aiohttp(error: Exception) -> tuple[Trouble, str]:
-    for kind, trouble, message in _TROUBLES:
-        if isinstance(error, kind):
-            return trouble, message
-    return "reset", "the connection broke before the answer came"
+        return "truncated" if error.cut_short else "garbled", str(error), ""
+    return "timeout", f"no whole answer within {timeout:g} seconds", ""

@@ -13,7 +13,7 @@ import structlog
 
 from exporter.clock import Clock
 from exporter.crawl.progress import Progress
-from exporter.errors import ApiError, IncompleteError, StatusError, is_not_found
+from exporter.errors import ApiError, IncompleteError, StatusError, is_denied, is_not_found
 from exporter.tables.schemas import COVERAGE, WHOLE
 
 Listing = Literal["clouds", "folders", "registries", "repositories", "images"]
@@ -103,7 +103,7 @@ class Entry:
         return self.status in WHOLE
 
     def _verdict(self, error: ApiError) -> Status:
-        if self.http_status in (401, 403):
+        if is_denied(error):
             return "denied"
         if is_not_found(error) and self.known:
             return "vanished"

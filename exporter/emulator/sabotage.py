@@ -24,10 +24,27 @@ _DEPTH = 200_000
 """How deep a deep body is nested: a recursive parser's stack ends before that."""
 
 _STATUSES = {
-    Fault.HTTP_500: "internal error",
-    Fault.HTTP_503: "the service is unavailable",
-    Fault.HTTP_504: "deadline exceeded",
+    Fault.HTTP_409: (409, 10, "the call was aborted"),
+    Fault.HTTP_500: (500, 13, "internal error"),
+    Fault.HTTP_503: (503, 14, "the service is unavailable"),
+    Fault.HTTP_504: (504, 4, "deadline exceeded"),
+    # What a service answers whose own way of asking for permissions is down.
+    Fault.UNAVAILABLE_403: (403, 14, "the permissions cannot be checked"),
 }
+_PAGES = {
+    Fault.HTTP_408: (408, b"408 Request Time-out"),
+    Fault.HTTP_502: (502, b"502 Bad Gateway"),
+    Fault.HTTP_520: (520, b"520: Web server is returning an unknown error"),
+    Fault.HTML_401: (401, b"401 Authorization Required"),
+    Fault.HTML_403: (403, b"403 Forbidden"),
+    Fault.HTML_404: (404, b"404 Not Found"),
+    Fault.HTML: (200, b"Sign in to the proxy"),
+}
+"""What gateways answer with a page of HTML."""
+_EXTRA_HEADERS = {f"X-Envoy-Trace-{number}": "hop" for number in range(300)} | {
+    "Content-Security-Policy": "default-src 'self'; " * 2000
+}
+"""Headers of a gateway that says much: 40 KiB in one of them, and 300 others."""
 
 
 def raise_status(fault: Fault | None, faults: Faults) -> None:
@@ -36,18 +53,47 @@ def raise_status(fault: Fault | None, faults: Faults) -> None:
         wait = None if faults.retry_after is None else f"{faults.retry_after:g}"
         raise StatusError(429, "the quota is used up", wait)
     if fault in _STATUSES:
-        raise StatusError(int(fault.value), _STATUSES[fault])
+        http, code, message = _STATUSES[fault]
+        raise StatusError(http, message, code=code)
 
 
-def html_answer(fault: Fault | None) -> web.Response | None:
+def gateways_answer(fault: Fault | None) -> web.Response | None:
     """The answer of a gateway in between, for the faults that are one."""
-    if fault is Fault.HTTP_502:
-        body = HTML % (b"502 Bad Gateway", b"502 Bad Gateway")
-        return web.Response(status=502, body=body, content_type="text/html")
-    if fault is Fault.HTML:
-        body = HTML % (b"Sign in", b"Sign in to the proxy")
-        return web.Response(body=body, content_type="text/html")
-    return None
+    if fault is Fault.HTTP_204:
+        return web.Response(status=204)
+    if fault is Fault.REDIRECT:
+        return web.Response(status=302, headers={"Location": "https://proxy.example/sign-in"})
+    if fault not in _PAGES:
+        return None
+    status, title = _PAGES[fault]
+    return web.Response(status=status, body=HTML % (title, title), content_type="text/html")
+
+
+def dress(fault: Fault, answer: web.Response, body: bytes) -> bool:
+    """Send a sound answer in an unusual way that RFC 9110 allows; return whether that is the fault.
+
+    That is a 203, which a proxy makes of a 200, a coding by another name, and many headers. A 206
+    has but a part of the body, with a status that says so.
+    """
+    match fault:
+        case Fault.HTTP_203:
+            answer.set_status(203)
+        case Fault.HTTP_206:
+            answer.set_status(206)
+            half = body[: len(body) // 2]
+            answer.body = half
+            answer.headers["Content-Range"] = f"bytes 0-{len(half) - 1}/{len(body)}"
+        case Fault.BIG_HEADERS:
+            answer.headers.update(_EXTRA_HEADERS)
+        case Fault.X_GZIP:
+            answer.headers["Content-Encoding"] = "X-GZip"
+            answer.body = zlib.compress(body, wbits=31)
+        case Fault.DEFLATE:
+            answer.headers["Content-Encoding"] = "deflate"
+            answer.body = zlib.compress(body)
+        case _:
+            return False
+    return True
 
 
 async def spoil_answer(
@@ -59,6 +105,8 @@ async def spoil_answer(
         return await _send_truncated(request, answer, body)
     if fault is Fault.SLOW:
         return await _send_slowly(request, answer, body, faults)
+    if dress(fault, answer, body):
+        return answer
     if fault is Fault.GZIP_BOMB:
         answer.headers["Content-Encoding"] = "gzip"
         answer.body = _gzip_bomb(faults.oversize_bytes)

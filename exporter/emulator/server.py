@@ -214,8 +214,8 @@ class Emulator:
             return sabotage.reset(request)
         if fault is Fault.HANG:
             await asyncio.Event().wait()
-        if html := sabotage.html_answer(fault):
-            return html
+        if answered := sabotage.gateways_answer(fault):
+            return answered
         answer = await handle()
         if fault is None or not isinstance(answer, web.Response):
             return answer
@@ -227,7 +227,7 @@ class Emulator:
         sabotage.raise_status(down, self.faults)
         if down is Fault.HANG:
             await asyncio.Event().wait()
-        return sabotage.html_answer(down) or sabotage.reset(request)
+        return sabotage.gateways_answer(down) or sabotage.reset(request)
 
     async def _endpoints(self, _: web.Request) -> web.StreamResponse:
         address = self.url.removeprefix("http://")

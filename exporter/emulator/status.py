@@ -16,19 +16,22 @@ class StatusError(Exception):
         http: The HTTP status.
         message: What the body says.
         retry_after: Value of the `Retry-After` header, where there is one.
+        code: The gRPC code, where it is not the one that the HTTP status stands for.
 
     """
 
-    def __init__(self, http: int, message: str, retry_after: str | None = None) -> None:
+    def __init__(
+        self, http: int, message: str, retry_after: str | None = None, *, code: int | None = None
+    ) -> None:
         super().__init__(message)
         self.http = http
+        self.code = CODES.get(http, 2) if code is None else code
         self.message = message
         self.retry_after = retry_after
 
     def body(self) -> bytes:
         """The JSON of the google.rpc.Status."""
-        code = CODES.get(self.http, 2)
-        return orjson.dumps({"code": code, "message": self.message, "details": []})
+        return orjson.dumps({"code": self.code, "message": self.message, "details": []})
 
 
 def invalid(message: str) -> StatusError:

@@ -33,6 +33,8 @@ FOLDERS = Call(
     "folders of cloud b1g1",
 )
 
+PHRASES = {each.value: each.phrase for each in HTTPStatus}
+
 Play = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -69,7 +71,7 @@ class Scripted:
 
 
 def write_head(status_code: int, headers: Mapping[str, str]) -> bytes:
-    lines = [f"HTTP/1.1 {status_code} {HTTPStatus(status_code).phrase}"]
+    lines = [f"HTTP/1.1 {status_code} {PHRASES.get(status_code, 'As It Is')}"]
     lines += [f"{name}: {value}" for name, value in {"Connection": "close", **headers}.items()]
     return "\r\n".join([*lines, "", ""]).encode()
 

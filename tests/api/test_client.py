@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import socket
 import tracemalloc
+import zlib
 from typing import Any
 
 import orjson
@@ -99,6 +100,30 @@ PASSING: dict[str, Play] = {
     "truncated gzip": raw(200, gzip.compress(b"{}" * 99)[:-4], Content_Encoding="gzip"),
     "broken gzip": raw(200, b'{"images":[]}', Content_Encoding="gzip"),
     "unasked encoding": raw(200, b"{}", Content_Encoding="br"),
+    "gzip of what is not": raw(200, gzip.compress(b"{}"), Content_Encoding="gzip, gzip"),
+    "204": raw(204, b""),
+    "206": raw(206, orjson.dumps(PAGE)[:20], Content_Range="bytes 0-19/60"),
+    "202": status(202, {}),
+    "304": status(304),
+    "408": raw(408, b"<html>408 Request Time-out</html>"),
+    "html 400": raw(400, b"<html>400 Bad Request</html>"),
+    "html 401": raw(401, b"<html>401 Authorization Required</html>"),
+    "html 403": raw(403, b"<html>403 Forbidden</html>"),
+    "empty 404": raw(404, b""),
+    "a gateway's JSON 404": status(404, {"code": 404, "message": "no Route matched"}),
+    "html 405": raw(405, b"<html>405 Not Allowed</html>"),
+    "409": raw(409, b"conflict"),
+    "409 ABORTED": status(409, {"code": 10}),
+    "425": raw(425, b""),
+    "499": raw(499, b""),
+    "501": raw(501, b""),
+    "507": raw(507, b""),
+    "520": raw(520, b"error code: 520"),
+    "599": raw(599, b""),
+    "403 UNAVAILABLE": status(403, {"code": 14, "message": "authorization is down"}),
+    "401 DEADLINE_EXCEEDED": status(401, {"code": "4"}),
+    "400 CANCELLED": status(400, {"code": "CANCELLED"}),
+    "404 UNKNOWN": status(404, {"code": 2.0}),
     "not JSON": raw(200, b'{"images":'),
 }
 
@@ -122,6 +147,9 @@ async def test_a_passing_fault_is_mended_by_asking_again(
         counts = client.counts
     assert answer.page == PAGE
     assert answer.calls == len(server.asked()) == counts.calls == 2
+    if fault is PASSING["html 401"]:
+        assert not waits.seconds  # as with any 401, the token is asked for anew, and no more
+        return
     assert counts.retries == len(waits.seconds) == 1
     (event,) = (log for log in logs if log["event"] == "retrying")
     assert (event["scope"], event["attempt"]) == (IMAGES.scope, 1)
@@ -135,6 +163,13 @@ LASTING: dict[str, tuple[Play, type[Exception], str]] = {
     "hang": (hanging, UnreachableError, "no whole answer within 2 seconds"),
     "truncated": (raw(200, b"{", Content_Length="9"), UnreachableError, "the answer was cut short"),
     "bad page": (raw(200, b"{"), AnswerError, "cannot be used: the body is not JSON"),
+    "html 403": (
+        raw(403, b"<html>forbidden</html>"),
+        StatusError,
+        "the answer was 403 (Forbidden), with no error of the API's own",
+    ),
+    "520": (raw(520, b""), StatusError, "520 (Unknown Error behind the Gateway)"),
+    "206": (raw(206, b"{}"), AnswerError, "206 (Partial Content), which promises no page"),
 }
 
 
@@ -182,7 +217,10 @@ FINAL = {
     400: (3, "INVALID_ARGUMENT"),
     403: (7, "PERMISSION_DENIED"),
     404: (5, "NOT_FOUND"),
-    409: (10, "ABORTED"),
+    409: (9, "FAILED_PRECONDITION"),
+    500: (3, "INVALID_ARGUMENT"),
+    501: (12, "UNIMPLEMENTED"),
+    503: (7, "PERMISSION_DENIED"),
 }
 
 
@@ -210,18 +248,82 @@ async def test_a_status_that_asking_again_cannot_mend_is_raised_at_once(
 
 async def test_a_gateways_status_has_no_code(server: Scripted, waits: Waits) -> None:
     server.routes[IMAGES.path] = raw(403, b"<html>forbidden</html>")
-    async with Client(settings_for(server), sleep=waits) as client:
-        with pytest.raises(StatusError, match="the API answered 403: GET") as caught:
+    async with Client(settings_for(server, limits=FAST), sleep=waits) as client:
+        with pytest.raises(StatusError) as caught:
             await client.get(IMAGES, as_json)
-    assert caught.value.code == ""
+    assert (caught.value.http_status, caught.value.code) == (403, "")
 
 
-async def test_a_redirect_is_not_followed(server: Scripted, waits: Waits) -> None:
-    server.routes[IMAGES.path] = status(302, Location="https://elsewhere.example/login")
+@pytest.mark.parametrize("http_status", [203, 218, 299])
+async def test_a_success_that_counts_as_200_is_one(
+    http_status: int, server: Scripted, waits: Waits
+) -> None:
+    server.routes[IMAGES.path] = status(http_status, PAGE)
     async with Client(settings_for(server), sleep=waits) as client:
-        with pytest.raises(AnswerError, match=r"302, pointing to https://elsewhere\.example/login"):
-            await client.get(IMAGES, as_json)
+        assert (await client.get(IMAGES, as_json)).page == PAGE
     assert len(server.asked()) == 1
+
+
+PLAIN = orjson.dumps(PAGE)
+BARE = zlib.compressobj(wbits=-15)
+CODINGS: dict[str, bytes] = {
+    "x-gzip": gzip.compress(PLAIN),
+    "GZip": gzip.compress(PLAIN),
+    "identity": PLAIN,
+    "identity, gzip": gzip.compress(PLAIN),
+    "gzip , X-GZIP": gzip.compress(gzip.compress(PLAIN)),
+    "deflate": zlib.compress(PLAIN),
+    "Deflate": BARE.compress(PLAIN) + BARE.flush(),
+    "deflate, gzip": gzip.compress(zlib.compress(PLAIN)),
+}
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+async def test_a_body_is_unpacked_by_each_of_its_codings(
+    coding: str, server: Scripted, waits: Waits
+) -> None:
+    server.routes[IMAGES.path] = raw(200, CODINGS[coding], Content_Encoding=coding)
+    async with Client(settings_for(server), sleep=waits) as client:
+        assert (await client.get(IMAGES, as_json)).body == PLAIN
+
+
+async def test_headers_are_taken_up_to_a_generous_bound_and_refused_by_name_past_it(
+    server: Scripted, waits: Waits
+) -> None:
+    many = {f"X-Trace-{number}": "some" for number in range(400)}
+    longer = {"X-Long": "l" * 300_000}
+    server.routes[IMAGES.path] = [
+        ok(PAGE, **longer),
+        ok(PAGE, Set_Cookie="c" * 60_000, **many),
+    ]
+    limits = {"attempts": 1}
+    async with Client(settings_for(server, limits=limits), sleep=waits) as client:
+        with pytest.raises(AnswerError, match="the answer's headers are larger than any"):
+            await client.get(IMAGES, as_json)
+        assert (await client.get(IMAGES, as_json)).page == PAGE
+
+
+async def test_a_byte_order_mark_before_an_answer_is_let_pass(
+    server: Scripted, waits: Waits
+) -> None:
+    server.routes[IMAGES.path] = [
+        raw(200, b"\xef\xbb\xbf" + PLAIN),
+        raw(404, b'\xef\xbb\xbf{"code": 5}'),
+    ]
+    async with Client(settings_for(server), sleep=waits) as client:
+        assert (await client.get(IMAGES, as_json)).page == PAGE
+        with pytest.raises(StatusError, match="404 NOT_FOUND"):
+            await client.get(IMAGES, as_json)
+
+
+async def test_a_redirect_is_not_followed_and_passes(server: Scripted, waits: Waits) -> None:
+    moved = status(302, Location=f"{server.url}/login")
+    server.routes[IMAGES.path] = [*[moved] * 4, ok(PAGE)]
+    async with Client(settings_for(server, limits=FAST), sleep=waits) as client:
+        with pytest.raises(AnswerError, match=r"302, pointing to http.*/login; redirects are not"):
+            await client.get(IMAGES, as_json)
+        assert (await client.get(IMAGES, as_json)).calls == 2
+    assert {request.path for request in server.seen} == {IMAGES.path}
 
 
 BOMB = zipped(b'{"images":' + b" " * 50_000_000)

@@ -329,7 +329,7 @@ async def test_a_refused_exchange_ends_the_run_without_quoting_anything(
 
 NO_TOKEN: dict[str, tuple[Play, str]] = {
     "not found": (status(404, {"code": 5, "message": "no"}), "it was answered 404 NOT_FOUND; "),
-    "another method": (status(405), "it was answered 405; "),
+    "another method": (status(405), "it was answered 405, and asking "),
     "moved": (status(302, Location="https://elsewhere.example"), "redirects are not followed"),
     "no JSON": (raw(200, b"{"), "the answer is not JSON; "),
     "no object": (ok([]), "something other than a JSON object, and asking "),

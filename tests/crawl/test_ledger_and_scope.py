@@ -24,15 +24,17 @@ NO_PAGE = AnswerError("not a page", call="GET /", scope="images")
 @pytest.mark.parametrize(
     ("error", "known", "pages", "status"),
     [
-        (answered(401), True, 0, "denied"),
-        (answered(403), True, 0, "denied"),
-        (answered(403), True, 3, "denied"),
+        (answered(401, "UNAUTHENTICATED"), True, 0, "denied"),
+        (answered(403, "PERMISSION_DENIED"), True, 0, "denied"),
+        (answered(403, "PERMISSION_DENIED"), True, 3, "denied"),
         (answered(404, "NOT_FOUND"), True, 0, "vanished"),
         (answered(404, "NOT_FOUND"), True, 3, "vanished"),
         (answered(404, "NOT_FOUND"), False, 0, "failed"),
         (answered(404, "NOT_FOUND"), False, 3, "partial"),
         # A gateway's, or some other server's: the API says what it does not find.
         (answered(404), True, 0, "failed"),
+        (answered(403), True, 0, "failed"),
+        (answered(401), True, 3, "partial"),
         (answered(400), True, 0, "failed"),
         (answered(503), True, 2, "partial"),
         (NO_ANSWER, True, 0, "failed"),
@@ -83,7 +85,7 @@ def test_a_ledger_is_complete_only_when_every_listing_is_whole() -> None:
     before = ledger.complete
     open_still = ledger.open("images", "crp3")
     under_way = ledger.complete
-    open_still.fail(answered(403))
+    open_still.fail(answered(403, "PERMISSION_DENIED"))
     assert (before, under_way, ledger.complete) == (True, False, False)
     assert ledger.counts() == {"complete": 1, "denied": 1, "skipped": 1, "vanished": 1}
 

@@ -118,7 +118,8 @@ def test_a_web_server_that_knows_none_of_the_calls_is_no_empty_estate(
 ) -> None:
     with a_web_server(tmp_path) as url:
         services = ("container_registry", "resource_manager", "iam")
-        run = exporter_for(None).run(sections={"endpoints": dict.fromkeys(services, url)})
+        endpoints = {"endpoints": dict.fromkeys(services, url)}
+        run = exporter_for(None).run(sections={**endpoints, **LIMITS})
     assert run.code == 1, run.stderr
     assert f"{url}/resource-manager/v1/clouds" in run.said
     assert run.published == []
@@ -132,7 +133,7 @@ def test_registries_asked_of_a_server_that_knows_none_of_the_calls_have_not_vani
     exporter.export(snapshot_id="yesterday")
     with a_web_server(tmp_path) as url:
         endpoints = {"resource_manager": cloud.url, "iam": cloud.url, "container_registry": url}
-        run = exporter.run("--snapshot-id", "today", sections={"endpoints": endpoints})
+        run = exporter.run("--snapshot-id", "today", sections={"endpoints": endpoints, **LIMITS})
     assert run.code == 3, run.stderr
     assert run.latest == "yesterday"
     statuses = read_snapshot(run.output, "today").statuses()

@@ -47,6 +47,61 @@ async def test_a_failed_call_answers_its_status_once_and_then_well(
             assert bad.json["code"] == code
 
 
+@pytest.mark.parametrize(
+    ("kind", "status", "body"),
+    [
+        ("408", 408, b"<h1>408 Request Time-out"),
+        ("520", 520, b"<h1>520: Web server"),
+        ("html-401", 401, b"<h1>401 Authorization Required"),
+        ("html-403", 403, b"<h1>403 Forbidden"),
+        ("html-404", 404, b"<h1>404 Not Found"),
+        ("409", 409, b'"code":10'),
+        ("unavailable-403", 403, b'"code":14'),
+        ("204", 204, b""),
+        ("206", 206, b'{"images":['),
+    ],
+)
+async def test_a_gateways_answer_has_its_status_and_its_words(
+    kind: str, status: int, body: bytes
+) -> None:
+    async with emulate(faults=always(kind)) as caller:
+        bad, good = await page(caller), await page(caller)
+        assert (bad.status, good.status) == (status, 200)
+        assert body in bad.body
+        assert bad.body != good.body
+
+
+@pytest.mark.parametrize("kind", ["203", "big-headers", "x-gzip", "deflate"])
+async def test_an_unusual_answer_is_sound_to_who_knows_http(kind: str) -> None:
+    async with (
+        emulate(faults=always(kind)) as caller,
+        aiohttp.ClientSession(
+            caller.emulator.url, auto_decompress=False, max_field_size=1 << 17, max_headers=1000
+        ) as session,
+    ):
+        headers = {"Authorization": "Bearer t1.emulator-static-token"}
+        async with session.get("/resource-manager/v1/clouds", headers=headers) as answer:
+            body = await answer.read()
+        assert answer.status == (203 if kind == "203" else 200)
+        assert (len(answer.headers) > 300) == (kind == "big-headers")
+        wbits = {"x-gzip": 31, "deflate": 15}.get(kind)
+        sound = orjson.loads(zlib.decompress(body, wbits) if wbits else body)["clouds"]
+        ids = {each["id"] for each in caller.estate.clouds()}
+    assert {each["id"] for each in sound} == ids
+
+
+async def test_a_redirect_points_elsewhere() -> None:
+    async with (
+        emulate(faults=always("redirect")) as caller,
+        aiohttp.ClientSession(caller.emulator.url) as session,
+    ):
+        headers = {"Authorization": "Bearer t1.emulator-static-token"}
+        clouds = "/resource-manager/v1/clouds"
+        async with session.get(clouds, headers=headers, allow_redirects=False) as answer:
+            assert answer.status == 302
+            assert answer.headers["Location"] == "https://proxy.example/sign-in"
+
+
 async def test_html_comes_with_a_good_status() -> None:
     async with emulate(faults=always("html")) as caller:
         bad = await page(caller)

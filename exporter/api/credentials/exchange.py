@@ -103,7 +103,7 @@ async def ask_for_token(
         return answer
     # The service's own words are left out: it may quote the credentials it refuses.
     status = f"{fault.http_status} {fault.code}".rstrip()
-    if fault.http_status in _REFUSED:
+    if fault.http_status in _REFUSED and fault.code:
         raise CredentialsError(
             f"the cloud refuses {source}: {call} was answered {status}; "
             "check that the key or token is whole, not deleted, and of this cloud"

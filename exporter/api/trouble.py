@@ -1,0 +1,235 @@
+"""Why no whole answer came, in words of our own that hold nothing of the request.
+
+aiohttp's exceptions hold the request's headers, and with them the token: they are named here, and
+dropped by who catches them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import socket
+from typing import Literal
+
+import aiohttp
+from yarl import URL
+
+Trouble = Literal[
+    "unresolved",
+    "refused",
+    "proxy",
+    "tls",
+    "certificate",
+    "reset",
+    "timeout",
+    "truncated",
+    "oversize",
+    "garbled",
+    "unusable",
+]
+
+LASTING_TROUBLES: frozenset[Trouble] = frozenset({"certificate", "tls", "proxy", "unusable"})
+"""Troubles that asking again does not mend, unless it went well before."""
+
+NO_CONNECTION: frozenset[Trouble] = frozenset({"unresolved", "refused", "proxy"})
+"""Troubles that came before there was a connection to the host."""
+
+Explained = tuple[Trouble, str, str]
+"""The kind, a clause that says what happened, and one that says what to do, or nothing."""
+
+_NOT_NAMED = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+_OTHER_VERSION = frozenset(
+    {
+        "TLSV1_ALERT_PROTOCOL_VERSION",
+        "UNSUPPORTED_PROTOCOL",
+        "NO_PROTOCOLS_AVAILABLE",
+        "VERSION_TOO_LOW",
+        "WRONG_SSL_VERSION",
+        "INAPPROPRIATE_FALLBACK",
+    }
+)
+_NOT_TLS = frozenset(
+    {
+        "WRONG_VERSION_NUMBER",
+        "RECORD_LAYER_FAILURE",
+        "PACKET_LENGTH_TOO_LONG",
+        "HTTP_REQUEST",
+        "UNKNOWN_PROTOCOL",
+        "UNEXPECTED_MESSAGE",
+    }
+)
+_CERTIFICATE_WANTED = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+_BROKEN_OFF = frozenset({"UNEXPECTED_EOF_WHILE_READING"})
+_UNKNOWN_AUTHORITY = "name the authority's certificates in network.ca_file if it is a private one"
+_CERTIFICATE_TROUBLES = {
+    9: ("is not valid yet", "check this machine's clock"),
+    10: (
+        "has expired",
+        "have it renewed by whoever runs the server, and check this machine's clock",
+    ),
+    18: ("is signed by itself and so not trusted", _UNKNOWN_AUTHORITY),
+    19: ("is signed by an authority that is not trusted", _UNKNOWN_AUTHORITY),
+    20: ("is signed by an authority that is not trusted", _UNKNOWN_AUTHORITY),
+    21: ("is signed by an authority that is not trusted", _UNKNOWN_AUTHORITY),
+    23: ("has been revoked", "have it renewed by whoever runs the server"),
+    62: ("is another host's", "check the host's name in `endpoints` or `domain`"),
+    64: ("is another host's", "check the host's address in `endpoints` or `domain`"),
+}
+"""What is wrong with a certificate, and what to do, by OpenSSL's number (X509_V_ERR)."""
+_CHECK_PROXY = "check HTTPS_PROXY, or name the host in NO_PROXY"
+_FIXED: tuple[tuple[type[Exception], Explained], ...] = (
+    (aiohttp.ServerTimeoutError, ("timeout", "no connection in time", "")),
+    (
+        aiohttp.InvalidURL,
+        ("unusable", "the address is not a URL", "check `endpoints` and `domain`"),
+    ),
+    (aiohttp.ClientPayloadError, ("truncated", "the answer was cut short", "")),
+)
+_TLS_BYTES = re.compile(r"(\\x15|\\x16)\\x03|[\x15\x16]\x03")
+"""How the beginning of a TLS record looks in an error that quotes it."""
+
+
+class NoReplyError(Exception):
+    """No whole answer that could be used; `trouble` is the kind, the text a clause about it.
+
+    `advice` is a clause that says what to do, or nothing. `request_id` and `wire_bytes` tell of
+    the part that did arrive; `proven` whether the same host has answered well before.
+    """
+
+    def __init__(
+        self,
+        trouble: Trouble,
+        message: str,
+        advice: str = "",
+        *,
+        request_id: str | None = None,
+        wire_bytes: int = 0,
+        proven: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.trouble = trouble
+        self.message = message
+        self.advice = advice
+        self.request_id = request_id
+        self.wire_bytes = wire_bytes
+        self.proven = proven
+
+
+def explain(error: Exception, *, host: str, proxy: URL | None) -> Explained:
+    """Name what aiohttp or the network raised on a request to `host`, by way of `proxy` or none."""
+    # The proxy's name alone: its URL may hold a password.
+    by_way_of = proxy.authority.rpartition("@")[2] if proxy else None
+    for kind, explained in _FIXED:
+        if isinstance(error, kind):
+            return explained
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return _explain_connecting(error, host, by_way_of)
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return _explain_proxys_answer(error.status, host, by_way_of or "")
+    if isinstance(error, aiohttp.ClientResponseError):
+        return _explain_no_http(error)
+    if _CERTIFICATE_WANTED in str(error):  # told after the handshake
+        return _explain_tls(_CERTIFICATE_WANTED, host)
+    return "reset", "the connection broke before the answer came", ""
+
+
+def _explain_connecting(
+    error: aiohttp.ClientConnectorError, host: str, proxy: str | None
+) -> Explained:
+    # These classes inherit from each other: the special ones stand before the general one.
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return _explain_certificate(error.certificate_error, error.host)
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return _explain_name(error.os_error, host, proxy)
+    if isinstance(error, aiohttp.ClientSSLError):
+        return _explain_tls(getattr(error.os_error, "reason", None) or "", error.host)
+    why = _why_not_connected(error.os_error)
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return "refused", f"the proxy {proxy} cannot be reached: {why}", _CHECK_PROXY
+    return "refused", why, ""
+
+
+def _explain_certificate(error: Exception, host: str) -> Explained:
+    number = getattr(error, "verify_code", 0)
+    what, advice = _CERTIFICATE_TROUBLES.get(number, ("is not trusted", _UNKNOWN_AUTHORITY))
+    said = "" if number in _CERTIFICATE_TROUBLES else _openssl_says(error)
+    return "certificate", f"the certificate of {host} {what}{said}", advice
+
+
+def _openssl_says(error: Exception) -> str:
+    message = getattr(error, "verify_message", "")
+    return f" ({message})" if message else ""
+
+
+def _explain_tls(reason: str, host: str) -> Explained:
+    if reason in _OTHER_VERSION:
+        return (
+            "tls",
+            f"{host} speaks none of the TLS versions that this machine allows",
+            "have TLS 1.2 or 1.3 switched on there",
+        )
+    if reason in _NOT_TLS:
+        return (
+            "tls",
+            f"{host} does not speak TLS on this port, as a server of plain http:// does not",
+            "check the port in `endpoints`",
+        )
+    if reason == _CERTIFICATE_WANTED:
+        return (
+            "tls",
+            f"{host} wants a client certificate, and the exporter has none",
+            "name an address that does without",
+        )
+    if reason in _BROKEN_OFF:
+        return "reset", f"{host} broke the TLS handshake off", ""
+    said = f" ({reason.replace('_', ' ').lower()})" if reason else ""
+    return "tls", f"the TLS handshake with {host} failed{said}", "check the address"
+
+
+def _explain_proxys_answer(status: int, host: str, proxy: str) -> Explained:
+    if status == 407:
+        return (
+            "proxy",
+            f"the proxy {proxy} asks for a name and a password (407)",
+            "write them into HTTPS_PROXY as http://NAME:PASSWORD@HOST:PORT",
+        )
+    message = f"the proxy {proxy} does not connect to {host}: it answered {status}"
+    # A proxy that is let down by who is behind it says so with a number of its own.
+    return ("refused" if status >= 500 else "proxy"), message, _CHECK_PROXY
+
+
+def _explain_name(error: OSError, host: str, proxy: str | None) -> Explained:
+    whose = f"the proxy {proxy}" if proxy else f"the host {host}"
+    advice = _CHECK_PROXY if proxy else "check `endpoints` and `domain`, and this machine's DNS"
+    if error.errno in _NOT_NAMED:
+        return "unresolved", f"the name of {whose} does not resolve: DNS knows no such name", advice
+    return "unresolved", f"the name of {whose} does not resolve: DNS does not answer", advice
+
+
+def _why_not_connected(error: OSError) -> str:
+    match error.errno:
+        case errno.ECONNREFUSED:
+            return "the connection was refused"
+        case errno.ETIMEDOUT:
+            return "no connection in time"
+        case errno.ENETUNREACH | errno.EHOSTUNREACH:
+            return "there is no route to the host"
+        case errno.ECONNRESET | errno.ECONNABORTED | errno.EPIPE:
+            return "the connection broke before the answer came"
+        case None:
+            return "no connection could be made"
+    return f"no connection could be made ({os.strerror(error.errno)})"
+
+
+def _explain_no_http(error: aiohttp.ClientResponseError) -> Explained:
+    text = error.message
+    if "Got more than" in text or "Too many headers" in text:
+        return "garbled", "the answer's headers are larger than any that make sense", ""
+    if _TLS_BYTES.search(text):
+        return (
+            "garbled",
+            "the answer is not HTTP: that port speaks TLS",
+            "write https:// in `endpoints`",
+        )
+    return "garbled", "the answer is not HTTP", ""
