@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from exporter.tables.pages import read_columns
+from exporter.errors import PageError
+from exporter.tables.pages import read_columns, read_object
+from exporter.tables.values import Item
 
 _IMAGE = pa.struct([("name", pa.string()), ("digest", pa.string())])
 
@@ -29,8 +31,17 @@ class SamplePage:
 
 
 def decode_sample(body: bytes) -> SamplePage:
-    """Decode a page of `images` that was asked for by digest; raises `PageError`."""
-    rows, next_token = read_columns(body, "images", _IMAGE)
+    """Decode a page of `images` that was asked for by digest; raises `PageError`.
+
+    What cannot be read counts as absent.
+    """
+    try:
+        rows, next_token = read_columns(body, "images", _IMAGE)
+    except PageError:
+        listed, next_token = read_object(body, "images", strict=True)
+        images = [Item(fields) for fields in listed]
+        plain = [{name: item.text(name) for name in ("name", "digest")} for item in images]
+        rows = pa.array(plain, _IMAGE)
     digests = pc.fill_null(rows.field("digest"), "")
     rising = pc.all(pc.less_equal(digests[:-1], digests[1:]), min_count=0).as_py()
     counts = pc.value_counts(rows.field("name").drop_null()).to_pylist()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from exporter.tables.images import decode_images
+from exporter.tables.sample import decode_sample
 from exporter.tables.values import LARGEST, SMALLEST
 from tests.tables.plain import CLOUD, FOLDER, plain_rows, tables_of
 
@@ -208,3 +209,12 @@ def test_a_byte_order_mark_is_let_pass() -> None:
     for image in (GOOD, changed(createdAt="yesterday")):
         body = b"\xef\xbb\xbf" + json.dumps({"images": [image]}).encode()
         assert decode_images(body, cloud_id=None, folder_id=None).listed == 1
+
+
+def test_a_sample_is_read_whatever_its_names_are() -> None:
+    named = GOOD | {"digest": "sha256:b"}
+    images = [changed(name=7, digest=None), named, changed(digest=["sha256:c"])]
+    sample = decode_sample(json.dumps({"images": images, "next_page_token": "t"}).encode())
+    assert (sample.listed, sample.counts) == (3, {"crp1/a": 2})
+    assert (sample.first, sample.last, sample.next_token) == ("", "", "t")
+    assert not sample.digests_rise
