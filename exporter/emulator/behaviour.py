@@ -50,6 +50,7 @@ class Behaviour:
         order_seed: Makes unordered listings of two runs over one estate differ.
         gzip: Whether answers are compressed when the caller accepts that.
         pretty: Whether bodies are spread over many lines.
+        byte_order_mark: Whether pages begin with one, as a careless gateway's do.
         page_cache_bytes: Bytes of bodies kept for asking again, so that a benchmark's second run
             does not measure the emulator.
 
@@ -76,4 +77,5 @@ class Behaviour:
     order_seed: int = 0
     gzip: bool = False
     pretty: bool = False
+    byte_order_mark: bool = False
     page_cache_bytes: int = 0

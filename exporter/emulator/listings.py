@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from codecs import BOM_UTF8
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -105,7 +106,8 @@ class Listings:
         tick = self._image_pages
         self._image_pages += images
         at = (query.key, cursor, behaviour.order_by, behaviour.descending, behaviour.collation,
-              behaviour.order_seed, behaviour.pretty, zipped)  # fmt: skip
+              behaviour.order_seed, behaviour.pretty, behaviour.byte_order_mark,
+              zipped)  # fmt: skip
         if at in self._cache and not oddity and not churning:
             self._cache.move_to_end(at)
             return Answer(self._cache[at], zipped, None)
@@ -161,8 +163,8 @@ class Listings:
             fields.append(b'"%b":"%b"' % (name, token.encode()))
         body = b"{" + b",".join(fields) + b"}"
         if behaviour.pretty:
-            return orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
-        return body
+            body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
+        return BOM_UTF8 + body if behaviour.byte_order_mark else body
 
     def _keep(self, at: tuple[object, ...], body: bytes, room: int) -> None:
         """Keep a page for the next time it is asked for, within so many bytes."""

@@ -53,6 +53,8 @@ def draw(seed: int) -> World:
         reshuffle=chance.random() < 0.7,
         gzip=chance.random() < 0.3,
         pretty=chance.random() < 0.2,
+        # Drawn by itself: what a seed stands for otherwise stays as it was.
+        byte_order_mark=random.Random(f"mark {seed}").random() < 0.2,
     )
     sections = {
         "limits": {

@@ -75,10 +75,10 @@ def test_the_command_publishes_every_quirk_as_it_is_and_verifies_it(
     ("behaviour", "page_size"),
     [
         (Behaviour(gzip=True), 1000),
-        (Behaviour(pretty=True), 7),
+        (Behaviour(pretty=True, byte_order_mark=True), 7),
         (Behaviour(gzip=True, pretty=True, collation="words"), 3),
     ],
-    ids=["compressed", "pretty-printed", "words in a language's order"],
+    ids=["compressed", "pretty-printed behind a byte order mark", "words in a language's order"],
 )
 def test_however_the_answers_look_the_tables_are_the_same(
     behaviour: Behaviour,
