@@ -25,6 +25,7 @@ from exporter.clock import Clock
 from exporter.crawl import Decoders, Estate, Fetcher, Ledger, Plan, Progress, look_ahead
 from exporter.derive import conclude, total_row
 from exporter.errors import ExporterError, OutageError
+from exporter.output import open_output
 from exporter.settings import Settings
 from exporter.snapshot import (
     Destination,
@@ -38,9 +39,8 @@ from exporter.snapshot import (
     clean_up,
     discard,
     first_free,
+    hold,
     image_counts,
-    lock_root,
-    locked,
     new_snapshot_id,
     open_place,
     plain_row,
@@ -83,10 +83,9 @@ async def export(
     # No id is known before the lock is held: a run that waits takes the one of its real start.
     with structlog.contextvars.bound_contextvars(run_id=uuid.uuid4().hex, snapshot_id=snapshot_id):
         try:
-            destination = Destination.open(settings.output.url)
-            destination.check_writable()
-            lock = lock_root(destination, settings.output.staging)
-            async with locked(lock, snapshot_id, wait):
+            destination = open_output(settings)
+            await asyncio.to_thread(destination.check_writable)
+            async with hold(destination, settings.output.staging, snapshot_id, wait):
                 started = progress.clock.now()
                 place = _open_place(settings, destination, snapshot_id, started, fresh=fresh)
                 structlog.contextvars.bind_contextvars(snapshot_id=place.snapshot_id)
@@ -309,7 +308,7 @@ async def plan(settings: Settings, *, progress: Progress | None = None) -> Plan:
     one of `exporter.errors`.
     """
     try:
-        expected = await asyncio.to_thread(image_counts, Destination.open(settings.output.url))
+        expected = await asyncio.to_thread(image_counts, open_output(settings))
     except ExporterError:
         expected = {}
     return await look_ahead(settings, expected, progress or Progress(phase="listing"))

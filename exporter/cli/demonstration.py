@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from exporter.cli.exporting import Showing, Wishes, export_and_show
 from exporter.emulator import STATIC_TOKEN, Behaviour, Emulator, Estate, Shape, preset
 from exporter.errors import ExporterError
+from exporter.output import open_output
 from exporter.settings import load_settings
-from exporter.snapshot import Destination, staging_root
+from exporter.snapshot import staging_root
 
 LATENCY = Behaviour(latency=0.05, jitter=0.02)
 """A cloud answers no faster than that."""
@@ -34,7 +35,7 @@ def demonstrate(*, images: int, seed: int, output: str, showing: Showing) -> int
                 "output": {"url": output, "formats": ["parquet", "ndjson"]},
             },
         )
-        staged = staging_root(Destination.open(output), settings.output.staging)
+        staged = staging_root(open_output(settings), settings.output.staging)
         left = f"What it had staged is left in {staged}, of no use to the next demo: remove it."
         return export_and_show(settings, Wishes(if_stopped=left), showing)
 

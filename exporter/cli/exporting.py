@@ -25,9 +25,10 @@ from exporter.cli.signals import KEPT, Signals
 from exporter.cli.summary import MISSING_SHOWN, show_summary
 from exporter.crawl import Progress
 from exporter.errors import OutputError, SettingsError
+from exporter.output import open_output
 from exporter.run import export, summary
 from exporter.settings import Settings
-from exporter.snapshot import Destination, Manifest
+from exporter.snapshot import Manifest
 from exporter.tables import WHOLE
 
 PARTIAL = 3
@@ -94,7 +95,7 @@ def export_and_show(settings: Settings, wishes: Wishes, showing: Showing) -> int
     outcome = _run(settings, wishes, progress, watch, debug=showing.debug)
     manifest = outcome.manifest
     if manifest is not None:
-        found = highlights(Destination.open(settings.output.url), manifest)
+        found = highlights(open_output(settings), manifest)
         if for_a_person:
             show_summary(
                 console,

@@ -9,7 +9,9 @@ from rich.text import Text
 from exporter.cli.failures import complain
 from exporter.cli.printing import new_table, print_json, result_console
 from exporter.cli.text import age, size
-from exporter.snapshot import Catalog, Destination, SnapshotInfo, catalog
+from exporter.output import open_output
+from exporter.settings import Settings
+from exporter.snapshot import Catalog, SnapshotInfo, catalog
 from exporter.snapshot.catalog import MENDED
 from exporter.snapshot.layout import LATEST
 
@@ -17,12 +19,12 @@ _STYLES = {"complete": "green", "partial": "yellow", "broken": "red"}
 _FIGURES = ("images", "stored", "on disk")
 
 
-def show_snapshots(url: str, *, as_json: bool) -> None:
+def show_snapshots(settings: Settings, *, as_json: bool) -> None:
     """Print the snapshots at a destination, and what is wrong with its `latest.json` to stderr.
 
     Raises `OutputError`.
     """
-    destination = Destination.open(url)
+    destination = open_output(settings)
     found = catalog(destination)
     if as_json:
         print_json([_content(info) for info in found.snapshots])

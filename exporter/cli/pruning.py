@@ -10,12 +10,12 @@ from exporter.cli.logs import configure_logs
 from exporter.cli.options import LogFormat, LogLevel
 from exporter.cli.printing import new_table, result_console
 from exporter.cli.text import number
+from exporter.output import open_output
 from exporter.settings import Settings
 from exporter.snapshot import (
     Destination,
     Policy,
-    lock_root,
-    locked,
+    hold,
     prune,
     staged_ids,
     staging_root,
@@ -32,7 +32,7 @@ def prune_and_show(settings: Settings, policy: Policy, *, dry_run: bool, wait: f
     configure_logs(LogFormat.CONSOLE, LogLevel.WARNING)
     if policy == Policy() and settings.output.keep is not None:
         policy = Policy(**settings.output.keep.model_dump())
-    destination = Destination.open(settings.output.url)
+    destination = open_output(settings)
     if dry_run:
         choice = prune(destination, policy, dry_run=True)
     else:
@@ -46,7 +46,7 @@ async def _prune(
     # Chosen before anything is written: a mistaken policy or place leaves no trace, a lock neither.
     prune(destination, policy, dry_run=True)
     named = settings.output.staging
-    async with locked(lock_root(destination, named), "prune", wait):
+    async with hold(destination, named, "prune", wait):
         staged = staged_ids(staging_root(destination, named))
         return await asyncio.to_thread(prune, destination, policy, staged=staged)
 

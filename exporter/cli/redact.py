@@ -11,7 +11,8 @@ import re
 BLOT = "[redacted]"
 
 _SECRET_KEYS = re.compile(
-    r"authorization|(^|_)(token|jwt|secret|password|private_key|oauth)$", re.IGNORECASE
+    r"authorization|(^|_)(token|jwt|secret|password|private_key|access_key(_id)?|oauth)$",
+    re.IGNORECASE,
 )
 _SECRETS = re.compile(
     r"\bt1\.[A-Za-z0-9_.-]{10,}"  # IAM tokens

@@ -12,6 +12,7 @@ from exporter.cli.printing import result_console
 from exporter.cli.text import number, size
 from exporter.derive import recompute_problems
 from exporter.errors import ExporterError
+from exporter.output import open_output
 from exporter.settings import Settings
 from exporter.snapshot import Destination, Manifest, catalog, read_manifest
 from exporter.snapshot.catalog import MENDED, false_latest
@@ -31,7 +32,7 @@ def verify_and_show(settings: Settings, snapshot_id: str) -> int:
     Raises `ExporterError` where there is no such snapshot, `IntegrityError` where its manifest
     cannot be read.
     """
-    destination = Destination.open(settings.output.url)
+    destination = open_output(settings)
     if snapshot_id == NEWEST:
         snapshot_id, latest = _latest(destination)
     else:

@@ -6,8 +6,10 @@
 
 from exporter.settings.model import (
     READING,
+    S3,
     Credentials,
     Endpoints,
+    Gs,
     Keep,
     Limits,
     Network,
@@ -21,8 +23,10 @@ from exporter.settings.model import (
 
 __all__ = [
     "READING",
+    "S3",
     "Credentials",
     "Endpoints",
+    "Gs",
     "Keep",
     "Limits",
     "Network",

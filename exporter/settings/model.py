@@ -154,11 +154,57 @@ class Keep(_Section):
         return bool(self.last or self.daily or self.weekly or self.monthly)
 
 
+class S3(_Section):
+    """How an s3:// output is reached; what is not named comes from the environment, as for AWS.
+
+    Environment: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and the like;
+    then ~/.aws, then what gives keys to the machine or the container.
+    """
+
+    endpoint: Url | None = None
+    """Another service than AWS: https://storage.yandexcloud.net, a MinIO of one's own."""
+    region: str | None = Field(default=None, min_length=1)
+    """The bucket's region."""
+    path_style: bool | None = None
+    """Whether the bucket stands in the URL's path, not its host; null: where `endpoint` is set."""
+    access_key_id: SecretStr | None = None
+    """The static key's id."""
+    secret_access_key: SecretStr | None = None
+    """The static key's secret."""
+    session_token: SecretStr | None = None
+    """The session token that belongs to a temporary key."""
+    ca_file: Path | None = None
+    """A PEM file with authorities to trust as well; null for `network.ca_file`."""
+
+    @model_validator(mode="after")
+    def _whole_key(self) -> S3:
+        if (self.access_key_id is None) != (self.secret_access_key is None):
+            raise ValueError("access_key_id and secret_access_key belong together; set both")
+        if self.session_token is not None and self.access_key_id is None:
+            raise ValueError("session_token belongs to access_key_id and secret_access_key")
+        return self
+
+
+class Gs(_Section):
+    """How a gs:// output is reached; by default with Google's application default credentials."""
+
+    endpoint: Url | None = None
+    """Another service than Google's."""
+    service_account_key_file: Path | None = None
+    """A service account's key (JSON)."""
+    ca_file: Path | None = None
+    """A PEM file with authorities to trust as well; null for `network.ca_file`."""
+
+
 class Output(_Section):
     """Where the snapshot goes, and what becomes of a partial one."""
 
     url: OutputUrl = "./snapshots"
     """A path, or file://, s3:// or gs://."""
+    s3: S3 = S3()
+    """How an s3:// output is reached."""
+    gs: Gs = Gs()
+    """How a gs:// output is reached."""
     formats: list[Format] = Field(default=["parquet", "ndjson"], min_length=1)
     """The formats to write."""
     staging: Path | None = None

@@ -22,9 +22,10 @@ _PLACES = {
     "gs": "gs://bucket/prefix",
 }
 _BESIDE_A_BUCKET = {
-    "s3": "another service than AWS is named in AWS_ENDPOINT_URL, keys in AWS_ACCESS_KEY_ID and "
-    "AWS_SECRET_ACCESS_KEY",
-    "gs": "credentials are named in GOOGLE_APPLICATION_CREDENTIALS",
+    "s3": "another service than AWS is named in output.s3.endpoint, keys in "
+    "output.s3.access_key_id and output.s3.secret_access_key",
+    "gs": "another service is named in output.gs.endpoint, a key in "
+    "output.gs.service_account_key_file",
 }
 _HOST_NAME = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?")
 
@@ -115,7 +116,7 @@ def _check_url(url: str) -> str:
     _check_host(parts)
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError(
-            "plain http:// would send the token in the clear; only a loopback address may use it"
+            "plain http:// would send secrets in the clear; only a loopback address may use it"
         )
     return url.rstrip("/")
 

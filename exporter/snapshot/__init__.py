@@ -7,8 +7,9 @@ Knows no HTTP and no settings: what it needs is handed in as plain values. Verif
 from exporter.snapshot.catalog import Catalog, SnapshotInfo, catalog, read_manifest, snapshots
 from exporter.snapshot.destination import Destination
 from exporter.snapshot.hints import image_counts
+from exporter.snapshot.hold import hold
 from exporter.snapshot.layout import StagedFile, first_free, new_snapshot_id
-from exporter.snapshot.lock import Lock, locked
+from exporter.snapshot.lock import Lock
 from exporter.snapshot.manifest import Manifest, Requests, plain_row, type_name
 from exporter.snapshot.ndjson import write_ndjson
 from exporter.snapshot.parts import write_table
@@ -20,7 +21,6 @@ from exporter.snapshot.staging import (
     Place,
     clean_up,
     discard,
-    lock_root,
     open_place,
     staged_ids,
     staging_root,
@@ -44,9 +44,8 @@ __all__ = [
     "clean_up",
     "discard",
     "first_free",
+    "hold",
     "image_counts",
-    "lock_root",
-    "locked",
     "new_snapshot_id",
     "open_place",
     "plain_row",

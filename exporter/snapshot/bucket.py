@@ -1,55 +1,40 @@
-"""An object store as a destination, through PyArrow's file systems: S3 and Google Cloud Storage.
+"""An object store as a destination: S3 and Google Cloud Storage, through `stores`.
 
-An object appears when its upload ends, so every write is atomic by itself. Every stream is opened
-with `compression=None`: left to itself, PyArrow compresses what goes to a name with `.gz` again.
+An object appears when its upload ends, so every write is atomic by itself.
 """
 
 from __future__ import annotations
 
-import os
+import io
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
-from urllib.parse import urlsplit
+from threading import Lock
+from typing import TYPE_CHECKING, BinaryIO, cast
 
-import pyarrow as pa
-from pyarrow import fs
+from obstore.exceptions import BaseError
 
-from exporter.errors import SettingsError
-from exporter.snapshot.destination import Destination, Entry, output_errors
+from exporter.errors import OutputError
+from exporter.snapshot.access import Access
+from exporter.snapshot.destination import Destination, Entry, Version, output_errors
+from exporter.snapshot.lease import NAME as LOCK
+from exporter.snapshot.lease import leased
+from exporter.snapshot.lock import Holder
+from exporter.snapshot.store_errors import (
+    is_missing,
+    is_refused_condition,
+    is_unknown_condition,
+    store_errors,
+)
+from exporter.snapshot.stores import Store, open_store
+
+if TYPE_CHECKING:
+    from obstore import PutMode
 
 _CHUNK = 8 * 1024 * 1024
-
-
-def open_s3() -> fs.FileSystem:
-    """Return S3 as the AWS environment variables and files describe it.
-
-    `AWS_ENDPOINT_URL_S3`, else `AWS_ENDPOINT_URL`, names another service (Nebius and Yandex
-    Object Storage, MinIO); buckets are then addressed by path. Raises `SettingsError`.
-    """
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    if not endpoint:
-        return fs.S3FileSystem(connect_timeout=10, request_timeout=60)
-    parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-        raise SettingsError("AWS_ENDPOINT_URL is not a URL such as https://storage.example.net.")
-    return fs.S3FileSystem(
-        scheme=parts.scheme,
-        endpoint_override=parts.netloc,
-        # Without a region the SDK asks the metadata service of a machine that may have none.
-        region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1",
-        connect_timeout=10,
-        request_timeout=60,
-    )
-
-
-def open_gs() -> fs.FileSystem:
-    """Return Google Cloud Storage with the application default credentials."""
-    # Its own default goes on retrying for a quarter of an hour before it says a word.
-    return fs.GcsFileSystem(retry_time_limit=timedelta(seconds=60))
+_CHUNKS_AT_ONCE = 2
+_READ_AHEAD = 1024 * 1024
 
 
 class Bucket(Destination):
@@ -57,104 +42,209 @@ class Bucket(Destination):
 
     parallel = 8
 
-    def __init__(self, url: str, files: fs.FileSystem, root: str) -> None:
+    def __init__(self, url: str, access: Access) -> None:
         self.url = url
-        self._files = files
-        self._root = root.rstrip("/")
+        self._access = access
+        self._scheme, _, place = url.partition("://")
+        self._bucket, _, self._prefix = place.partition("/")
+        self._quick: Store | None = None
+        self._patient: Store | None = None
+        self._opening = Lock()
+        self._takes_conditions = True
 
     def check_writable(self) -> None:
-        """See `Destination`; buckets are not created."""
-        probe = f"{self._root}/.writable-{os.getpid()}"
-        with output_errors(f"write to {self.url}"):
-            with self._files.open_output_stream(probe, compression=None) as stream:
-                stream.write(b"writable\n")
-            self._files.delete_file(probe)
+        """See `Destination`; that it may be written shows when the lock is, which comes next.
+
+        Buckets are not created. An object for the proof alone would stay where objects may be
+        written and not removed.
+        """
+        self.read_version(LOCK)
+
+    def leased(
+        self, holder: Holder, place: str | None, wait: float
+    ) -> AbstractAsyncContextManager[None]:
+        """See `Destination`."""
+        return leased(self, holder, place, wait)
 
     def read(self, path: str) -> bytes | None:
         """See `Destination`."""
-        with output_errors(f"read {self.url}/{path}"):
+        return self.read_version(path).data
+
+    def read_version(self, path: str) -> Version:
+        """See `Destination`."""
+        with self._errors(f"read {self.url}/{path}"):
             try:
-                with self._files.open_input_stream(self._at(path), compression=None) as stream:
-                    return cast("bytes", stream.read())
-            except FileNotFoundError:
-                return None
+                found = self._store.get(path)
+                data = bytes(found.bytes())
+            except (BaseError, FileNotFoundError) as error:
+                if not is_missing(error):
+                    raise
+                self._answered()
+                return Version(None)
+            self._answered()
+            return Version(data, {"e_tag": found.meta["e_tag"], "version": found.meta["version"]})
+
+    def replace(self, path: str, data: bytes, read: Version) -> bool:
+        """See `Destination`; where the store knows no conditions, what is there is compared."""
+        self.confirm(path)
+        if self._takes_conditions:
+            return self.write_if(path, data, read) is not None
+        if self.read(path) != read.data:
+            return False
+        self.write_atomically(path, data)
+        return True
+
+    def write_if(self, path: str, data: bytes, read: Version) -> Version | None:
+        """Write an object if it is still what was read, whoever holds the lock.
+
+        Returns the new version, None where the object has changed. Raises `OutputError`, and
+        `NotImplementedError` where the store says that it knows no conditions.
+        """
+        mode: PutMode = "create"
+        if read.data is not None:
+            tags = cast("dict[str, str | None]", read.tag)
+            mode = {"e_tag": tags["e_tag"] or ""}
+            if tags["version"] is not None:
+                mode["version"] = tags["version"]
+        with self._errors(f"write {self.url}/{path}"):
+            try:
+                written = self._at_once.put(path, data, mode=mode)
+            except (BaseError, FileNotFoundError) as error:
+                if is_refused_condition(error):
+                    return None
+                if is_unknown_condition(error):
+                    raise NotImplementedError from None
+                raise
+        return Version(data, {"e_tag": written["e_tag"], "version": written["version"]})
+
+    def give_conditions_up(self) -> None:
+        """Take the store for one that knows no conditional writes from now on."""
+        self._takes_conditions = False
 
     def write_atomically(self, path: str, data: bytes) -> None:
         """See `Destination`."""
-        with (
-            output_errors(f"write {self.url}/{path}"),
-            self._files.open_output_stream(self._at(path), compression=None) as stream,
-        ):
-            stream.write(data)
+        self.confirm(path)
+        with self._errors(f"write {self.url}/{path}"):
+            self._store.put(path, data, use_multipart=False)
 
     def move_in(self, source: Path, path: str) -> None:
         """See `Destination`; the source stays, for the staging folder goes as a whole."""
-        with (
-            output_errors(f"write {self.url}/{path}"),
-            source.open("rb") as file,
-            self._files.open_output_stream(self._at(path), compression=None) as stream,
-        ):
-            while chunk := file.read(_CHUNK):
-                stream.write(chunk)
+        self.confirm(path)
+        with self._errors(f"write {self.url}/{path}"):
+            self._store.put(path, source, chunk_size=_CHUNK, max_concurrency=_CHUNKS_AT_ONCE)
 
     def size(self, path: str) -> int | None:
         """See `Destination`."""
-        with output_errors(f"read {self.url}/{path}"):
-            info = self._files.get_file_info(self._at(path))
-        return cast("int", info.size) if info.type == fs.FileType.File else None
+        with self._errors(f"read {self.url}/{path}"):
+            try:
+                return self._store.head(path)["size"]
+            except (BaseError, FileNotFoundError) as error:
+                if is_missing(error):
+                    return None
+                raise
 
     def list(self, prefix: str) -> list[Entry]:
         """See `Destination`."""
-        selector = fs.FileSelector(self._at(prefix), recursive=True, allow_not_found=True)
-        with output_errors(f"read {self.url}/{prefix}"):
-            infos = self._files.get_file_info(selector)
-        return sorted(
-            (
-                Entry(info.path.removeprefix(f"{self._root}/"), info.size)
-                for info in infos
-                if info.type == fs.FileType.File
-            ),
-            key=lambda entry: entry.path,
-        )
+        with self._errors(f"read {self.url}/{prefix}"):
+            entries = [
+                Entry(found["path"], found["size"])
+                for chunk in self._store.list(prefix or None)
+                for found in chunk
+            ]
+        self._answered()
+        return sorted(entries, key=lambda entry: entry.path)
 
     def delete(self, path: str) -> None:
-        """See `Destination`; an empty snapshot's folder is a marker object, and goes as well."""
-        folder = self._at(path.rpartition("/")[0])
-        with output_errors(f"remove {self.url}/{path}"):
-            try:
-                self._files.delete_file(self._at(path))
-            except FileNotFoundError:
-                return
-            # PyArrow puts a marker where the last file of a folder was, and readers would take
-            # it for an empty partition. Other folders keep theirs: this removes whatever has
-            # come into the folder meanwhile, which only a snapshot's own folder is safe from.
-            if "/snapshot_id=" in folder and not self._files.get_file_info(
-                fs.FileSelector(folder, allow_not_found=True)
-            ):
-                self._files.delete_dir(folder)
+        """See `Destination`."""
+        self.confirm(path)
+        self.remove(path)
+
+    def remove(self, path: str) -> None:
+        """Remove an object, whoever holds the lock; one that is gone is no error."""
+        try:
+            with self._errors(f"remove {self.url}/{path}"):
+                try:
+                    self._store.delete(path)
+                except (BaseError, FileNotFoundError) as error:
+                    if not is_missing(error):
+                        raise
+        except OutputError:
+            # One who may not remove is refused what is not there as well.
+            if self.size(path) is not None:
+                raise
 
     @contextmanager
     def open_input(self, path: str) -> Iterator[BinaryIO]:
         """See `Destination`."""
-        with (
-            output_errors(f"read {self.url}/{path}"),
-            self._files.open_input_file(self._at(path)) as file,
-        ):
-            yield cast("BinaryIO", file)
+        size = self.size(path)
+        if size is None:
+            raise OutputError(f"Cannot read {self.url}/{path}: there is no such object.")
+        with self._errors(f"read {self.url}/{path}"):
+            yield cast("BinaryIO", io.BufferedReader(_Object(self._store, path, size), _READ_AHEAD))
 
     @contextmanager
     def fetched(self, path: str, working: Path) -> Iterator[Path]:
         """See `Destination`."""
         with tempfile.TemporaryDirectory(dir=working) as folder:
             local = Path(folder) / path.rpartition("/")[2]
-            with output_errors(f"copy {self.url}/{path} to {folder}"):
-                pa.fs.copy_files(
-                    self._at(path),
-                    str(local),
-                    source_filesystem=self._files,
-                    destination_filesystem=fs.LocalFileSystem(),
-                )
+            with self._errors(f"copy {self.url}/{path} to {folder}"), local.open("wb") as file:
+                for chunk in self._store.get(path).stream(min_chunk_size=_READ_AHEAD):
+                    file.write(chunk)
             yield local
 
-    def _at(self, path: str) -> str:
-        return f"{self._root}/{path}".rstrip("/")
+    @property
+    def _store(self) -> Store:
+        return self._patient or self._at_once
+
+    @property
+    def _at_once(self) -> Store:
+        """The store that gives up within half a minute."""
+        with self._opening:
+            if self._quick is None:
+                self._quick = self._open(patient=False)
+            return self._quick
+
+    def _answered(self) -> None:
+        """Have patience from now on: the bucket is there, and what fails may pass."""
+        with self._opening:
+            if self._patient is None:
+                self._patient = self._open(patient=True)
+
+    def _open(self, *, patient: bool) -> Store:
+        return open_store(self._scheme, self._bucket, self._prefix, self._access, patient=patient)
+
+    @contextmanager
+    def _errors(self, doing: str) -> Iterator[None]:
+        with output_errors(doing), store_errors(doing, self._scheme, self._access):
+            yield
+
+
+class _Object(io.RawIOBase):
+    """An object's bytes, read range by range."""
+
+    def __init__(self, store: Store, path: str, size: int) -> None:
+        self._store, self._path, self._size, self._place = store, path, size, 0
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say that it can be read from anywhere."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place, counted from the beginning, from here or from the end."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
+        self._place = max(0, base + offset)
+        return self._place
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # it is always one
+        """Read up to as many bytes as fit, and return how many these are."""
+        end = min(self._size, self._place + len(buffer))
+        if end <= self._place:
+            return 0
+        data = self._store.get_range(self._path, start=self._place, end=end)
+        buffer[: len(data)] = memoryview(data)
+        self._place += len(data)
+        return len(data)

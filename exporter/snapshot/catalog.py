@@ -119,13 +119,18 @@ def point_latest(destination: Destination, without: Collection[str] = ()) -> Non
     The newest is the one that started last, then the one whose id sorts last. Snapshots of
     `without` do not count, for they are about to be removed; where none is left, there is no
     `latest.json`. All manifests are read, so whatever a killed run left undone is mended.
+    What another has put there meanwhile is not replaced unread: it is decided anew.
     """
-    every = _read_all(destination)
-    newest = _newest_complete(every, without)
-    if newest is None:
-        destination.delete(LATEST)
-    elif destination.read(LATEST) != every[newest][0]:
-        destination.write_atomically(LATEST, every[newest][0])
+    while True:
+        there = destination.read_version(LATEST)
+        every = _read_all(destination)
+        newest = _newest_complete(every, without)
+        if newest is None:
+            if there.data is not None:
+                destination.delete(LATEST)
+            return
+        if there.data == every[newest][0] or destination.replace(LATEST, every[newest][0], there):
+            return
 
 
 def snapshot_files(destination: Destination, snapshot_id: str) -> list[str]:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import errno
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from exporter.errors import OutputError
+from exporter.errors import OutputError, SettingsError
+
+if TYPE_CHECKING:
+    from exporter.snapshot.access import Access
+    from exporter.snapshot.lock import Holder
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full; free some space and run again",
@@ -34,6 +43,17 @@ class Entry:
     size: int
 
 
+@dataclass(frozen=True)
+class Version:
+    """What a small file held when it was read, None where there was none.
+
+    `tag` is what the place itself tells contents apart by, where it does.
+    """
+
+    data: bytes | None
+    tag: object = None
+
+
 class Destination(ABC):
     """A place that holds snapshots; paths are relative to it, with `/` between their segments.
 
@@ -45,33 +65,55 @@ class Destination(ABC):
     """The place as it was named, for messages."""
     parallel: int = 1
     """How many files are worth moving at once: several where each waits for a network."""
+    confirm: Callable[[str], None] = staticmethod(lambda _path: None)
+    """Asked before each write, with its path; raises `LockedError` if the lock is held no more."""
 
     @staticmethod
-    def open(url: str) -> Destination:
+    def open(url: str, access: Access | None = None) -> Destination:
         """Return the destination at a path, `file://`, `s3://bucket/prefix` or `gs://`.
 
-        `url` is one that the settings take. Nothing is touched yet. Credentials and the region of
-        a bucket come from the environment; `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` name another
-        service than AWS: raises `SettingsError` where that is no URL.
+        `url` is one that the settings take, `access` how its bucket is reached. Nothing is touched
+        yet. Raises `SettingsError` for the home folder of a user who has none.
         """
-        scheme, separator, place = url.partition("://")
+        scheme, separator, _ = url.partition("://")
         if not separator or scheme == "file":
             from exporter.snapshot.folder import Folder  # noqa: PLC0415 - it builds on this
 
             return Folder(_local_path(url))
-        # PyArrow's object stores take a moment to load, and a folder has no use for them.
-        from exporter.snapshot.bucket import Bucket, open_gs, open_s3  # noqa: PLC0415
+        # The object stores' library takes a moment to load, and a folder has no use for it.
+        from exporter.snapshot.access import Access  # noqa: PLC0415
+        from exporter.snapshot.bucket import Bucket  # noqa: PLC0415
 
-        files = open_s3() if scheme == "s3" else open_gs()
-        return Bucket(url.rstrip("/"), files, place)
+        return Bucket(url.rstrip("/"), access or Access())
 
     @abstractmethod
     def check_writable(self) -> None:
-        """Create the place if need be, and write and remove a small file in it."""
+        """Create the place if need be, and find out that it is there and may be written."""
+
+    def leased(
+        self, holder: Holder, place: str | None, wait: float
+    ) -> AbstractAsyncContextManager[None]:
+        """Hold what keeps out runs that the machine's lock does not, where the place has it.
+
+        `place` is the same for two runs only if the machine's lock keeps them apart; `wait` is in
+        seconds. Raises `LockedError` and `OutputError`.
+        """
+        return nullcontext()
 
     @abstractmethod
     def read(self, path: str) -> bytes | None:
         """Return a whole small file; None where there is none of that name."""
+
+    @abstractmethod
+    def read_version(self, path: str) -> Version:
+        """Return what a small file holds, as `replace` wants to be told it."""
+
+    @abstractmethod
+    def replace(self, path: str, data: bytes, read: Version) -> bool:
+        """Write a small file as `write_atomically` does, if it still is what was `read`.
+
+        Returns False, and writes nothing, where it has changed since: read again, and decide anew.
+        """
 
     @abstractmethod
     def write_atomically(self, path: str, data: bytes) -> None:
@@ -104,8 +146,19 @@ class Destination(ABC):
 
 def _local_path(url: str) -> Path:
     if not url.startswith("file://"):
-        return Path(url).expanduser()
+        return expanded(Path(url), "output.url")
     return Path(unquote(urlsplit(url).path))
+
+
+def expanded(path: Path, name: str) -> Path:
+    """Return a path with `~` filled in; `name` is the setting that it comes from."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise SettingsError(
+            f"{name} {path} begins with a home folder, and this user has none: write the whole "
+            "path, or set HOME."
+        ) from None
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from exporter.errors import OutputError
-from exporter.snapshot.destination import Destination, Entry, output_errors
+from exporter.snapshot.destination import Destination, Entry, Version, output_errors
 from exporter.snapshot.durable import fsync, make_folder
 
 TEMPORARY = ".tmp"
@@ -43,6 +43,17 @@ class Folder(Destination):
                 return (self.root / path).read_bytes()
             except FileNotFoundError:
                 return None
+
+    def read_version(self, path: str) -> Version:
+        """See `Destination`."""
+        return Version(self.read(path))
+
+    def replace(self, path: str, data: bytes, read: Version) -> bool:
+        """See `Destination`; the lock sees to it that nothing changes in between."""
+        if self.read(path) != read.data:
+            return False
+        self.write_atomically(path, data)
+        return True
 
     def write_atomically(self, path: str, data: bytes) -> None:
         """See `Destination`."""

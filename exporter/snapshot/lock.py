@@ -1,15 +1,16 @@
-"""The lock: one run at a time per output.
+"""The lock of a machine: one run at a time per output.
 
 It is `flock` on a file, so the kernel lets go of it when its holder dies, however that happens;
 what stands in the file only says who the holder is. For a local output the file lies inside the
 output, so two machines that share it over NFS exclude each other as far as NFS does: mounts with
-`nolock` or `local_lock=flock` do not. For a bucket it lies in the staging area, on this machine:
-runs on two machines are kept apart by nothing but their snapshot ids.
+`nolock` or `local_lock=flock` do not. For a bucket it lies in the staging area, on this machine,
+and the bucket's own lock (`lease`) keeps the machines apart.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import socket
@@ -24,7 +25,7 @@ from typing import Self
 
 import orjson
 
-from exporter.errors import LockedError
+from exporter.errors import LockedError, OutputError
 from exporter.snapshot.destination import output_errors
 from exporter.snapshot.durable import make_folder
 from exporter.snapshot.layout import new_snapshot_id
@@ -33,6 +34,13 @@ from exporter.wording import option
 NAME = ".lock"
 _SIZE = 1024
 _POLL = 0.2
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+"""What shares answer that know no `flock`."""
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class NoLocksError(OutputError):
+    """The file system knows no locks."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +56,13 @@ class Holder:
 class Lock:
     """Hold `<root>/.lock`; use it as a context manager.
 
-    Entering raises `LockedError`, which names the holder, if another process holds it, and
-    `OutputError` if the file cannot be written.
+    Entering raises `LockedError`, which names the holder, if another process holds it,
+    `NoLocksError` where the file system has none, and `OutputError` if the file cannot be written.
     """
 
     def __init__(self, root: Path, snapshot_id: str) -> None:
         self._path = root / NAME
-        self._holder = Holder(
+        self.holder = Holder(
             host=socket.gethostname(),
             pid=os.getpid(),
             started_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -70,7 +78,7 @@ class Lock:
             try:
                 self._acquire(descriptor)
                 # One write of a fixed size: a reader never finds half of it.
-                os.pwrite(descriptor, orjson.dumps(asdict(self._holder)).ljust(_SIZE), 0)
+                os.pwrite(descriptor, orjson.dumps(asdict(self.holder)).ljust(_SIZE), 0)
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -88,11 +96,29 @@ class Lock:
             os.close(self._descriptor)
             self._descriptor = None
 
+    def place(self) -> str | None:
+        """Return what two processes have in common only if this lock keeps them apart.
+
+        It is this start of this machine, and the file that is locked; None where the system does
+        not tell its starts apart, or the lock is not held.
+        """
+        if self._descriptor is None or not _BOOT.exists():
+            return None
+        file = os.fstat(self._descriptor)
+        return f"{_BOOT.read_text().strip()}:{file.st_dev}:{file.st_ino}"
+
     def _acquire(self, descriptor: int) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except (BlockingIOError, PermissionError):  # Some shares say the one, some the other.
             raise LockedError(self._refusal(descriptor)) from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            raise NoLocksError(
+                f"Cannot lock {self._path}: its file system knows no locks; name a folder on this "
+                "machine's own disk in output.staging."
+            ) from None
 
     def _refusal(self, descriptor: int) -> str:
         holder = _read(descriptor)
@@ -109,7 +135,7 @@ class Lock:
 
 
 @asynccontextmanager
-async def locked(root: Path, snapshot_id: str | None, wait: float) -> AsyncIterator[None]:
+async def locked(root: Path, snapshot_id: str | None, wait: float) -> AsyncIterator[Lock]:
     """Hold the lock of `root`; raises `LockedError` if it is held still after `wait` seconds.
 
     Others are told that it is held for `snapshot_id`; None is the id that a run takes by default.
@@ -119,13 +145,14 @@ async def locked(root: Path, snapshot_id: str | None, wait: float) -> AsyncItera
         while True:
             try:
                 # Anew at each attempt: it tells others when it was taken.
-                held.enter_context(Lock(root, snapshot_id or new_snapshot_id(datetime.now(UTC))))
+                one = Lock(root, snapshot_id or new_snapshot_id(datetime.now(UTC)))
+                held.enter_context(one)
                 break
             except LockedError:
                 if time.monotonic() >= deadline:
                     raise
             await asyncio.sleep(_POLL)
-        yield
+        yield one
 
 
 def _read(descriptor: int) -> Holder | None:

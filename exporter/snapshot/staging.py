@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from exporter.errors import OutputError, SettingsError
-from exporter.snapshot.destination import Destination
+from exporter.snapshot.destination import Destination, expanded
 from exporter.snapshot.durable import make_folder
 from exporter.snapshot.folder import Folder
 from exporter.snapshot.journal import FORMAT, NAME
@@ -55,9 +55,21 @@ def staging_root(destination: Destination, named: Path | None) -> Path:
     """
     if named is None and isinstance(destination, Folder):
         return destination.root / ".staging"
-    own = hashlib.sha256(destination.url.encode()).hexdigest()[:16]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return (named or cache / "registry-exporter").expanduser() / own
+    own = hashlib.sha256(os.fsencode(destination.url)).hexdigest()[:16]
+    return expanded(named or _cache() / "registry-exporter", "output.staging") / own
+
+
+def _cache() -> Path:
+    named = os.environ.get("XDG_CACHE_HOME")
+    if named:
+        return Path(named)
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError:
+        raise SettingsError(
+            "There is no place to stage in, for this user has no home folder: name a folder in "
+            "output.staging, or set XDG_CACHE_HOME or HOME."
+        ) from None
 
 
 def staged_ids(root: Path) -> set[str]:

@@ -27,4 +27,4 @@ def list_snapshots(
         from exporter.settings import READING, load_settings  # noqa: PLC0415
 
         settings = load_settings(config, options.settings_flags(output=output), only=READING)
-        show_snapshots(settings.output.url, as_json=as_json)
+        show_snapshots(settings, as_json=as_json)

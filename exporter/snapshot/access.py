@@ -1,0 +1,35 @@
+"""How a bucket is reached: plain values that whoever opens the destination has found out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+
+@dataclass(frozen=True)
+class Key:
+    """A static key of an S3 service; `session_token` belongs to a temporary one."""
+
+    access_key_id: SecretStr
+    secret_access_key: SecretStr
+    session_token: SecretStr | None = None
+
+
+@dataclass(frozen=True)
+class Access:
+    """What is to be known of a bucket's service beside the bucket's name.
+
+    `endpoint` is another service than AWS or Google, `https://host` or `http://` on loopback;
+    `key` (S3) and `key_file` (Google) are what to sign with, None for what the library finds in
+    the environment and in the metadata service; `ca_file` is trusted beside the system's
+    authorities.
+    """
+
+    endpoint: str | None = None
+    region: str = "us-east-1"
+    path_style: bool = False
+    key: Key | None = None
+    key_file: Path | None = None
+    ca_file: Path | None = None

@@ -1,0 +1,58 @@
+"""Holding an output: the lock of this machine, and for a bucket that of all machines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from exporter.snapshot.destination import Destination
+from exporter.snapshot.folder import Folder
+from exporter.snapshot.lock import Lock, NoLocksError, locked
+from exporter.snapshot.staging import lock_root, staging_root
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def hold(
+    destination: Destination, named: Path | None, snapshot_id: str | None, wait: float
+) -> AsyncIterator[None]:
+    """Hold an output within the block; `named` is the staging folder that the settings name.
+
+    Others are told that it is held for `snapshot_id`; None is the id that a run takes by default.
+    Raises `LockedError` if it is held still after `wait` seconds, or where another takes it, and
+    `OutputError` where it cannot be locked.
+    """
+    deadline = time.monotonic() + wait
+    async with AsyncExitStack() as held:
+        lock = await _lock(held, destination, named, snapshot_id, wait)
+        left = max(0.0, deadline - time.monotonic())
+        await held.enter_async_context(destination.leased(lock.holder, lock.place(), left))
+        yield
+
+
+async def _lock(
+    held: AsyncExitStack,
+    destination: Destination,
+    named: Path | None,
+    snapshot_id: str | None,
+    wait: float,
+) -> Lock:
+    root = lock_root(destination, named)
+    try:
+        return await held.enter_async_context(locked(root, snapshot_id, wait))
+    except NoLocksError:
+        if named is None or not isinstance(destination, Folder):
+            raise
+    log.warning(
+        "lock_is_this_machines",
+        message=f"{destination.url} is on a file system without locks, so runs on other machines "
+        "are not kept from it: see to it that only one machine exports there.",
+    )
+    return await held.enter_async_context(
+        locked(staging_root(destination, named), snapshot_id, wait)
+    )
