@@ -87,7 +87,7 @@ class Directory:
             )
             found = _read_endpoints(reply.body)
         except FaultError as error:
-            _log.warning("discovery_failed", url=url, reason=error.fault.message)
+            _log.warning("discovery_failed", url=url, reason=error.fault.told())
             return {}
         except ValueError as error:
             _log.warning("discovery_failed", url=url, reason=str(error))

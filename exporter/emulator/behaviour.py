@@ -40,6 +40,7 @@ class Behaviour:
         token_life: How long a token from the token or metadata service is good.
         service_keys: Authorized keys by their id.
         oauth_tokens: OAuth tokens that the token service exchanges.
+        clock_ahead: For how long the service's clock is ahead of this machine's; below 0, behind.
         audiences: `aud` values accepted in a JWT, besides the emulator's own token address.
         metadata: Whether there is a metadata service that gives tokens.
         page_token_life: How long a page token is good; None is for ever.
@@ -67,6 +68,7 @@ class Behaviour:
     token_life: float = 12 * 3600.0
     service_keys: Mapping[str, ServiceKey] = field(default_factory=dict)
     oauth_tokens: frozenset[str] = frozenset({"y0_emulator-oauth-token"})
+    clock_ahead: float = 0.0
     audiences: frozenset[str] = frozenset()
     metadata: bool = True
     page_token_life: float | None = None

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 _LONGEST_JWT = 3600
 """Seconds from `iat` to `exp` of a JWT at most."""
-_LEEWAY = 60
-"""Seconds that the clocks of caller and service may be apart."""
 _TOKENS_KEPT = 10_000
 
 
@@ -110,7 +108,7 @@ def _verify_jwt(text: str, behaviour: Behaviour, audience: str, now: float) -> N
         issued, expires = float(claims["iat"]), float(claims["exp"])
     except (jwt.InvalidTokenError, TypeError, ValueError) as error:
         raise unauthenticated(f"JWT is invalid: {error}") from None
-    if issued > now + _LEEWAY or expires <= now - _LEEWAY:
+    if issued > now or expires <= now:
         raise unauthenticated("JWT is not yet valid, or has expired")
     if expires - issued > _LONGEST_JWT:
         raise unauthenticated("JWT is valid for more than an hour")

@@ -8,6 +8,7 @@ import random
 import time
 import uuid
 from asyncio import sleep as pause
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Self
 
 import orjson
@@ -91,7 +92,7 @@ class Emulator:
         )
         app.router.add_routes(debug_routes(self))
         app.router.add_route("*", "/{rest:.*}", self._guarded("unknown", self._unknown))
-        app.on_response_prepare.append(_add_request_id)
+        app.on_response_prepare.append(self._add_headers)
         # A caller that leaves must end what it left, above all a call that hangs.
         self._runner = web.AppRunner(
             app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1
@@ -172,7 +173,7 @@ class Emulator:
             self.tokens.check(
                 request.headers.get("Authorization"),
                 self.behaviour,
-                self._clock(),
+                self._now(),
                 self.faults.revoke_after,
             )
             asked = self._listings.ask(call, request.query.items(), self.behaviour, self._clock())
@@ -239,31 +240,36 @@ class Emulator:
         except orjson.JSONDecodeError as error:
             raise StatusError(400, f"the body is not JSON: {error}") from None
         audience = f"{self.url}/iam/v1/tokens"
-        return _json(self.tokens.exchange(body, self.behaviour, audience, self._clock()))
+        return _json(self.tokens.exchange(body, self.behaviour, audience, self._now()))
 
     async def _metadata(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Metadata-Flavor") != "Google":
             raise StatusError(403, "Metadata-Flavor: Google is missing")
         if not self.behaviour.metadata:
             raise not_found("service account")
-        token, expiry = self.tokens.issue(self.behaviour, self._clock())
-        life = int(expiry - self._clock())
+        token, expiry = self.tokens.issue(self.behaviour, self._now())
+        life = int(expiry - self._now())
         return _json({"access_token": token, "expires_in": life, "token_type": "Bearer"})
+
+    def _now(self) -> float:
+        """The service's time in seconds since 1970, by which tokens are good or not."""
+        return self._clock() + self.behaviour.clock_ahead
 
     async def _unknown(self, request: web.Request) -> web.StreamResponse:
         raise not_found(request.path)
+
+    async def _add_headers(self, request: web.Request, answer: web.StreamResponse) -> None:
+        # Here and not where answers are made, so that those sent piece by piece have them too.
+        if _REQUEST_ID in request:
+            answer.headers["x-request-id"] = request[_REQUEST_ID]
+        if self.behaviour.clock_ahead:
+            answer.headers["Date"] = formatdate(self._now(), usegmt=True)
 
     def _error(self, error: StatusError) -> web.Response:
         headers = {"Retry-After": error.retry_after} if error.retry_after is not None else None
         return web.Response(
             status=error.http, body=error.body(), content_type=_JSON, headers=headers
         )
-
-
-async def _add_request_id(request: web.Request, answer: web.StreamResponse) -> None:
-    # Here and not where answers are made, so that those sent piece by piece have it too.
-    if _REQUEST_ID in request:
-        answer.headers["x-request-id"] = request[_REQUEST_ID]
 
 
 def _json(answer: object) -> web.Response:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import codecs
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +73,10 @@ def open_up(path: Path, mode: int) -> None:
     path.chmod(mode)
 
 
+def put_mark(path: Path) -> None:
+    path.write_bytes(codecs.BOM_UTF8 + path.read_bytes())
+
+
 def bearer(server: Scripted) -> list[str]:
     return [request.headers["authorization"].removeprefix("Bearer ") for request in server.asked()]
 
@@ -102,9 +109,114 @@ async def test_a_service_accounts_key_signs_a_jwt_that_holds_in_every_claim(
         options={"require": ["iss", "aud", "iat", "exp"]},
     )
     assert set(claims) == {"iss", "aud", "iat", "exp"}
-    assert before - 1 <= claims["iat"] <= time.time()
+    # A minute back, for a service whose clock is behind.
+    assert before - 61 <= claims["iat"] <= time.time() - 60
     assert 0 < claims["exp"] - claims["iat"] <= 3600
     assert bearer(server) == [ISSUED["iamToken"]]
+
+
+@pytest.mark.parametrize("apart", [-7200, 7200])
+async def test_a_jwt_that_is_refused_by_another_clock_is_signed_by_that_clock(
+    apart: int, server: Scripted, waits: Waits, key_file: Path
+) -> None:
+    async def exchange(writer: asyncio.StreamWriter) -> None:
+        now = time.time() + apart
+        claims = jwt.decode(exchanges(server)[-1]["jwt"], options={"verify_signature": False})
+        date = formatdate(now, usegmt=True)
+        if not claims["iat"] <= now < claims["exp"]:
+            await status(401, {"code": 16, "message": "by my clock it is not valid"}, Date=date)(
+                writer
+            )
+            return
+        expires = formatdate(now + 3600)
+        moment = parsedate_to_datetime(expires).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+        await ok({"iam_token": "t1.signed-anew", "expires_at": moment}, Date=date)(writer)
+
+    server.routes |= {IMAGES.path: ok(PAGE), EXCHANGE: exchange}
+    with capture_logs() as logs:
+        await get_images(server, waits, {"service_account_key_file": key_file})
+    assert len(exchanges(server)) == 2
+    assert bearer(server) == ["t1.signed-anew"]
+    (told,) = (log["clock"] for log in logs if log["event"] == "clocks_apart")
+    assert ("behind" if apart > 0 else "ahead of") in told
+    (renewed,) = (log for log in logs if log["event"] == "token_renewed")
+    assert 3500 < renewed["expires_in"] <= 3601
+
+
+async def test_a_refusal_with_another_clock_says_both(
+    server: Scripted, waits: Waits, key_file: Path
+) -> None:
+    date = formatdate(time.time() + 7200, usegmt=True)
+    server.routes[EXCHANGE] = status(401, {"code": 16}, Date=date)
+    with pytest.raises(CredentialsError, match=r"check that the key .* clock, which is 7\d+ sec"):
+        await get_images(server, waits, {"service_account_key_file": key_file})
+    assert len(exchanges(server)) == 2
+
+
+SPELLINGS: list[dict[str, Any]] = [
+    {"iamToken": "t1.one", "expiresAt": "2100-01-01T00:00:00Z"},
+    {"iam_token": "t1.one", "expires_at": "2100-01-01t03:00:00.123456789+03:00"},
+    {"iam_token": "t1.one"},
+    {"iamToken": "t1.one", "expiresAt": "2001-01-01T00:00:00Z"},  # by a clock that is wrong
+]
+
+
+@pytest.mark.parametrize("answer", SPELLINGS)
+async def test_a_tokens_answer_may_be_spelled_as_proto3_allows(
+    answer: dict[str, Any], server: Scripted, waits: Waits
+) -> None:
+    marked = raw(200, b"\xef\xbb\xbf" + orjson.dumps(answer))
+    server.routes |= {IMAGES.path: ok(PAGE), EXCHANGE: marked}
+    settings = settings_for(server, credentials={"oauth_token": OAUTH})
+    async with Client(settings, sleep=waits) as client:
+        for _ in range(3):
+            await client.get(IMAGES, as_json)
+    assert bearer(server) == ["t1.one"] * 3
+    assert len(exchanges(server)) == 1
+
+
+async def test_a_metadata_services_answer_may_be_spelled_as_proto3_allows(
+    server: Scripted, waits: Waits
+) -> None:
+    server.routes |= {
+        METADATA: ok({"accessToken": "t1.vm", "expiresIn": "3600"}),
+        IMAGES.path: ok(PAGE),
+    }
+    with capture_logs() as logs:
+        await get_images(server, waits, {"metadata": True, "metadata_url": server.url})
+    assert bearer(server) == ["t1.vm"]
+    assert [log["expires_in"] for log in logs if log["event"] == "token_renewed"] == [3600]
+
+
+MARKED = {
+    "UTF-8": "\ufefft1.marked\r\n".encode(),
+    "UTF-16 LE": codecs.BOM_UTF16_LE + "t1.marked\r\n".encode("utf-16-le"),
+    "UTF-16 BE": codecs.BOM_UTF16_BE + "t1.marked\r\n".encode("utf-16-be"),
+}
+
+
+@pytest.mark.parametrize("content", MARKED.values(), ids=MARKED)
+async def test_a_byte_order_mark_in_a_token_file_is_let_pass(
+    content: bytes, server: Scripted, waits: Waits, tmp_path: Path
+) -> None:
+    server.routes[IMAGES.path] = ok(PAGE)
+    path = tmp_path / "token"
+    path.write_bytes(content)
+    await get_images(server, waits, {"iam_token_file": path})
+    assert bearer(server) == ["t1.marked"]
+
+
+async def test_a_byte_order_mark_before_a_given_token_or_a_key_is_let_pass(
+    server: Scripted, waits: Waits, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.routes |= {IMAGES.path: ok(PAGE), EXCHANGE: ok(ISSUED)}
+    await get_images(server, waits, {"iam_token": "\ufefft1.marked"})
+    monkeypatch.setenv("YC_TOKEN", f"\ufeff{OAUTH}\n")
+    await get_images(server, waits, {})
+    put_mark(key_file)
+    await get_images(server, waits, {"service_account_key_file": key_file})
+    assert bearer(server) == ["t1.marked", ISSUED["iamToken"], ISSUED["iamToken"]]
+    assert exchanges(server)[0] == {"yandexPassportOauthToken": OAUTH}
 
 
 async def test_an_oauth_token_is_exchanged(server: Scripted, waits: Waits) -> None:

@@ -18,6 +18,7 @@ from tests.api.scripted import (
     Waits,
     as_json,
     ok,
+    raw,
     settings_for,
     status,
 )
@@ -70,7 +71,33 @@ async def test_a_token_that_never_worked_ends_the_run(server: Scripted, waits: W
     assert "the credentials from credentials.iam_token" in message
     assert "check that" in message
     assert TOKEN not in message
+    assert "renewed" not in message  # there is no other to be had
     assert len(server.asked()) == 2
+
+
+async def test_a_renewed_token_that_is_refused_too_is_said(server: Scripted, waits: Waits) -> None:
+    server.routes |= {IMAGES.path: DENIED, EXCHANGE: [issued(1), issued(2)]}
+    async with Client(settings_for(server, credentials=OAUTH), sleep=waits) as client:
+        with pytest.raises(CredentialsError, match="with a renewed token too"):
+            await client.get(IMAGES, as_json)
+
+
+async def test_a_gateways_401_that_stays_ends_the_run_after_the_last_attempt(
+    server: Scripted, waits: Waits
+) -> None:
+    server.routes[IMAGES.path] = raw(401, b"<html>401 Authorization Required</html>")
+    async with Client(settings_for(server, limits={"attempts": 3}), sleep=waits) as client:
+        with pytest.raises(CredentialsError, match="does not accept the credentials"):
+            await client.get(IMAGES, as_json)
+    assert len(waits.seconds) == 2
+
+
+async def test_a_refused_token_is_one_whatever_the_number(server: Scripted, waits: Waits) -> None:
+    refused = status(403, {"code": 16, "message": "the token has expired"})
+    server.routes |= {IMAGES.path: [refused, ok({})], EXCHANGE: [issued(1), issued(2)]}
+    async with Client(settings_for(server, credentials=OAUTH), sleep=waits) as client:
+        assert (await client.get(IMAGES, as_json)).page == {}
+    assert tokens_sent(server) == ["1", "2"]
 
 
 async def test_a_401_about_one_scope_is_that_scopes_alone(server: Scripted, waits: Waits) -> None:

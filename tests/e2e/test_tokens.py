@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -65,6 +66,22 @@ def test_tokens_that_expire_over_and_over_are_renewed_in_time(
     seconds = calls[-1].started - calls[0].started
     # Each a tenth of its life before its end, and one for all of the calls that wait.
     assert 2 <= len(renewals) <= seconds / 0.9 + 2
+
+
+@pytest.mark.parametrize("ahead", [-3.0, 20_000.0], ids=["a little behind", "hours ahead"])
+def test_a_service_with_another_clock_gives_tokens(
+    ahead: float,
+    serve_cloud: ServeCloud,
+    exporter_for: Callable[[Cloud], Exporter],
+    keys: tuple[str, str],
+) -> None:
+    cloud = serve_keys(serve_cloud, keys[1], life=3600.0, faults=Faults())
+    cloud.behaviour = replace(cloud.behaviour, clock_ahead=ahead)
+    exporter = exporter_for(cloud)
+    run = exporter.run(sections=with_key(exporter, keys[0]))
+    assert run.code == 0, run.stderr
+    check_against(run.snapshot(), world_of(cloud.estate))
+    assert len(cloud.calls.of("tokens")) == (1 if ahead < 0 else 2)
 
 
 @pytest.mark.parametrize("after", [1, 10])

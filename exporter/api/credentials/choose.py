@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from exporter.api.credentials.exchange import Exchange, OauthToken
 from exporter.api.credentials.given import GivenToken, TokenFile
 from exporter.api.credentials.metadata import MetadataService
-from exporter.api.credentials.token import Source, Token
+from exporter.api.credentials.token import Source, Token, bare
 from exporter.api.retry import Sleep
 from exporter.errors import CredentialsError
 from exporter.settings import Credentials
@@ -72,7 +72,7 @@ def _found(
     credentials: Credentials, exchange: Exchange, sleep: Sleep, environment: Mapping[str, str]
 ) -> Source:
     for name in (*IAM_VARIABLES, EITHER_VARIABLE, OAUTH_VARIABLE):
-        value = environment.get(name, "").strip()
+        value = bare(environment.get(name, ""))
         if not value:
             continue
         where = f"the environment variable {name}"

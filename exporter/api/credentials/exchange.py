@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
 from urllib.parse import urlsplit
 
 import orjson
 from pydantic import SecretStr
 
-from exporter.api.credentials.token import Token, clean
+from exporter.api.credentials.token import Token, clean, read_field
+from exporter.api.dates import parse_rfc_3339
 from exporter.api.endpoints import Directory
 from exporter.api.faults import Fault, FaultError
 from exporter.api.retry import Sleep, ask
@@ -22,11 +23,18 @@ TIMEOUT = 30.0
 """Seconds one exchange may take."""
 MOST_BYTES = 1 << 20
 
+TOLERATED_APART = 10.0
+"""Seconds that clocks may be apart, and an answer's `Date` late, before that is looked at."""
+
 _REFUSED = frozenset({400, 401, 403})
 
 
 class Exchange:
-    """The call that turns credentials into tokens; `attempts` is how often it is tried in all."""
+    """The call that turns credentials into tokens; `attempts` is how often it is tried in all.
+
+    `clock_ahead` is for how many seconds the service's clock is ahead of this machine's, by its
+    last answer; 0 where they are not apart by more than `TOLERATED_APART`.
+    """
 
     def __init__(
         self, directory: Directory, transport: Transport, *, attempts: int, sleep: Sleep
@@ -35,6 +43,7 @@ class Exchange:
         self._transport = transport
         self._attempts = attempts
         self._sleep = sleep
+        self.clock_ahead = 0.0
 
     @property
     def audience(self) -> str:
@@ -47,19 +56,40 @@ class Exchange:
         Raises `CredentialsError` where they are refused, and where no answer comes.
         """
         url = await self._directory.base("iam") + PATH
+
+        async def send() -> Reply:
+            reply = await self._transport.send(
+                url, timeout=TIMEOUT, max_bytes=MOST_BYTES, post=body
+            )
+            self._compare_clocks(reply)
+            return reply
+
         answer = await ask_for_token(
-            lambda: self._transport.send(url, timeout=TIMEOUT, max_bytes=MOST_BYTES, post=body),
+            send,
             call=f"POST {url}",
             source=source,
             advice="check that `domain` and `endpoints.iam` name this cloud, and run again",
             attempts=self._attempts,
             sleep=self._sleep,
         )
-        expires = answer.get("expiresAt")
         return Token(
-            clean(str(answer.get("iamToken") or ""), f"the exchange of {source}"),
-            _moment(expires) if isinstance(expires, str) else None,
+            clean(str(read_field(answer, "iamToken") or ""), f"the exchange of {source}"),
+            self._left(read_field(answer, "expiresAt")),
         )
+
+    def _compare_clocks(self, reply: Reply) -> None:
+        if reply.date is not None:
+            ahead = reply.date - time.time()
+            self.clock_ahead = ahead if abs(ahead) > TOLERATED_APART else 0.0
+
+    def _left(self, expires: object) -> float | None:
+        """Return for how many seconds a token is good that ends at a moment of the service's clock.
+
+        None where that cannot be told: such a token is used until the cloud refuses it.
+        """
+        moment = parse_rfc_3339(expires) if isinstance(expires, str) else None
+        left = 0.0 if moment is None else moment - (time.time() + self.clock_ahead)
+        return left if left > 0 else None
 
 
 class OauthToken:
@@ -111,6 +141,8 @@ async def ask_for_token(
     what = f"it was answered {status}" if fault.http_status else fault.message
     tried = f", and asking {attempts} times did not help" if fault.passing else ""
     where = f" (request id {fault.request_id})" if fault.request_id else ""
+    if fault.advice and not fault.http_status:
+        advice = f"{fault.advice}; {advice}"
     text = f"no token could be had from {source}: {call}{where}: {what}{tried}; {advice}"
     if is_silence(fault, answered_before=False):
         raise UnansweredError(
@@ -140,12 +172,3 @@ def _read_object(reply: Reply) -> dict[str, object]:
             request_id=reply.request_id,
         )
     )
-
-
-def _moment(text: str) -> float | None:
-    """Return an RFC 3339 time of up to nine fractional digits as seconds since 1970."""
-    seconds, _, fraction = text.removesuffix("Z").partition(".")
-    try:
-        return datetime.fromisoformat(f"{seconds}.{fraction[:6]:0<6}+00:00").timestamp()
-    except ValueError:
-        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -11,6 +12,13 @@ from exporter.errors import CredentialsError
 
 _MOST_BYTES = 64 * 1024
 """No token and no key is larger; a wrong path must not be read into memory."""
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+"""Byte order marks, as editors and shells of Windows put them before a text, and what they say."""
 
 
 class GivenToken:
@@ -59,6 +67,9 @@ def read_secret(path: Path, name: str) -> str:
             content = file.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
             raise CredentialsError(f"{name} is larger than any token or key; check the path")
+        for mark, encoding in _MARKS:
+            if content.startswith(mark):
+                return content.removeprefix(mark).decode(encoding)
         return content.decode()
     except UnicodeDecodeError:
         pass  # raised below, for this error holds the content

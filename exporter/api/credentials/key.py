@@ -17,13 +17,15 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import SecretStr
 
-from exporter.api.credentials.exchange import Exchange
+from exporter.api.credentials.exchange import TOLERATED_APART, Exchange
 from exporter.api.credentials.given import read_secret
 from exporter.api.credentials.token import Token
-from exporter.errors import CredentialsError
+from exporter.errors import CredentialsError, UnansweredError
 
 JWT_LIFE = 3600
 """Seconds from a JWT's `iat` to its `exp`: the most that is accepted."""
+JWT_BACKDATED = 60
+"""Seconds that `iat` is before now, for a service whose clock is behind."""
 _BEGIN = "-----BEGIN"
 
 _log = structlog.get_logger(__name__)
@@ -38,8 +40,8 @@ class AuthorizedKey:
     private_key: RSAPrivateKey
 
     def sign(self, *, audience: str, now: float) -> SecretStr:
-        """Return a JWT to exchange for a token; `now` is in seconds since 1970."""
-        issued = int(now)
+        """Return a JWT to exchange for a token; `now` is in the service's seconds since 1970."""
+        issued = int(now) - JWT_BACKDATED
         claims = {
             "iss": self.service_account_id,
             "aud": audience,
@@ -73,7 +75,32 @@ class ServiceAccountKey:
         if not self._warned and _open_to_others(self._path):
             self._warned = True
             _log.warning("key_file_open_to_others", path=str(self._path), advice="chmod 600")
-        signed = key.sign(audience=self._exchange.audience, now=self._clock())
+        ahead = self._exchange.clock_ahead
+        try:
+            return await self._exchange_signed(key)
+        except UnansweredError:
+            raise
+        except CredentialsError as error:
+            # Whoever refused it may have said by which clock it did.
+            if abs(self._exchange.clock_ahead - ahead) <= TOLERATED_APART:
+                raise
+            refused = str(error)
+        apart = self._exchange.clock_ahead
+        told = f"{abs(apart):.0f} seconds {'behind' if apart > 0 else 'ahead of'}"
+        _log.warning("clocks_apart", clock=f"this machine's is {told} the cloud's")
+        try:
+            return await self._exchange_signed(key)
+        except UnansweredError:
+            raise
+        except CredentialsError:
+            pass  # it was not the clock, or not alone
+        raise CredentialsError(
+            f"{refused}; and set this machine's clock, which is {told} the cloud's"
+        )
+
+    async def _exchange_signed(self, key: AuthorizedKey) -> Token:
+        now = self._clock() + self._exchange.clock_ahead
+        signed = key.sign(audience=self._exchange.audience, now=now)
         return await self._exchange.token({"jwt": signed}, self.name)
 
 

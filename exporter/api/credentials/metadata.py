@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import math
 
 from exporter.api.credentials.exchange import MOST_BYTES, ask_for_token
-from exporter.api.credentials.token import Token, clean
+from exporter.api.credentials.token import Token, clean, read_field
 from exporter.api.retry import Sleep
 from exporter.api.transport import Transport
 from exporter.errors import CredentialsError, UnansweredError
@@ -22,13 +21,10 @@ _ATTEMPTS = 3
 class MetadataService:
     """Tokens of the virtual machine's own service account."""
 
-    def __init__(
-        self, address: str | None, *, sleep: Sleep, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, address: str | None, *, sleep: Sleep) -> None:
         self.name = "the metadata service of this machine (credentials.metadata)"
         self._url = f"{address or ADDRESS}{_PATH}"
         self._sleep = sleep
-        self._clock = clock
         self._has_answered = False
 
     def changed(self) -> bool:
@@ -47,7 +43,6 @@ class MetadataService:
         raise CredentialsError(text)
 
     async def _fetch(self) -> Token:
-        began = self._clock()
         # Asked once an hour: a session of its own keeps no connection open in between.
         async with Transport(connections=1, ca_file=None) as transport:
             answer = await ask_for_token(
@@ -65,8 +60,18 @@ class MetadataService:
                 sleep=self._sleep,
             )
         self._has_answered = True
-        seconds = answer.get("expires_in")
         return Token(
-            clean(str(answer.get("access_token") or ""), self.name),
-            began + seconds if isinstance(seconds, int | float) else None,
+            clean(str(read_field(answer, "accessToken") or ""), self.name),
+            _seconds(read_field(answer, "expiresIn")),
         )
+
+
+def _seconds(value: object) -> float | None:
+    """Return a number of seconds, which may come as a text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds > 0 else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,10 +16,13 @@ _HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
 
 @dataclass(frozen=True)
 class Token:
-    """An IAM token; `expires_at` is in seconds since 1970, or None where it is not known."""
+    """An IAM token; `expires_in` is for how many seconds from now it is good, None if not known.
+
+    It is no moment of the wall clock, which may be put right while the token lives.
+    """
 
     value: SecretStr
-    expires_at: float | None = None
+    expires_in: float | None = None
 
 
 class Source(Protocol):
@@ -38,13 +42,29 @@ class Source(Protocol):
         """
 
 
+def bare(text: str) -> str:
+    """Return a text without the white space around it and a byte order mark before it."""
+    return text.strip().removeprefix("\ufeff").strip()
+
+
+def read_field(answer: Mapping[str, object], name: str) -> object:
+    """Return a field of an answer by its name in either of proto3's spellings; None for none.
+
+    `name` is in camelCase; a parser has to take the original snake_case as well.
+    """
+    value = answer.get(name)
+    if value is None:
+        value = answer.get(re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower())
+    return value
+
+
 def clean(text: str, source: str) -> SecretStr:
-    """Return a token fit for a header, without the white space around it.
+    """Return a token fit for a header, without what `bare` takes away.
 
     Raises `CredentialsError`, which never quotes the text, for an empty one and for one with
     anything but visible ASCII: such a header would be refused, or cut in two.
     """
-    stripped = text.strip()
+    stripped = bare(text)
     if not stripped:
         raise CredentialsError(f"the token from {source} is empty; put a token there")
     if not _HEADER_SAFE.fullmatch(stripped):

@@ -31,18 +31,24 @@ async def _once(fetch: Callable[[], Awaitable[Token]]) -> Token:
 
 
 class Tokens:
-    """Gives the token to send. `clock` is in seconds since 1970.
+    """Gives the token to send. `clock` is in seconds, and nobody puts it forward or back.
 
     `persist` is how a token is asked for while there is none to use.
     """
 
     def __init__(
-        self, source: Source, *, clock: Callable[[], float] = time.time, persist: Persist = _once
+        self,
+        source: Source,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        persist: Persist = _once,
     ) -> None:
         self._source = source
         self._persist = persist
         self._clock = clock
-        self._token: Token | None = None
+        self._token: SecretStr | None = None
+        self._ends = math.inf
+        """When the token in hand ends, by the clock, as far as is known."""
         self._renew_at: float | None = None
         self._renewal: asyncio.Task[None] | None = None
         self._reason = ""
@@ -81,7 +87,7 @@ class Tokens:
     def _current(self) -> SecretStr:
         if self._token is None:
             raise RuntimeError("no token has been fetched yet")
-        return self._token.value
+        return self._token
 
     def _due(self) -> bool:
         over = self._renew_at is not None and self._clock() >= self._renew_at
@@ -103,7 +109,6 @@ class Tokens:
             task.exception()  # whoever waits gets it; if nobody does any more, it is no news
 
     async def _fetch(self) -> None:
-        began = self._clock()
         try:
             token = await self._ask()
         except CredentialsError as error:
@@ -112,18 +117,23 @@ class Tokens:
             self._renew_at = self._clock() + min(_TRY_AGAIN_AFTER, self._left())
             _log.warning("token_not_renewed", source=self._source.name, error=str(error))
             return
-        self._token = token
-        if token.expires_at is None:
-            self._renew_at = None
-        else:
-            life = token.expires_at - began
-            self._renew_at = began + min(RENEW_AFTER, life - min(MARGIN, life / 10))
-        _log.info(
-            "token_renewed",
-            source=self._source.name,
-            reason=self._reason,
-            expires_in=None if token.expires_at is None else round(token.expires_at - began),
+        self._take(token)
+
+    def _take(self, token: Token) -> None:
+        now = self._clock()
+        life = token.expires_in
+        self._ends = math.inf if life is None else now + life
+        self._renew_at = (
+            None if life is None else now + min(RENEW_AFTER, life - min(MARGIN, life / 10))
         )
+        before, self._token = self._token, token.value
+        if before is None or before.get_secret_value() != token.value.get_secret_value():
+            _log.info(
+                "token_renewed",
+                source=self._source.name,
+                reason=self._reason,
+                expires_in=None if life is None else round(life),
+            )
 
     async def _ask(self) -> Token:
         try:
@@ -139,7 +149,4 @@ class Tokens:
 
     def _left(self) -> float:
         """Return for how many seconds the token in hand is good, as far as is known."""
-        if self._token is None:
-            return 0.0
-        ends = self._token.expires_at
-        return math.inf if ends is None else ends - self._clock()
+        return 0.0 if self._token is None else self._ends - self._clock()
