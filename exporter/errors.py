@@ -14,7 +14,9 @@
      │   ├─ StatusError                an HTTP status, with the google.rpc code behind it
      │   └─ UnreachableError           no answer at all: refused, reset, timed out
      ├─ IncompleteError            1   the result is partial and `output.on_partial` is `fail`
-     └─ ImplausibleError           6   the result is too small to be believed
+     ├─ ImplausibleError           6   the result is too small to be believed
+     ├─ ScopeError                 1   nothing is found of what `scope` names
+     └─ DeniedError                4   every listing was denied
 
 An error's text is one sentence that says what happened, to which scope, and what to do;
 it never holds a token, a key or a JWT.
@@ -116,6 +118,16 @@ class ImplausibleError(ExporterError):
     """
 
     exit_code = 6
+
+
+class ScopeError(ExporterError):
+    """Nothing of what `scope` names was found; the text names it."""
+
+
+class DeniedError(ExporterError):
+    """Nothing could be listed, for every listing was denied to these credentials."""
+
+    exit_code = 4
 
 
 class PageError(ExporterError):

@@ -24,7 +24,7 @@ from exporter.api import Client
 from exporter.clock import Clock
 from exporter.crawl import Decoders, Estate, Fetcher, Ledger, Plan, Progress, look_ahead
 from exporter.derive import conclude, total_row
-from exporter.errors import ExporterError, OutageError
+from exporter.errors import DeniedError, ExporterError, OutageError, ScopeError
 from exporter.output import open_output
 from exporter.settings import Settings
 from exporter.snapshot import (
@@ -92,7 +92,8 @@ async def export(
                 try:
                     manifest = await _export(settings, destination, place, replace, progress)
                 except ExporterError as error:
-                    if not (place.resumed or progress.pages):
+                    in_vain = isinstance(error, ScopeError | DeniedError)
+                    if in_vain or not (place.resumed or progress.pages):
                         discard(place.path)  # Nothing that a next run could go on with is staged.
                     elif isinstance(error, OutageError):
                         error.keeps_staging()
@@ -235,7 +236,7 @@ async def _list(
             )
             with _importing_meanwhile("duckdb"):
                 await estate.run()
-            ledger.refuse(partial=settings.output.on_partial == "fail")
+            estate.refuse(partial=settings.output.on_partial == "fail")
             await stage.finish()
             counts = client.counts
     requests = Requests(

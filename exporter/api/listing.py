@@ -6,9 +6,11 @@ passive object: whoever drives it sends `call`, decodes the page and hands the n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import blake2b
 
 from exporter.api.address import call_line
+from exporter.api.novelty import Novelty
 from exporter.api.types import Call
 from exporter.errors import AnswerError, PageError
 
@@ -29,6 +31,7 @@ class Chain:
         self.pages = 0
         """Pages that have come so far, since the last restart."""
         self._seen: set[bytes] = set()
+        self._novelty = Novelty()
         self._empty = 0
 
     def check(self, next_token: str) -> None:
@@ -45,13 +48,16 @@ class Chain:
             return None
         return self._first.with_params(pageToken=next_token)
 
-    def advance(self, next_token: str, *, items: int) -> None:
+    def advance(self, next_token: str, *, items: int, sketch: Sequence[str] = ()) -> None:
         """Take note of a page that came: its next token, empty at the end, and how many items.
 
-        Raises `AnswerError` where the listing would never end: a token that this chain was given
-        before, or more than `MOST_EMPTY_PAGES` empty pages in a row.
+        `sketch` tells which items those are, as `Novelty` takes it. Raises `AnswerError` where the
+        listing would never end: a token that this chain was given before, more than
+        `MOST_EMPTY_PAGES` empty pages in a row, or too many that brought nothing new.
         """
         self.pages += 1
+        if sketch:
+            self._novelty.add(sketch, items)
         if not next_token:
             self.call = None
             return
@@ -68,6 +74,12 @@ class Chain:
                 f"the API gave {self._empty} empty pages in a row and still promises more; "
                 "run the export again"
             )
+        if self._novelty.ended:
+            raise self._error(
+                f"the API gave {self._novelty.stale_pages} pages in a row, each with a new page "
+                "token, that show nothing but what this listing has shown before, so it would "
+                "never end; run the export again"
+            )
         self.call = self._first.with_params(pageToken=next_token)
 
     def restart(self) -> None:
@@ -75,6 +87,7 @@ class Chain:
         self.call = self._first
         self.pages = 0
         self._seen.clear()
+        self._novelty = Novelty()
         self._empty = 0
 
     def _error(self, message: str) -> AnswerError:

@@ -13,12 +13,14 @@ from functools import partial
 import pyarrow as pa
 import structlog
 
-from exporter.api import Client
+from exporter.api import Call, Client
+from exporter.crawl.doubts import Doubts
 from exporter.crawl.fetch import Fetcher
 from exporter.crawl.found import LEVELS, Found
 from exporter.crawl.keeper import Keeper
-from exporter.crawl.ledger import Entry, Ledger, Listing
+from exporter.crawl.ledger import NAMED_BY, Entry, Ledger, Listing
 from exporter.crawl.listings import ResourcesJob, listing_call
+from exporter.crawl.named import Named
 from exporter.crawl.progress import Progress
 from exporter.crawl.registries import Registries
 from exporter.crawl.scope import Wanted
@@ -59,6 +61,11 @@ class Estate:
             settings.limits, client, fetcher, keeper, ledger, self._wanted, expected_images or {}
         )
         self._scheduler = self._registries.scheduler
+        self._named = Named(self._wanted, self._found, ledger, with_images=with_images)
+        doubts = Doubts(
+            fetcher, self._scheduler.add, self._page_size, self._found.named_in, self._call_of
+        )
+        ledger.doubt = doubts.of
         self._open: Counter[Listing] = Counter()
         self._level = 0
         self._failed_look_ups: list[Entry] = []
@@ -74,7 +81,17 @@ class Estate:
             while isinstance(error, BaseExceptionGroup):
                 error = error.exceptions[0]
             raise error from None
+        self._named.settle(looked_everywhere=not self._failed_look_ups)
         self._found.count_rows(self._ledger)
+
+    def refuse(self, *, partial: bool) -> None:
+        """Raise where the result counts for nothing, or, with `partial`, where it is not all.
+
+        `ScopeError`: nothing was found of what was named. `DeniedError`: all of it was denied.
+        `IncompleteError`: nothing could be listed, or something, with `partial`.
+        """
+        self._named.refuse()
+        self._ledger.refuse(partial=partial)
 
     def registry_folders(self) -> dict[str, str | None]:
         """Return the registries in scope, each with its folder; None for those only named."""
@@ -124,22 +141,22 @@ class Estate:
         self._scheduler.add(job)
 
     def _cloud(self, cloud: Resource) -> None:
-        if not self._wanted.cloud(cloud.id):
-            self._skip("folders", cloud.id, "scope.clouds")
+        if setting := self._wanted.left_out_by("clouds", cloud.id):
+            self._skip("folders", cloud.id, setting)
         elif self._found.note("clouds", cloud):
             self._list("folders", cloud.id, Parents(cloud_id=cloud.id), known=True)
 
     def _folder(self, folder: Resource) -> None:
-        if not self._wanted.folder(folder.id):
-            self._skip("registries", folder.id, "scope.folders")
+        if setting := self._wanted.left_out_by("folders", folder.id):
+            self._skip("registries", folder.id, setting)
         elif self._found.note("folders", folder):
             parents = Parents(cloud_id=folder.row["cloud_id"], folder_id=folder.id)
             self._list("registries", folder.id, parents, known=True)
 
     def _registry(self, parents: Parents, registry: Resource) -> None:
-        if not self._wanted.registry(registry.id):
-            self._skip("repositories", registry.id, "scope.registries")
-            self._skip("images", registry.id, "scope.registries")
+        if setting := self._wanted.left_out_by("registries", registry.id):
+            self._skip("repositories", registry.id, setting)
+            self._skip("images", registry.id, setting)
         elif self._found.note("registries", registry) and self._with_images:
             own = Parents(parents.cloud_id, registry.row["folder_id"])
             if own == parents:
@@ -185,7 +202,19 @@ class Estate:
         missing = self._found.missing("clouds") or self._found.missing("folders")
         if self._wanted.registries or not missing:
             for entry in self._failed_look_ups:
-                entry.forgive()
+                if not self._is_named(entry):
+                    entry.forgive()
+
+    def _is_named(self, entry: Entry) -> bool:
+        """Say whether a listing is made in something that was named itself."""
+        level = NAMED_BY.get(entry.listing)
+        return level is not None and entry.parent_id in self._wanted.named[level]
+
+    def _call_of(self, entry: Entry) -> Call:
+        above = entry.listing == "clouds"
+        return listing_call(
+            entry.listing, self._wanted.organization_id if above else entry.parent_id
+        )
 
     def _ask_directly(self, listing: Listing, missing: str) -> None:
         if listing == "clouds":

@@ -17,6 +17,7 @@ import orjson
 import pyarrow as pa
 
 from exporter.api import Answer, Call, Client
+from exporter.crawl import again
 from exporter.crawl.asked import Asked, Fetched, Question, TokenCheck
 from exporter.crawl.budget import Budget, Held
 from exporter.crawl.decoders import Decoders
@@ -117,13 +118,24 @@ class Fetcher:
 
         # What is found by it is what else there is to do, so it goes before all pages of images.
         with await self._other_budget.hold(0.0) as held:
-            answer = await self._client.get(call, decode, weight=math.inf)
+            answer = await again.get(self._client, call, decode, weight=math.inf)
             held.weigh(len(answer.body))
             self._progress.pages += 1
             summary = orjson.dumps(self._cost(answer))
             rows = stage(answer.page)
             await self._hand_over(held, key, summary, answer.body, rows, inline=True)
             return Resources(answer.page, answer.calls)
+
+    async def look(self, call: Call, table: Table, check: TokenCheck) -> tuple[ResourcesPage, int]:
+        """Get a page of small resources only to look at it, and the calls it took."""
+
+        async def decode(body: bytes) -> ResourcesPage:
+            page = decode_resources(body, table, Parents())
+            check(page.next_token)
+            return page
+
+        answer = await again.get(self._client, call, decode, weight=math.inf)
+        return answer.page, answer.calls
 
     def ask(self, question: Question) -> Asked:
         """Begin to get a page of images, unless an earlier attempt has kept it."""
@@ -149,8 +161,8 @@ class Fetcher:
             return page
 
         try:
-            answer = await self._client.get(
-                question.call, decode, weight=question.weight(), sent=asked.sent
+            answer = await again.get(
+                self._client, question.call, decode, weight=question.weight(), sent=asked.sent
             )
         except BaseException:
             held.release()
@@ -203,6 +215,7 @@ class Fetcher:
                 cut=cut,
                 next_token=page.next_token,
                 cost=self._cost(answer),
+                sketch=page.sketch,
             )
             self._progress.pages += 1
             await self._hand_over(held, asked.key, to_json(summary), answer.body, _tables(page))
@@ -236,7 +249,7 @@ class Fetcher:
             return page
 
         with await self._budget.hold(math.inf) as held:
-            answer = await self._client.get(call, decode, weight=math.inf)
+            answer = await again.get(self._client, call, decode, weight=math.inf)
             held.weigh(len(answer.body))
             return answer.page, answer.calls
 

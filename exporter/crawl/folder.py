@@ -145,7 +145,7 @@ class FolderWalk:
                 fetcher.ask(question), lambda _seen, _decided: None, self._chain.partner_handed_over
             )
             self._note(images)
-            self._chain.chain.advance(images.next_token, items=images.listed)
+            self._chain.chain.advance(images.next_token, items=images.listed, sketch=images.sketch)
         except ApiError as error:
             self._entries[min(self._joined)].spent(error.calls)
             if mend(self._chain, error) is Remedy.AGAIN:
@@ -167,7 +167,7 @@ class FolderWalk:
             rows[registry_of(name)] += kept
         self._met.update(rows)
         most = max(sorted(self._joined), key=lambda registry_id: rows[registry_id])
-        self._entries[most].page(calls=images.cost.calls)
+        self._entries[most].page(calls=images.cost.calls, items=images.listed)
 
     def _all_apart(self, reason: str) -> None:
         log.warning("listed_apart", folder_id=self._folder_id, reason=reason)

@@ -18,11 +18,12 @@ from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES
 
 LEVELS: tuple[Listing, ...] = ("clouds", "folders", "registries")
 
-_BELOW: Mapping[Listing, tuple[Listing, ...]] = {
+BELOW: Mapping[Listing, tuple[Listing, ...]] = {
     "clouds": ("folders",),
     "folders": ("registries",),
     "registries": ("repositories", "images"),
 }
+"""The listings that are made in what a listing names."""
 
 _Rows = dict[Listing, dict[str, Mapping[str, Any]]]
 """Rows by level and id."""
@@ -32,11 +33,7 @@ class Found:
     """The rows of clouds, folders and registries in scope, by id."""
 
     def __init__(self, wanted: Wanted) -> None:
-        self._named: Mapping[Listing, frozenset[str]] = {
-            "clouds": wanted.clouds,
-            "folders": wanted.folders,
-            "registries": wanted.registries,
-        }
+        self._named = wanted.named
         self._rows: _Rows = {level: {} for level in LEVELS}
         self._met: dict[Entry, list[str]] = {}
         self._met_first: dict[tuple[Listing, str], Entry] = {}
@@ -45,6 +42,10 @@ class Found:
         """Remember which listing named a resource, whether that is wanted or not."""
         self._met.setdefault(entry, []).append(resource.id)
         self._met_first.setdefault((entry.listing, resource.id), entry)
+
+    def named_in(self, level: Listing, id_: str) -> Entry | None:
+        """Return the entry of the listing that named a thing first, if any has."""
+        return self._met_first.get((level, id_))
 
     def note(self, listing: Listing, resource: Resource) -> bool:
         """Remember a resource's row; False if it was met before, on another parent's page."""
@@ -105,7 +106,7 @@ class Found:
 
     def _is_missing(self, ledger: Ledger, kept: _Rows, level: Listing, id_: str) -> bool:
         """Say whether a filter left something out, or all that is in it."""
-        below = [ledger.entry(child, id_) for child in _BELOW[level]]
+        below = [ledger.entry(child, id_) for child in BELOW[level]]
         listed = all(entry is not None and entry.status == "complete" for entry in below)
         return id_ not in kept[level] and not listed
 
@@ -130,7 +131,7 @@ class Found:
         """Return rows, with nothing but an id, of what was named, not met, and yet answered."""
         rows: dict[str, Mapping[str, Any]] = {}
         for missing in self.missing(listing):
-            entries = [ledger.entry(child, missing) for child in _BELOW[listing]]
+            entries = [ledger.entry(child, missing) for child in BELOW[listing]]
             if any(entry is not None and entry.pages for entry in entries):
                 rows[missing] = {key: missing}
         return rows

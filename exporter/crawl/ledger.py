@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -27,6 +27,14 @@ _CHECK_AND_AGAIN = (
 )
 _GO_ON = "run again, which goes on with what was listed"
 
+NAMED_BY: Mapping[Listing, Listing] = {
+    "folders": "clouds",
+    "registries": "folders",
+    "repositories": "registries",
+    "images": "registries",
+}
+"""The listing that names what a listing is made in."""
+
 log = structlog.get_logger()
 
 
@@ -34,9 +42,9 @@ log = structlog.get_logger()
 class Entry:
     """One listing and how it goes; `status` is None while it is under way.
 
-    `known` says whether the parent was listed earlier in the run, so that a 404 means that it
-    has vanished since, if it is the API's own and no gateway's. The `rows` are only known at the
-    end (`Ledger.count_rows`).
+    `known` says whether the parent was listed earlier in the run, so that a 404 may mean that it
+    has vanished since, if it is the API's own and no gateway's. `items` are all that its pages
+    showed; the `rows` are only known at the end (`Ledger.count_rows`).
     """
 
     listing: Listing
@@ -44,6 +52,7 @@ class Entry:
     known: bool
     status: Status | None = None
     pages: int = 0
+    items: int = 0
     rows: int = 0
     calls: int = 0
     retries: int = 0
@@ -54,15 +63,17 @@ class Entry:
     message: str | None = None
     _on_end: list[Progress] = field(default_factory=list, repr=False)
     _clock: Clock = field(default_factory=Clock, repr=False)
+    _doubt: Callable[[Entry], None] = field(default=lambda _: None, repr=False)
 
     def begin(self) -> None:
         """Note that the first request is about to be sent."""
         if self.started_at is None:
             self.started_at = self._clock.now()
 
-    def page(self, *, calls: int) -> None:
-        """Count a page with the requests it took."""
+    def page(self, *, calls: int, items: int = 0) -> None:
+        """Count a page with the requests it took, and what it showed."""
         self.pages += 1
+        self.items += items
         self.spent(calls)
 
     def spent(self, calls: int) -> None:
@@ -79,18 +90,40 @@ class Entry:
         self._end("skipped", message)
 
     def fail(self, error: ApiError) -> None:
-        """End the listing with the error that stopped it."""
+        """End the listing with the error that stopped it.
+
+        What was listed before and is not found now has failed, until it is known to be gone.
+        """
         if isinstance(error, StatusError):
             self.http_status = error.http_status
             self.error_code = error.code or None
-        self._end(self._verdict(error), error.reason)
-        log.warning(
-            "listing_ended",
-            listing=self.listing,
-            parent_id=self.parent_id,
-            status=self.status,
-            reason=error.reason,
-        )
+        denied = is_denied(error)
+        gave_up: Status = "partial" if self.pages else "failed"
+        reason = f"{error.reason}; {self._advice}" if denied else error.reason
+        self._end("denied" if denied else gave_up, reason)
+        if is_not_found(error) and self.known:
+            self._doubt(self)
+        else:
+            self._tell()
+
+    def resolve(self, *, gone: bool, reason: str) -> None:
+        """Say of a listing that was not found whether what it was made in is gone; how it is known.
+
+        A thing is gone where its parent, listed again, no longer names it (`DATA_MODEL.md`).
+        """
+        if gone:
+            self.status = "vanished"
+        self.message = f"{self.message}, {reason}"
+        self._tell()
+
+    def miss(self, message: str) -> None:
+        """Take a listing for one that failed: it found nothing of what was named."""
+        self.status = "failed"
+        self.message = message
+        for progress in self._on_end:
+            progress.listings_done += 1
+        self._on_end = []
+        self._tell()
 
     def forgive(self) -> None:
         """Take a failed listing for one that the user's filter left out, as it turned out."""
@@ -102,12 +135,24 @@ class Entry:
         """Whether nothing that was set out for is missing here."""
         return self.status in WHOLE
 
-    def _verdict(self, error: ApiError) -> Status:
-        if is_denied(error):
-            return "denied"
-        if is_not_found(error) and self.known:
-            return "vanished"
-        return "partial" if self.pages else "failed"
+    @property
+    def _advice(self) -> str:
+        """What to do where the listing is denied."""
+        level = NAMED_BY.get(self.listing)
+        if level is None:
+            return _LET_IN_OR_NAME_OTHERS
+        if not self.known:
+            return _LET_IN
+        return f"{_LET_IN}, or leave it out with `scope.exclude.{level}: [{self.parent_id}]`"
+
+    def _tell(self) -> None:
+        log.warning(
+            "listing_ended",
+            listing=self.listing,
+            parent_id=self.parent_id,
+            status=self.status,
+            reason=self.message,
+        )
 
     def _end(self, status: Status, message: str | None) -> None:
         self.status = status
@@ -125,11 +170,20 @@ class Ledger:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._entries: dict[tuple[Listing, str], Entry] = {}
+        self.doubt: Callable[[Entry], None] = lambda _: None
+        """Told of each listing of something that was named and is not found."""
 
     def open(self, listing: Listing, parent_id: str, *, known: bool = True) -> Entry:
         """Enter a listing that the run sets out to make."""
         progress = self._progress
-        entry = Entry(listing, parent_id, known, _on_end=[progress], _clock=progress.clock)
+        entry = Entry(
+            listing,
+            parent_id,
+            known,
+            _on_end=[progress],
+            _clock=progress.clock,
+            _doubt=self.doubt,
+        )
         self._entries[listing, parent_id] = entry
         self._progress.listings_known += 1
         return entry

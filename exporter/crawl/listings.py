@@ -32,7 +32,9 @@ class Endpoint:
 
 
 ENDPOINTS: Mapping[Listing, Endpoint] = {
-    "clouds": Endpoint("resource_manager", "/resource-manager/v1/clouds", "organizationId", "all"),
+    "clouds": Endpoint(
+        "resource_manager", "/resource-manager/v1/clouds", "organizationId", "organization"
+    ),
     "folders": Endpoint("resource_manager", "/resource-manager/v1/folders", "cloudId", "cloud"),
     "registries": Endpoint(
         "container_registry", "/container-registry/v1/registries", "folderId", "folder"
@@ -101,12 +103,13 @@ class ResourcesJob:
             got = await self._fetcher.resources(
                 call, self._attempt, self._table, self._parents, self._rows, self._chain.check
             )
-            self._entry.page(calls=got.calls)
+            self._entry.page(calls=got.calls, items=len(got.page.resources))
             for one in got.page.resources:
                 if one.id not in self._seen:
                     self._seen.add(one.id)
                     self._found(one)
-            self._chain.advance(got.page.next_token, items=len(got.page.resources))
+            page = got.page
+            self._chain.advance(page.next_token, items=len(page.resources), sketch=page.sketch)
         except ApiError as error:
             self._entry.spent(error.calls)
             if self._begins_anew(error):

@@ -30,7 +30,7 @@ class Images:
 
     `listed` images were on the page and `rows` of them kept; `names` are the repositories met, in
     the page's order, with what was kept of each; `nameless` says whether an image is of none;
-    `cut` says what was left to another listing.
+    `cut` says what was left to another listing; `sketch` tells the images listed from others'.
     """
 
     listed: int
@@ -42,6 +42,7 @@ class Images:
     cut: Cut | None
     next_token: str
     cost: Cost
+    sketch: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

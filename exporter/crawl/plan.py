@@ -54,7 +54,7 @@ async def look_ahead(
             estate = Estate(settings, client, fetcher, keeper, ledger, progress, with_images=False)
             await estate.run()
             calls = client.counts.calls
-    ledger.refuse(partial=False)
+    estate.refuse(partial=False)
     registries = estate.registry_folders()
     calls += len(registries)
     calls += fewest_calls(registries, expected_images, settings.limits.page_size)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from fnmatch import translate
+from collections.abc import Iterable, Mapping
 
+from exporter.crawl.ledger import Listing
+from exporter.crawl.patterns import Patterns
 from exporter.settings import Scope
 
 _MAGIC = re.compile(r"[*?\[]")
@@ -19,8 +20,12 @@ class Wanted:
         self.clouds = frozenset(scope.clouds)
         self.folders = frozenset(scope.folders)
         self.registries = frozenset(scope.registries)
-        self._include = _matcher(scope.repositories.include)
-        self._exclude = _matcher(scope.repositories.exclude)
+        self.excluded: Mapping[Listing, frozenset[str]] = {
+            "clouds": frozenset(scope.exclude.clouds),
+            "folders": frozenset(scope.exclude.folders),
+            "registries": frozenset(scope.exclude.registries),
+        }
+        self.patterns = Patterns(scope.repositories)
         self.all_repositories = scope.repositories.include == ["*"] and not (
             scope.repositories.exclude
         )
@@ -44,24 +49,22 @@ class Wanted:
             names.update(filter(self.repository, paths))
         return names
 
-    def cloud(self, cloud_id: str) -> bool:
-        """Say whether a cloud may hold something that is wanted."""
-        return not self.clouds or cloud_id in self.clouds
+    @property
+    def named(self) -> Mapping[Listing, frozenset[str]]:
+        """The ids that the user named, by level."""
+        return {
+            "clouds": self.clouds,
+            "folders": self.folders,
+            "registries": self.registries,
+        }
 
-    def folder(self, folder_id: str) -> bool:
-        """Say whether a folder may hold something that is wanted."""
-        return not self.folders or folder_id in self.folders
-
-    def registry(self, registry_id: str) -> bool:
-        """Say whether a registry is wanted."""
-        return not self.registries or registry_id in self.registries
+    def left_out_by(self, level: Listing, id_: str) -> str | None:
+        """Return the setting that leaves out a cloud, a folder or a registry; None if none does."""
+        if id_ in self.excluded[level]:
+            return f"scope.exclude.{level}"
+        named = self.named[level]
+        return f"scope.{level}" if named and id_ not in named else None
 
     def repository(self, name: str) -> bool:
         """Say whether a repository is wanted, by its full name `<registry_id>/<path>`."""
-        path = name.partition("/")[2]
-        return self._include(path) and not self._exclude(path)
-
-
-def _matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
-    expressions = [re.compile(translate(pattern)) for pattern in patterns]
-    return lambda path: any(expression.match(path) for expression in expressions)
+        return self.patterns.wants(name)

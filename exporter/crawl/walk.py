@@ -85,6 +85,7 @@ class Walk:
         """Take the registry's repositories; `whole` if the list can be relied on."""
         wanted, closing = self._context.wanted, self._closing
         every = set(names)
+        wanted.patterns.see(sorted(every))
         chosen = [name for name in every if wanted.repository(name)]
         closing.left_out |= every - set(chosen)
         closing.listed = whole
@@ -164,7 +165,7 @@ class Walk:
             )
             chain.pages += 1
             self._note(chain, images)
-            chain.chain.advance(images.next_token, items=images.listed)
+            chain.chain.advance(images.next_token, items=images.listed, sketch=images.sketch)
             self._closing.read_again()
         except Dropped as dropped:
             self._entry.spent(dropped.calls)
@@ -179,11 +180,12 @@ class Walk:
         return self._end(chain) if chain.done else True
 
     def _note(self, chain: ImagesChain, images: Images) -> None:
-        self._entry.page(calls=images.cost.calls)
+        self._entry.page(calls=images.cost.calls, items=images.listed)
         if chain.repository is None:
             self._closing.met.update(name for name, kept in images.names.items() if kept)
         wanted = self._context.filter
         if wanted is not None:
+            self._context.wanted.patterns.see(images.names)
             self._closing.left_out.update(name for name in images.names if not wanted(name))
 
     # What a page's order decides.

@@ -15,6 +15,7 @@ _CALLS_REMEMBERED = 100_000
 class Fault(StrEnum):
     """A kind of fault; the value is its name on the command line and in `Faults.rates`."""
 
+    HTTP_404 = "404"
     HTTP_429 = "429"
     HTTP_500 = "500"
     HTTP_502 = "502"
@@ -51,6 +52,7 @@ class Fault(StrEnum):
     GZIP_BOMB = "gzip-bomb"
     REPEATED_TOKEN = "repeated-token"  # noqa: S105 - a page token
     ENDLESS = "endless"
+    LOOPING = "looping"
     EMPTY_PAGE = "empty-page"
     SHORT_PAGE = "short-page"
     CHANGED_TWICE = "changed-twice"
@@ -62,9 +64,18 @@ class Fault(StrEnum):
 CHURN = frozenset({Fault.APPEAR, Fault.VANISH, Fault.MOVE_TAG})
 """Not faults of a call: their rates are shares of all images."""
 PAGING = frozenset(
-    {Fault.REPEATED_TOKEN, Fault.ENDLESS, Fault.EMPTY_PAGE, Fault.SHORT_PAGE, Fault.CHANGED_TWICE}
+    {
+        Fault.REPEATED_TOKEN,
+        Fault.ENDLESS,
+        Fault.LOOPING,
+        Fault.EMPTY_PAGE,
+        Fault.SHORT_PAGE,
+        Fault.CHANGED_TWICE,
+    }
 )
 """Answers that are sound by themselves, but odd as pages of a listing."""
+HOPELESS = frozenset({Fault.LOOPING})
+"""Kinds of them that no caller can mend: the listing never ends, or is given up."""
 TRANSIENT = frozenset(Fault) - CHURN - PAGING
 """Faults that asking again mends: they never hit a call more than `Faults.in_a_row` times."""
 
@@ -101,9 +112,13 @@ class Faults:
         drip_bytes: Size of those pieces.
         oversize_bytes: Size of an oversize answer, and of what a gzip bomb unpacks to.
         churn_span: Number of pages of images served, within which all churn happens.
-        denied: Ids that are answered with 403, and all that is in them.
+        denied: Ids that are answered with 403, and all that is in them; `*` is the list of clouds.
         unauthorized: Ids that are answered with 401, and all that is in them.
-        vanished: Ids that are answered with 404, and all that is in them, after that many calls.
+        vanished: Ids that are answered with 404, and all that is in them, after that many calls;
+            from then on, their parents' lists do not name them.
+        unfound: Ids that are answered with 404, and all that is in them, while their parents' lists
+            go on naming them.
+        turns: Pages of a looping listing, of which the last is followed by the first.
         revoke_after: Number of list calls after which a bearer token is refused (401).
         outages: Times in which the service is down, each of them once.
 
@@ -121,6 +136,8 @@ class Faults:
     denied: frozenset[str] = frozenset()
     unauthorized: frozenset[str] = frozenset()
     vanished: Mapping[str, int] = field(default_factory=dict)
+    unfound: frozenset[str] = frozenset()
+    turns: int = 1
     revoke_after: int | None = None
     outages: tuple[Outage, ...] = ()
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from .pages import Page
     from .parameters import Call, Query
 
+ALL_CLOUDS = "*"
+"""Stands for the list of clouds where faults are given by id."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -103,12 +106,13 @@ class Listings:
         oddity = self.coin.paging(faults, asked.key) if concerned else None
         images = query.call.name == "images"
         churning = images and churns(faults)
+        changing = churning or bool(faults.vanished)
         tick = self._image_pages
         self._image_pages += images
         at = (query.key, cursor, behaviour.order_by, behaviour.descending, behaviour.collation,
               behaviour.order_seed, behaviour.pretty, behaviour.byte_order_mark,
               zipped)  # fmt: skip
-        if at in self._cache and not oddity and not churning:
+        if at in self._cache and not oddity and not changing:
             self._cache.move_to_end(at)
             return Answer(self._cache[at], zipped, None)
         listing = open_listing(
@@ -118,16 +122,17 @@ class Listings:
             estate=self._estate,
             orders=self._orders[behaviour.collation],
             behaviour=behaviour,
+            gone=lambda one: self._is_gone(one, faults),
         )
         if churning:
             listing = with_churn(listing, self._estate, faults, tick)
-        page = cut_page(listing, cursor, query.page_size, oddity)
+        page = cut_page(listing, cursor, query.page_size, oddity, faults.turns)
         if churning:
             page = drift(page, query, listing, faults)
         body = self._encode(query, page, oddity, behaviour, now)
         if zipped:
             body = gzip.compress(body, 1)
-        if not oddity and not churning:
+        if not oddity and not changing:
             self._keep(at, body, behaviour.page_cache_bytes)
         return Answer(body, zipped, oddity)
 
@@ -177,11 +182,14 @@ class Listings:
 
     def _check_scope(self, asked: Asked, faults: Faults) -> None:
         """Refuse what the faults say is not to be read, or is gone."""
-        for scope_id in asked.ids:
+        for scope_id in asked.ids or (ALL_CLOUDS,):
             self._scope_calls[scope_id] += 1
             if scope_id in faults.unauthorized:
                 raise unauthenticated(f"the token is not good for {scope_id}")
             if scope_id in faults.denied:
                 raise denied(scope_id)
-            if self._scope_calls[scope_id] > faults.vanished.get(scope_id, 1 << 62):
+            if scope_id in faults.unfound or self._is_gone(scope_id, faults):
                 raise not_found(scope_id)
+
+    def _is_gone(self, scope_id: str, faults: Faults) -> bool:
+        return self._scope_calls[scope_id] > faults.vanished.get(scope_id, 1 << 62)

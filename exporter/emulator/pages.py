@@ -49,8 +49,12 @@ def open_listing(
     estate: Estate,
     orders: Orders,
     behaviour: Behaviour,
+    gone: Callable[[str], bool],
 ) -> Listing:
-    """The listing that a query asks for, as it is without any faults."""
+    """The listing that a query asks for, as it is without any faults.
+
+    `gone` says of an id, or a repository's name, whether that has vanished.
+    """
     chain = cursor.chain if behaviour.reshuffle else 0
     seed = seeded_int(behaviour.order_seed, f"{estate.shape.seed}|{query.key}|{chain}")
     ordered = query.sort_keys and behaviour.order_by == "honoured"
@@ -62,7 +66,12 @@ def open_listing(
     resources = list(_resources(query, scope, estate))
     numbers = range(len(resources))
     order = orders.resources(resources, query.sort_keys) if ordered else Shuffled(numbers, seed)
-    return Listing(order, lambda number: orjson.dumps(resources[number]), lambda _: True)
+    key = "name" if query.call.name == "repositories" else "id"
+    return Listing(
+        order,
+        lambda number: orjson.dumps(resources[number]),
+        lambda number: not gone(resources[number][key]),
+    )
 
 
 def with_churn(listing: Listing, estate: Estate, faults: Faults, tick: int) -> Listing:
@@ -76,8 +85,13 @@ def with_churn(listing: Listing, estate: Estate, faults: Faults, tick: int) -> L
     )
 
 
-def cut_page(listing: Listing, cursor: Cursor, size: int, oddity: Fault | None) -> Page:
-    """The page at the cursor, with at most `size` items, odd in the way of a paging fault."""
+def cut_page(
+    listing: Listing, cursor: Cursor, size: int, oddity: Fault | None, turns: int = 1
+) -> Page:
+    """The page at the cursor, with at most `size` items, odd in the way of a paging fault.
+
+    A looping listing begins anew after `turns` pages.
+    """
     order, place = listing.order, cursor.place
     if oddity is Fault.EMPTY_PAGE and place < len(order):
         return Page([], replace(cursor, serial=cursor.serial + 1))
@@ -92,6 +106,10 @@ def cut_page(listing: Listing, cursor: Cursor, size: int, oddity: Fault | None) 
         if has(number):
             items.append(show(number))
         place += 1
+    if oddity is Fault.LOOPING and items:
+        serial = cursor.serial + 1
+        goes_on = serial % turns and place < end
+        return Page(items, replace(cursor, place=place if goes_on else 0, serial=serial))
     if place < len(order):
         return Page(items, replace(cursor, place=place))
     if oddity is Fault.ENDLESS:

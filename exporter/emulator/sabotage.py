@@ -24,6 +24,7 @@ _DEPTH = 200_000
 """How deep a deep body is nested: a recursive parser's stack ends before that."""
 
 _STATUSES = {
+    Fault.HTTP_404: (404, 5, "there is no such thing yet"),
     Fault.HTTP_409: (409, 10, "the call was aborted"),
     Fault.HTTP_500: (500, 13, "internal error"),
     Fault.HTTP_503: (503, 14, "the service is unavailable"),

@@ -98,6 +98,17 @@ class Repositories(_Section):
     """… and none of these does."""
 
 
+class Exclude(_Section):
+    """What to leave out on purpose, by id: it is not asked for, and the rest can be complete."""
+
+    clouds: list[Id] = []
+    """Not these clouds, nor what is in them."""
+    folders: list[Id] = []
+    """Not these folders, nor what is in them."""
+    registries: list[Id] = []
+    """Not these registries."""
+
+
 class Scope(_Section):
     """What to list; with nothing named, every cloud the token can see."""
 
@@ -111,6 +122,19 @@ class Scope(_Section):
     """Only these registries, by id."""
     repositories: Repositories = Repositories()
     """Only some repositories."""
+    exclude: Exclude = Exclude()
+    """Not some clouds, folders and registries."""
+
+    @model_validator(mode="after")
+    def _names_or_excludes(self) -> Scope:
+        for level in Exclude.model_fields:
+            both = sorted({*getattr(self, level)} & {*getattr(self.exclude, level)})
+            if both:
+                raise ValueError(
+                    f"{both[0]} is named in scope.{level} and left out by scope.exclude.{level}; "
+                    "take it out of one of them"
+                )
+        return self
 
 
 class Limits(_Section):

@@ -20,6 +20,7 @@ from exporter.tables.order import Cut, Order, kept, order_of
 from exporter.tables.pages import read_columns
 from exporter.tables.resources import registry_of
 from exporter.tables.sizes import parse_sizes
+from exporter.tables.sketch import sketch_of
 from exporter.tables.times import parse_times
 
 
@@ -32,7 +33,8 @@ class ImagesPage:
     not be read. `listed` counts the images the page held before filters and cuts. `names` are the
     repositories met, in the page's order, with how many images of each are kept; `nameless` says
     whether an image does not tell its repository or the registry that is in. `order` is None for a
-    page without images, and `next_token` is empty on the last page.
+    page without images, and `next_token` is empty on the last page. `sketch` tells the images
+    listed from other pages' (`sketch_of`).
     """
 
     images: pa.Table
@@ -44,6 +46,7 @@ class ImagesPage:
     nameless: bool
     order: Order | None
     next_token: str
+    sketch: tuple[str, ...]
 
 
 def decode_images(
@@ -93,7 +96,16 @@ def _page(
     if keep is not None:
         rows, names, created = rows.filter(keep), names.filter(keep), created.filter(keep)
     tables = _flatten(rows, names, registries, created, cloud_id, folder_id)
-    return ImagesPage(*tables, bad_values(bad), listed, _counted(names), nameless, order, token)
+    return ImagesPage(
+        *tables,
+        bad_values(bad),
+        listed,
+        _counted(names),
+        nameless,
+        order,
+        token,
+        sketch_of(ids),
+    )
 
 
 def _bad_value(detail: str, image_id: str, name: str | None) -> dict[str, str | None]:

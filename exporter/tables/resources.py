@@ -15,6 +15,7 @@ from exporter.errors import PageError
 from exporter.tables.bad_values import bad_value, bad_values
 from exporter.tables.pages import read_object
 from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES, REPOSITORIES, Table
+from exporter.tables.sketch import sketch_of
 from exporter.tables.values import Item
 
 
@@ -45,6 +46,11 @@ class ResourcesPage:
     resources: tuple[Resource, ...]
     bad_values: pa.Table
     next_token: str
+
+    @property
+    def sketch(self) -> tuple[str, ...]:
+        """What tells the items from other pages' (`sketch_of`)."""
+        return sketch_of(pa.array([one.id for one in self.resources], pa.string()))
 
     def rows(self, wanted: Callable[[str], bool] = lambda _: True) -> pa.Table:
         """Return the rows whose id `wanted` accepts, in the table's schema."""

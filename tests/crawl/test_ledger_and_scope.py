@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from exporter.crawl import Ledger, Progress
+from exporter.crawl import Entry, Ledger, Progress
+from exporter.crawl.patterns import Patterns
 from exporter.crawl.scope import Wanted
 from exporter.errors import AnswerError, ApiError, IncompleteError, StatusError, UnreachableError
 from exporter.settings import Repositories, Scope
@@ -27,8 +28,8 @@ NO_PAGE = AnswerError("not a page", call="GET /", scope="images")
         (answered(401, "UNAUTHENTICATED"), True, 0, "denied"),
         (answered(403, "PERMISSION_DENIED"), True, 0, "denied"),
         (answered(403, "PERMISSION_DENIED"), True, 3, "denied"),
-        (answered(404, "NOT_FOUND"), True, 0, "vanished"),
-        (answered(404, "NOT_FOUND"), True, 3, "vanished"),
+        (answered(404, "NOT_FOUND"), True, 0, "failed"),
+        (answered(404, "NOT_FOUND"), True, 3, "partial"),
         (answered(404, "NOT_FOUND"), False, 0, "failed"),
         (answered(404, "NOT_FOUND"), False, 3, "partial"),
         # A gateway's, or some other server's: the API says what it does not find.
@@ -51,11 +52,31 @@ def test_an_error_ends_a_listing_with_its_verdict(
         entry.page(calls=1)
     entry.fail(error)
     assert entry.status == status
-    assert entry.whole == (status == "vanished")
+    assert not entry.whole
     assert entry.message is not None
     assert error.message in entry.message
     assert entry.http_status == (error.http_status if isinstance(error, StatusError) else None)
     assert entry.finished_at is not None
+
+
+@pytest.mark.parametrize(("gone", "status"), [(True, "vanished"), (False, "partial")])
+def test_what_is_not_found_has_vanished_once_it_is_known_to_be_gone(
+    gone: bool, status: str
+) -> None:
+    ledger = Ledger(Progress())
+    doubted: list[Entry] = []
+    ledger.doubt = doubted.append
+    entry = ledger.open("images", "crp1")
+    entry.page(calls=1)
+    entry.fail(answered(404, "NOT_FOUND"))
+    assert doubted == [entry]
+    entry.resolve(gone=gone, reason="and here is how that is known")
+    assert entry.status == status
+    assert entry.message is not None
+    assert entry.message.endswith("and here is how that is known")
+    for error, known in [(answered(404), True), (answered(404, "NOT_FOUND"), False)]:
+        ledger.open("images", "crp2", known=known).fail(error)
+    assert doubted == [entry]
 
 
 def test_calls_and_retries_are_counted() -> None:
@@ -81,7 +102,9 @@ def test_a_ledger_is_complete_only_when_every_listing_is_whole() -> None:
     ledger = Ledger(Progress())
     ledger.open("clouds", "*").complete()
     ledger.open("images", "crp1").skip("left out")
-    ledger.open("images", "crp2").fail(answered(404, "NOT_FOUND"))
+    gone = ledger.open("images", "crp2")
+    gone.fail(answered(404, "NOT_FOUND"))
+    gone.resolve(gone=True, reason="and its parent does not name it")
     before = ledger.complete
     open_still = ledger.open("images", "crp3")
     under_way = ledger.complete
@@ -180,10 +203,34 @@ def test_exact_repositories_are_those_named_without_a_wildcard(
     assert wanted.exact_repositories == exact
 
 
-@pytest.mark.parametrize("kind", ["clouds", "folders", "registries"])
-def test_ids_are_held_where_named_and_all_where_none_is(kind: str) -> None:
-    methods: dict[str, str] = {"clouds": "cloud", "folders": "folder", "registries": "registry"}
-    named: Any = getattr(Wanted(Scope.model_validate({kind: ["a", "b"]})), methods[kind])
-    free: Any = getattr(Wanted(Scope()), methods[kind])
-    assert [id_ for id_ in "abc" if named(id_)] == ["a", "b"]
-    assert [id_ for id_ in "abc" if free(id_)] == ["a", "b", "c"]
+@pytest.mark.parametrize("level", ["clouds", "folders", "registries"])
+def test_ids_are_held_where_named_and_all_but_the_excluded_where_none_is(level: Any) -> None:
+    named = Wanted(Scope.model_validate({level: ["a", "b"]}))
+    free = Wanted(Scope())
+    excluding = Wanted(Scope.model_validate({"exclude": {level: ["b"]}}))
+    setting = f"scope.{level}"
+    assert [named.left_out_by(level, id_) for id_ in "abc"] == [None, None, setting]
+    assert [free.left_out_by(level, id_) for id_ in "abc"] == [None, None, None]
+    setting = f"scope.exclude.{level}"
+    assert [excluding.left_out_by(level, id_) for id_ in "abc"] == [None, setting, None]
+
+
+@pytest.mark.parametrize(
+    ("names", "unmatched", "chosen"),
+    [
+        ([], ["team/*", "app"], False),
+        (["crp1/other", "crp2/team"], ["team/*", "app"], False),
+        (["crp1/app", "crp2/app"], ["team/*"], True),
+        (["crp1/team/x", "crp1/app"], [], True),
+        # A pattern that matches what is left out is no mistake.
+        (["crp1/team/secret"], ["app"], False),
+    ],
+)
+def test_patterns_know_what_has_matched_nothing(
+    names: list[str], unmatched: list[str], chosen: bool
+) -> None:
+    repositories = Repositories(include=["team/*", "app"], exclude=["*/secret"])
+    patterns = Patterns(repositories)
+    for name in names:
+        patterns.see([name])
+    assert (patterns.unmatched, patterns.chosen) == (unmatched, chosen)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from exporter.emulator import Behaviour, Fault, Faults, Shape
-from exporter.emulator.faults import CHURN, PAGING, TRANSIENT
+from exporter.emulator.faults import CHURN, HOPELESS, PAGING, TRANSIENT
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import Cloud
 from tests.e2e.commands import Exporter
@@ -18,10 +18,10 @@ SHAPE = Shape(clouds=2, folders=4, registries=5, repositories=16, images=300, la
 BOUNDS = {"page_size": 8, "request_timeout": 0.5, "max_page_bytes": 1 << 20}
 """Small pages make many calls; the rest is what ends a call that hangs, or that never ends."""
 SIZES = Faults(oversize_bytes=2 << 20, drip_seconds=0.01, drip_bytes=512)
-ALONE = sorted(set(Fault) - CHURN - {Fault.CHANGED_TWICE})
+ALONE = sorted(set(Fault) - CHURN - HOPELESS - {Fault.CHANGED_TWICE})
 MIXED: dict[str, dict[str, float]] = {
     "every transient kind": {kind: 0.1 / len(TRANSIENT) for kind in TRANSIENT},
-    "every kind of odd paging": dict.fromkeys(PAGING - {Fault.CHANGED_TWICE}, 0.025),
+    "every kind of odd paging": dict.fromkeys(PAGING - HOPELESS - {Fault.CHANGED_TWICE}, 0.025),
     "what gateways do": {"502": 0.03, "html": 0.02, "reset": 0.03, "truncated": 0.02},
 }
 

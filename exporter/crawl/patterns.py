@@ -1,0 +1,52 @@
+"""Which of the user's repository patterns have matched something, and what there was to match."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from fnmatch import translate
+
+from exporter.settings import Repositories
+
+MOST_EXAMPLES = 3
+"""Paths that are remembered to show what there is."""
+
+
+class Patterns:
+    """The patterns of `scope.repositories`; `unmatched` are those that nothing has matched yet.
+
+    They are held against a repository's path, which is its name without the registry in front.
+    `examples` are some paths that were met; `chosen` says whether any was wanted.
+    """
+
+    def __init__(self, repositories: Repositories) -> None:
+        self._include = {one: re.compile(translate(one)) for one in repositories.include}
+        self._exclude = [re.compile(translate(one)) for one in repositories.exclude]
+        self._unmatched = dict(self._include)
+        self.chosen = False
+        self.examples: list[str] = []
+
+    @property
+    def unmatched(self) -> list[str]:
+        """The patterns to include that have matched no repository, excluded ones among them."""
+        return list(self._unmatched)
+
+    def wants(self, name: str) -> bool:
+        """Say whether a repository is wanted, by its full name `<registry_id>/<path>`."""
+        path = name.partition("/")[2]
+        return any(one.match(path) for one in self._include.values()) and not any(
+            one.match(path) for one in self._exclude
+        )
+
+    def see(self, names: Iterable[str]) -> None:
+        """Take note of repositories that there are, by their full names."""
+        if self.chosen and not self._unmatched:
+            return
+        for name in names:
+            path = name.partition("/")[2]
+            if len(self.examples) < MOST_EXAMPLES and path not in self.examples:
+                self.examples.append(path)
+            for pattern, expression in list(self._unmatched.items()):
+                if expression.match(path):
+                    del self._unmatched[pattern]
+            self.chosen = self.chosen or self.wants(name)
