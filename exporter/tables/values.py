@@ -177,6 +177,9 @@ class Item:
         return True
 
     def _note(self, name: str, value: object) -> None:
-        text = json.dumps(value, ensure_ascii=False, default=float)
+        try:
+            text = json.dumps(value, ensure_ascii=False, default=float)
+        except RecursionError:
+            text = "nested too deep to be shown"
         shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
         self._bad.append(f"{self._path}{name} {shown}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -148,6 +149,23 @@ def test_an_empty_page_is_a_page(body: bytes) -> None:
     page = decode_images(body, cloud_id=None, folder_id=None)
     assert (page.listed, page.order, page.next_token) == (0, None, "")
     assert page.images.num_rows == page.layers.num_rows == page.config_blobs.num_rows == 0
+
+
+@pytest.mark.parametrize("depth", [500, 950, 1000, 1050])
+def test_a_value_that_nests_is_refused_or_left_out_but_ends_nothing(depth: int) -> None:
+    nested = b"[" * depth + b"]" * depth
+    for table in ("images", "clouds"):
+        body = b'{"%b":[{"id":"a","createdAt":%b}]}' % (table.encode(), nested)
+        try:
+            page: Any = (
+                decode_images(body, cloud_id=None, folder_id=None)
+                if table == "images"
+                else decode_resources(body, CLOUDS, Parents())
+            )
+        except PageError:
+            assert depth > 900
+        else:
+            assert page.bad_values["subject"].to_pylist() == ["a"]
 
 
 def test_brackets_inside_texts_are_not_taken_for_nesting() -> None:
