@@ -26,24 +26,30 @@ _NARROW = 72
 _WIDE = 100
 """Columns from which there is room for the name of a repository's registry."""
 _REASON_LINES = 2
+_FIGURES = 40
+"""Columns that the figures of a scope and what is between them take at most."""
+_SHORTEST_NAME = 8
 
 
 @dataclass(frozen=True)
 class _Room:
-    """How much of a summary is shown: rows of the largest, missing listings, empty lines."""
+    """How much is shown: rows of the largest, missing listings, empty lines, the query."""
 
     largest: int
     missing: int
-    airy: bool
+    airy: bool = False
+    query: bool = True
 
 
 _ROOMS = (
     _Room(LARGEST, MISSING_SHOWN, airy=True),
-    _Room(LARGEST, 5, airy=False),
-    _Room(3, 3, airy=False),
-    _Room(2, 2, airy=False),
-    _Room(1, 1, airy=False),
-    _Room(0, 1, airy=False),
+    _Room(LARGEST, 5),
+    _Room(3, 3),
+    _Room(2, 2),
+    _Room(1, 1),
+    _Room(1, 1, query=False),
+    _Room(0, 1, query=False),
+    _Room(0, 0, query=False),
 )
 """From all to the least: the first is taken with which the headline does not scroll away."""
 
@@ -113,7 +119,7 @@ def _summary(
         ]
     if manifest.status == "partial":
         sections.append(_missing(console, manifest, found, room))
-    sections += _next(manifest, output, found)
+    sections += _next(manifest, output, found if room.query else None)
     for section in sections:
         if section and room.airy:
             yield ""
@@ -191,14 +197,17 @@ def _largest(console: Console, title: str, scopes: tuple[Scope, ...]) -> list[_L
     table.add_column(title, overflow="fold")
     named = console.width >= _WIDE or not any("/" in scope.id for scope in scopes)
     if named:
-        table.add_column("", overflow="ellipsis", no_wrap=True, style="dim")
+        # Ids come first: they are what a person copies.
+        ids = min(max(len(scope.id) for scope in scopes), (console.width - _FIGURES) * 2 // 3)
+        left = max(console.width - _FIGURES - ids, _SHORTEST_NAME)
+        table.add_column("", overflow="ellipsis", no_wrap=True, style="dim", max_width=left)
     table.add_column("stored", justify="right", no_wrap=True, style="bold", header_style="dim")
     table.add_column("images", justify="right", no_wrap=True, header_style="dim")
     table.add_column("untagged", justify="right", no_wrap=True, header_style="dim")
     for scope in scopes:
         table.add_row(
             Text(scope.id),
-            *([Text(scope.name)] if named else []),
+            *([Text(_printable(scope.name))] if named else []),
             size(scope.stored_size),
             f"{scope.images:,}",
             size(scope.untagged_size),
@@ -293,6 +302,13 @@ def _reason(console: Console, reason: str) -> Padding:
     text = Text(reason, style="dim")
     text.truncate(_REASON_LINES * (console.width - 4) - 20, overflow="ellipsis")
     return Padding(text, (0, 0, 0, 4))
+
+
+def _printable(name: str) -> str:
+    """Return a name as one line: an API takes any letter, line breaks and escapes among them."""
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name
+    )
 
 
 def _int(value: object) -> int:
