@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from exporter.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
+README = ROOT / "README.md"
 PROGRAM = "registry-exporter"
 
 
@@ -87,7 +89,7 @@ def test_the_service_is_hardened_and_its_command_parses() -> None:
         "NoNewPrivileges=yes",
         "ProtectSystem=strict",
         "PrivateTmp=yes",
-        "DynamicUser=yes",
+        "User=registry-exporter",
         "StateDirectory=registry-exporter",
         "LoadCredential=key.json:/etc/registry-exporter/key.json",
     }
@@ -96,6 +98,11 @@ def test_the_service_is_hardened_and_its_command_parses() -> None:
     program, *arguments = shlex.split(start)
     assert Path(program).name == PROGRAM
     parses(arguments)
+    # The collector is another user: it sees neither a folder of mode 0750 nor /var/lib/private.
+    metrics = Path(arguments[arguments.index("--metrics-file") + 1])
+    assert f"ReadWritePaths=-{metrics.parent}" in lines
+    assert f"install -d -m 2775 -g {PROGRAM} {metrics.parent}" in README.read_text("utf-8")
+    assert not [line for line in lines if line.startswith("DynamicUser")]
 
 
 def test_the_services_environment_sets_settings_that_exist(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +142,9 @@ def test_the_cron_job_runs_one_at_a_time_and_does_not_repeat_what_cannot_mend() 
     job = spec["jobTemplate"]["spec"]
     (rule,) = job["podFailurePolicy"]["rules"]
     assert rule["action"] == "FailJob"
-    assert rule["onExitCodes"]["values"] == [2, 3, 4]
+    assert rule["onExitCodes"]["values"] == [2, 3, 4, 6]
+    (kept,) = [line for line in unit(f"{PROGRAM}.service") if line.startswith("RestartPrevent")]
+    assert kept == "RestartPreventExitStatus=2 3 4 6"
     assert rule["onExitCodes"]["containerName"] == pod()["containers"][0]["name"]
     # A pod failure policy is refused with any other restart policy.
     assert pod()["restartPolicy"] == "Never"
@@ -156,8 +165,8 @@ def test_the_cron_jobs_pod_has_no_more_rights_than_it_needs() -> None:
 
 def test_the_cron_jobs_settings_load_and_its_files_are_mounted(tmp_path: Path) -> None:
     (container,) = pod()["containers"]
-    program, *arguments = container["args"]
-    assert program == PROGRAM
+    # The image's entry point is the program.
+    arguments = container["args"]
     parses(arguments)
     settings_file = tmp_path / "settings.yaml"
     settings_file.write_text(documents()["ConfigMap"]["data"]["settings.yaml"], encoding="utf-8")
@@ -170,3 +179,66 @@ def test_the_cron_jobs_settings_load_and_its_files_are_mounted(tmp_path: Path) -
     assert "persistentVolumeClaim" in volumes[mounts[settings.output.url]]
     config = Path(arguments[arguments.index("--config") + 1])
     assert "configMap" in volumes[mounts[str(config.parent)]]
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Return the instructions of the Dockerfile, each as its name and all that follows."""
+    text = (CONFIGS / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [(line.partition(" ")[0], line.partition(" ")[2]) for line in lines]
+
+
+@pytest.mark.skipif(
+    shutil.which("hadolint", path=str(Path(sys.executable).parent)) is None,
+    reason="PyPI has hadolint for Linux on x86-64 alone",
+)
+def test_hadolint_finds_nothing_wrong_with_the_dockerfile() -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    linted = subprocess.run(
+        [hadolint, "--failure-threshold", "style", CONFIGS / "Dockerfile"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (linted.returncode, linted.stdout + linted.stderr) == (0, "")
+
+
+def test_the_image_is_the_one_that_the_cron_job_runs_and_has_nothing_to_build_with() -> None:
+    steps = instructions()
+    last = len(steps) - 1 - [name for name, _ in reversed(steps)].index("FROM")
+    final = dict(steps[last:])
+    assert re.fullmatch(r"python:3\.\d+-slim", final["FROM"])
+    assert "RUN" not in final
+    assert final["COPY"] == f"--from=build /opt/{PROGRAM} /opt/{PROGRAM}"
+    assert final["ENTRYPOINT"] == f'["{PROGRAM}"]'
+    security = pod()["securityContext"]
+    assert final["USER"] == f"{security['runAsUser']}:{security['runAsGroup']}"
+    for name, value in steps[:last]:
+        if name == "COPY":
+            *sources, _ = value.split()
+            assert [one for one in sources if not (ROOT / one).exists()] == []
+    (container,) = pod()["containers"]
+    assert container["image"] in (CONFIGS / "Dockerfile").read_text(encoding="utf-8")
+
+
+def test_nothing_is_installed_by_a_name_that_is_not_ours() -> None:
+    for file in (README, *CONFIGS.iterdir()):
+        text = file.read_text(encoding="utf-8")
+        installs = re.findall(r"(?:pip|pipx|uv tool) install ([^\n`]*)", text)
+        assert [one for one in installs if re.search(rf"(^|\s){PROGRAM}", one)] == []
+
+
+def test_the_readmes_steps_on_a_server_are_shell_and_install_files_that_exist() -> None:
+    (steps,) = re.findall(r"```sh\n(useradd .*?)```", README.read_text("utf-8"), re.DOTALL)
+    parsed = subprocess.run(["sh", "-n"], input=steps, text=True, capture_output=True, check=False)
+    assert (parsed.returncode, parsed.stderr) == (0, "")
+    files = re.findall(r"configs/\S+", steps)
+    assert len(files) == 3
+    assert [file for file in files if not (ROOT / file).is_file()] == []
+    settings = load_settings(CONFIGS / "cron.yaml")
+    assert f"/{PROGRAM}/key.json" in steps
+    assert str(settings.credentials.service_account_key_file) in steps
+    assert str(Path(settings.output.url).parent) in steps
+    (start,) = [line for line in unit(f"{PROGRAM}.service") if line.startswith("ExecStart=")]
+    assert start.removeprefix("ExecStart=").startswith(f"/opt/{PROGRAM}/bin/{PROGRAM} ")
+    assert f"python3 -m venv /opt/{PROGRAM}\n" in steps

@@ -27,9 +27,12 @@ PYTHON = [text for language, text in BLOCKS if language == "python"]
 SHELL = "".join(text for language, text in BLOCKS if language == "sh")
 (SETTINGS,) = [text for language, text in BLOCKS if language == "yaml"]
 
-SET_UP = {"scripts/demo", "scripts/test", "scripts/bench", "pip", "export"}
+SET_UP = {"scripts/demo", "scripts/test", "scripts/bench", "pip", "pipx", "uv", "export"} | {
+    "useradd", "install", "python3", "/opt/registry-exporter/bin/pip", "systemctl",
+}  # fmt: skip
 """First words of lines that are not run here: what they start is what runs these tests, or is long
-and measured; a person's own token; and an installation, which these tests have behind them."""
+and measured; a person's own token; and an installation, which these tests have behind them, or for
+which root is wanted (test_examples.py holds that against the files)."""
 
 COUNTED = {
     "DuckDB": "images.num_rows",
