@@ -142,8 +142,11 @@ class ApiError(ExporterError):
 
     `call` is the request line without its token, `scope` is what was being listed in a
     person's words, `reason` all but the scope, `request_id` the answer's `x-request-id` where
-    one came, `calls` how many requests were sent for it, retries among them.
+    one came, `calls` how many requests were sent for it, retries among them. A page of fewer items
+    may be answered where `shorter_page_may_do`.
     """
+
+    shorter_page_may_do = False
 
     def __init__(
         self,

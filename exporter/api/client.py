@@ -24,9 +24,10 @@ from exporter.api.outage import Attempts, HostClosedError, Outages
 from exporter.api.retry import Sleep, retrying
 from exporter.api.sending import Host, Sender, Target
 from exporter.api.silence import OutageStatistics
+from exporter.api.toolarge import Signs, with_advice
 from exporter.api.transport import Reply, Transport
 from exporter.api.types import Answer, Call, Counts, PageT, Sent, Service
-from exporter.errors import CredentialsError, PageError
+from exporter.errors import ApiError, CredentialsError, PageError
 from exporter.settings import Settings
 
 _TOKEN_ATTEMPTS = 5
@@ -139,16 +140,22 @@ class Client:
         sent = sent or Sent()
         target = await self._locate(call, weight)
         attempts = Attempts(self._limits.attempts)
+        signs = Signs()
         again = retrying(
-            lambda _: attempts.used >= attempts.most,
+            lambda _: attempts.given_up or (_is_long(call) and signs.point_to_size(given_up=False)),
             partial(self._back_off, target.host.limiter),
             what=call.scope,
         )
         try:
-            return await again(self._answered, target, decode, sent, attempts)
+            return await again(self._answered, target, decode, sent, attempts, signs)
         except FaultError as error:
             fault = error.fault
-        raise fault.error(call=target.line, scope=call.scope, calls=sent.calls)
+        shorter = _is_long(call) and signs.point_to_size(given_up=attempts.given_up)
+        told = fault if _is_long(call) else with_advice(fault)
+        failure = told.error(call=target.line, scope=call.scope, calls=sent.calls)
+        if isinstance(failure, ApiError):
+            failure.shorter_page_may_do = shorter
+        raise failure
 
     async def _locate(self, call: Call, weight: float) -> Target:
         base = await self._directory.base(call.service)
@@ -179,6 +186,7 @@ class Client:
         decode: Callable[[bytes], Awaitable[PageT]],
         sent: Sent,
         attempts: Attempts,
+        signs: Signs,
     ) -> Answer[PageT]:
         """Make one attempt, and those that an outage takes; raises `OutageError` as well."""
         watch = target.host.watch
@@ -192,6 +200,7 @@ class Client:
                 fault = error.fault
             probe = partial(self._probe, _least_of(target))
             if not await watch.failed(attempts, sent.began, fault, probe):
+                signs.note(fault)
                 raise FaultError(fault)
 
     async def _probe(self, target: Target, seconds: float | None) -> Fault | None:
@@ -212,7 +221,7 @@ class Client:
             page = await decode(reply.body)
         except PageError as error:
             fault = Fault(
-                "bad_page",
+                "bad_page" if reply.body.rstrip().endswith(b"}") else "cut_off",
                 f"the API answered with a page that cannot be used: {error}",
                 kind="answer",
                 passing=True,
@@ -289,3 +298,8 @@ def _least_of(target: Target) -> Target:
     """Return the call for a listing's first page, and for as little of it as can be."""
     call = target.call.without_params("pageToken").with_params(pageSize="1")
     return replace(target, call=call, url=call_url(target.host.base, call))
+
+
+def _is_long(call: Call) -> bool:
+    """Say whether a page of fewer items can be asked for."""
+    return int(dict(call.params).get("pageSize", 1)) > 1

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import blake2b
 
+import structlog
+
 from exporter.api.address import call_line
 from exporter.api.novelty import Novelty
 from exporter.api.types import Call
@@ -16,6 +18,8 @@ from exporter.errors import AnswerError, PageError
 
 MOST_EMPTY_PAGES = 1000
 """Empty pages in a row that are believed; a page may be empty while more follow (`API.md`)."""
+
+_log = structlog.get_logger(__name__)
 
 
 class Chain:
@@ -27,6 +31,9 @@ class Chain:
 
     def __init__(self, first: Call, *, page_size: int) -> None:
         self._first = first.without_params("pageToken").with_params(pageSize=str(page_size))
+        self.page_size = page_size
+        self.shortened = False
+        """Whether a page of a token is now asked for with fewer items than that token came with."""
         self.call: Call | None = self._first
         self.pages = 0
         """Pages that have come so far, since the last restart."""
@@ -58,6 +65,7 @@ class Chain:
         self.pages += 1
         if sketch:
             self._novelty.add(sketch, items)
+        self.shortened = False
         if not next_token:
             self.call = None
             return
@@ -82,9 +90,35 @@ class Chain:
             )
         self.call = self._first.with_params(pageToken=next_token)
 
+    def shorten(self, reason: str) -> bool:
+        """Ask for half as many items from here on; False where that is not possible.
+
+        The page in hand is asked for by the token it has. A token belongs to the exact parameters
+        it came from (`API.md`), so an API that holds to that answers 400, as for one that has
+        expired, and the listing begins anew; others go on, and cost no call for what has come.
+        """
+        if self.page_size <= 1 or self.call is None:
+            return False
+        self.resize(self.page_size // 2)
+        _log.warning(
+            "page_size_halved", scope=self._first.scope, page_size=self.page_size, reason=reason
+        )
+        return True
+
+    def resize(self, page_size: int) -> None:
+        """Ask for so many items a page from here on."""
+        self.page_size = page_size
+        self._first = self._first.with_params(pageSize=str(page_size))
+        if self.call is not None:
+            self.shortened = "pageToken" in dict(self.call.params)
+            self.call = self.call.with_params(pageSize=str(page_size))
+        # To a token of longer pages an API may give again what it has given.
+        self._novelty = Novelty()
+
     def restart(self) -> None:
         """Begin again at the first page, for example because a page token expired."""
         self.call = self._first
+        self.shortened = False
         self.pages = 0
         self._seen.clear()
         self._novelty = Novelty()

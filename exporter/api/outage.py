@@ -63,6 +63,11 @@ class Attempts:
     used: int = 0
     let_off: int = 0
 
+    @property
+    def given_up(self) -> bool:
+        """Whether none is left."""
+        return self.used >= self.most
+
     def let_off_once(self) -> bool:
         """Forget the attempts so far, as the host was down; False where that was too often."""
         self.let_off += 1

@@ -19,6 +19,7 @@ from exporter.api.faults import (
 from exporter.api.limiter import Limiter, Slot
 from exporter.api.outage import HostClosedError, HostWatch
 from exporter.api.silence import is_silence
+from exporter.api.toolarge import says_too_large
 from exporter.api.transport import Reply, Transport
 from exporter.api.trouble import NoReplyError
 from exporter.api.types import Call, Counts, Sent
@@ -119,7 +120,10 @@ class Sender:
 
     def _judge(self, host: Host, slot: Slot, reply: Reply) -> None:
         """Tell the limiter what an answer says about the host, and the watch that one came."""
-        if reply.status in THROTTLED_STATUSES:
+        fault = fault_of_reply(reply)
+        if fault is not None and says_too_large(fault):
+            pass  # A 429 too: it tells nothing about how fast the host may be asked.
+        elif reply.status in THROTTLED_STATUSES:
             self.counts += Counts(throttled=1)
             if reply.status == 429:
                 slot.refused()
@@ -130,7 +134,6 @@ class Sender:
                 host.limiter.hold(wait)
         elif reply.status < 500:
             slot.good()
-        fault = fault_of_reply(reply)
         if fault is None or _is_the_apis_own(fault):
             host.watch.answered()
 

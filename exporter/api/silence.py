@@ -55,7 +55,7 @@ def is_silence(fault: Fault, *, answered_before: bool) -> bool:
 
     A 429 is not, nor is what the API itself says about one call.
     """
-    if fault.reason in _ONCE_ANSWERED or fault.reason.startswith("http_3"):
+    if fault.reason in _ONCE_ANSWERED or fault.reason.startswith(("http_2", "http_3")):
         return answered_before
     if fault.kind == "unreachable":
         return fault.reason != "unusable"

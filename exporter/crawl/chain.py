@@ -95,7 +95,7 @@ class ImagesChain:
         self._waits_for: asyncio.Event | None = None
         self._seconds: deque[float] = deque(maxlen=LATEST)
         self._base = base
-        self._page_size = page_size
+        self.page_size = page_size
         self._ladder = ladder(mode, repository)
         self.rung = min(rung, len(self._ladder) - 1)
         self.restart()
@@ -146,7 +146,7 @@ class ImagesChain:
         first = self._base
         if ordering.order_by is not None:
             first = first.with_params(orderBy=ordering.order_by)
-        self.chain = Chain(first, page_size=self._page_size)
+        self.chain = Chain(first, page_size=self.page_size)
         self.attempt += 1
         self.by_name = ordering.by_name
         self.by_time = ordering.by_time
@@ -163,6 +163,18 @@ class ImagesChain:
         self._observed = 0
         self._pairs = 0  # Images that followed one of the same repository.
         self._came_from: tuple[Position | None, tuple[str, ...]] = None, ()
+
+    def shorten(self, reason: str) -> bool:
+        """Ask for half as many images a page from here on; False where that is not possible."""
+        if not self.chain.shorten(reason):
+            return False
+        self.page_size = self.chain.page_size
+        return True
+
+    def resize(self, page_size: int) -> None:
+        """Ask for as many images a page as an earlier attempt did from here on."""
+        self.chain.resize(page_size)
+        self.page_size = page_size
 
     def begin_plain(self) -> None:
         """List everything from the beginning, in no order."""

@@ -66,6 +66,11 @@ class Chains:
         self._claimed_before = context.keeper.claims().get(registry_id, [])
 
     @property
+    def _page_size(self) -> int:
+        """How many images to ask for: no more than an open chain is known to be given."""
+        return min([self._context.page_size, *(chain.page_size for chain in self.open)])
+
+    @property
     def resumes(self) -> bool:
         """Whether an earlier attempt has made claims."""
         return bool(self._claimed_before)
@@ -79,7 +84,7 @@ class Chains:
             self._alone.add(name)
         context = self._context
         rung = context.rung if mode is Mode.UP else 0
-        chain = ImagesChain(call, mode, name, context.page_size, rung)
+        chain = ImagesChain(call, mode, name, self._page_size, rung)
         self.open.add(chain)
         self.replay.look(chain)
         if queue:

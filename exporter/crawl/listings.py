@@ -112,6 +112,8 @@ class ResourcesJob:
             self._chain.advance(page.next_token, items=len(page.resources), sketch=page.sketch)
         except ApiError as error:
             self._entry.spent(error.calls)
+            if error.shorter_page_may_do and self._chain.shorten(error.reason):
+                return True
             if self._begins_anew(error):
                 return True
             self._ended(error)
@@ -124,10 +126,11 @@ class ResourcesJob:
     def _begins_anew(self, error: ApiError) -> bool:
         """Start over where a page token has expired: it is the only mend for a 400 midway."""
         expired = isinstance(error, StatusError) and error.http_status == 400
-        if not (expired and self._chain.pages and self._restarts < MAX_RESTARTS):
+        shortened = self._chain.shortened  # It is no token of a page so short.
+        if not (expired and self._chain.pages and (shortened or self._restarts < MAX_RESTARTS)):
             return False
         log.warning("listing_restarted", scope=error.scope, reason=error.reason)
-        self._restarts += 1
+        self._restarts += not shortened
         self._attempt += 1
         self._chain.restart()
         return True

@@ -39,7 +39,7 @@ def mend(chain: ImagesChain, error: ApiError) -> Remedy:
     status = error.http_status if isinstance(error, StatusError) else None
     if chain.stopped:
         return Remedy.DONE
-    if status == 400 and _begins_anew(chain, error):
+    if _is_shortened(chain, error) or (status == 400 and _begins_anew(chain, error)):
         return Remedy.AGAIN
     if chain.mode is Mode.DOWN:
         return _do_without(chain, error)
@@ -58,6 +58,11 @@ def _do_without(down: ImagesChain, error: ApiError) -> Remedy:
     return Remedy.WITHOUT
 
 
+def _is_shortened(chain: ImagesChain, error: ApiError) -> bool:
+    """Ask for fewer images a page where the page in hand is too large for what is in between."""
+    return error.shorter_page_may_do and chain.shorten(error.reason)
+
+
 def _begins_anew(chain: ImagesChain, error: ApiError) -> bool:
     """Begin a chain anew after a 400: with another token, or with an order that is less wished."""
     if not chain.chain.pages:
@@ -65,9 +70,10 @@ def _begins_anew(chain: ImagesChain, error: ApiError) -> bool:
             log.warning("order_refused", scope=error.scope, reason=error.reason)
             return True
         return False
-    if chain.restarts >= MAX_RESTARTS:
-        return False
-    chain.restarts += 1
+    if not chain.chain.shortened:  # Else it is no token of a page so short.
+        if chain.restarts >= MAX_RESTARTS:
+            return False
+        chain.restarts += 1
     log.warning("listing_restarted", scope=error.scope, reason=error.reason)
     chain.restart()
     return True

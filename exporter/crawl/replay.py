@@ -28,14 +28,27 @@ class Replay:
 
     def look(self, chain: ImagesChain) -> None:
         """Find out whether a chain's next page is one that was kept."""
-        call = chain.chain.call
-        if call is not None and not chain.done and self._fetcher.is_kept(call, chain.attempt):
+        if self._is_kept(chain):
             self._chains.add(chain)
             self._over.clear()
         else:
             self._chains.discard(chain)
             if not self._chains:
                 self._over.set()
+
+    def _is_kept(self, chain: ImagesChain) -> bool:
+        """Say whether a chain's next page was kept, maybe with fewer images than it asks for."""
+        call = chain.chain.call
+        if call is None or chain.done:
+            return False
+        if self._fetcher.is_kept(call, chain.attempt):
+            return True
+        size = chain.page_size if chain in self._chains or not chain.chain.pages else 0
+        while (size := size // 2) > 0:
+            if self._fetcher.is_kept(call.with_params(pageSize=str(size)), chain.attempt):
+                chain.resize(size)
+                return True
+        return False
 
     async def others(self, chain: ImagesChain) -> None:
         """Wait, before a chain's next call, for what other chains have to replay."""

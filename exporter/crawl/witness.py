@@ -127,6 +127,8 @@ class Witness:
             self._chain.advance(page.next_token, items=page.listed)
         except ApiError as error:
             self._entry.spent(error.calls)
+            if error.shorter_page_may_do and self._chain.shorten(error.reason):
+                return True
             log.info("no_witness", scope=error.scope, reason=error.reason)
             self._told(None)
             return False

@@ -52,6 +52,10 @@ class Behaviour:
         gzip: Whether answers are compressed when the caller accepts that.
         pretty: Whether bodies are spread over many lines.
         byte_order_mark: Whether pages begin with one, as a careless gateway's do.
+        largest_body: Bytes that the gateway lets an answer to a list call have, unpacked; None for
+            any number.
+        past_largest: What it answers instead of a larger one: a status, or the body cut off there.
+        bound_to_size: Whether a page token is good only with the page size that it came with.
         page_cache_bytes: Bytes of bodies kept for asking again, so that a benchmark's second run
             does not measure the emulator.
 
@@ -80,4 +84,7 @@ class Behaviour:
     gzip: bool = False
     pretty: bool = False
     byte_order_mark: bool = False
+    largest_body: int | None = None
+    past_largest: Literal["429", "413", "502", "504", "cut"] = "429"
+    bound_to_size: bool = True
     page_cache_bytes: int = 0

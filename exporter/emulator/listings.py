@@ -17,6 +17,7 @@ from .ordering import Orders
 from .pages import cut_page, drift, open_listing, with_churn
 from .pagetokens import Cursor, PageTokens
 from .parameters import find_scope, parse_query
+from .sabotage import through_gateway
 from .status import denied, not_found, unauthenticated
 
 if TYPE_CHECKING:
@@ -85,7 +86,12 @@ class Listings:
             StatusError: 400 for parameters the API would not take, 404 for an unknown scope.
 
         """
-        query = parse_query(call, given, descending=behaviour.descending)
+        query = parse_query(
+            call,
+            given,
+            descending=behaviour.descending,
+            bound_to_size=behaviour.bound_to_size,
+        )
         cursor = self._cursor(query, behaviour, now)
         scope = find_scope(query, self._estate)
         ids = (scope.id, *scope.parents) if scope else ()
@@ -111,7 +117,7 @@ class Listings:
         self._image_pages += images
         at = (query.key, cursor, behaviour.order_by, behaviour.descending, behaviour.collation,
               behaviour.order_seed, behaviour.pretty, behaviour.byte_order_mark,
-              zipped)  # fmt: skip
+              zipped, query.page_size, behaviour.largest_body)  # fmt: skip
         if at in self._cache and not oddity and not changing:
             self._cache.move_to_end(at)
             return Answer(self._cache[at], zipped, None)
@@ -129,7 +135,7 @@ class Listings:
         page = cut_page(listing, cursor, query.page_size, oddity, faults.turns)
         if churning:
             page = drift(page, query, listing, faults)
-        body = self._encode(query, page, oddity, behaviour, now)
+        body = through_gateway(self._encode(query, page, oddity, behaviour, now), behaviour)
         if zipped:
             body = gzip.compress(body, 1)
         if not oddity and not changing:

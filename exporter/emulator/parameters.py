@@ -117,8 +117,10 @@ class Query:
     key: str
 
 
-def parse_query(call: Call, given: Iterable[tuple[str, str]], *, descending: str) -> Query:
-    """Check the parameters of a call.
+def parse_query(
+    call: Call, given: Iterable[tuple[str, str]], *, descending: str, bound_to_size: bool = True
+) -> Query:
+    """Check the parameters of a call; `bound_to_size` says whether a token is bound to `pageSize`.
 
     Raises:
         StatusError: 400, for what the API would not take.
@@ -140,6 +142,7 @@ def parse_query(call: Call, given: Iterable[tuple[str, str]], *, descending: str
     if call.required and not scope_ids:
         raise invalid(f"{' or '.join(call.scopes)} is required")
     token = values.pop("pageToken", "")
+    bound = sorted(name for name in values if bound_to_size or name != "pageSize")
     return Query(
         call=call,
         scope_id=scope_ids[0] if scope_ids else "",
@@ -148,7 +151,7 @@ def parse_query(call: Call, given: Iterable[tuple[str, str]], *, descending: str
         sort_keys=parse_order(values.get("orderBy", ""), call.sort_keys, descending=descending),
         page_size=_parse_page_size(values.get("pageSize", "0")),
         page_token=token,
-        key=f"{call.name}?" + "&".join(f"{name}={values[name]}" for name in sorted(values)),
+        key=f"{call.name}?" + "&".join(f"{name}={values[name]}" for name in bound),
     )
 
 

@@ -13,6 +13,7 @@ from .faults import Fault
 from .status import StatusError
 
 if TYPE_CHECKING:
+    from .behaviour import Behaviour
     from .faults import Faults
 
 HTML = (
@@ -95,6 +96,27 @@ def dress(fault: Fault, answer: web.Response, body: bytes) -> bool:
         case _:
             return False
     return True
+
+
+def through_gateway(body: bytes, behaviour: Behaviour) -> bytes:
+    """A page's body as the gateway in front of the service lets it pass; cut off, maybe.
+
+    Raises:
+        StatusError: The body is larger than the gateway lets it be.
+
+    """
+    most = behaviour.largest_body
+    if most is None or len(body) <= most:
+        return body
+    match behaviour.past_largest:
+        case "cut":
+            return body[:most]
+        case "429":
+            raise StatusError(
+                429, f"grpc: received message larger than max ({len(body)} vs. {most})"
+            )
+        case status:
+            raise StatusError(int(status), "upstream error")
 
 
 async def spoil_answer(

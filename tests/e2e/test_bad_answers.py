@@ -46,6 +46,7 @@ BAD_PAGES = (
     Fault.SLOW,
     Fault.HANG,
 )
+CUT_OFF = {Fault.TRUNCATED, Fault.OVERSIZE, Fault.GZIP_BOMB}
 
 
 @pytest.mark.parametrize("kind", BAD_PAGES)
@@ -69,7 +70,8 @@ def test_a_registry_whose_pages_cannot_be_read_is_failed_and_the_rest_is_whole(
     )
     assert row["message"]
     assert (row["pages"], row["rows"]) == (0, 0)
-    assert row["calls"] == 2
+    # Of 100 images, of 50, 25, 12, 6, 3 and 1: a page that is cut off may be too large.
+    assert row["calls"] == (2 * 7 if kind in CUT_OFF else 2)
     here = len(cloud.estate.image_numbers(broken))
     assert len(snapshot.tables["images"]) == cloud.estate.shape.images - here
     assert exporter.read().latest is None
