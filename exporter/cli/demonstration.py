@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from exporter.cli.exporting import Showing, Wishes, export_and_show
 from exporter.emulator import STATIC_TOKEN, Behaviour, Emulator, Estate, Shape, preset
@@ -19,12 +21,17 @@ LATENCY = Behaviour(latency=0.05, jitter=0.02)
 PAGE_SIZE = 100
 """Small pages, so that there is something to see of how a long listing is taken apart."""
 
+DAY = 86_400
+
 _START_WITHIN = 60.0
 
 
 def demonstrate(*, images: int, seed: int, output: str, showing: Showing) -> int:
     """Export an emulated estate to `output`; return the exit code."""
-    with _served(preset("demo", images=images, seed=seed)) as url:
+    # By the day, so that two demos of a day have the same estate.
+    today = int(time.time()) // DAY * DAY
+    shape = replace(preset("company", images=images, seed=seed), newest=today)
+    with _served(shape) as url:
         settings = load_settings(
             None,
             {

@@ -19,6 +19,7 @@ from .values import DAY, ID_TABLE, seeded_int, timestamp
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .lifelike import Habits
     from .shape import Shape
 
 _EPOCH = 1_609_459_200
@@ -46,7 +47,10 @@ _INDEX = b'{"id":"crp%b","name":"%b","digest":"sha256:%b"%b,"createdAt":"%b"}'
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """One repository: `first` is where its images begin in the order of the whole estate."""
+    """One repository: `first` is where its images begin in the order of the whole estate.
+
+    Its `habits` are None in an estate that is not lifelike.
+    """
 
     index: int
     id: str
@@ -54,6 +58,7 @@ class Repository:
     first: int
     count: int
     listed: bool
+    habits: Habits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,8 @@ class ImageMaker:
             return _INDEX % (ids[0], name, digests[0], tags, created)
         count = 1 + raw[48] % self._spread
         shared = self._shared(repository.index, index // _BLOCK)
-        largest = self._layer_bytes
+        habits = repository.habits
+        largest = (habits and habits.layer_bytes) or self._layer_bytes
         # As in _size, which is not called here for speed.
         sizes = [
             (value * largest >> 32) >> (value & 15) | 1 for value in self._sizes.unpack(raw)[:count]
@@ -135,8 +141,11 @@ class ImageMaker:
 
     def _created(self, repository: Repository, index: int, raw: bytes) -> tuple[int, int]:
         """When the image was pushed: seconds since 1970, and nanoseconds. Later images later."""
-        step = max(1, _SPAN // max(1, repository.count))
-        second = _EPOCH + index * step + raw[33] * (step - 1) // 255
+        begin, span = _EPOCH, _SPAN
+        if repository.habits is not None:
+            begin, span = repository.habits.begin, repository.habits.span
+        step = max(1, span // max(1, repository.count))
+        second = begin + index * step + raw[33] * (step - 1) // 255
         unit = _FRACTIONS[raw[34] & 3]
         if not unit:
             return second, 0
@@ -147,7 +156,9 @@ class ImageMaker:
     def _tags(self, repository: Repository, index: int, raw: bytes) -> list[str]:
         """The image's tags, each of which is on no other image of the repository."""
         tags = ["latest"] if index == repository.count - 1 else []
-        if raw[43] < self._untagged:
+        habits = repository.habits
+        untagged = self._untagged if habits is None else habits.untagged
+        if raw[43] < (self._untagged if untagged is None else untagged):
             return tags
         tags.append(f"v1.{index // 20}.{index % 20}")
         kind = raw[44] & 15

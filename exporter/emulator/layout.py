@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .images import Repository
+from .lifelike import habits, shared_out
 from .naming import name_resource, repository_names
 from .values import apportion, seeded_int, vendor_id, zipf
 
@@ -100,18 +101,23 @@ class Layout:
         folder_id = vendor_id("b1g", shape.seed, f"folder|{number}")
         numbers = range(mark.registries, mark.registries + registries)
         ids = sorted(vendor_id("crp", shape.seed, f"registry|{each}") for each in numbers)
-        for registry_id in ids:
-            self._add_registry((registry_id, folder_id, cloud_id))
+        for position, registry_id in enumerate(ids):
+            self._add_registry((registry_id, folder_id, cloud_id), (number, position))
         resource = name_resource("folder", number, shape, folder_id) | {"cloudId": cloud_id}
         self.folders.append(self._scope((folder_id, cloud_id), resource, mark))
 
-    def _add_registry(self, ids: tuple[str, str, str]) -> None:
-        """Add the next registry with its repositories; `ids` are its own and those above."""
+    def _add_registry(self, ids: tuple[str, str, str], place: tuple[int, int]) -> None:
+        """Add the next registry with its repositories; `ids` are its own and those above.
+
+        `place` is the number of its folder, and its own number in it.
+        """
         shape, mark, number = self._shape, self._mark(), len(self.registries)
         count, images = self._contents[number]
         chosen = random.Random(seeded_int(shape.seed, ids[0]))  # noqa: S311 - no secret
         shares = _shares(images, count, shape.repository_skew, shape, chosen)
-        names = repository_names(shape.seed, ids[0], count)
+        names = repository_names(shape, ids[0], count)
+        if shape.lifelike:
+            shares = shared_out(names, shares)
         # The quirk takes a repository in the middle: the ends are where walks start and stop.
         hidden = count // 2 if shape.quirks.unlisted_repository and count > 2 else -1
         for position, (name, share) in enumerate(zip(names, shares, strict=True)):
@@ -122,10 +128,11 @@ class Layout:
                 first=self._images,
                 count=share,
                 listed=position != hidden or not share,
+                habits=habits(shape, name) if shape.lifelike else None,
             )
             self.repositories.append(repository)
             self._images += share
-        resource = name_resource("registry", number, shape, ids[0]) | {"folderId": ids[1]}
+        resource = name_resource("registry", number, shape, ids[0], place) | {"folderId": ids[1]}
         self.registries.append(self._scope(ids, resource, mark))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .lifelike import repository_paths, resource_name
 from .oddities import odd_resource
 from .values import coin, seeded_int, timestamp
 
@@ -29,8 +30,13 @@ _BEGIN, _END = 1_514_764_800, 1_609_459_200
 _FRACTIONS = (0, 123_000_000, 123_456_000, 123_456_789)
 
 
-def repository_names(seed: int, registry_id: str, count: int) -> list[str]:
+def repository_names(shape: Shape, registry_id: str, count: int) -> list[str]:
     """`count` full names of repositories of one registry, sorted, no two the same."""
+    seed = shape.seed
+    if shape.lifelike:
+        return sorted(
+            f"{registry_id}/{path}" for path in repository_paths(seed, registry_id, count)
+        )
     paths = list(_FAMILY[: count // 4])
     for team in range(count - len(paths)):
         at = seeded_int(seed, f"{registry_id}|{team}")
@@ -39,10 +45,13 @@ def repository_names(seed: int, registry_id: str, count: int) -> list[str]:
     return sorted(f"{registry_id}/{path}" for path in paths)
 
 
-def name_resource(kind: str, number: int, shape: Shape, resource_id: str) -> dict[str, Any]:
+def name_resource(
+    kind: str, number: int, shape: Shape, resource_id: str, place: tuple[int, int] = (0, 0)
+) -> dict[str, Any]:
     """A cloud, folder or registry as the API shows it, except for the ids of its parents.
 
-    Labels, descriptions and fractions of a second are there for some and absent for others.
+    `place` is a registry's: the number of its folder, and its own number there. Labels,
+    descriptions and fractions of a second are there for some and absent for others.
     """
     at = seeded_int(shape.seed, f"{kind}|{number}")
     resource: dict[str, Any] = {
@@ -62,4 +71,6 @@ def name_resource(kind: str, number: int, shape: Shape, resource_id: str) -> dic
         resource["status"] = _FOLDER_STATES[at // 13 % len(_FOLDER_STATES)]
     if kind == "registry":
         resource["status"] = _REGISTRY_STATES[at // 13 % len(_REGISTRY_STATES)]
+    if shape.lifelike:
+        resource["name"] = resource_name(kind, number, place)
     return resource | odd_resource(kind, number, shape)

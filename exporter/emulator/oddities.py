@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from .lifelike import is_due
+
 if TYPE_CHECKING:
     from .images import Repository
     from .shape import Quirks, Shape
@@ -112,6 +114,8 @@ def odd_time(repository: Repository, index: int, shape: Shape) -> int | None:
 
 
 def _is_due(repository: Repository, index: int) -> bool:
+    if repository.habits is not None:
+        return is_due(repository.habits, index)
     # The first two are always due, so that even small estates have every oddity.
     return index < 2 or (repository.index + index) % _PERIOD < 2
 

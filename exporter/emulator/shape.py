@@ -72,6 +72,8 @@ class Shape:
         index_share: Share of images that are manifest lists: no config, no layers, no size.
         repeat_share: Share of images that name one of their layers twice.
         quirks: The oddities.
+        lifelike: Whether names and habits are those of a company (`lifelike`); oddities are rare.
+        newest: When the newest images of such an estate were pushed, in seconds since 1970.
 
     """
 
@@ -91,6 +93,8 @@ class Shape:
     index_share: float = 0.02
     repeat_share: float = 0.03
     quirks: Quirks = Quirks()
+    lifelike: bool = False
+    newest: int = 1_767_225_600
 
     def __post_init__(self) -> None:
         for name in ("clouds", "folders", "registries", "repositories", "images", "base_stacks"):
@@ -111,6 +115,16 @@ class Shape:
 _PRESETS = {
     "tiny": Shape(folders=2, registries=3, repositories=9, images=60),
     "demo": Shape(clouds=2, folders=6, registries=12, repositories=160, images=20_000),
+    "company": Shape(
+        clouds=2,
+        folders=6,
+        registries=12,
+        repositories=160,
+        images=20_000,
+        layer_bytes=512 * 1024 * 1024,
+        lifelike=True,
+        quirks=Quirks(size_conflict=True, size_mismatch=True, shared_tag=True),
+    ),
     "skewed": Shape(clouds=2, folders=8, registries=33, repositories=1_200, images=100_000),
     "uniform": Shape(
         clouds=2,

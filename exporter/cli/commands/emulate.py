@@ -53,8 +53,8 @@ def emulate(
     can be told: python -m exporter.emulator --help.
 
     \b
-    Shapes: tiny, demo, skewed, uniform, giant-registry, giant-repository,
-            million, quirks
+    Shapes: tiny, demo, company, skewed, uniform, giant-registry,
+            giant-repository, million, quirks
     Faults: 429=0.05, 503=0.05, truncated=0.01, hang=0.001, …
 
     \b

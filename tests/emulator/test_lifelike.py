@@ -1,0 +1,73 @@
+"""The estate of the demo: a company's, in which there is something to find."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from exporter.emulator import Estate, preset
+
+TODAY = datetime(2026, 11, 28, tzinfo=UTC)
+SHAPE = replace(preset("company", images=6000), newest=int(TODAY.timestamp()))
+
+
+def pushed(image: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(f"{image['createdAt'][:19].rstrip('Z')}+00:00")
+
+
+@pytest.fixture(scope="module")
+def repositories() -> dict[str, list[dict[str, Any]]]:
+    found = defaultdict(list)
+    for image in Estate(SHAPE).images():
+        found[image["name"].partition("/")[2]].append(image)
+    return found
+
+
+def test_images_are_as_new_as_today_and_none_is_of_tomorrow(
+    repositories: dict[str, list[dict[str, Any]]],
+) -> None:
+    newest = max(pushed(image) for images in repositories.values() for image in images)
+    assert TODAY - timedelta(days=4) < newest <= TODAY
+
+
+def test_somebody_stopped_pushing_and_ci_never_tagged(
+    repositories: dict[str, list[dict[str, Any]]],
+) -> None:
+    legacy = repositories["legacy/monolith"]
+    assert len(legacy) > 5
+    assert max(map(pushed, legacy)) < TODAY - timedelta(days=2 * 365)
+    built = repositories["ci/build-cache"]
+    untagged = [image for image in built if not image.get("tags")]
+    assert len(built) > 100
+    assert len(untagged) > 0.9 * len(built)
+
+
+def test_some_images_are_larger_than_5_gb_and_few_have_something_odd(
+    repositories: dict[str, list[dict[str, Any]]],
+) -> None:
+    every = [image for images in repositories.values() for image in images]
+    sizes = [int(image.get("compressedSize", 0)) for image in every]
+    assert sum(size > 5e9 for size in sizes) > 10
+    odd = [
+        image
+        for image in every
+        if int(image.get("compressedSize", 0))
+        != sum(int(layer.get("size", 0)) for layer in image.get("layers", []))
+    ]
+    assert 0 < len(odd) < 0.01 * len(every)
+    assert any("stable" in image.get("tags", []) for image in every)
+
+
+def test_people_gave_the_names_and_no_two_are_the_same() -> None:
+    estate = Estate(SHAPE)
+    for resources in (estate.clouds(), estate.folders(), estate.registries()):
+        names = [each["name"] for each in resources]
+        assert len(set(names)) == len(names)
+        assert [name for name in names if not re.fullmatch(r"[a-z]+(-[a-z]+)*", name)] == []
+    assert list(Estate(SHAPE).images())[:50] == list(estate.images())[:50]
+    assert max(len(path) for path in (one["name"] for one in estate.repositories())) < 60
