@@ -129,7 +129,8 @@ class Named:
         """Say what patterns are held against, and what there is."""
         registry, slash, path = pattern.partition("/")
         held = "patterns are held against the path after the registry"
-        if slash and self._found.named_in("registries", registry) is not None:
+        met = self._found.named_in("registries", registry) is not None
+        if slash and (met or registry in self._wanted.registries):
             return f"{held}, so write {path}, and {registry} in scope.registries"
         examples = self._wanted.patterns.examples
         there = f"such as {', '.join(examples)}" if examples else "and no registry here has any"

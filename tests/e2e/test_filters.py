@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from exporter.emulator import Estate, Faults, Quirks, Resource, Shape
+from exporter.emulator import Estate, Quirks, Resource, Shape
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import Cloud
 from tests.e2e.commands import Exporter
@@ -197,10 +197,8 @@ def test_a_named_registry_whose_parents_may_not_be_read_has_none(
     cloud = serve_cloud(SHAPE)
     registry = busiest_registry(cloud.estate)
     # The token is good for the registry alone.
-    cloud.faults = Faults({"500": 1.0}, scopes=frozenset({"clouds"}), in_a_row=1_000_000)
-    snapshot = exporter_for(cloud).export(
-        {"scope": {"registries": [registry]}, "limits": {"attempts": 2}}
-    )
+    cloud.deny("*")
+    snapshot = exporter_for(cloud).export({"scope": {"registries": [registry]}})
     world = world_of(cloud.estate, clouds=[], folders=[], registries=[registry])
     world.registries, world.unseen_registries = [], [registry]
     ledger = skipped("clouds", "*") + below_registries(world)
@@ -214,14 +212,12 @@ def test_a_named_folder_whose_cloud_cannot_be_learned_is_listed_and_its_cloud_is
 ) -> None:
     cloud = serve_cloud(SHAPE)
     folder = folder_of(cloud.estate, busiest_registry(cloud.estate))
-    cloud.faults = Faults({"500": 1.0}, scopes=frozenset({"clouds"}), in_a_row=1_000_000)
-    run = exporter_for(cloud).run(
-        sections={"scope": {"folders": [folder]}, "limits": {"attempts": 2}}
-    )
+    cloud.deny("*")
+    run = exporter_for(cloud).run(sections={"scope": {"folders": [folder]}})
     assert run.code == 3, run.stderr
     snapshot = run.snapshot()
     statuses = snapshot.statuses()
-    assert statuses.pop(("clouds", "*")) == "failed"
+    assert statuses.pop(("clouds", "*")) == "denied"
     assert set(statuses.values()) == {"complete"}
     inside = [each["id"] for each in cloud.estate.registries(folder)]
     tables = snapshot.tables

@@ -26,7 +26,8 @@ def test_images_that_come_again_for_ever_end_their_registry_as_partial(
     cloud = serve_cloud(SHAPE)
     registry = busiest_registry(cloud.estate)
     cloud.faults = replace(LOOPING, scopes=frozenset({"images"}), turns=turns)
-    run = exporter_for(cloud).run()
+    # Two chains that meet would have shown everything before either of them runs in circles.
+    run = exporter_for(cloud).run(sections={"limits": {"split_listings": False}})
     assert run.code == 3, run.stderr
     assert len(cloud.calls) < MOST_CALLS
     snapshot = run.snapshot()
@@ -51,9 +52,12 @@ def test_a_long_registry_that_loops_ends_though_it_is_split(
     cloud = serve_cloud(shape, behaviour, faults)
     exporter = exporter_for(cloud)
     run = exporter.start(sections={"limits": {"page_size": 5}}, split_early=True).wait()
-    assert run.code == 3, run.stderr
+    assert run.code in (0, 3), run.stderr
     assert len(cloud.calls) < 4 * MOST_CALLS
-    assert run.snapshot().manifest["status"] == "partial"
+    snapshot = run.snapshot()
+    everything = {image["id"] for image in cloud.estate.images()}
+    listed = {row["image_id"] for row in snapshot.tables["images"]}
+    assert snapshot.manifest["status"] == "partial" or listed == everything
 
 
 @pytest.mark.parametrize("listing", ["clouds", "folders", "registries", "repositories"])
