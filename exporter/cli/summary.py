@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
@@ -13,8 +11,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli.invocation import command, from_here, python
+from exporter.cli.invocation import command, python
 from exporter.cli.published import LARGEST, Highlights, Scope, what
+from exporter.cli.suggestions import untagged_query
 from exporter.cli.text import duration, number, share, size
 from exporter.snapshot import Manifest
 from exporter.tables import WHOLE
@@ -254,31 +253,13 @@ def _next(manifest: Manifest, output: str, found: Highlights | None) -> list[lis
         *_suggested("Is every file, row and total as it should be?", verify),
     ]
     if found is not None and found.folder is not None:
-        query = python(_query(found.folder, manifest.snapshot_id))
+        query = python(untagged_query(found.folder, manifest.snapshot_id))
         lines += _suggested("Where would deleting untagged images free most?", query)
     return [[published], lines]
 
 
 def _suggested(question: str, line: str) -> list[_Line]:
     return [Text(f"  # {question}", style="dim"), _Copied(Text(f"  {line}", style="cyan"))]
-
-
-def _query(folder: Path, snapshot_id: str) -> str:
-    """Return Python that shows the repositories of a snapshot, for a person to run."""
-    # DuckDB takes * and ? and [ in a folder's name for a pattern.
-    place = glob.escape(from_here(folder))
-    files = f"{place}/parquet/size_totals/snapshot_id={snapshot_id}/*.parquet".replace("'", "''")
-    # Left to itself, it also takes `scope=x` in the path for a column.
-    source = f"read_parquet('{files}', hive_partitioning = false)"
-    columns = "scope_id, image_count, untagged_size"
-    condition = "scope = 'repository' ORDER BY untagged_size DESC LIMIT 10"
-    query = f"SELECT {columns} FROM {source} WHERE {condition}"  # noqa: S608 - it is quoted
-    return f"import duckdb; duckdb.sql({_literal(query)}).show()"
-
-
-def _literal(text: str) -> str:
-    """Return Python's literal of a text, in double quotes: SQL has single ones in it."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _table() -> Table:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from exporter.cli.printing import result_console
 from exporter.cli.text import number, size
-from exporter.derive import recompute_problems
+from exporter.derive import recompute_problems, usable_memory
 from exporter.errors import ExporterError
 from exporter.output import open_output
 from exporter.settings import Settings
@@ -22,8 +22,8 @@ from exporter.snapshot.verify_rows import as_parquet, verify_rows
 
 NEWEST = "latest"
 """What stands for the newest complete snapshot's id."""
-MEMORY_LIMIT = "1GB"
-"""What DuckDB's buffers may take while it compares rows; beyond that it spills."""
+MOST_MEMORY = 1_000_000_000
+"""What DuckDB's buffers may take while it compares rows, in bytes; beyond that it spills."""
 
 
 def verify_and_show(settings: Settings, snapshot_id: str) -> int:
@@ -101,7 +101,9 @@ def _problems(console: Console, destination: Destination, manifest: Manifest) ->
         return
     with tempfile.TemporaryDirectory(prefix="registry-exporter-") as working:
         _step(console, f"keys and formats of {number(rows, 'row')}")
-        wrong = verify_rows(destination, manifest, working=Path(working), memory_limit=MEMORY_LIMIT)
+        wrong = verify_rows(
+            destination, manifest, working=Path(working), memory_limit=_memory_limit()
+        )
         yield from (f"{problem.where}: {problem.what}" for problem in wrong)
         if wrong and not any(file.format == "parquet" for file in manifest.files):
             return  # What cannot be read cannot be computed with either.
@@ -113,12 +115,16 @@ def _what_does_not_follow(
     destination: Destination, manifest: Manifest, working: Path
 ) -> Iterator[str]:
     """Yield what in the derived tables, and then in the manifest, is not what follows."""
-    with as_parquet(destination, manifest, working=working, memory_limit=MEMORY_LIMIT) as parts:
+    with as_parquet(destination, manifest, working=working, memory_limit=_memory_limit()) as parts:
         problems = recompute_problems(parts, working)
         yield from problems
         if not problems:
             for problem in verify_statements(manifest, parts):
                 yield f"{problem.where}: {problem.what}"
+
+
+def _memory_limit() -> str:
+    return f"{min(MOST_MEMORY, usable_memory() // 2)}B"
 
 
 def _step(console: Console, what: str) -> None:

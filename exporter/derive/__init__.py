@@ -6,10 +6,12 @@ staged Parquet within a memory limit, spilling below the staging folder.
 """
 
 from exporter.derive.conclude import conclude, total_row
+from exporter.derive.memory import usable_memory
 from exporter.derive.recheck import recompute_problems
 
 __all__ = [
     "conclude",
     "recompute_problems",
     "total_row",
+    "usable_memory",
 ]
