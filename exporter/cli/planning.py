@@ -10,7 +10,7 @@ from exporter.cli.failures import complain
 from exporter.cli.logs import configure_logs
 from exporter.cli.options import LogFormat, LogLevel, log_format
 from exporter.cli.printing import new_table, print_json, result_console
-from exporter.cli.text import number
+from exporter.cli.text import number, printable
 from exporter.crawl import Entry, Plan
 from exporter.run import plan
 from exporter.settings import Settings
@@ -80,7 +80,9 @@ def _print(planned: Plan, entries: list[Entry]) -> None:
         images = new_table("registry", "name", "images expected", right=("images expected",))
         for registry, name in planned.names.items():
             count = planned.images.get(registry)
-            images.add_row(registry, Text(name), "not known" if count is None else f"{count:,}")
+            images.add_row(
+                registry, Text(printable(name)), "not known" if count is None else f"{count:,}"
+            )
         console.print(images)
         console.print()
     expected = number(sum(planned.images.values()), "image")

@@ -14,7 +14,7 @@ from rich.text import Text
 from exporter.cli.invocation import command, python
 from exporter.cli.published import LARGEST, Highlights, Scope, what
 from exporter.cli.suggestions import untagged_query
-from exporter.cli.text import duration, number, share, size
+from exporter.cli.text import duration, number, printable, share, size
 from exporter.snapshot import Manifest
 from exporter.tables import WHOLE
 
@@ -205,8 +205,8 @@ def _largest(console: Console, title: str, scopes: tuple[Scope, ...]) -> list[_L
     table.add_column("untagged", justify="right", no_wrap=True, header_style="dim")
     for scope in scopes:
         table.add_row(
-            Text(scope.id),
-            *([Text(_printable(scope.name))] if named else []),
+            Text(printable(scope.id)),
+            *([Text(printable(scope.name))] if named else []),
             size(scope.stored_size),
             f"{scope.images:,}",
             size(scope.untagged_size),
@@ -233,7 +233,7 @@ def _missing(
     listings = f"{number(missing, 'listing')} of {sum(manifest.coverage.values()):,}"
     lines: list[_Line] = [Text(f"MISSING: {listings}", style="bold red")]
     for one in known:
-        lines.append(_line(Text(f"{what(one)}  ").append(one.status, style="red")))
+        lines.append(_line(Text(f"{printable(what(one))}  ").append(one.status, style="red")))
         if one.reason:
             lines.append(_reason(console, one.reason))
     if missing > len(known):
@@ -280,16 +280,9 @@ def _line(text: str | Text, style: str = "") -> Padding:
 
 def _reason(console: Console, reason: str) -> Padding:
     """Return why a listing is missing, as far as it fits two lines: `coverage` has all of it."""
-    text = Text(reason, style="dim")
+    text = Text(printable(reason), style="dim")
     text.truncate(_REASON_LINES * (console.width - 4) - 20, overflow="ellipsis")
     return Padding(text, (0, 0, 0, 4))
-
-
-def _printable(name: str) -> str:
-    """Return a name as one line: an API takes any letter, line breaks and escapes among them."""
-    return "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name
-    )
 
 
 def _int(value: object) -> int:

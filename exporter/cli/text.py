@@ -1,4 +1,4 @@
-"""How figures are written for a person: sizes, counts, durations and ages."""
+"""How figures and names are written for a person: sizes, counts, durations, ages, odd letters."""
 
 from __future__ import annotations
 
@@ -51,3 +51,17 @@ def share(part: int, whole: int) -> str:
     if 99 < percent < 100:
         return ">99%"
     return f"{percent:.0f}%"
+
+
+def printable(text: str) -> str:
+    """Return a text as one line that no terminal takes for a command.
+
+    An API takes any letter in a name: line breaks, escapes, marks that turn a line around. Bytes
+    of a path that are no UTF-8 stay as Python has them.
+    """
+    return "".join(
+        letter
+        if letter.isprintable() or "\udc80" <= letter <= "\udcff"
+        else "\N{REPLACEMENT CHARACTER}"
+        for letter in text
+    )

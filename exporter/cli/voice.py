@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from exporter.cli.invocation import NAME
 from exporter.cli.redact import redact
+from exporter.cli.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,7 +85,7 @@ def say_at_once(text: str, *, event: str) -> None:
 
 def _written(text: str, event: str, level: str, more: dict[str, Any]) -> str:
     if _encode is None:
-        return "".join(f"{NAME}: {line}\n" for line in text.splitlines())
+        return "".join(f"{NAME}: {printable(line)}\n" for line in text.splitlines())
     said = {"message": text} if text else {}
     return _encode({"level": level, "event": event, **said, **more})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.cli.text import age, duration, number, share, size
+from exporter.cli.text import age, duration, number, printable, share, size
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,9 @@ def test_counts_agree_with_their_noun() -> None:
 )
 def test_a_share_is_all_or_nothing_only_where_it_is(part: int, whole: int, text: str) -> None:
     assert share(part, whole) == text
+
+
+def test_what_a_cloud_calls_its_things_cannot_steer_a_terminal() -> None:
+    odd = "a\nb\x1b[31m\u202ec\u2028d\x07"
+    assert printable(odd) == "a\ufffdb\ufffd[31m\ufffdc\ufffdd\ufffd"
+    assert printable("перевозки 物流 🚚 caf\u00e9 \udcff") == "перевозки 物流 🚚 caf\u00e9 \udcff"
