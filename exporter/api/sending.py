@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import SecretStr
 
@@ -19,7 +19,7 @@ from exporter.api.faults import (
 from exporter.api.limiter import Limiter, Slot
 from exporter.api.outage import HostClosedError, HostWatch
 from exporter.api.silence import is_silence
-from exporter.api.toolarge import says_too_large
+from exporter.api.toolarge import STALLED, says_too_large
 from exporter.api.transport import Reply, Transport
 from exporter.api.trouble import NoReplyError
 from exporter.api.types import Call, Counts, Sent
@@ -86,7 +86,7 @@ class Sender:
                     slot.overloaded()
                 sent.wire_bytes += error.wire_bytes
                 self.counts += Counts(wire_bytes=error.wire_bytes)
-                raise FaultError(fault_of_silence(error)) from None
+                raise FaultError(_fault_of(error)) from None
             self._judge(host, slot, reply)
         sent.seconds = time.monotonic() - began
         sent.wire_bytes += reply.wire_bytes
@@ -121,10 +121,11 @@ class Sender:
     def _judge(self, host: Host, slot: Slot, reply: Reply) -> None:
         """Tell the limiter what an answer says about the host, and the watch that one came."""
         fault = fault_of_reply(reply)
-        if fault is not None and says_too_large(fault):
-            pass  # A 429 too: it tells nothing about how fast the host may be asked.
-        elif reply.status in THROTTLED_STATUSES:
+        if reply.status in THROTTLED_STATUSES:
             self.counts += Counts(throttled=1)
+        if fault is not None and says_too_large(fault):
+            pass  # Be it a 429, it tells nothing about how fast the host may be asked.
+        elif reply.status in THROTTLED_STATUSES:
             if reply.status == 429:
                 slot.refused()
             else:
@@ -140,3 +141,9 @@ class Sender:
 
 def _is_the_apis_own(fault: Fault) -> bool:
     return fault.kind == "status" and not is_silence(fault, answered_before=True)
+
+
+def _fault_of(error: NoReplyError) -> Fault:
+    fault = fault_of_silence(error)
+    began = error.trouble == "timeout" and error.wire_bytes > 0
+    return replace(fault, reason=STALLED) if began else fault

@@ -17,15 +17,19 @@ SURELY, MAYBE = 1, 4
 """Failures of one kind in a row after which fewer items are asked for: sure signs, and others."""
 _LAST = 1_000_000
 """The same where no attempt must be left: what an overloaded service answers as well."""
-_OVERSIZE = 2
-"""The same of a body past our own bound: gateways have been seen to answer garbage once."""
+_OVERSIZE = _STALLED = 2
+"""The same of a body past our own bound, for gateways have been seen to answer garbage once, and of
+one that stops coming, for each of these takes as long as a call may."""
 
 _WORDS = re.compile(
-    r"\b(message|response|body|payload|entity|page)\b[^.;]{0,60}?"
-    r"\b(larger than|too large|too big|exceeds|over the limit)\b",
+    r"\b(message|response|body|payload|entity)\b[^.;]{0,60}?"
+    r"\b(larger than|too (large|big|long)\b|exceed(s|ed)? (the )?(max|configured|size|limit of))",
     re.IGNORECASE,
 )
+"""How gRPC's libraries, proxies and functions say that an answer is too large."""
 _BROKEN_OFF = frozenset({"truncated", "reset", "cut_off"})
+STALLED = "stalled"
+"""The reason of a fault whose answer began, and did not come to its end in time."""
 
 
 def says_too_large(fault: Fault) -> bool:
@@ -72,6 +76,8 @@ def _enough(fault: Fault) -> int:
         return _OVERSIZE if fault.reason == "oversize" else SURELY
     if fault.reason in _BROKEN_OFF:
         return MAYBE
+    if fault.reason == STALLED:
+        return _STALLED
     if fault.http_status < 500 or not fault.passing:
         return 0
     return _LAST if fault.http_status == 503 or fault.retry_after else MAYBE

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import Any
 
-from exporter.emulator import Behaviour, Fault, Faults, Quirks, Shape
+from exporter.emulator import Behaviour, Fault, Faults, Outage, Quirks, Shape
 from exporter.emulator.faults import HOPELESS, PAGING, TRANSIENT
 
 SHAPES = {
@@ -55,7 +55,9 @@ def draw(seed: int) -> World:
         pretty=chance.random() < 0.2,
         # Drawn by itself: what a seed stands for otherwise stays as it was.
         byte_order_mark=random.Random(f"mark {seed}").random() < 0.2,
+        **_gateway(random.Random(f"gateway {seed}")),
     )
+    outages = _outages(random.Random(f"outages {seed}"))
     sections = {
         "limits": {
             "concurrency": chance.choice([1, 4, 16]),
@@ -69,15 +71,43 @@ def draw(seed: int) -> World:
     about = (
         f"{name}, {behaviour.order_by} order, descending {behaviour.descending}, "
         f"{sections['limits']['concurrency']} slots, pages of {sections['limits']['page_size']}, "
-        f"faults: {', '.join(sorted(rates)) or 'none'}"
+        f"faults: {', '.join(sorted(rates)) or 'none'}, {len(outages)} outages"
+        f"{', a gateway' if behaviour.largest_body else ''}"
     )
     return World(
         seed=seed,
         shape=shape,
         behaviour=behaviour,
-        faults=Faults(rates, seed=seed, oversize_bytes=2 << 20, drip_seconds=0.01, drip_bytes=512),
+        faults=Faults(
+            rates,
+            seed=seed,
+            oversize_bytes=2 << 20,
+            drip_seconds=0.01,
+            drip_bytes=512,
+            outages=outages,
+        ),
         sections=sections,
         split_early=split_early,
         nights=chance.choice([1, 2, 3]),
         about=about,
+    )
+
+
+def _gateway(chance: random.Random) -> dict[str, Any]:
+    """Return how the gateway in front of the service bounds an answer; nothing for most seeds."""
+    if chance.random() < 0.7:
+        return {}
+    return {
+        "largest_body": chance.choice([20_000, 60_000]),
+        "past_largest": chance.choice(["429", "413", "502", "504", "cut"]),
+        "bound_to_size": chance.random() < 0.5,
+    }
+
+
+def _outages(chance: random.Random) -> tuple[Outage, ...]:
+    """Return when the whole service is down; never for most seeds."""
+    kinds = [Fault.RESET, Fault.HANG, Fault.HTTP_502, Fault.HTTP_503]
+    return tuple(
+        Outage(chance.randrange(5, 500), chance.uniform(0.2, 4.0), chance.choice(kinds))
+        for _ in range(chance.choice([0, 0, 1, 2]))
     )

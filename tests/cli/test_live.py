@@ -6,12 +6,14 @@ import asyncio
 import io
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 from rich.console import Console
 from rich.text import Text
 from structlog.testing import capture_logs
 
+from exporter.api import OutageStatistics
 from exporter.cli import live, progress
 from exporter.cli.live import LiveProgress, can_show
 from exporter.crawl import Progress, Statistics
@@ -99,6 +101,17 @@ def test_a_narrow_terminal_shows_every_figure_too(width: int) -> None:
     for figure in ("1,234,567 calls", "28 of 32 slots", "1 throttled", "115 GiB"):
         assert figure in lines
     assert "…" not in lines.partition("\n")[2]
+
+
+def test_a_host_that_does_not_answer_is_named_with_until_when_it_is_tried() -> None:
+    since = datetime(2026, 11, 28, 2, 10, 5).astimezone()
+    outage = OutageStatistics(
+        "https://registry.example", since, since + timedelta(minutes=15), "it was refused", 3
+    )
+    text = shown(replace(NOW, outages=(outage,)))
+    assert "https://registry.example does not answer since 02:10:05" in text
+    assert "trying until 02:25:05" in text
+    assert "it was refused" in text
 
 
 def test_the_last_second_is_not_counted_down() -> None:
