@@ -21,7 +21,6 @@ Status = Literal["complete", "denied", "vanished", "failed", "partial", "skipped
 
 _LET_IN = "give these credentials a role that may view it"
 _LET_IN_OR_NAME_OTHERS = f"{_LET_IN}, or name in `scope` what they may read"
-_LET_IN_OR_LEAVE_OUT = f"{_LET_IN}, or leave it out of `scope`"
 _CHECK_AND_AGAIN = (
     "check that `scope` names what there is and that the API can be reached, and run again"
 )
@@ -229,15 +228,15 @@ class Ledger:
             return
         first = missing[0]
         reason = f"{first.listing} of {first.parent_id} ended as {first.status}: {first.message}"
-        denied = first.status == "denied"
+        denied = first.status == "denied"  # What to do about that is said already.
         if self.empty:
-            advice = _LET_IN_OR_NAME_OTHERS if denied else _CHECK_AND_AGAIN
-            raise IncompleteError(f"Nothing could be listed: {reason}; {advice}.")
+            advice = "" if denied else f"; {_CHECK_AND_AGAIN}"
+            raise IncompleteError(f"Nothing could be listed: {reason}{advice}.")
         if partial:
-            advice = _LET_IN_OR_LEAVE_OUT if denied else _GO_ON
+            advice = "" if denied else f"; {_GO_ON}"
             raise IncompleteError(
                 f"{len(missing)} of {len(self._entries)} listings are not complete, and "
-                f"output.on_partial is fail, so nothing is published: {reason}; {advice}, or set "
+                f"output.on_partial is fail, so nothing is published: {reason}{advice}, or set "
                 "output.on_partial to publish."
             )
 

@@ -126,19 +126,20 @@ DENIED, GONE = answered(403, "PERMISSION_DENIED"), answered(404, "NOT_FOUND")
         (NO_ANSWER, 2, "1 of 1 listings are not complete, and output.on_partial is fail, "),
         (NO_ANSWER, 2, "images of crp1 ended as partial: "),
         (NO_ANSWER, 2, "; run again, which goes on with what was listed, or set output.on_partial"),
-        (DENIED, 2, "; give these credentials a role that may view it, or leave it out of `scope`"),
-        (DENIED, 2, ", or set output.on_partial to publish."),
+        (DENIED, 2, "; give these credentials a role that may view it, or leave it out with "),
+        (DENIED, 2, "scope.exclude.registries: [crp1]`, or set output.on_partial to publish."),
     ],
 )
 def test_a_result_that_is_refused_says_what_to_do(error: ApiError, pages: int, words: str) -> None:
     ledger = Ledger(Progress())
-    entry = ledger.open("images", "crp1", known=False)
+    entry = ledger.open("images", "crp1", known=bool(pages))
     for _ in range(pages):
         entry.page(calls=1)
     entry.fail(error)
     with pytest.raises(IncompleteError) as caught:
         ledger.refuse(partial=True)
     assert words in str(caught.value)
+    assert str(caught.value).count("give these credentials") == (error is DENIED)
 
 
 @pytest.mark.parametrize("pages", [0, 1])
