@@ -92,3 +92,34 @@ async def test_a_scope_can_vanish_between_two_of_its_pages() -> None:
         registry = largest_registry(caller.estate)
         caller.emulator.faults = Faults(vanished={registry: 2})
         assert [(await page(caller)).status for _ in range(3)] == [200, 200, 404]
+
+
+@pytest.mark.parametrize("gone", [True, False])
+async def test_what_has_vanished_is_not_named_any_more_and_what_is_only_unfound_is(
+    gone: bool,
+) -> None:
+    async with emulate() as caller:
+        registry = next(caller.estate.registries())
+        id_ = registry["id"]
+        kind = {"vanished": {id_: 0}} if gone else {"unfound": frozenset({id_})}
+        caller.emulator.faults = Faults(**kind)
+        before = await caller.list("registries", folderId=registry["folderId"])
+        answer = await caller.get("images", registryId=id_)
+        after = await caller.list("registries", folderId=registry["folderId"])
+        assert (answer.status, answer.json["code"]) == (404, 5)
+        assert registry in before
+        assert (registry in after) is not gone
+
+
+@pytest.mark.parametrize("turns", [1, 3])
+async def test_a_looping_listing_shows_its_first_pages_again_under_new_tokens(turns: int) -> None:
+    async with emulate(faults=always("looping", turns=turns)) as caller:
+        tokens, pages, token = [""], [], ""
+        for _ in range(2 * turns):
+            reply = await page(caller, **({"pageToken": token} if token else {}))
+            pages.append(reply.json["images"])
+            token = reply.json["nextPageToken"]
+            assert token not in tokens
+            tokens.append(token)
+        assert pages[:turns] == pages[turns:]
+        assert len({str(each) for each in pages}) == turns
