@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +14,6 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-import orjson
 import pyarrow as pa
 import structlog
 
@@ -24,7 +22,13 @@ from exporter.api import Client
 from exporter.clock import Clock
 from exporter.crawl import Decoders, Estate, Fetcher, Ledger, Plan, Progress, look_ahead
 from exporter.derive import conclude, total_row
-from exporter.errors import DeniedError, ExporterError, OutageError, ScopeError
+from exporter.errors import (
+    DeniedError,
+    ExporterError,
+    ImplausibleError,
+    OutageError,
+    ScopeError,
+)
 from exporter.output import open_output
 from exporter.settings import Settings
 from exporter.snapshot import (
@@ -37,6 +41,7 @@ from exporter.snapshot import (
     StagedFile,
     check_free,
     clean_up,
+    complete_manifests,
     discard,
     first_free,
     hold,
@@ -46,10 +51,20 @@ from exporter.snapshot import (
     plain_row,
     planned,
     prune,
+    prune_partial,
     publish,
     read_manifest,
     staged_ids,
     staging_root,
+    withheld,
+    withhold,
+)
+from exporter.trust import (
+    fingerprint,
+    refuse_another_scope,
+    refuse_implausible,
+    scope_of,
+    source_of,
 )
 
 log = structlog.get_logger()
@@ -67,13 +82,17 @@ async def export(
     replace: bool = False,
     fresh: bool = False,
     wait: float = 0.0,
+    accept_shrink: bool = False,
+    new_scope: bool = False,
     progress: Progress | None = None,
 ) -> Manifest:
     """Take an inventory and publish it as a snapshot; return its manifest.
 
     `snapshot_id` is by default the start in UTC, or that of unfinished staging of the same
     settings, which is then gone on with. `replace` allows an id that exists; `fresh` starts over
-    instead of going on; `wait` is for how many seconds another run is waited for. The manifest's
+    instead of going on; `wait` is for how many seconds another run is waited for. `accept_shrink`
+    publishes a result however few images it has, and does not list again where one was withheld
+    for that; `new_scope` allows another source or scope than the output's own. The manifest's
     `status` says whether the snapshot is complete.
 
     Raises one of `exporter.errors`. Cancelled, it keeps what is staged.
@@ -87,10 +106,26 @@ async def export(
             await asyncio.to_thread(destination.check_writable)
             async with hold(destination, settings.output.staging, snapshot_id, wait):
                 started = progress.clock.now()
-                place = _open_place(settings, destination, snapshot_id, started, fresh=fresh)
+                before = await asyncio.to_thread(complete_manifests, destination)
+                refuse_another_scope(settings, before, new_scope=new_scope)
+                place = _open_place(
+                    settings,
+                    destination,
+                    snapshot_id,
+                    started,
+                    fresh=fresh,
+                    take_withheld=accept_shrink,
+                )
                 structlog.contextvars.bind_contextvars(snapshot_id=place.snapshot_id)
+
+                def check(manifest: Manifest) -> None:
+                    if not accept_shrink:
+                        refuse_implausible(settings, manifest, before, new_scope=new_scope)
+
                 try:
-                    manifest = await _export(settings, destination, place, replace, progress)
+                    manifest = await _export(settings, destination, place, replace, progress, check)
+                except ImplausibleError:
+                    raise
                 except ExporterError as error:
                     in_vain = isinstance(error, ScopeError | DeniedError)
                     if in_vain or not (place.resumed or progress.pages):
@@ -131,6 +166,7 @@ def _open_place(
     started: datetime,
     *,
     fresh: bool,
+    take_withheld: bool,
 ) -> Place:
     new_id = snapshot_id or first_free(
         new_snapshot_id(started), lambda one: read_manifest(destination, one) is not None
@@ -141,9 +177,10 @@ def _open_place(
         staging_root(destination, settings.output.staging),
         snapshot_id=snapshot_id,
         new_id=new_id,
-        fingerprint=_fingerprint(settings),
+        fingerprint=fingerprint(settings),
         now=started,
         resume_within=settings.output.resume_within,
+        take_withheld=take_withheld,
     )
     place = find(fresh=fresh)
     begun = planned(place.path)
@@ -161,24 +198,46 @@ def _is_wanted(begun: Manifest, settings: Settings) -> bool:
 
 
 def _retain(settings: Settings, destination: Destination, manifest: Manifest) -> None:
-    """Apply `output.keep`; the snapshot is published, so a failure here does not fail the run."""
-    if manifest.status != "complete" or settings.output.keep is None:
+    """Apply `output.keep`; the snapshot is published, so a failure here does not fail the run.
+
+    Where it is not the new latest one, only partial ones go, so that they do not fill the disk.
+    """
+    if manifest.status == "complete" and not manifest.is_sound:
+        log.warning(
+            "latest_not_moved",
+            reason="a part of the scope vanished while it was listed; the next run lists it again",
+        )
+    keep = settings.output.keep
+    if keep is None:
         return
     root = staging_root(destination, settings.output.staging)
     try:
-        prune(destination, Policy(**settings.output.keep.model_dump()), staged=staged_ids(root))
+        if manifest.is_sound:
+            prune(destination, Policy(**keep.model_dump()), staged=staged_ids(root))
+        elif manifest.status == "partial":
+            prune_partial(destination, keep.partial)
     except ExporterError as error:
         log.error("prune_failed", error=str(error))  # noqa: TRY400 - its own words are enough
 
 
 async def _export(
-    settings: Settings, destination: Destination, place: Place, replace: bool, progress: Progress
+    settings: Settings,
+    destination: Destination,
+    place: Place,
+    replace: bool,
+    progress: Progress,
+    check: Callable[[Manifest], None],
 ) -> Manifest:
+    """Publish what is staged whole, or list what is not; `check` refuses a result."""
     files: list[StagedFile] = []
     begun = planned(place.path)
+    held = _withheld(settings, place) if begun is None else None
     if begun is not None:
         log.info("publishing_resumed")
         manifest = begun
+    elif held is not None:
+        log.info("publishing_withheld")
+        manifest, files = held
     else:
         check_free(destination, place.snapshot_id, replace=replace)
         log.info("export_started", resumed=place.resumed, output=settings.output.url)
@@ -188,12 +247,24 @@ async def _export(
         manifest, files = await asyncio.to_thread(
             _conclude, settings, place, listed, progress.clock
         )
+        try:
+            check(manifest)
+        except ImplausibleError:
+            await asyncio.to_thread(withhold, place.path, manifest, files)
+            raise
     progress.phase = "publishing"
     published = await asyncio.to_thread(
         publish, destination, manifest, files, staging=place.path, replace=replace
     )
     progress.phase = "done"
     return published
+
+
+def _withheld(settings: Settings, place: Place) -> tuple[Manifest, list[StagedFile]] | None:
+    """Return what was withheld, if it is in the formats wanted now: else it is derived anew."""
+    held = withheld(place.path)
+    wanted = set(settings.output.formats)
+    return held if held and {file.format for file in held[1]} == wanted else None
 
 
 @dataclass(frozen=True)
@@ -219,7 +290,7 @@ async def _list(
             if not place.resumed:
                 stage.note(
                     snapshot_id=place.snapshot_id,
-                    fingerprint=_fingerprint(settings),
+                    fingerprint=fingerprint(settings),
                     started_at=place.started_at.isoformat(),
                 )
             elif stage.kept_before:
@@ -279,8 +350,8 @@ def _conclude(
         status="complete" if listed.ledger.complete else "partial",
         started_at=place.started_at,
         finished_at=clock.after(place.started_at),
-        source=_source(settings),
-        scope=settings.scope.model_dump(mode="json"),
+        source=source_of(settings),
+        scope=scope_of(settings),
         totals=plain_row(total_row(place.path)),
         coverage=listed.ledger.counts(),
         requests=listed.requests,
@@ -313,23 +384,3 @@ async def plan(settings: Settings, *, progress: Progress | None = None) -> Plan:
     except ExporterError:
         expected = {}
     return await look_ahead(settings, expected, progress or Progress(phase="listing"))
-
-
-def _source(settings: Settings) -> dict[str, Any]:
-    return {
-        "profile": settings.profile,
-        "domain": settings.api_domain,
-        "endpoints": settings.endpoints.model_dump(exclude_none=True),
-    }
-
-
-def _fingerprint(settings: Settings) -> str:
-    """Return a digest of the settings that decide what is listed, by which calls."""
-    decisive = {
-        "source": _source(settings),
-        "scope": settings.scope.model_dump(mode="json"),
-        "page_size": settings.limits.page_size,
-        "split": settings.limits.split_listings,
-        "output": settings.output.url,
-    }
-    return hashlib.sha256(orjson.dumps(decisive, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -76,7 +76,7 @@ class Transport:
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=self._connections, ssl=_trust(self._ca_file), keepalive_timeout=30
+                limit=self._connections, ssl=trusted(self._ca_file), keepalive_timeout=30
             ),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -120,7 +120,7 @@ class Transport:
         wire: list[int] = []
         request_id: str | None = None
         address = URL(url, encoded=True)
-        host = address.host_port_subcomponent or ""
+        host = address.authority
         secrets = _telling(value for value in (bearer, *(post or {}).values()) if value)
         proxy = proxy_for(address)
         try:
@@ -212,7 +212,8 @@ def _reveal(post: Mapping[str, SecretStr]) -> dict[str, str]:
     return {name: value.get_secret_value() for name, value in post.items()}
 
 
-def _trust(ca_file: Path | None) -> ssl.SSLContext | bool:
+def trusted(ca_file: Path | None) -> ssl.SSLContext | bool:
+    """Return the authorities to trust as aiohttp takes them; raises `SettingsError`."""
     if ca_file is None:
         return True  # aiohttp's own context, which verifies by the system's authorities
     try:
@@ -246,9 +247,7 @@ async def _send_once(
     try:
         return await handler(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        explained = explain(
-            error, host=request.url.host_port_subcomponent or "", proxy=request.proxy
-        )
+        explained = explain(error, host=request.url.authority, proxy=request.proxy)
     raise _ExplainedError(explained)
 
 

@@ -50,6 +50,8 @@ class Wishes:
     replace: bool = False
     fresh: bool = False
     wait: float = 0.0
+    accept_shrink: bool = False
+    new_scope: bool = False
     if_stopped: str = KEPT
 
 
@@ -156,6 +158,8 @@ async def _watched(
             replace=wishes.replace,
             fresh=wishes.fresh,
             wait=wishes.wait,
+            accept_shrink=wishes.accept_shrink,
+            new_scope=wishes.new_scope,
             progress=progress,
         ),
         context=context,

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from rich.text import Text
 
 from exporter.cli.failures import complain
+from exporter.cli.outputs import open_existing, unfinished
 from exporter.cli.printing import new_table, print_json, result_console
 from exporter.cli.text import age, size
-from exporter.output import open_output
 from exporter.settings import Settings
-from exporter.snapshot import Catalog, SnapshotInfo, catalog
+from exporter.snapshot import Catalog, SnapshotInfo, catalog, describe
 from exporter.snapshot.catalog import MENDED
 from exporter.snapshot.layout import LATEST
 
@@ -20,11 +20,11 @@ _FIGURES = ("images", "stored", "on disk")
 
 
 def show_snapshots(settings: Settings, *, as_json: bool) -> None:
-    """Print the snapshots at a destination, and what is wrong with its `latest.json` to stderr.
+    """Print the snapshots at a destination, and to stderr what is wrong or unfinished there.
 
-    Raises `OutputError`.
+    Raises `OutputError`, also for a folder that does not exist.
     """
-    destination = open_output(settings)
+    destination = open_existing(settings)
     found = catalog(destination)
     if as_json:
         print_json([_content(info) for info in found.snapshots])
@@ -35,13 +35,14 @@ def show_snapshots(settings: Settings, *, as_json: bool) -> None:
         console.print(f"There are no snapshots in {destination.url}.", markup=False, soft_wrap=True)
     if found.latest_problem:
         complain(f"{LATEST}: {found.latest_problem}; {MENDED}.")
+    for sentence in unfinished(settings, destination):
+        complain(sentence)
 
 
 def _print(found: Catalog) -> None:
     now = datetime.now(UTC)
-    table = new_table("snapshot", "status", "age", *_FIGURES, "", right=_FIGURES)
+    table = new_table("snapshot", "status", "age", *_FIGURES, "scope", "", right=_FIGURES)
     for info in found.snapshots:
-        named = "latest" if info.is_latest else "named by latest.json"
         table.add_row(
             info.snapshot_id,
             Text(info.status, style=_STYLES[info.status]),
@@ -49,9 +50,26 @@ def _print(found: Catalog) -> None:
             "" if info.images is None else f"{info.images:,}",
             "" if info.stored_size is None else size(info.stored_size),
             "" if info.bytes is None else size(info.bytes),
-            Text(info.reason or (named if info.snapshot_id == found.named else "")),
+            describe(info.source, info.scope) if info.status != "broken" else "",
+            Text(", ".join(_remarks(info, found))),
         )
     result_console().print(table)
+
+
+def _remarks(info: SnapshotInfo, found: Catalog) -> list[str]:
+    """Return what is worth saying of a snapshot beyond its figures."""
+    if info.reason:
+        return [info.reason]
+    remarks = []
+    if info.snapshot_id == found.named:
+        remarks.append("latest" if info.is_latest else "named by latest.json")
+    if not info.is_own:
+        remarks.append("not the output's own scope")
+    if info.status == "complete" and not info.is_sound:
+        remarks.append("a part vanished while it was listed")
+    if info.from_future:
+        remarks.append("from the future: a clock was wrong")
+    return remarks
 
 
 def _content(info: SnapshotInfo) -> dict[str, object]:
@@ -65,4 +83,8 @@ def _content(info: SnapshotInfo) -> dict[str, object]:
         "stored_size": info.stored_size,
         "bytes": info.bytes,
         "reason": info.reason or None,
+        "source": info.source or None,
+        "scope": info.scope or None,
+        "own_scope": info.is_own,
+        "from_future": info.from_future,
     }

@@ -8,9 +8,9 @@ from rich.text import Text
 
 from exporter.cli.logs import configure_logs
 from exporter.cli.options import LogFormat, LogLevel
+from exporter.cli.outputs import open_existing
 from exporter.cli.printing import new_table, result_console
 from exporter.cli.text import number
-from exporter.output import open_output
 from exporter.settings import Settings
 from exporter.snapshot import (
     Destination,
@@ -30,9 +30,10 @@ def prune_and_show(settings: Settings, policy: Policy, *, dry_run: bool, wait: f
     `LockedError` and `OutputError`.
     """
     configure_logs(LogFormat.CONSOLE, LogLevel.WARNING)
-    if policy == Policy() and settings.output.keep is not None:
-        policy = Policy(**settings.output.keep.model_dump())
-    destination = open_output(settings)
+    keep = settings.output.keep
+    if policy == Policy() and keep is not None:
+        policy = Policy(**keep.model_dump())
+    destination = open_existing(settings)
     if dry_run:
         choice = prune(destination, policy, dry_run=True)
     else:

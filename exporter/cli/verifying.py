@@ -8,15 +8,16 @@ from pathlib import Path
 
 from rich.console import Console
 
+from exporter.cli.outputs import open_existing
 from exporter.cli.printing import result_console
 from exporter.cli.text import number, size
 from exporter.derive import recompute_problems, usable_memory
 from exporter.errors import ExporterError
-from exporter.output import open_output
 from exporter.settings import Settings
 from exporter.snapshot import Destination, Manifest, catalog, read_manifest
-from exporter.snapshot.catalog import MENDED, false_latest
+from exporter.snapshot.catalog import MENDED, false_latest, is_from_future
 from exporter.snapshot.layout import LATEST
+from exporter.snapshot.manifest import rfc3339
 from exporter.snapshot.verify import verify_files, verify_statements
 from exporter.snapshot.verify_rows import as_parquet, verify_rows
 
@@ -32,7 +33,7 @@ def verify_and_show(settings: Settings, snapshot_id: str) -> int:
     Raises `ExporterError` where there is no such snapshot, `IntegrityError` where its manifest
     cannot be read.
     """
-    destination = open_output(settings)
+    destination = open_existing(settings)
     if snapshot_id == NEWEST:
         snapshot_id, latest = _latest(destination)
     else:
@@ -52,6 +53,11 @@ def verify_and_show(settings: Settings, snapshot_id: str) -> int:
         )
         return 1
     rest = "" if manifest.status == "complete" else " It is partial, as its manifest says."
+    if is_from_future(manifest):
+        rest += (
+            f" It is from the future ({rfc3339(manifest.finished_at)}): the clock of the machine "
+            "that made it was ahead, or this one's is behind."
+        )
     if latest:
         console.print(
             f"{name} is what its manifest says, but {LATEST} is not what it should be.{rest}",

@@ -118,6 +118,8 @@ class Faults:
             from then on, their parents' lists do not name them.
         unfound: Ids that are answered with 404, and all that is in them, while their parents' lists
             go on naming them.
+        hidden: Ids that no list names, nor anything in them, and that are answered with 404: what a
+            token without a role sees.
         turns: Pages of a looping listing, of which the last is followed by the first.
         revoke_after: Number of list calls after which a bearer token is refused (401).
         outages: Times in which the service is down, each of them once.
@@ -137,6 +139,7 @@ class Faults:
     unauthorized: frozenset[str] = frozenset()
     vanished: Mapping[str, int] = field(default_factory=dict)
     unfound: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
     turns: int = 1
     revoke_after: int | None = None
     outages: tuple[Outage, ...] = ()

@@ -14,7 +14,7 @@ from .churn import churns
 from .faults import Fault, FaultCoin
 from .oddities import respelled
 from .ordering import Orders
-from .pages import cut_page, drift, open_listing, with_churn
+from .pages import cut_page, drift, open_listing, with_churn, without_hidden
 from .pagetokens import Cursor, PageTokens
 from .parameters import find_scope, parse_query
 from .sabotage import through_gateway
@@ -116,7 +116,7 @@ class Listings:
         tick = self._image_pages
         self._image_pages += images
         at = (query.key, cursor, behaviour.order_by, behaviour.descending, behaviour.collation,
-              behaviour.order_seed, behaviour.pretty, behaviour.byte_order_mark,
+              behaviour.order_seed, behaviour.pretty, behaviour.byte_order_mark, faults.hidden,
               zipped, query.page_size, behaviour.largest_body)  # fmt: skip
         if at in self._cache and not oddity and not changing:
             self._cache.move_to_end(at)
@@ -128,8 +128,10 @@ class Listings:
             estate=self._estate,
             orders=self._orders[behaviour.collation],
             behaviour=behaviour,
-            gone=lambda one: self._is_gone(one, faults),
+            gone=lambda one: one in faults.hidden or self._is_gone(one, faults),
         )
+        if images:
+            listing = without_hidden(listing, self._estate, faults.hidden)
         if churning:
             listing = with_churn(listing, self._estate, faults, tick)
         page = cut_page(listing, cursor, query.page_size, oddity, faults.turns)
@@ -194,7 +196,8 @@ class Listings:
                 raise unauthenticated(f"the token is not good for {scope_id}")
             if scope_id in faults.denied:
                 raise denied(scope_id)
-            if scope_id in faults.unfound or self._is_gone(scope_id, faults):
+            unfound = faults.unfound | faults.hidden
+            if scope_id in unfound or self._is_gone(scope_id, faults):
                 raise not_found(scope_id)
 
     def _is_gone(self, scope_id: str, faults: Faults) -> bool:

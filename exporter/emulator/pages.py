@@ -74,6 +74,14 @@ def open_listing(
     )
 
 
+def without_hidden(listing: Listing, estate: Estate, hidden: frozenset[str]) -> Listing:
+    """A listing of images as one sees it who may not view the scopes with these ids."""
+    found = [scope for scope in map(estate.find, sorted(hidden)) if scope]
+    if not found:
+        return listing
+    return replace(listing, has=lambda number: all(number not in scope.images for scope in found))
+
+
 def with_churn(listing: Listing, estate: Estate, faults: Faults, tick: int) -> Listing:
     """A listing of images as it is after `tick` pages, with what came and went by then."""
     if not churns(faults):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
 from exporter.errors import IntegrityError
 from exporter.snapshot.destination import Destination
+from exporter.snapshot.identity import Identity, identity
 from exporter.snapshot.layout import LATEST, SUFFIX, manifest_path, published_path
 from exporter.snapshot.manifest import Manifest
 from exporter.tables import TABLES
@@ -21,6 +22,7 @@ MENDED = (
 )
 """How a `latest.json` that is not what it should be comes about and ends, for messages."""
 _READERS = 8
+_CLOCKS_DIFFER = timedelta(minutes=5)
 
 _Manifests = dict[str, tuple[bytes, Manifest | IntegrityError]]
 """Manifests by snapshot id: their bytes, and what those are or why they are none."""
@@ -31,8 +33,10 @@ class SnapshotInfo:
     """What a list of snapshots shows of one; all that is unknown of a broken one is None.
 
     `stored_size` is the estate's stored bytes by `size_totals`; `bytes` what the snapshot's
-    own files take; `is_latest` if `latest.json` is a copy of its manifest, and should be; `reason`
-    says what is wrong with the manifest of a broken one.
+    own files take; `is_latest` if `latest.json` is a copy of its manifest, and should be; `is_own`
+    if it is of the output's own source and scope; `is_sound` and `publication` as in `Manifest`;
+    `from_future` if its times are ahead of this machine's clock; `reason` says what is wrong with
+    the manifest of a broken one.
     """
 
     snapshot_id: str
@@ -44,6 +48,22 @@ class SnapshotInfo:
     bytes: int | None = None
     is_latest: bool = False
     reason: str = ""
+    source: Mapping[str, Any] = field(default_factory=dict)
+    scope: Mapping[str, Any] = field(default_factory=dict)
+    is_own: bool = True
+    is_sound: bool = False
+    from_future: bool = False
+    publication: int = 0
+
+    @property
+    def order(self) -> tuple[int, float, str]:
+        """What sorts snapshots by their publication, the newest last; broken ones come first."""
+        time = self.finished_at or self.started_at
+        return (
+            -1 if time is None else self.publication,
+            time.timestamp() if time else -math.inf,
+            self.snapshot_id,
+        )
 
 
 @dataclass(frozen=True)
@@ -51,7 +71,8 @@ class Catalog:
     """The snapshots of a destination, newest first, broken ones at the end; and its `latest.json`.
 
     `named` is the id that `latest.json` names, None where it is not there or cannot be read;
-    `newest` that of the newest complete snapshot, None where none is complete. `latest_problem`
+    `newest` that of the snapshot it should name (`newest_sound`), None where none may be the
+    latest. `latest_problem`
     says how `latest.json` is not what it should be, empty where it is.
     """
 
@@ -70,15 +91,33 @@ def catalog(destination: Destination) -> Catalog:
     latest, every = destination.read(LATEST), _read_all(destination)
     while (now := destination.read(LATEST)) != latest:  # A run has published meanwhile.
         latest, every = now, _read_all(destination)
-    newest = _newest_complete(every)
+    newest = _newest_sound(every)
     problem = _latest_problem(latest, every, newest)
+    standing = _complete(every)
+    own = identity(standing[0].source, standing[0].scope) if standing else None
     infos = [
         SnapshotInfo(snapshot_id, "broken", reason=str(read))
         if isinstance(read, IntegrityError)
-        else _info(read, is_latest=snapshot_id == newest and not problem)
+        else _info(read, is_latest=snapshot_id == newest and not problem, own=own)
         for snapshot_id, (_, read) in every.items()
     ]
-    return Catalog(sorted(infos, key=_age, reverse=True), _named(latest), newest, problem)
+    ordered = sorted(infos, key=lambda info: info.order, reverse=True)
+    return Catalog(ordered, _named(latest), newest, problem)
+
+
+def complete_manifests(destination: Destination) -> list[Manifest]:
+    """Return the manifests of the complete snapshots, the newest by publication first.
+
+    Those that may be the latest come before the others: the first one's source and scope are the
+    output's own. Raises `OutputError`.
+    """
+    return _complete(_read_all(destination))
+
+
+def next_publication(destination: Destination) -> int:
+    """Return the number of the next publication at a destination; raises `OutputError`."""
+    manifests, _ = readable_manifests(destination)
+    return 1 + max((one.publication for one in manifests), default=0)
 
 
 def snapshots(destination: Destination) -> list[SnapshotInfo]:
@@ -96,7 +135,7 @@ def false_latest(destination: Destination, snapshot_id: str) -> str:
     if data is None or _named(latest) != snapshot_id:
         return ""
     every = {snapshot_id: (data, _try(data, snapshot_id))}
-    return "" if latest == data and _newest_complete(every) else _latest_is(latest, every)
+    return "" if latest == data and _newest_sound(every) else _latest_is(latest, every)
 
 
 def read_manifest(destination: Destination, snapshot_id: str) -> Manifest | None:
@@ -114,17 +153,18 @@ def readable_manifests(destination: Destination) -> tuple[list[Manifest], list[s
 
 
 def point_latest(destination: Destination, without: Collection[str] = ()) -> None:
-    """Make `latest.json` a copy of the newest complete snapshot's manifest.
+    """Make `latest.json` a copy of the manifest of the newest complete snapshot.
 
-    The newest is the one that started last, then the one whose id sorts last. Snapshots of
-    `without` do not count, for they are about to be removed; where none is left, there is no
-    `latest.json`. All manifests are read, so whatever a killed run left undone is mended.
-    What another has put there meanwhile is not replaced unread: it is decided anew.
+    The newest is the one that was published last (`Manifest.order`), of those that may be the
+    latest (`Manifest.is_sound`). Snapshots of `without` do not count, for they are about to be
+    removed; where none is left, there is no `latest.json`. All manifests are read, so whatever a
+    killed run left undone is mended. What another has put there meanwhile is not replaced unread:
+    it is decided anew.
     """
     while True:
         there = destination.read_version(LATEST)
         every = _read_all(destination)
-        newest = _newest_complete(every, without)
+        newest = _newest_sound(every, without)
         if newest is None:
             if there.data is not None:
                 destination.delete(LATEST)
@@ -180,13 +220,15 @@ def _parse(data: bytes, snapshot_id: str) -> Manifest:
     return manifest
 
 
-def _newest_complete(every: _Manifests, without: Collection[str] = ()) -> str | None:
-    complete = [
-        (read.started_at, snapshot_id)
-        for snapshot_id, (_, read) in every.items()
-        if isinstance(read, Manifest) and read.status == "complete" and snapshot_id not in without
-    ]
-    return max(complete)[1] if complete else None
+def _newest_sound(every: _Manifests, without: Collection[str] = ()) -> str | None:
+    sound = [one for one in _complete(every) if one.is_sound and one.snapshot_id not in without]
+    return sound[0].snapshot_id if sound else None
+
+
+def _complete(every: _Manifests) -> list[Manifest]:
+    manifests = [read for _, read in every.values() if isinstance(read, Manifest)]
+    complete = [one for one in manifests if one.status == "complete"]
+    return sorted(complete, key=lambda one: (one.is_sound, one.order), reverse=True)
 
 
 def _named(latest: bytes | None) -> str | None:
@@ -216,16 +258,15 @@ def _latest_is(latest: bytes | None, every: _Manifests) -> str:
         return f"names {named}, the manifest of which is broken"
     if data != latest:
         return f"names {named}, and is not the same as its manifest"
-    if read is not None and read.status == "partial":
-        return f"names {named}, which is partial"
+    if isinstance(read, Manifest) and not read.is_sound:
+        partial = read.status == "partial"
+        return f"names {named}, " + (
+            "which is partial" if partial else "of which a part vanished while it was listed"
+        )
     return f"names {named}, which is not the newest complete one"
 
 
-def _age(info: SnapshotInfo) -> tuple[float, str]:
-    return (info.started_at.timestamp() if info.started_at else -math.inf, info.snapshot_id)
-
-
-def _info(manifest: Manifest, *, is_latest: bool) -> SnapshotInfo:
+def _info(manifest: Manifest, *, is_latest: bool, own: Identity | None) -> SnapshotInfo:
     images, stored = manifest.totals.get("image_count"), manifest.totals.get("stored_size")
     return SnapshotInfo(
         snapshot_id=manifest.snapshot_id,
@@ -236,4 +277,15 @@ def _info(manifest: Manifest, *, is_latest: bool) -> SnapshotInfo:
         stored_size=stored if isinstance(stored, int) else None,
         bytes=sum(file.bytes for file in manifest.files),
         is_latest=is_latest,
+        source=manifest.source,
+        scope=manifest.scope,
+        is_own=own in (None, identity(manifest.source, manifest.scope)),
+        is_sound=manifest.is_sound,
+        from_future=is_from_future(manifest),
+        publication=manifest.publication,
     )
+
+
+def is_from_future(manifest: Manifest) -> bool:
+    """Say whether a snapshot's times are ahead of this machine's clock: one of the two is wrong."""
+    return max(manifest.started_at, manifest.finished_at) > datetime.now(UTC) + _CLOCKS_DIFFER

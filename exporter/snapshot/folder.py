@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from exporter.errors import OutputError
+from exporter.links import broken_link
 from exporter.snapshot.destination import Destination, Entry, Version, output_errors
 from exporter.snapshot.durable import fsync, make_folder
 
@@ -30,6 +31,12 @@ class Folder(Destination):
 
     def check_writable(self) -> None:
         """See `Destination`."""
+        link = broken_link(self.root)
+        if link:
+            raise OutputError(
+                f"Cannot write to the output folder {self.root}: {link}; mend the link, or name "
+                "another output.url."
+            )
         probe = f".writable-{os.getpid()}"
         with output_errors(f"write to the output folder {self.root}"):
             make_folder(self.root)

@@ -91,7 +91,11 @@ class Requests(_Part):
 
 
 class Manifest(_Part):
-    """A snapshot's manifest; `tables` is empty until publishing fills it in."""
+    """A snapshot's manifest; `tables` is empty until publishing fills it in.
+
+    `publication` counts the publications at a destination: what is published last has the highest
+    number, whatever the clocks said. It is 0 in manifests of versions that did not count.
+    """
 
     format_version: str = FORMAT_VERSION
     generator: str
@@ -105,6 +109,7 @@ class Manifest(_Part):
     totals: dict[str, Plain]
     coverage: dict[str, Count]
     requests: Requests
+    publication: Count = 0
 
     @model_validator(mode="after")
     def _files_belong(self) -> Self:
@@ -128,6 +133,20 @@ class Manifest(_Part):
     def files(self) -> list[File]:
         """Every file of the snapshot, table by table."""
         return [file for table in self.tables.values() for file in table.files]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the snapshot may be the latest: complete, and nothing vanished while it was made.
+
+        What a filter of the user's left out is no loss.
+        """
+        listed = {status for status, count in self.coverage.items() if count}
+        return self.status == "complete" and listed <= {"complete", "skipped"}
+
+    @property
+    def order(self) -> tuple[int, float, str]:
+        """What sorts snapshots by their publication, the newest last."""
+        return (self.publication, self.finished_at.timestamp(), self.snapshot_id)
 
     def to_bytes(self) -> bytes:
         """Return the manifest as indented JSON with a newline at its end; same in, same out."""

@@ -18,7 +18,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from exporter.errors import IncompleteError, IntegrityError
-from exporter.snapshot.catalog import snapshot_files
+from exporter.snapshot.catalog import next_publication, snapshot_files
 from exporter.snapshot.destination import Destination, output_errors
 from exporter.snapshot.folder import Folder
 from exporter.snapshot.layout import StagedFile, manifest_path, part_name, published_path
@@ -64,14 +64,15 @@ def make_plan(
 ) -> Plan:
     """Hash the staged files and decide their places; nothing is written.
 
-    Raises `IncompleteError` where a partial snapshot would replace a complete one: the
-    complete one, and a `latest.json` that names it, are worth more than a newer fragment.
+    Raises `IncompleteError` where a snapshot that may not be the latest would replace one that
+    may: that one, and a `latest.json` that names it, are worth more than a newer fragment.
     """
     snapshot_id = manifest.snapshot_id
     current = destination.read(manifest_path(snapshot_id))
-    if current is not None and manifest.status == "partial" and _is_complete(current):
+    if current is not None and not manifest.is_sound and _is_sound(current):
+        flaw = "is partial" if manifest.status == "partial" else "misses what vanished meanwhile"
         raise IncompleteError(
-            f"Snapshot {snapshot_id} is complete and the new result is partial, so it was not "
+            f"Snapshot {snapshot_id} is complete and the new result {flaw}, so it was not "
             "replaced: run again once the missing scopes answer, or use another "
             f"{option('snapshot_id')}."
         )
@@ -89,8 +90,11 @@ def make_plan(
         files[one.table].append(
             File(path=path, format=one.format, rows=one.rows, bytes=size, sha256=digest)
         )
-    tables = {name: table_entry(name, parts) for name, parts in files.items()}
-    whole = manifest.model_copy(update={"tables": tables})
+    stated = {
+        "tables": {name: table_entry(name, parts) for name, parts in files.items()},
+        "publication": next_publication(destination),
+    }
+    whole = manifest.model_copy(update=stated)
     return Plan(
         manifest=whole.to_bytes().decode(),
         moves=moves,
@@ -138,9 +142,9 @@ def _digest(file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _is_complete(data: bytes) -> bool:
+def _is_sound(data: bytes) -> bool:
     try:
-        return Manifest.parse(data).status == "complete"
+        return Manifest.parse(data).is_sound
     except IntegrityError:
         return False
 

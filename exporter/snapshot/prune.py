@@ -8,7 +8,14 @@ import structlog
 
 from exporter.snapshot.catalog import snapshots
 from exporter.snapshot.destination import Destination
-from exporter.snapshot.retention import Choice, Policy, choose, remove, remove_orphans
+from exporter.snapshot.retention import (
+    Choice,
+    Policy,
+    choose,
+    remove,
+    remove_orphans,
+    surplus_partial,
+)
 
 log = structlog.get_logger()
 
@@ -31,3 +38,16 @@ def prune(
         orphans = remove_orphans(destination, staged)
         log.info("pruned", removed=list(choice.remove), orphaned_files=len(orphans))
     return choice
+
+
+def prune_partial(destination: Destination, most: int) -> list[str]:
+    """Remove all but the newest `most` partial snapshots of each source and scope; return which.
+
+    Nothing else is touched: this is for a run that did not become the latest snapshot. The caller
+    holds the lock. Raises `OutputError`.
+    """
+    surplus = surplus_partial(snapshots(destination), most)
+    if surplus:
+        remove(destination, surplus)
+        log.info("pruned_partial", removed=surplus)
+    return surplus

@@ -4,16 +4,21 @@ The rules are restic's (`restic forget`): going from the newest back, the newest
 each of the last N days (ISO weeks, months; all in UTC, by the start of the run) that have one
 is kept, and so are the last N of all; what no rule keeps goes. Beyond that:
 
-- Only complete snapshots count. A partial one never takes a complete one's place.
-- A partial snapshot stays as long as no newer complete one exists, as the only evidence of a
-  run that went wrong; then it goes.
-- The newest complete snapshot stays, whatever the policy: `latest.json` names it.
+- Only snapshots of the output's own source and scope count; the others stay, but for `partial`.
+- Only complete ones of which nothing vanished (`Manifest.is_sound`) count. Another one never takes
+  their place: it stays as long as none of them is newer, as the only evidence of a run that went
+  wrong; then it goes.
+- No more partial ones stay than `partial` says, the newest of each source and scope.
+- The newest that counts stays, whatever the policy: `latest.json` names it.
 - A broken one stays: a person should look at it.
+
+"Newest" is by publication: a clock that ran ahead once does not outlive its correction.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +33,7 @@ from exporter.snapshot.catalog import (
 )
 from exporter.snapshot.destination import Destination
 from exporter.snapshot.folder import TEMPORARY
+from exporter.snapshot.identity import Identity, identity
 from exporter.snapshot.layout import SUFFIX, manifest_path
 from exporter.snapshot.publish import OnStep, silent
 
@@ -36,12 +42,21 @@ _IN_A_SNAPSHOT = re.compile(r"[^/]+/[^/]+/snapshot_id=([^/]+)/[^/]+$")
 
 @dataclass(frozen=True)
 class Policy:
-    """How many snapshots to keep by each rule; see the module."""
+    """How many snapshots to keep by each rule; see the module.
+
+    Without a rule for complete ones all of them stay; `partial` is None for no bound.
+    """
 
     last: int = 0
     daily: int = 0
     weekly: int = 0
     monthly: int = 0
+    partial: int | None = None
+
+    @property
+    def has_rule(self) -> bool:
+        """Whether a rule chooses among the complete snapshots."""
+        return bool(self.last or self.daily or self.weekly or self.monthly)
 
 
 @dataclass(frozen=True)
@@ -80,32 +95,38 @@ def choose(snapshots: Sequence[SnapshotInfo], policy: Policy) -> Choice:
 
     Raises `SettingsError` for a policy that keeps nothing, which is a mistake, not a wish.
     """
-    if policy == Policy():
+    if not policy.has_rule and policy.partial is None:
         raise SettingsError(
-            "The retention keeps nothing: give at least one of keep-last, keep-daily, keep-weekly "
-            "and keep-monthly, greater than 0."
+            "There is no rule for what to keep, so nothing was removed: give one of --keep-last, "
+            "--keep-daily, --keep-weekly and --keep-monthly with more than 0, or set output.keep."
         )
     dated = sorted(
-        ((info.started_at, info) for info in snapshots if info.started_at is not None),
-        key=lambda pair: (pair[0], pair[1].snapshot_id),
+        (info for info in snapshots if info.started_at is not None),
+        key=lambda info: info.order,
         reverse=True,
     )
-    complete = [(time, info.snapshot_id) for time, info in dated if info.status == "complete"]
-    reasons: dict[str, list[str]] = {info.snapshot_id: [] for _, info in dated}
+    own = [info for info in dated if info.is_own]
+    sound = [info for info in own if info.is_sound]
+    reasons: dict[str, list[str]] = {info.snapshot_id: [] for info in dated}
     for rule, count, period in (
-        ("last", policy.last, None),
+        ("last", policy.last if policy.has_rule else len(sound), None),
         ("daily", policy.daily, _day),
         ("weekly", policy.weekly, _week),
         ("monthly", policy.monthly, _month),
     ):
-        for snapshot_id in _newest_of_each(complete, period)[:count]:
-            reasons[snapshot_id].append(rule)
-    if complete:
-        reasons[complete[0][1]].append("newest complete")
-    for _, info in dated:
-        if info.status == "complete":
+        for snapshot_id in _newest_of_each(sound, period)[:count]:
+            reasons[snapshot_id].append(rule if policy.has_rule else "no rule for complete ones")
+    if sound:
+        reasons[sound[0].snapshot_id].append("newest complete")
+    for info in own:
+        if info.is_sound:
             break
         reasons[info.snapshot_id].append("no newer complete")
+    for info in dated:
+        if not info.is_own:
+            reasons[info.snapshot_id].append("of another source or scope")
+    if policy.partial is not None:
+        reasons |= {name: [] for name in surplus_partial(dated, policy.partial)}
     reasons |= {info.snapshot_id: ["broken"] for info in snapshots if info.started_at is None}
     return Choice(
         keep=tuple(Kept(name, tuple(why)) for name, why in reasons.items() if why),
@@ -113,14 +134,28 @@ def choose(snapshots: Sequence[SnapshotInfo], policy: Policy) -> Choice:
     )
 
 
+def surplus_partial(snapshots: Sequence[SnapshotInfo], most: int) -> list[str]:
+    """Return the partial snapshots, given newest first, beyond the newest `most` of each scope."""
+    seen: Counter[Identity] = Counter()
+    surplus = []
+    for info in snapshots:
+        if info.status == "partial":
+            what = identity(info.source, info.scope)
+            seen[what] += 1
+            if seen[what] > most:
+                surplus.append(info.snapshot_id)
+    return surplus
+
+
 def _newest_of_each(
-    snapshots: Sequence[tuple[datetime, str]], period: Callable[[datetime], _Period] | None
+    snapshots: Sequence[SnapshotInfo], period: Callable[[datetime], _Period] | None
 ) -> list[str]:
     if period is None:
-        return [snapshot_id for _, snapshot_id in snapshots]
+        return [info.snapshot_id for info in snapshots]
     newest: dict[_Period, str] = {}
-    for time, snapshot_id in snapshots:
-        newest.setdefault(period(time.astimezone(UTC)), snapshot_id)
+    for info in snapshots:
+        if info.started_at is not None:
+            newest.setdefault(period(info.started_at.astimezone(UTC)), info.snapshot_id)
     return list(newest.values())
 
 

@@ -20,6 +20,7 @@ from exporter.snapshot.journal import FORMAT, NAME
 from exporter.snapshot.layout import check_snapshot_id, first_free
 from exporter.snapshot.parts import output_errors
 from exporter.snapshot.plan import NAME as PLAN
+from exporter.snapshot.withheld import NAME as WITHHELD
 from exporter.wording import option, switch
 
 log = structlog.get_logger()
@@ -29,12 +30,16 @@ _DISCARDED = ".discarded-"
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A staging folder of an earlier run: its snapshot's id, its settings' print, its start."""
+    """A staging folder of an earlier run: its snapshot's id, its settings' print, its start.
+
+    `is_withheld` if all was listed and the result is not published until a person says so.
+    """
 
     path: Path
     snapshot_id: str
     fingerprint: str
     started_at: datetime
+    is_withheld: bool
 
 
 @dataclass(frozen=True)
@@ -95,43 +100,29 @@ def open_place(
     now: datetime,
     resume_within: timedelta,
     fresh: bool,
+    take_withheld: bool,
 ) -> Place:
     """Find the unfinished staging to go on with, or make a new one; the caller holds the lock.
 
     With `snapshot_id`, only that one is taken up; it must be of the same settings. Without, the
     newest of the same settings is. What is older than `resume_within`, and with `fresh` whatever
-    would be taken up, is discarded. Raises `SettingsError` and `OutputError`.
+    would be taken up, is discarded. A result that was withheld is taken up before all others, and
+    however old it is, with `take_withheld`; without, it is discarded, for what made it too small
+    may have been mended since. Raises `SettingsError` and `OutputError`.
     """
     with output_errors(root):
         make_folder(root, mode=0o700)
         root.chmod(0o700)
         for gone in root.glob(f"{_DISCARDED}*"):
             shutil.rmtree(gone)
-    young = []
-    for unfinished in _unfinished(root):
-        if now - unfinished.started_at > resume_within:
-            log.warning(
-                "staging_discarded",
-                reason="older than output.resume_within",
-                staged_snapshot_id=unfinished.snapshot_id,
-                started_at=unfinished.started_at.isoformat(),
-            )
-            discard(unfinished.path)
-        else:
-            young.append(unfinished)
+    young = _young(root, now - resume_within, spare_withheld=take_withheld)
     if snapshot_id is None:
         candidates = [one for one in young if one.fingerprint == fingerprint]
     else:
         candidates = [one for one in young if one.snapshot_id == snapshot_id]
-    for one in candidates if fresh else ():
-        log.info(
-            "staging_discarded",
-            reason=f"{option('fresh')} was given",
-            staged_snapshot_id=one.snapshot_id,
-        )
-        discard(one.path)
-    if candidates and not fresh:
-        found = max(candidates, key=lambda one: one.started_at)
+    usable = _usable(candidates, fresh=fresh, take_withheld=take_withheld)
+    if usable:
+        found = max(usable, key=lambda one: (one.is_withheld, one.started_at))
         if found.fingerprint != fingerprint:
             raise SettingsError(
                 f"Snapshot {snapshot_id} was begun with other settings and is not finished: use "
@@ -150,6 +141,41 @@ def open_place(
             discard(path)  # A folder without a readable journal holds nothing to go on with.
         make_folder(path, mode=0o700)
     return Place(path, chosen, now, resumed=False)
+
+
+def _young(root: Path, since: datetime, *, spare_withheld: bool) -> list[Unfinished]:
+    """Return the unfinished staging from a time on; discard the rest."""
+    young = []
+    for unfinished in _unfinished(root):
+        spared = spare_withheld and unfinished.is_withheld
+        if unfinished.started_at >= since or spared:
+            young.append(unfinished)
+            continue
+        log.warning(
+            "staging_discarded",
+            reason="older than output.resume_within",
+            staged_snapshot_id=unfinished.snapshot_id,
+            started_at=unfinished.started_at.isoformat(),
+        )
+        discard(unfinished.path)
+    return young
+
+
+def _usable(candidates: list[Unfinished], *, fresh: bool, take_withheld: bool) -> list[Unfinished]:
+    """Return the unfinished staging that may be gone on with; discard the rest."""
+    usable = []
+    for one in candidates:
+        if not fresh and (take_withheld or not one.is_withheld):
+            usable.append(one)
+            continue
+        again = "it was not published, and its scope is listed again"
+        log.info(
+            "staging_discarded",
+            reason=f"{option('fresh')} was given" if fresh else again,
+            staged_snapshot_id=one.snapshot_id,
+        )
+        discard(one.path)
+    return usable
 
 
 def discard(path: Path) -> None:
@@ -187,11 +213,27 @@ def _unfinished(root: Path) -> list[Unfinished]:
                     meta["snapshot_id"],
                     meta["fingerprint"],
                     datetime.fromisoformat(meta["started_at"]).astimezone(UTC),
+                    _is_withheld(path),
                 )
             )
         except (sqlite3.Error, KeyError, ValueError, OutputError):
             log.warning("staging_unreadable", path=str(path))
     return found
+
+
+def _is_withheld(path: Path) -> bool:
+    # Once its publication has begun, a plain run finishes it.
+    return (path / WITHHELD).is_file() and not (path / PLAN).is_file()
+
+
+def staged(root: Path) -> dict[str, bool]:
+    """Return the snapshots that are staged below a root, and which of them are withheld.
+
+    No journal is opened: a run may be at work on it. Raises `OutputError`.
+    """
+    with output_errors(root):
+        folders = sorted(root.iterdir()) if root.is_dir() else []
+        return {path.name: _is_withheld(path) for path in folders if (path / NAME).is_file()}
 
 
 def _meta(path: Path) -> dict[str, str]:

@@ -135,3 +135,46 @@ def test_a_setting_that_cannot_be_used_ends_the_check_with_2(tmp_path: Path) -> 
     assert shown.exit_code == 2
     assert "line 2" in shown.stderr
     assert "limits.concurrency" in shown.stderr
+
+
+UNUSABLE = {
+    "a token file that is not there": (
+        "credentials: {iam_token_file: absent}",
+        "The file absent (credentials.iam_token_file) cannot be read: No such file or directory.",
+    ),
+    "a key file that is no key": (
+        "credentials: {service_account_key_file: a-file}",
+        "The key file a-file (credentials.service_account_key_file) ",
+    ),
+    "authorities that are none": (
+        "network: {ca_file: a-file}",
+        "network.ca_file a-file cannot be used",
+    ),
+    "an output below a file": (
+        "output: {url: a-file/snapshots}",
+        "output.url a-file/snapshots cannot be written: ",
+    ),
+    "an output that is a broken link": (
+        "output: {url: a-link}",
+        "a-link is a link to gone, which is not there.",
+    ),
+    "staging below a broken link": (
+        "output: {url: s3://bucket/x, staging: a-link/staging}",
+        "a-link is a link to gone, which is not there.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_settings_that_no_run_could_use_do_not_pass_the_check(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text, expected = UNUSABLE[case]
+    Path("settings.yaml").write_text(text)
+    Path("a-file").write_text("{}")
+    Path("a-link").symlink_to("gone")
+    shown = CliRunner().invoke(app, ["config", "check", "--config", "settings.yaml"])
+    assert (shown.exit_code, shown.stdout) == (2, "")
+    assert expected in shown.stderr
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a-file", "a-link", "settings.yaml"]

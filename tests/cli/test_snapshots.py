@@ -25,6 +25,7 @@ from tests.e2e.clouds import SMALL, Cloud
 from tests.e2e.commands import Exporter, Run
 from tests.e2e.waiting import until
 from tests.e2e.worlds import busiest_registry, folder_of
+from tests.oracle.snapshots import snapshot_ids
 
 ExporterFor = Callable[[Cloud | None], Exporter]
 
@@ -211,8 +212,26 @@ def adopt(output: Path, path: Path) -> None:
     manifest_path.with_name("night.json.sha256").write_text(f"{digest}  night.json\n")
 
 
-def test_a_place_without_snapshots_is_told_from_one_with(exporter_for: ExporterFor) -> None:
+@pytest.mark.parametrize(
+    "arguments", [("list",), ("list", "--json"), ("verify",), ("prune", "--keep-last", "1")]
+)
+def test_a_folder_that_is_not_there_is_told_and_not_made(
+    arguments: tuple[str, ...], exporter_for: ExporterFor
+) -> None:
     exporter = exporter_for(None)
+    run = told(exporter, *arguments)
+    assert (run.code, run.stdout) == (5, "")
+    assert f"there is no folder {exporter.output}" in run.said
+    assert not exporter.output.exists(), "looking leaves no trace"
+    exporter.output.symlink_to("gone")
+    assert f"{exporter.output} is a link to gone, which is not there" in (
+        told(exporter, *arguments).said
+    )
+
+
+def test_a_folder_without_snapshots_is_told_from_one_with(exporter_for: ExporterFor) -> None:
+    exporter = exporter_for(None)
+    exporter.output.mkdir()
     empty = told(exporter, "list")
     assert empty.code == 0
     assert empty.stdout == f"There are no snapshots in {exporter.output}.\n"
@@ -222,7 +241,7 @@ def test_a_place_without_snapshots_is_told_from_one_with(exporter_for: ExporterF
     verified = told(exporter, "verify")
     assert verified.code == 1
     assert "no complete snapshot" in verified.said
-    assert not exporter.output.exists(), "looking leaves no trace"
+    assert list(exporter.output.iterdir()) == [], "looking leaves no trace"
 
 
 def test_a_prune_does_not_disturb_a_run(exporter_for: ExporterFor) -> None:
@@ -273,7 +292,8 @@ def test_the_demo_needs_nothing_and_suggests_what_to_do_next(exporter_for: Expor
     del exporter.environment["REGISTRY_IAM_TOKEN"]
     run = exporter.command("demo", "--images", "300", "--seed", "5", "--log-format", "console")
     assert run.code == 0, run.stderr
-    assert len(run.published) == 1
+    assert not exporter.output.exists(), "a demo does not write where exports go"
+    assert len(snapshot_ids(exporter.folder / "demo-snapshots")) == 1
     assert "300 images" in run.stderr
     suggested = next(line for line in run.stderr.splitlines() if " verify " in line)
     done = subprocess.run(

@@ -52,7 +52,8 @@ def test_every_table_equals_the_truth_in_both_formats(
 ) -> None:
     cloud = serve_cloud(shape)
     exporter = exporter_for(cloud)
-    snapshot = exporter.export()
+    # Nobody but a person believes an estate that has no images.
+    snapshot = exporter.export(accept_shrink=shape.repositories == 0)
     check_against(snapshot, world_of(cloud.estate))
     assert snapshot.manifest["status"] == "complete"
     assert snapshot.manifest["requests"]["calls"] >= len(cloud.calls)

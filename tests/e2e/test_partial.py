@@ -164,7 +164,31 @@ def test_a_registry_that_was_deleted_meanwhile_is_vanished_and_the_rest_is_whole
     listings = (("repositories", gone), ("images", gone))
     check_against(snapshot, world, with_status(complete_ledger(world), "vanished", 0, *listings))
     assert snapshot.manifest["status"] == "complete"
-    assert exporter.read().latest == snapshot.id
+
+
+def test_what_lost_a_part_meanwhile_is_not_the_latest_and_nothing_is_removed_for_it(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud()
+    exporter = exporter_for(cloud)
+    sections = {"output": {"keep": {"last": 1}}}
+    assert exporter.run("--snapshot-id", "yesterday", sections=sections).code == 0
+    gone = busiest_registry(cloud.estate)
+
+    def remove_it() -> None:
+        cloud.faults = Faults(vanished={gone: 0})
+
+    cloud.calls.after(
+        1, remove_it, lambda call: call.query.get("folderId") == folder_of(cloud.estate, gone)
+    )
+    run = exporter.run("--snapshot-id", "today", sections=sections)
+    assert run.code == 0, run.stderr
+    assert (run.published, run.latest) == (["today", "yesterday"], "yesterday")
+    (told,) = [event for event in run.events if event["event"] == "latest_not_moved"]
+    assert "vanished" in told["reason"]
+    cloud.mend()
+    run = exporter.run("--snapshot-id", "tomorrow", sections=sections)
+    assert (run.published, run.latest) == (["tomorrow"], "tomorrow")
 
 
 def test_a_registry_that_gives_up_midway_counts_what_came_and_says_so(

@@ -50,6 +50,7 @@ def test_a_manifest_has_the_keys_of_the_data_model_and_comes_back() -> None:
         "totals",
         "coverage",
         "requests",
+        "publication",
     ]
     assert list(content["tables"]["clouds"]) == ["rows", "schema", "files"]
     assert list(content["tables"]["clouds"]["files"][0]) == [

@@ -15,6 +15,7 @@ import duckdb
 import pytest
 
 from exporter.errors import IncompleteError, IntegrityError, OutputError, SettingsError
+from exporter.snapshot.catalog import point_latest
 from exporter.snapshot.destination import Destination
 from exporter.snapshot.layout import Format
 from exporter.snapshot.manifest import Status
@@ -216,11 +217,15 @@ def test_a_reader_beside_many_replacements_never_finds_latest_lying(tmp_path: Pa
     assert reads
 
 
-def test_latest_stays_on_the_newest_complete_snapshot(tmp_path: Path) -> None:
-    _publish(tmp_path, "new", days=2)
-    _publish(tmp_path, "old", mark="b", days=1)
+def test_latest_is_the_complete_snapshot_that_was_published_last(tmp_path: Path) -> None:
+    """A clock that ran ten years ahead once does not pin it."""
+    _publish(tmp_path, "ahead", days=3650)
+    assert snapshot_of(tmp_path / "out")["snapshot_id"] == "ahead"
+    _publish(tmp_path, "new", mark="b", days=1)
     _publish(tmp_path, "broken-off", mark="c", days=3, status="partial")
-    assert assert_truthful(tmp_path / "out") == ["broken-off", "new", "old"]
+    assert assert_truthful(tmp_path / "out") == ["ahead", "broken-off", "new"]
+    assert snapshot_of(tmp_path / "out")["snapshot_id"] == "new"
+    point_latest(Destination.open(str(tmp_path / "out")))
     assert snapshot_of(tmp_path / "out")["snapshot_id"] == "new"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -49,7 +50,8 @@ def _listed(text: str) -> list[SnapshotInfo]:
             infos.append(SnapshotInfo(name, "broken", reason="not JSON"))
             continue
         time = datetime.fromisoformat(name).replace(tzinfo=UTC)
-        infos.append(SnapshotInfo(name, "complete" if status == "complete" else "partial", time))
+        whole = status == "complete"
+        infos.append(SnapshotInfo(name, "complete" if whole else "partial", time, is_sound=whole))
     return infos
 
 
@@ -161,10 +163,59 @@ def test_partial_and_broken_snapshots_take_no_place() -> None:
     assert choice.remove == ("2026-11-21T02:00", "2026-11-20T02:00")
 
 
+def test_partial_snapshots_are_bounded_and_complete_ones_never_go_for_it() -> None:
+    infos = _listed("""
+        2026-11-20T02:00 complete
+        2026-11-21T02:00 partial
+        2026-11-22T02:00 partial
+        2026-11-23T02:00 partial
+        """)
+    infos.append(replace(infos[1], snapshot_id="other", scope={"folders": ["b1g"]}, is_own=False))
+    choice = choose(infos, Policy(partial=2))
+    assert {kept.snapshot_id: kept.reasons for kept in choice.keep} == {
+        "2026-11-23T02:00": ("no newer complete",),
+        "2026-11-22T02:00": ("no newer complete",),
+        "2026-11-20T02:00": ("no rule for complete ones", "newest complete"),
+        "other": ("of another source or scope",),
+    }
+    assert choice.remove == ("2026-11-21T02:00",)
+
+
+def test_what_is_of_another_scope_or_lost_a_part_counts_for_no_rule() -> None:
+    infos = _listed("""
+        2026-11-20T02:00 complete
+        2026-11-21T02:00 complete
+        2026-11-22T02:00 complete
+        2026-11-23T02:00 complete
+        """)
+    infos[1] = replace(infos[1], is_own=False)
+    infos[3] = replace(infos[3], is_sound=False)
+    choice = choose(infos, Policy(last=1))
+    assert {kept.snapshot_id: kept.reasons for kept in choice.keep} == _table("""
+        2026-11-23T02:00 no newer complete
+        2026-11-22T02:00 last, newest complete
+        2026-11-21T02:00 of another source or scope
+        """)
+    assert choice.remove == ("2026-11-20T02:00",)
+
+
+def test_what_was_published_last_is_the_newest_whatever_the_clocks_said() -> None:
+    ahead = SnapshotInfo(
+        "ahead", "complete", START + timedelta(days=3650), is_sound=True, publication=1
+    )
+    later = SnapshotInfo("later", "complete", START, is_sound=True, publication=2)
+    choice = choose([ahead, later], Policy(last=1))
+    assert choice.keep[0].snapshot_id == "later"
+    assert choice.remove == ("ahead",)
+
+
 def test_days_are_counted_in_utc_whatever_the_offset() -> None:
     late = datetime.fromisoformat("2026-11-22T23:30:00-03:00")
     early = datetime.fromisoformat("2026-11-23T02:00:00+00:00")
-    infos = [SnapshotInfo("early", "complete", early), SnapshotInfo("late", "complete", late)]
+    infos = [
+        SnapshotInfo(name, "complete", time, is_sound=True)
+        for name, time in (("early", early), ("late", late))
+    ]
     choice = choose(infos, Policy(daily=5))
     assert [kept.snapshot_id for kept in choice.keep] == ["late"]
     assert choice.remove == ("early",)
@@ -176,7 +227,7 @@ def test_nothing_to_choose_from_is_no_error() -> None:
 
 
 def test_a_policy_that_keeps_nothing_is_refused() -> None:
-    with pytest.raises(SettingsError, match="keeps nothing"):
+    with pytest.raises(SettingsError, match="no rule for what to keep"):
         choose(_listed(CALENDAR), Policy())
 
 

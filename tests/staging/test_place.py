@@ -51,6 +51,7 @@ def take(root: Path) -> Open:
             now=now,
             resume_within=timedelta(hours=24),
             fresh=fresh,
+            take_withheld=False,
         )
         if not place.resumed:
             with Journal(place.path) as journal:

@@ -21,18 +21,21 @@ def check(
     """Check the settings, and print those in force, with secrets masked.
 
     Settings are the file's, then the environment's over them
-    (REGISTRY_EXPORTER__LIMITS__CONCURRENCY=8). No call is made. Exits with 2 for settings that
-    cannot be used.
+    (REGISTRY_EXPORTER__LIMITS__CONCURRENCY=8). No call is made, and nothing is written. Exits with
+    2 for settings that cannot be used: a file that is not there, an output that cannot be written.
 
     \b
     Example:
       registry-exporter config check --config cron.yaml
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
     with reported(debug):
+        from exporter.cli.checking import check_usable  # noqa: PLC0415
         from exporter.cli.effective import effective_settings  # noqa: PLC0415
         from exporter.settings import load_settings  # noqa: PLC0415
 
-        typer.echo(effective_settings(load_settings(config)), nl=False)
+        settings = load_settings(config)
+        check_usable(settings)
+        typer.echo(effective_settings(settings), nl=False)
 
 
 @config.command()

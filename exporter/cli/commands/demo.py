@@ -17,7 +17,7 @@ def demo(
     seed: Annotated[int, typer.Option(metavar="S", help="Which of the estates of that size.")] = 1,
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="URL", help="Where the snapshot goes.")
-    ] = "./snapshots",
+    ] = "./demo-snapshots",
     log_format: options.LogFormatChoice = None,
     log_level: options.LogLevelChoice = None,
     quiet: options.Quiet = False,

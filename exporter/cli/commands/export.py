@@ -39,6 +39,20 @@ def export(
         bool,
         typer.Option("--fresh", help="Start over, and do not go on with what is unfinished."),
     ] = False,
+    accept_shrink: Annotated[
+        bool,
+        typer.Option(
+            "--accept-shrink",
+            help="Publish a result however few images it has; one that was not published for "
+            "that is not listed again.",
+        ),
+    ] = False,
+    new_scope: Annotated[
+        bool,
+        typer.Option(
+            "--new-scope", help="Make another source or scope the output's own from now on."
+        ),
+    ] = False,
     wait: options.Wait = None,
     log_format: options.LogFormatChoice = None,
     log_level: options.LogLevelChoice = None,
@@ -76,6 +90,7 @@ def export(
       0 complete              1 failed, nothing published
       2 usage or settings     3 published, but partial
       4 credentials refused   5 the output cannot be written
+      6 implausibly small, nothing published
       11 another run holds the output
       130 interrupted, 143 terminated, 129 hung up: what was staged is kept
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
@@ -106,7 +121,14 @@ def export(
         # Only now, for it takes a moment, and a mistyped setting should be told at once.
         from exporter.cli.exporting import Showing, Wishes, export_and_show  # noqa: PLC0415
 
-        wishes = Wishes(snapshot_id, replace, fresh, waits)
+        wishes = Wishes(
+            snapshot_id,
+            replace=replace,
+            fresh=fresh,
+            wait=waits,
+            accept_shrink=accept_shrink,
+            new_scope=new_scope,
+        )
         showing = Showing(
             log_format, log_level, quiet, debug, metrics_file, metrics_job, summary_json
         )

@@ -12,10 +12,11 @@ def list_snapshots(
     as_json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
-    """List the snapshots: status, age, images, stored size, bytes on disk.
+    """List the snapshots: status, age, images, stored size, bytes on disk, source and scope.
 
     The newest complete one is marked as the latest if manifests/latest.json is a copy of its
-    manifest; if that is something else, stderr says what.
+    manifest; if that is something else, stderr says what. So it does of snapshots that are
+    unfinished, or too small to be published. --json has source and scope in full.
 
     \b
     Examples:

@@ -21,6 +21,9 @@ def prune(
     keep_monthly: Annotated[
         int, typer.Option(metavar="N", min=0, help="Keep the newest of each of the last N months.")
     ] = 0,
+    keep_partial: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Keep the newest N partial ones.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be kept and removed.")
     ] = False,
@@ -33,7 +36,8 @@ def prune(
 
     Days, weeks and months are those in UTC that have a snapshot. Without any rule, those of the
     settings hold (output.keep). The newest complete snapshot always stays, and so does a partial
-    one until a complete one has come after it.
+    one until a complete one has come after it, or N partial ones. Snapshots of another source or
+    scope than the output's own stay.
 
     \b
     Examples:
@@ -46,5 +50,5 @@ def prune(
         from exporter.snapshot import Policy  # noqa: PLC0415
 
         settings = load_settings(config, options.settings_flags(output=output), only=READING)
-        policy = Policy(keep_last, keep_daily, keep_weekly, keep_monthly)
+        policy = Policy(keep_last, keep_daily, keep_weekly, keep_monthly, keep_partial)
         prune_and_show(settings, policy, dry_run=dry_run, wait=options.seconds(wait))

@@ -1,0 +1,148 @@
+"""What a snapshot is of: the source that was asked and the scope that was listed, comparably.
+
+Manifests state both as the settings had them. Two of them may be of the same estate though they
+differ in letters: the order of a list, a default that is written out, a port or a slash at the end
+of a URL, a profile's domain that is named. What is compared here is the same for the same estate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+_SERVICES = ("container_registry", "resource_manager")
+_EVERYTHING = "*"
+_PORTS = {"https": 443, "http": 80}
+_NOUNS = {
+    "clouds": ("cloud", "clouds"),
+    "folders": ("folder", "folders"),
+    "registries": ("registry", "registries"),
+}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The settings that decide what a snapshot is of, by name, but for those at their defaults.
+
+    `addresses` are those of the services that list: named, or by convention below the domain.
+    What is not asked for lists (`endpoints.iam`, credentials, limits) is no part of it.
+    """
+
+    addresses: tuple[str, ...]
+    values: tuple[tuple[str, Any], ...]
+
+
+def identity(source: Mapping[str, Any], scope: Mapping[str, Any]) -> Identity:
+    """Return what a manifest's `source` and `scope` are of."""
+    rest = {
+        name: value
+        for name, value in source.items()
+        if name not in ("profile", "domain", "endpoints")
+    }
+    values = [*_settings(rest, "source."), *_settings(scope, "scope.")]
+    return Identity(tuple(_address(source, name) for name in _SERVICES), tuple(sorted(values)))
+
+
+def differences(
+    old: tuple[Mapping[str, Any], Mapping[str, Any]],
+    new: tuple[Mapping[str, Any], Mapping[str, Any]],
+) -> list[str]:
+    """Return in words each setting that differs, with both values; each pair: source, scope."""
+    (old_source, old_scope), (new_source, new_scope) = old, new
+    before, after = identity(old_source, old_scope), identity(new_source, new_scope)
+    found: dict[str, tuple[Any, Any]] = {}
+    for service, was, is_now in zip(_SERVICES, before.addresses, after.addresses, strict=True):
+        if was == is_now:
+            continue
+        if _named(old_source, service) or _named(new_source, service):
+            found[f"endpoints.{service}"] = (was, is_now)
+        else:
+            found["domain"] = (_domain(old_source), _domain(new_source))
+    values, others = dict(before.values), dict(after.values)
+    for name in sorted(values.keys() | others.keys()):
+        if values.get(name) != others.get(name):
+            found[name] = (values.get(name), others.get(name))
+    return [f"{name} was {_word(was)} and is {_word(now)}" for name, (was, now) in found.items()]
+
+
+def describe(source: Mapping[str, Any], scope: Mapping[str, Any]) -> str:
+    """Return the source and the scope in a few words: `api.il.nebius.cloud: 2 folders`."""
+    address = urlsplit(_address(source, _SERVICES[0])).netloc
+    values = dict(identity(source, scope).values)
+    parts = []
+    if "scope.organization_id" in values:
+        parts.append(f"organization {values['scope.organization_id']}")
+    for name, nouns in _NOUNS.items():
+        parts += _counted(values.get(f"scope.{name}", ()), nouns)
+    if any(name.startswith("scope.repositories.") for name in values):
+        parts.append("some repositories")
+    without = [
+        part
+        for name, nouns in _NOUNS.items()
+        for part in _counted(values.get(f"scope.exclude.{name}", ()), nouns)
+    ]
+    if without:
+        parts.append(f"without {' and '.join(without)}")
+    where = address.removeprefix("container-registry.")
+    return f"{where}: {', '.join(parts) or 'everything'}"
+
+
+def _settings(content: Mapping[str, Any], before: str) -> Iterator[tuple[str, Any]]:
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _settings(value, f"{before}{name}.")
+        elif isinstance(value, list):
+            # The order says nothing, and neither does what stands beside "everything".
+            kept = sorted({str(one) for one in value})
+            if kept and not (name == "include" and _EVERYTHING in kept):
+                yield f"{before}{name}", tuple(kept)
+        elif value is not None:
+            yield f"{before}{name}", value
+
+
+def _address(source: Mapping[str, Any], service: str) -> str:
+    named = _named(source, service)
+    if named:
+        return _canonical(str(named))
+    domain = _domain(source)
+    # A domain that is http:// is one address for all services.
+    if domain.startswith("http://"):
+        return domain
+    host = domain.removeprefix("https://")
+    return _canonical(f"https://{service.replace('_', '-')}.{host}")
+
+
+def _named(source: Mapping[str, Any], service: str) -> object:
+    endpoints = source.get("endpoints")
+    return endpoints.get(service) if isinstance(endpoints, Mapping) else None
+
+
+def _domain(source: Mapping[str, Any]) -> str:
+    domain = str(source.get("domain") or source.get("profile") or "")
+    return _canonical(domain if "://" in domain else f"https://{domain}")
+
+
+def _canonical(url: str) -> str:
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    host = f"[{host}]" if ":" in host else host
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    shown = "" if port in (None, _PORTS.get(parts.scheme)) else f":{port}"
+    return f"{parts.scheme}://{host}{shown}{parts.path.rstrip('/')}"
+
+
+def _counted(names: Any, nouns: tuple[str, str]) -> list[str]:
+    if not names:
+        return []
+    return [f"{nouns[0]} {names[0]}" if len(names) == 1 else f"{len(names)} {nouns[1]}"]
+
+
+def _word(value: object) -> str:
+    if value is None:
+        return "not set"
+    return f"[{', '.join(value)}]" if isinstance(value, tuple) else str(value)

@@ -1,0 +1,111 @@
+"""When a result may count: one output is of one source and scope, and grows or shrinks credibly.
+
+An API that lists only what its caller may see answers a lost role with empty lists, and a mistyped
+scope is a scope. Either looks like a small estate, listed whole. So a result is held against what
+the output holds already before it may become its latest snapshot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from exporter.errors import ImplausibleError, SettingsError
+from exporter.settings import Settings
+from exporter.settings.values import parse_percent
+from exporter.snapshot import Manifest, differences, identity
+from exporter.wording import switch
+
+
+def source_of(settings: Settings) -> dict[str, Any]:
+    """Return what is asked, as the manifest's `source` has it."""
+    return {
+        "profile": settings.profile,
+        "domain": settings.api_domain,
+        "endpoints": settings.endpoints.model_dump(exclude_none=True),
+    }
+
+
+def scope_of(settings: Settings) -> dict[str, Any]:
+    """Return what is listed, as the manifest's `scope` has it."""
+    return settings.scope.model_dump(mode="json")
+
+
+def fingerprint(settings: Settings) -> str:
+    """Return a digest of the settings that decide what is listed, by which calls.
+
+    It is the same for settings that mean the same (`identity`): a run goes on with what another
+    spelling of them began.
+    """
+    what = identity(source_of(settings), scope_of(settings))
+    decisive = {
+        "addresses": what.addresses,
+        "values": what.values,
+        "page_size": settings.limits.page_size,
+        "split": settings.limits.split_listings,
+        "output": settings.output.url,
+    }
+    return hashlib.sha256(orjson.dumps(decisive, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def refuse_another_scope(
+    settings: Settings, before: Sequence[Manifest], *, new_scope: bool
+) -> None:
+    """Refuse a run whose source or scope is not the output's own, with `SettingsError`.
+
+    The output's own are those of its newest complete snapshot; `before` are all the complete
+    ones, newest first. With `new_scope` any may become the output's own.
+    """
+    if new_scope or not before:
+        return
+    own = before[0]
+    found = differences((own.source, own.scope), (source_of(settings), scope_of(settings)))
+    if found:
+        raise SettingsError(
+            f"{settings.output.url} holds snapshots of another source or scope, and "
+            f"{own.snapshot_id} is its newest complete one: {'; '.join(found)}; name another "
+            f"output.url for this one, or use {switch('new_scope')} to make it the output's own."
+        )
+
+
+def refuse_implausible(
+    settings: Settings, manifest: Manifest, before: Sequence[Manifest], *, new_scope: bool
+) -> None:
+    """Refuse a complete result that is empty or too small, with `ImplausibleError`.
+
+    It is held against the newest of the complete snapshots `before` that is of the same source and
+    scope. A partial result is not: it says itself that something is missing, and never becomes
+    the latest.
+    """
+    limit = settings.output.max_shrink
+    if limit is None or manifest.status != "complete":
+        return
+    what = identity(manifest.source, manifest.scope)
+    earlier = next((one for one in before if identity(one.source, one.scope) == what), None)
+    images, expected = images_of(manifest), 0 if earlier is None else images_of(earlier)
+    least = math.ceil(expected * (1 - parse_percent(limit)))
+    if images and images >= least:
+        return
+    if earlier is None:
+        against = "there is no complete snapshot before it"
+    else:
+        against = f"the newest complete one, {earlier.snapshot_id}, has {expected:,}"
+        if images:
+            against += f", of which output.max_shrink ({limit}) wants {least:,} at least"
+    flags = f"{switch('new_scope')} and " if new_scope else ""
+    raise ImplausibleError(
+        f"Snapshot {manifest.snapshot_id} was not published: it has {images:,} "
+        f"image{'' if images == 1 else 's'}, and {against}; check that these credentials may still "
+        "view everything and that `scope` names what there is, then run again to list again, or "
+        f"with {flags}{switch('accept_shrink')} to publish what is staged as it is."
+    )
+
+
+def images_of(manifest: Manifest) -> int:
+    """Return how many images a snapshot has."""
+    count = manifest.totals.get("image_count")
+    return count if isinstance(count, int) else 0
