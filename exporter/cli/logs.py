@@ -78,7 +78,8 @@ def _clean(name: str, value: Any) -> Any:
     if is_secret_key(name):
         return BLOT
     if isinstance(value, str):
-        return redact(value)
+        # A path may have bytes that are no text; no log can hold those.
+        return redact(value.encode("utf-8", "backslashreplace").decode())
     if isinstance(value, Mapping):
         return {key: _clean(str(key), inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

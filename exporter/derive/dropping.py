@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from exporter.derive.engine import script, staged_parts, stream
-from exporter.snapshot.durable import fsync
+from exporter.snapshot.durable import fsync, replace
 from exporter.snapshot.layout import staged_path
 from exporter.snapshot.parts import PartWriter, output_errors
 from exporter.tables import TABLES
@@ -79,7 +79,7 @@ def write_durably(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> 
         for rows in tables:
             writer.write_table(rows.cast(schema))
     fsync(partial)
-    partial.replace(path)
+    replace(partial, path)
     fsync(path.parent)
 
 
@@ -112,7 +112,7 @@ def rewrite(
     except BaseException:
         part.abandon()
         raise
-    finished.path.replace(path)
+    replace(finished.path, path)
     fsync(path.parent)
 
 

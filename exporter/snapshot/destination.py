@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import (
@@ -73,8 +74,9 @@ class Destination(ABC):
         """Return the destination at a path, `file://`, `s3://bucket/prefix` or `gs://`.
 
         `url` is one that the settings take, `access` how its bucket is reached. Nothing is touched
-        yet. Raises `SettingsError` for the home folder of a user who has none.
+        yet. Raises `SettingsError` for a path that cannot be used.
         """
+        _check_text(url, "output.url")
         scheme, separator, _ = url.partition("://")
         if not separator or scheme == "file":
             from exporter.snapshot.folder import Folder  # noqa: PLC0415 - it builds on this
@@ -151,14 +153,33 @@ def _local_path(url: str) -> Path:
 
 
 def expanded(path: Path, name: str) -> Path:
-    """Return a path with `~` filled in; `name` is the setting that it comes from."""
+    """Return a path with `~` filled in; `name` is the setting that it comes from.
+
+    Raises `SettingsError` for a path that cannot be used.
+    """
     try:
-        return path.expanduser()
+        whole = path.expanduser()
+        _check_text(str(whole), name)
     except RuntimeError:
         raise SettingsError(
             f"{name} {path} begins with a home folder, and this user has none: write the whole "
             "path, or set HOME."
         ) from None
+    return whole
+
+
+def _check_text(path: str, name: str) -> None:
+    """Refuse a path that neither the journal, nor Arrow, nor DuckDB can be told."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+        raise SettingsError(
+            f"{name} {shown} is not UTF-8 text: name a folder whose path is, or go there and name "
+            "it from there."
+        ) from None
+    if "\0" in unquote(path):
+        raise SettingsError(f"{name} has a zero byte in it, which no path can have.")
 
 
 @contextmanager

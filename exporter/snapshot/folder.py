@@ -16,7 +16,7 @@ from typing import BinaryIO
 from exporter.errors import OutputError
 from exporter.links import broken_link
 from exporter.snapshot.destination import Destination, Entry, Version, output_errors
-from exporter.snapshot.durable import fsync, make_folder
+from exporter.snapshot.durable import fsync, make_folder, replace, restrict, sync
 
 TEMPORARY = ".tmp"
 """How the name of a file that is being written ends; it begins with a dot."""
@@ -73,10 +73,10 @@ class Folder(Destination):
         target = self.root / path
         with output_errors(f"write {target}"):
             make_folder(target.parent)
-            source.chmod(source.stat().st_mode & 0o644)
+            restrict(source, source.stat().st_mode & 0o644)
             fsync(source)
             try:
-                source.replace(target)
+                replace(source, target)
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
@@ -142,8 +142,8 @@ class Folder(Destination):
                 else:
                     shutil.copyfileobj(content, file, 1 << 20)
                 file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
+                sync(file.fileno())
+            replace(temporary, target)
         except BaseException:
             with suppress(OSError):
                 temporary.unlink()

@@ -11,6 +11,7 @@ import structlog
 
 from exporter.snapshot.destination import Destination
 from exporter.snapshot.folder import Folder
+from exporter.snapshot.layout import check_snapshot_id
 from exporter.snapshot.lock import Lock, NoLocksError, locked
 from exporter.snapshot.staging import lock_root, staging_root
 
@@ -24,9 +25,11 @@ async def hold(
     """Hold an output within the block; `named` is the staging folder that the settings name.
 
     Others are told that it is held for `snapshot_id`; None is the id that a run takes by default.
-    Raises `LockedError` if it is held still after `wait` seconds, or where another takes it, and
-    `OutputError` where it cannot be locked.
+    Raises `SettingsError` for an id that can be none, `LockedError` if the output is held still
+    after `wait` seconds, or where another takes it, and `OutputError` where it cannot be locked.
     """
+    if snapshot_id is not None:
+        check_snapshot_id(snapshot_id)
     deadline = time.monotonic() + wait
     async with AsyncExitStack() as held:
         lock = await _lock(held, destination, named, snapshot_id, wait)

@@ -10,7 +10,6 @@ zlib's level 1 (71 MB) and 5.1 s with ISA-L; DuckDB's `COPY … (FORMAT json, CO
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +23,7 @@ import pyarrow.parquet as pq
 from isal import isal_zlib
 
 from exporter.errors import OutputError
-from exporter.snapshot.durable import fsync, make_folder
+from exporter.snapshot.durable import fsync, make_folder, replace, sync
 from exporter.snapshot.layout import StagedFile, staged_path
 from exporter.snapshot.parts import output_errors
 from exporter.tables import Table
@@ -214,7 +213,7 @@ class _Part:
     def close(self) -> StagedFile:
         self._file.write(self._gzip.flush())
         self._file.flush()
-        os.fsync(self._file.fileno())
-        self._open_path.replace(self._path)
+        sync(self._file.fileno())
+        replace(self._open_path, self._path)
         fsync(self._path.parent)
         return StagedFile(self._table.name, "ndjson", self._path, self._rows)

@@ -14,7 +14,7 @@ import structlog
 
 from exporter.errors import OutputError, SettingsError
 from exporter.snapshot.destination import Destination, expanded
-from exporter.snapshot.durable import make_folder
+from exporter.snapshot.durable import make_folder, restrict
 from exporter.snapshot.folder import Folder
 from exporter.snapshot.journal import FORMAT, NAME
 from exporter.snapshot.layout import check_snapshot_id, first_free
@@ -112,7 +112,7 @@ def open_place(
     """
     with output_errors(root):
         make_folder(root, mode=0o700)
-        root.chmod(0o700)
+        restrict(root, 0o700)
         for gone in root.glob(f"{_DISCARDED}*"):
             shutil.rmtree(gone)
     young = _young(root, now - resume_within, spare_withheld=take_withheld)

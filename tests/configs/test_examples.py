@@ -15,6 +15,7 @@ import yaml
 from typer.main import get_command
 
 from exporter.cli.app import app
+from exporter.output import open_output
 from exporter.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -242,3 +243,21 @@ def test_the_readmes_steps_on_a_server_are_shell_and_install_files_that_exist() 
     (start,) = [line for line in unit(f"{PROGRAM}.service") if line.startswith("ExecStart=")]
     assert start.removeprefix("ExecStart=").startswith(f"/opt/{PROGRAM}/bin/{PROGRAM} ")
     assert f"python3 -m venv /opt/{PROGRAM}\n" in steps
+
+
+@pytest.mark.parametrize(
+    ("name", "host"),
+    [("yandex-object-storage", "storage.yandexcloud.net"), ("minio", "minio.example.net")],
+)
+def test_the_examples_of_buckets_are_settings_that_reach_one(
+    name: str, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("S3_ACCESS_KEY_ID", "id")
+    monkeypatch.setenv("S3_SECRET_ACCESS_KEY", "secret")
+    settings = load_settings(CONFIGS / f"{name}.yaml")
+    s3 = settings.output.s3
+    assert s3.secret_access_key is not None
+    assert s3.secret_access_key.get_secret_value() == "secret"
+    assert s3.endpoint is not None
+    assert host in s3.endpoint
+    assert open_output(settings).url == "s3://inventory/registry"
