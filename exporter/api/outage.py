@@ -152,7 +152,7 @@ class HostWatch:
             return False
         if began >= self._answered_at:
             self._failures += 1
-            self._silence.note(fault.message, began=began, connected=had_connection(fault))
+            self._silence.note(fault.told(), began=began, connected=had_connection(fault))
             last = attempts.used + 1 >= attempts.most or not fault.passing
             if not self.closed and (last or (self._failures >= IN_A_ROW and self._silence.limit)):
                 self._prober = asyncio.create_task(self._watch(probe))
@@ -189,7 +189,7 @@ class HostWatch:
             if not is_silence(fault, answered_before=self.has_answered):
                 self._open()  # Somebody answers there, though it is not the API.
                 return
-            self._silence.note(fault.message, began=began, connected=had_connection(fault))
+            self._silence.note(fault.told(), began=began, connected=had_connection(fault))
             self._silence.probed()
             held = (self._held_until() or 0.0) - loop.time()
             left = self._silence.deadline - loop.time()

@@ -120,7 +120,7 @@ class Transport:
         wire: list[int] = []
         request_id: str | None = None
         address = URL(url, encoded=True)
-        host = address.authority
+        host = address.host_port_subcomponent or ""
         secrets = _telling(value for value in (bearer, *(post or {}).values()) if value)
         proxy = proxy_for(address)
         try:
@@ -247,7 +247,9 @@ async def _send_once(
     try:
         return await handler(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        explained = explain(error, host=request.url.authority, proxy=request.proxy)
+        explained = explain(
+            error, host=request.url.host_port_subcomponent or "", proxy=request.proxy
+        )
     raise _ExplainedError(explained)
 
 

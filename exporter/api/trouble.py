@@ -60,7 +60,7 @@ _NOT_TLS = frozenset(
     }
 )
 _CERTIFICATE_WANTED = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
-_BROKEN_OFF = frozenset({"UNEXPECTED_EOF_WHILE_READING"})
+_BROKEN_OFF = "UNEXPECTED_EOF_WHILE_READING"
 _UNKNOWN_AUTHORITY = "name the authority's certificates in network.ca_file if it is a private one"
 _CERTIFICATE_TROUBLES = {
     9: ("is not valid yet", "check this machine's clock"),
@@ -119,12 +119,12 @@ class NoReplyError(Exception):
 def explain(error: Exception, *, host: str, proxy: URL | None) -> Explained:
     """Name what aiohttp or the network raised on a request to `host`, by way of `proxy` or none."""
     # The proxy's name alone: its URL may hold a password.
-    by_way_of = proxy.authority.rpartition("@")[2] if proxy else None
+    by_way_of = proxy.host_port_subcomponent if proxy else None
     for kind, explained in _FIXED:
         if isinstance(error, kind):
             return explained
     if isinstance(error, aiohttp.ClientConnectorError):
-        return _explain_connecting(error, host, by_way_of)
+        return _explain_connecting(error, by_way_of)
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return _explain_proxys_answer(error.status, host, by_way_of or "")
     if isinstance(error, aiohttp.ClientResponseError):
@@ -134,20 +134,24 @@ def explain(error: Exception, *, host: str, proxy: URL | None) -> Explained:
     return "reset", "the connection broke before the answer came", ""
 
 
-def _explain_connecting(
-    error: aiohttp.ClientConnectorError, host: str, proxy: str | None
-) -> Explained:
+def _explain_connecting(error: aiohttp.ClientConnectorError, proxy: str | None) -> Explained:
     # These classes inherit from each other: the special ones stand before the general one.
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return _explain_certificate(error.certificate_error, error.host)
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return _explain_name(error.os_error, host, proxy)
     if isinstance(error, aiohttp.ClientSSLError):
-        return _explain_tls(getattr(error.os_error, "reason", None) or "", error.host)
+        return _explain_handshake(error)
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return _explain_name(error.os_error, error.host, proxy)
     why = _why_not_connected(error.os_error)
     if isinstance(error, aiohttp.ClientProxyConnectionError):
         return "refused", f"the proxy {proxy} cannot be reached: {why}", _CHECK_PROXY
+    if isinstance(error.os_error, ConnectionResetError | ConnectionAbortedError | BrokenPipeError):
+        return _explain_tls(_BROKEN_OFF, error.host)
     return "refused", why, ""
+
+
+def _explain_handshake(error: aiohttp.ClientSSLError) -> Explained:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return _explain_certificate(error.certificate_error, error.host)
+    return _explain_tls(getattr(error.os_error, "reason", None) or "", error.host)
 
 
 def _explain_certificate(error: Exception, host: str) -> Explained:
@@ -181,8 +185,13 @@ def _explain_tls(reason: str, host: str) -> Explained:
             f"{host} wants a client certificate, and the exporter has none",
             "name an address that does without",
         )
-    if reason in _BROKEN_OFF:
-        return "reset", f"{host} broke the TLS handshake off", ""
+    if reason == _BROKEN_OFF:
+        # Some servers do so instead of saying that no version suits, or that they speak no TLS.
+        return (
+            "reset",
+            f"{host} broke the TLS handshake off",
+            "check that it speaks TLS 1.2 or 1.3 on this port",
+        )
     said = f" ({reason.replace('_', ' ').lower()})" if reason else ""
     return "tls", f"the TLS handshake with {host} failed{said}", "check the address"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,14 +13,14 @@ import pytest
 
 from exporter.api import Client
 from exporter.errors import UnreachableError
+from tests.api.certificates import make_certificate
 from tests.api.scripted import IMAGES, TOKEN, Scripted, Waits, as_json, ok, serve, settings_for
-from tests.certificates import self_signed
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A self-signed certificate for 127.0.0.1, with its key in the same file."""
-    return self_signed(tmp_path_factory.mktemp("tls"))
+    return make_certificate(tmp_path_factory.mktemp("tls") / "certificate.pem").path
 
 
 @pytest.fixture
@@ -34,6 +35,21 @@ async def test_a_private_authority_is_trusted_where_the_setting_names_it(
     secure_server: Scripted, certificate: Path, waits: Waits
 ) -> None:
     settings = settings_for(secure_server, network={"ca_file": certificate})
+    async with Client(settings, sleep=waits) as client:
+        assert (await client.get(IMAGES, as_json)).page == {}
+
+
+def put_mark(certificate: Path, path: Path) -> Path:
+    comment = "# an authority’s\n".encode()
+    path.write_bytes(codecs.BOM_UTF8 + comment + certificate.read_bytes())
+    return path
+
+
+async def test_a_byte_order_mark_before_an_authority_is_let_pass(
+    secure_server: Scripted, certificate: Path, waits: Waits, tmp_path: Path
+) -> None:
+    marked = put_mark(certificate, tmp_path / "marked.pem")
+    settings = settings_for(secure_server, network={"ca_file": marked})
     async with Client(settings, sleep=waits) as client:
         assert (await client.get(IMAGES, as_json)).page == {}
 

@@ -148,7 +148,8 @@ async def ask_for_token(
         raise UnansweredError(
             text,
             host="://".join(urlsplit(call.rpartition(" ")[2])[:2]),
-            message=f"no token could be had from {source}: {what}",
+            message=f"no token could be had from {source}: {what}"
+            + (f"; {fault.advice}" if fault.advice and not fault.http_status else ""),
             connected=had_connection(fault),
             http_status=fault.http_status,
         )
