@@ -28,6 +28,7 @@ LONGEST_RETRY_AFTER = 300.0
 
 THROTTLED_STATUSES = frozenset({429, 503})
 
+_CHECK_THE_WAY = "check the address, and what is on the way there"
 _LONGEST_LOCATION = 300
 _PLAIN_ON_TLS = re.compile(rb"HTTP request (was sent )?to (an )?HTTPS (port|server)", re.IGNORECASE)
 """What nginx, Apache and Go's servers answer to plain HTTP on a port that speaks TLS."""
@@ -114,7 +115,7 @@ def fault_of_reply(reply: Reply) -> Fault | None:
         return _wrong_answer("not_json", f"the API answered {reply.status} with {what}", reply)
     if reply.status < 300:
         what = f"the API answered {name_status(reply.status)}, which promises no page"
-        return _wrong_answer(f"http_{reply.status}", what, reply)
+        return _wrong_answer(f"http_{reply.status}", what, reply, _CHECK_THE_WAY)
     if reply.status < 400:
         pointing = f", pointing to {reply.location[:_LONGEST_LOCATION]}" if reply.location else ""
         return _wrong_answer(
@@ -159,7 +160,7 @@ def _wrong_answer(reason: str, message: str, reply: Reply, advice: str = "") -> 
 def _gateway_advice(reply: Reply) -> str:
     if reply.status == 497 or _PLAIN_ON_TLS.search(reply.body):
         return "that port speaks TLS, so write https:// in `endpoints`"
-    return "check the address, and what is on the way there"
+    return _CHECK_THE_WAY
 
 
 def parse_retry_after(text: str | None, *, now: float | None = None) -> float | None:

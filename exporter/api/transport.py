@@ -24,7 +24,13 @@ from exporter.api.body import BodyBrokenError, BodyTooLargeError, read_body
 from exporter.api.dates import parse_http_date
 from exporter.api.proxies import proxy_for
 from exporter.api.status import is_success
-from exporter.api.trouble import Explained, NoReplyError, explain
+from exporter.api.trouble import (
+    LONGEST_HEADER,
+    MOST_HEADERS,
+    Explained,
+    NoReplyError,
+    explain,
+)
 from exporter.errors import SettingsError
 
 _ERROR_BODY_BYTES = 1 << 16
@@ -35,10 +41,6 @@ _LONGEST_ID = 100
 _SHORTEST_SECRET = 16
 """Characters from which a secret is looked for in what a server says; what is shorter could be any
 word of the data. (An IAM token has some 200.)"""
-
-_LONGEST_HEADER = 1 << 18
-"""Bytes of one header, name and value, that are taken; gateways have been seen to send 50 KiB."""
-_MOST_HEADERS = 1000
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,9 @@ class Transport:
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Accept-Encoding": "gzip", "User-Agent": "registry-exporter"},
-            max_line_size=_LONGEST_HEADER,
-            max_field_size=_LONGEST_HEADER,
-            max_headers=_MOST_HEADERS,
+            max_line_size=LONGEST_HEADER,
+            max_field_size=LONGEST_HEADER,
+            max_headers=MOST_HEADERS,
             middlewares=(_send_once,),
         )
         return self

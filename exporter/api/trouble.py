@@ -32,6 +32,10 @@ Trouble = Literal[
 LASTING_TROUBLES: frozenset[Trouble] = frozenset({"certificate", "tls", "proxy", "unusable"})
 """Troubles that asking again does not mend, unless it went well before."""
 
+LONGEST_HEADER = 1 << 18
+"""Bytes of one header, name and value, that are taken; gateways have been seen to send 50 KiB."""
+MOST_HEADERS = 1000
+
 NO_CONNECTION: frozenset[Trouble] = frozenset({"unresolved", "refused", "proxy"})
 """Troubles that came before there was a connection to the host."""
 
@@ -234,7 +238,8 @@ def _why_not_connected(error: OSError) -> str:
 def _explain_no_http(error: aiohttp.ClientResponseError) -> Explained:
     text = error.message
     if "Got more than" in text or "Too many headers" in text:
-        return "garbled", "the answer's headers are larger than any that make sense", ""
+        past = f"a header past {LONGEST_HEADER >> 10} KiB, or more than {MOST_HEADERS} of them"
+        return "garbled", f"the answer has {past}", "have what is on the way there send less"
     if _TLS_BYTES.search(text):
         return (
             "garbled",
