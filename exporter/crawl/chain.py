@@ -1,7 +1,8 @@
 """One chain of image pages: what it lists, how far it has come, and whether its order holds.
 
-A chain lists a registry or one of its repositories, upwards (by name, then by time) or downwards.
-Two chains of the same scope, one from either end, are partners: they are done where they meet.
+A chain lists a registry or one of its repositories, upwards (by name, time and digest) or
+downwards. Two chains of the same scope, one from either end, are partners: they are done where they
+meet.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from enum import Enum
 
 from exporter.api import Call, Chain
 from exporter.crawl.asked import Asked
-from exporter.tables.order import Cut, Order, Position
+from exporter.crawl.pages import Seen
+from exporter.crawl.proof import Proof
+from exporter.tables.order import Cut, Position, is_behind
 
 PROOF = 16
 """Images after which an order that has held is believed. On pages of one or two images, what comes
@@ -21,6 +24,12 @@ in no order at all may look sorted for a while."""
 
 LATEST = 5
 """Pages of a chain by which it is told how long one takes."""
+REMEMBERED = 2
+"""Pages of a chain whose images its partner is told apart from its own by id."""
+TOLD_BY = 3
+"""Images by which a listing's first page is told when it comes again."""
+READING = 100
+"""What the attempts of another reading of the same scope are counted from, times its number."""
 
 
 class Mode(Enum):
@@ -32,30 +41,48 @@ class Mode(Enum):
 
 @dataclass(frozen=True)
 class Ordering:
-    """One `orderBy`, and whether it promises repositories by name, and images by time in them."""
+    """One `orderBy`, and what it promises.
+
+    `by_name`: repositories come by name. `total`: no two images are equal in it. `by_digest`: that
+    is so because digests come first, and else because they come last.
+    """
 
     order_by: str | None
     by_name: bool
-    by_time: bool
+    total: bool = False
+    by_digest: bool = False
 
 
 _UP_A_REGISTRY = (
-    Ordering("name,created_at", by_name=True, by_time=True),
-    Ordering("name", by_name=True, by_time=False),
-    Ordering(None, by_name=False, by_time=False),
+    Ordering("name,created_at,digest", by_name=True, total=True),
+    Ordering("name,created_at", by_name=True),
+    Ordering("name", by_name=True),
+    Ordering(None, by_name=False),
 )
 _UP_A_REPOSITORY = (
-    Ordering("created_at", by_name=True, by_time=True),
-    Ordering(None, by_name=True, by_time=False),
+    Ordering("created_at,digest", by_name=True, total=True),
+    Ordering("created_at", by_name=True),
+    Ordering(None, by_name=True),
 )
 # A direction is not in the vendor's reference, but it is the form that other list calls of the same
 # API take; where it is refused or ignored, the chain upwards goes on alone.
-_DOWN_A_REGISTRY = (Ordering("name desc,created_at desc", by_name=True, by_time=True),)
-_DOWN_A_REPOSITORY = (Ordering("created_at desc", by_name=True, by_time=True),)
+_DOWN_A_REGISTRY = (Ordering("name desc,created_at desc,digest desc", by_name=True, total=True),)
+_DOWN_A_REPOSITORY = (Ordering("created_at desc,digest desc", by_name=True, total=True),)
+# Another reading is in another order than the one that did not hold.
+_AGAIN_A_REGISTRY = (
+    Ordering("digest,name", by_name=False, total=True, by_digest=True),
+    Ordering(None, by_name=False),
+)
+_AGAIN_A_REPOSITORY = (
+    Ordering("digest", by_name=True, total=True, by_digest=True),
+    Ordering(None, by_name=True),
+)
 
 
-def ladder(mode: Mode, repository: str | None) -> tuple[Ordering, ...]:
+def ladder(mode: Mode, repository: str | None, reading: int = 0) -> tuple[Ordering, ...]:
     """Return what is asked for in turn when the API refuses an `orderBy` with a 400."""
+    if reading:
+        return _AGAIN_A_REGISTRY if repository is None else _AGAIN_A_REPOSITORY
     if mode is Mode.UP:
         return _UP_A_REGISTRY if repository is None else _UP_A_REPOSITORY
     return _DOWN_A_REGISTRY if repository is None else _DOWN_A_REPOSITORY
@@ -64,31 +91,36 @@ def ladder(mode: Mode, repository: str | None) -> tuple[Ordering, ...]:
 class ImagesChain:
     """The state of one chain of image pages; `repository` is None for a whole registry.
 
-    `last` is the place of the last image that the chain has dealt with, `last_ids` are the images
-    at that place, `names` all repositories it has met; `by_name` and `by_time` say whether the
-    promised order has held so far.
+    `last` is the place of the last image that the chain has dealt with; `by_name` says whether its
+    repositories have come by name so far, `proof` whether all images have come that there are.
+    `reading` counts how often the same scope was listed to its end before.
     """
 
     def __init__(
-        self, base: Call, mode: Mode, repository: str | None, page_size: int, rung: int
+        self,
+        base: Call,
+        mode: Mode,
+        repository: str | None,
+        page_size: int,
+        rung: int,
+        reading: int = 0,
     ) -> None:
         self.mode = mode
         self.repository = repository
-        self.attempt = -1
+        self.reading = reading
+        self.attempt = reading * READING - 1
         self.restarts = 0
         self.pages = 0
         self.stopped = False
         """Others have covered the rest (`stop`)."""
         self.anew = False
-        """It has to begin again before its next page, and in no order: what arrives is dropped."""
+        """It has to begin again before its next page: what arrives is dropped."""
         self.partner: ImagesChain | None = None
         """The chain that comes from the other end."""
         self.asked: Asked | None = None
         """The page in hand, until it has come."""
         self.ahead: Asked | None = None
         """The page after it, where that was asked for before the one in hand is dealt with."""
-        self.relies = False
-        """Images were cut because the partner delivers them."""
         self.handed_over = asyncio.Event()
         """Set once the page judged last is handed over."""
         self.handed_over.set()
@@ -96,7 +128,7 @@ class ImagesChain:
         self._seconds: deque[float] = deque(maxlen=LATEST)
         self._base = base
         self.page_size = page_size
-        self._ladder = ladder(mode, repository)
+        self._ladder = ladder(mode, repository, reading)
         self.rung = min(rung, len(self._ladder) - 1)
         self.restart()
 
@@ -106,26 +138,40 @@ class ImagesChain:
         return not self.anew and (self.stopped or self.met or self.chain.call is None)
 
     @property
-    def proven(self) -> bool:
-        """Whether another chain may rely on this one's order."""
-        return self.by_name and self.last is not None and self._observed >= PROOF
+    def ended(self) -> bool:
+        """Whether it has come to the end of its listing, and nobody has covered a part for it."""
+        return self.chain.call is None and not (self.stopped or self.met or self.anew)
 
     @property
     def promises_order(self) -> bool:
-        """Whether what is asked for now has an order."""
-        return self._ladder[self.rung].order_by is not None
+        """Whether what is asked for now has an order that no two images are equal in."""
+        return self._ladder[self.rung].total and not self.reading
 
     @property
-    def in_time(self) -> bool:
-        """Whether another chain may rely on this one's order within a repository."""
-        return self.by_time and self._pairs >= PROOF
+    def in_order(self) -> bool:
+        """Whether that order has held so far."""
+        return self.promises_order and self.proof.total and not self.proof.doubtful
+
+    @property
+    def proven(self) -> bool:
+        """Whether another chain may rely on this one's order."""
+        return self.in_order and self.last is not None and self._observed >= PROOF
+
+    @property
+    def knows_ties(self) -> bool:
+        """Whether images that only digests tell apart were often enough in their order."""
+        return self._ties >= PROOF
+
+    @property
+    def recent(self) -> set[str]:
+        """The ids of the images on its latest pages."""
+        return set().union(*self._recent)
 
     @property
     def page_seconds(self) -> float:
         """Seconds that the fastest of this chain's latest pages took; 0 before the first.
 
-        What others took longer they have waited for the processor or the limiter, and that is not
-        made shorter by asking for more at once.
+        What others took longer, they have waited for the processor or the limiter.
         """
         return min(self._seconds, default=0.0)
 
@@ -149,20 +195,20 @@ class ImagesChain:
         self.chain = Chain(first, page_size=self.page_size)
         self.attempt += 1
         self.by_name = ordering.by_name
-        self.by_time = ordering.by_time
+        self.proof = Proof(total=ordering.total, forgets=not self.reading)
         self.first: Position | None = None
         self.last: Position | None = None
-        self.last_ids: tuple[str, ...] = ()
-        self.names: set[str] = set()
         self.in_last_name = 0
         """Pages in a row that held nothing but the repository of the last image."""
         self.met = False
-        """Another chain delivers all that follows: the page in hand is the last."""
-        self.met_partner = False
-        """That other chain is the partner."""
+        """Its partner delivers all that follows: the page in hand is the last."""
         self._observed = 0
-        self._pairs = 0  # Images that followed one of the same repository.
-        self._came_from: tuple[Position | None, tuple[str, ...]] = None, ()
+        self._first_ids: tuple[str, ...] = ()
+        self._ties = 0
+        self._names_before: tuple[str, ...] = ()
+        self.seams: set[str] = set()
+        """Repositories on pages whose last images came again on the next one."""
+        self._recent: deque[tuple[str, ...]] = deque(maxlen=REMEMBERED)
 
     def shorten(self, reason: str) -> bool:
         """Ask for half as many images a page from here on; False where that is not possible."""
@@ -176,10 +222,15 @@ class ImagesChain:
         self.chain.resize(page_size)
         self.page_size = page_size
 
-    def begin_plain(self) -> None:
-        """List everything from the beginning, in no order."""
-        self.anew = self.stopped = self.relies = False
-        self.restart(plain=True)
+    def begin_with(self, rung: int) -> None:
+        """Forget all attempts, and begin with an ordering of the ladder."""
+        self.rung, self.attempt = rung, self.reading * READING - 1
+        self.restart()
+
+    def begin_anew(self) -> None:
+        """List everything from the beginning, in no order if the one asked for has not held."""
+        self.anew = self.stopped = False
+        self.restart(plain=not self.proof.total)
 
     def descend(self) -> bool:
         """Go one rung down the ladder of orderings, and begin anew; False at its foot."""
@@ -189,35 +240,63 @@ class ImagesChain:
         self.restart()
         return True
 
-    def observe(self, order: Order, names: tuple[str, ...], listed: int) -> None:
-        """Hold a page's order against the promised one, and note how far the chain has come.
-
-        `names` are the repositories on the page, `listed` is how many images it has.
-        """
+    def observe(self, page: Seen) -> None:
+        """Hold a page's order against the promised one, and note how far the chain has come."""
         upwards = self.mode is Mode.UP
-        last, first = self.last, order.first
-        self._came_from = last, self.last_ids
+        order, last, first = page.order, self.last, page.order.first
+        strictly = order.rises if upwards else order.falls
         in_turn = order.names_rise if upwards else order.names_fall
-        in_time = order.times_rise if upwards else order.times_fall
-        if last is not None:
+        if self._ladder[self.rung].by_digest:
+            strictly = order.digests_rise
+        moved = 0
+        if self._is_first(page.ids):
+            self.proof.begin_again()
+            last = None
+        if last is not None and not self._is_behind(first, last):
+            moved = self._moved(page.ids)
+            strictly = strictly and moved > 0
+        if last is not None and not moved:
             in_turn = in_turn and (last.name <= first.name if upwards else first.name <= last.name)
-            if last.name == first.name and last.at and first.at:
-                in_time = in_time and (last.at <= first.at if upwards else first.at <= last.at)
         self.by_name = self.by_name and in_turn
-        self.by_time = self.by_time and in_time
-        if last == order.last:
-            # Ties that go on over pages: the ids of some are not enough, and too many to hold.
-            self.last_ids = self.last_ids + order.last_ids if order.last_ids else ()
-        else:
-            self.last_ids = order.last_ids
+        # What is pushed to a repository comes last in it by time, and so moves nothing there.
+        pushed = self.repository is None or bool(self.reading)
+        self.proof.add(page.ids, in_order=strictly, moved=moved, doubtful=moved > 0 and not pushed)
+        if moved and not self.reading:
+            self.seams.update(self._names_before)
+        self._names_before = page.names
+        self._ties += order.ties
         whole = first.name == order.last.name
         stays = last is None or last.name == order.last.name
         self.in_last_name = int(whole) + (self.in_last_name if whole and stays else 0)
         self.first = self.first or first
+        self._first_ids = self._first_ids or page.ids
         self.last = order.last
-        self.names.update(names)
-        self._observed += listed
-        self._pairs += listed - len(names) + (last is not None and last.name == first.name)
+        self._recent.append(page.ids)
+        self._observed += len(page.ids)
+
+    def _is_behind(self, one: Position, other: Position) -> bool:
+        """Say whether a place is behind another in the order that was asked for."""
+        if self._ladder[self.rung].by_digest:
+            return (one.digest, one.name) > (other.digest, other.name)
+        return is_behind(one, other) if self.mode is Mode.UP else is_behind(other, one)
+
+    def _is_first(self, ids: tuple[str, ...]) -> bool:
+        """Say whether a page is the first one again, or begins like it where one is shorter."""
+        common = min(len(ids), len(self._first_ids))
+        if len(ids) < self.page_size and ids == self._first_ids:
+            return True
+        return common >= TOLD_BY and ids[:common] == self._first_ids[:common]
+
+    def _moved(self, ids: tuple[str, ...]) -> int:
+        """Return how many images at a page's beginning are those that ended the page before.
+
+        So it is where others were pushed before them meanwhile.
+        """
+        before = self._recent[-1] if self._recent else ()
+        if ids[0] not in before:
+            return 0
+        moved = before[before.index(ids[0]) :]
+        return len(moved) if len(moved) < len(before) and ids[: len(moved)] == moved else 0
 
     def stop(self) -> None:
         """Want nothing more, for others have covered the rest: a call under way is given up."""
@@ -236,16 +315,5 @@ class ImagesChain:
             await self._waits_for.wait()
 
     def cut(self, cut: Cut) -> None:
-        """Take note of what was cut from the page observed last; beyond a bound, others deliver."""
-        if cut == Cut(but_not=cut.but_not):
-            # What was cut is not this chain's: no other must leave it out on its account.
-            self.relies = True
-            self.last_ids = tuple(one for one in self.last_ids if one not in cut.but_not)
-            return
-        self.met = True
-        bound = cut.until or cut.since
-        if bound is not None:
-            self.relies = self.met_partner = True
-            self.last = bound
-            place, ids = self._came_from
-            self.last_ids = ids if place == bound else ()
+        """Take note of what was cut from the page observed last."""
+        self.met = cut.last

@@ -8,7 +8,7 @@ import structlog
 
 from exporter.api import Call
 from exporter.crawl.block import Block
-from exporter.crawl.chain import ImagesChain, Mode
+from exporter.crawl.chain import ImagesChain, Mode, ladder
 from exporter.crawl.context import Context
 from exporter.crawl.replay import Replay
 from exporter.crawl.scheduler import Job
@@ -23,22 +23,22 @@ MIN_SECONDS_BEFORE_DOWN = 0.3
 more, and saves every second round trip."""
 PAGES_AHEAD = 2.0
 """What a chain that others come to meet must have left to ask for the page after the next one."""
-ALMOST_NONE = 2.0
-"""Pages that a registry's own chain may have left when nothing more is claimed of it."""
+ALMOST_NONE = 2
+"""Chains that may be open when the list of a split registry's repositories is read again."""
+MOST_KNOWN = 50_000
+"""Ids that are remembered of a registry's own chains; what is listed of others comes twice."""
 WHOLE = ""
 """Stands in the journal where a claim is about the registry as a whole."""
 ALONE = "alone"
-"""Stands there for a repository that is listed by itself."""
-AHEAD = "ahead"
-"""Stands there for one that is, though the block has not come to it yet."""
+"""Stands there for a registry whose repositories are listed one by one."""
 
 
 class Chains:
     """Which chains of a registry are open, and what they rely on.
 
-    `block` are the registry's repositories and which are claimed, `up` and `down` its own chains,
-    where it has them; `trusted` says whether those may rely on claims. `job` is how a chain is
-    queued.
+    `block` are the registry's repositories, `up` and `down` its own chains, where it has them;
+    `alone` says whether its repositories are listed one by one, and `trusted` whether they may be.
+    `job` is how a chain is queued.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Chains:
     ) -> None:
         self.block = Block()
         self.trusted = context.split and context.wanted.all_repositories
+        self.alone = False
         self.open: set[ImagesChain] = set()
         self.up: ImagesChain | None = None
         self.down: ImagesChain | None = None
@@ -59,10 +60,8 @@ class Chains:
         self._registry_id = registry_id
         self._context = context
         self._job = job
-        self.listed_again: Collection[str] = ()
-        """The repositories as they were listed again."""
-        self._alone: set[str] = set()  # Repositories that a chain was begun for.
-        self._ahead: set[str] = set()  # Those of them that the block had not come to.
+        self._known: set[str] = set()
+        self._begun: set[str] = set()  # Repositories that a chain was begun for.
         self._claimed_before = context.keeper.claims().get(registry_id, [])
 
     @property
@@ -75,76 +74,97 @@ class Chains:
         """Whether an earlier attempt has made claims."""
         return bool(self._claimed_before)
 
-    def begin(self, mode: Mode, name: str | None = None, *, queue: bool = True) -> ImagesChain:
+    def begin(
+        self, mode: Mode, name: str | None = None, *, queue: bool = True, reading: int = 0
+    ) -> ImagesChain:
         """Open a chain; `name` is a repository's, None for the whole registry."""
         call = self.registry_call
         if name is not None:
             param = ("repositoryName", name)
             call = Call("container_registry", PATH, (param,), f"images of repository {name}")
-            self._alone.add(name)
+            self._begun.add(name)
         context = self._context
-        rung = context.rung if mode is Mode.UP else 0
-        chain = ImagesChain(call, mode, name, self._page_size, rung)
+        rung = context.rung if mode is Mode.UP and not reading else 0
+        chain = ImagesChain(call, mode, name, self._page_size, rung, reading)
+        self._find_kept(chain, rung)
         self.open.add(chain)
         self.replay.look(chain)
         if queue:
             context.queue(self._job(chain))
         return chain
 
-    def begin_whole(self) -> None:
-        """Open the registry's chain upwards, and make the claims of an earlier attempt again.
+    def _find_kept(self, chain: ImagesChain, rung: int) -> None:
+        """Have a chain begin with the order whose pages an earlier attempt has kept.
 
-        Pages were cut on their account, so all of them have to be made, or none is relied on.
+        What was listed otherwise was cut on their account.
+        """
+        if not self.resumes:
+            return
+        # The first order may have been another one, or was gone down to from there.
+        for first in range(len(ladder(chain.mode, chain.repository, chain.reading))):
+            chain.begin_with(first)
+            while chain.chain.call is not None:
+                if self._context.fetcher.is_kept(chain.chain.call, chain.attempt):
+                    return
+                if not chain.descend():
+                    break
+        chain.begin_with(rung)
+
+    def begin_whole(self, *, may_split: bool) -> None:
+        """Open the registry's chain upwards, and do what an earlier attempt has claimed again.
+
+        `may_split` says whether the list of repositories is here, and all of it.
         """
         self.up = self.begin(Mode.UP)
-        claimed = sorted(name for name, mode in self._claimed_before if mode == ALONE)
-        if not all(name in self.block for name in claimed):
-            log.warning(
-                "split_given_up",
-                registry_id=self._registry_id,
-                reason="repositories that were listed alone before are not listed now",
-            )
-            self.trusted = False
-            self.up.begin_plain()
-            return
+        # What the registry's own chains have listed is taken up first.
+        self.alone = may_split and self.trusted and (WHOLE, ALONE) in self._claimed_before
         if (WHOLE, Mode.DOWN.value) in self._claimed_before:
             self._meet(self.up, queue=True)
-        ahead = {name for name, mode in self._claimed_before if mode == AHEAD}
-        self.begin_alone(sorted(ahead))
-        self._ahead |= ahead
-        for name in claimed:
-            self.claim(name)
 
     def begin_alone(self, names: Iterable[str]) -> None:
         """List repositories one by one, and from both ends where an earlier attempt did."""
         for name in names:
-            if name in self._alone:
+            if name in self._begun:
                 continue
             chain = self.begin(Mode.UP, name)
-            if (name, Mode.DOWN.value) in self._claimed_before:
+            met_before = (name, Mode.DOWN.value) in self._claimed_before
+            large = self.up is not None and self.block.is_large(name, self.up)
+            if met_before or (large and self._context.backwards and self.alone):
                 self._meet(chain, queue=True)
 
-    def newcomers(self, names: Iterable[str]) -> list[str]:
-        """Return the names that have come into the block since the repositories were listed."""
-        return self.block.newcomers(names, to_the_end=self.down is None)
+    def split(self) -> None:
+        """List all repositories one by one instead of going on with the registry's own chains."""
+        self._context.keeper.claim(self._registry_id, WHOLE, ALONE)
+        log.debug("listing_split", registry_id=self._registry_id, how="by repository")
+        self.alone = True
+        for chain in (self.up, self.down):
+            if chain is not None:
+                chain.stop()
 
-    def claim(self, name: str) -> None:
-        """Extend the block to a name, and list alone what comes into it."""
-        self.begin_alone(self._extend(name))
-        self.begin_alone(self.newcomers(self.listed_again))
+    def ended(self, chain: ImagesChain) -> None:
+        """Take a chain out; after the last one of the registry's own, its parts are begun."""
+        self.open.discard(chain)
+        self.replay.look(chain)
+        own = chain.repository is None and not chain.reading
+        if self.alone and own and all(one.repository is not None for one in self.open):
+            self.begin_alone(self.block.names)
 
-    def _extend(self, name: str) -> list[str]:
-        claimed = self.block.claim(name)
-        for one in claimed:
-            self._context.keeper.claim(self._registry_id, one, ALONE)
-            log.debug("listing_split", repository_name=one, how="listed alone")
-        return claimed
+    def note(self, chain: ImagesChain, ids: Iterable[str]) -> None:
+        """Remember what one of the registry's own chains has listed, as long as it can be taken up.
 
-    def claim_met(self, names: Iterable[str]) -> None:
-        """Extend the block to what a chain of the registry meets of those listed ahead of it."""
-        if self.trusted:
-            for name in self._ahead.intersection(names):
-                self.claim(name)
+        Pages that it has asked for a second time are not found again after a stop.
+        """
+        first = not (chain.reading or chain.restarts)
+        if chain.repository is None and first and len(self._known) < MOST_KNOWN:
+            self._known.update(ids)
+
+    def has(self, ids: Collection[str]) -> bool:
+        """Say whether the registry's own chains have listed images that were cut elsewhere."""
+        return self._known.issuperset(ids)
+
+    def known(self, ids: Iterable[str]) -> tuple[str, ...]:
+        """Return which images the registry's own chains have listed before it was split."""
+        return tuple(one for one in ids if one in self._known) if self.alone else ()
 
     def _meet(self, up: ImagesChain, *, queue: bool) -> ImagesChain:
         """Open the chain that comes to meet another from above."""
@@ -186,9 +206,9 @@ class Chains:
         is not known.
         """
         partner = chain.partner
-        if partner is None and (chain.repository is not None or not self.block):
-            return True
-        pages = pages_between(chain, partner) / 2 if partner is not None else 0.0
+        if partner is None:
+            return chain.repository is not None or not self.alone
+        pages = pages_between(chain, partner) / 2
         if chain.repository is None:
             pages = pages or self.block.pages_left(chain, partner)
         return (pages or self._pages_left_by_sample(chain)) >= PAGES_AHEAD
@@ -196,10 +216,10 @@ class Chains:
     def _can_be_met(self, chain: ImagesChain) -> bool:
         if chain.mode is Mode.DOWN or chain.partner is not None or chain.done:
             return False
-        if not (chain.by_name and chain.by_time and chain.last is not None):
+        if not (chain.in_order and chain.last is not None):
             return False
-        if chain.repository is None and self.block:
-            return False  # What it would list is claimed.
+        if chain.repository is None and self.alone:
+            return False
         pages = self.pages_left(chain)
         return (
             self._context.backwards
@@ -207,98 +227,66 @@ class Chains:
             and pages * chain.page_seconds >= MIN_SECONDS_BEFORE_DOWN
         )
 
-    def steal(self, *, claims: bool) -> Job | None:
-        """Return a chain for a free slot: one to meet a long one, or a part of the registry.
-
-        `claims` says whether repositories may be claimed, each of which may cost a call more.
-        """
+    def steal(self, *, whole: bool) -> Job | None:
+        """Return a chain for a free slot, one to meet a long one; the registry's own if `whole`."""
         if not self._context.split or self.replay:
             return None
         # What is known to be long goes first: it sets how long all of it takes.
         for chain in sorted(self.open, key=lambda one: (one is not self.up, -one.pages)):
-            if self._can_be_met(chain):
+            if (whole or chain is not self.up) and self._can_be_met(chain):
                 return self._job(self._meet(chain, queue=False))
-        name = self._next_alone() if claims else None
-        if name is None:
-            return None
-        chain = self.begin(Mode.UP, name, queue=False)
-        if name in self._ahead and self._context.backwards:
-            self._meet(chain, queue=True)  # It is known to be long, so no page has to show it.
-        return self._job(chain)
-
-    @property
-    def _may_claim(self) -> bool:
-        up, down = self.up, self.down
-        if not self.trusted or up is None or not up.proven:
-            return False
-        return not up.done or (down is not None and not down.done)
-
-    @property
-    def wants_to_claim(self) -> bool:
-        """Whether there is a repository that a free slot would be well used for."""
-        up = self.up
-        return self._may_claim and up is not None and self.block.next(up, self.down) is not None
-
-    def _next_alone(self) -> str | None:
-        """Claim a repository, or take a large one ahead of that; return the one to begin."""
-        up, down = self.up, self.down
-        if up is None or not self._may_claim:
-            return None
-        name = self.block.largest(up, down, self._ahead)
-        if name is not None:
-            self._context.keeper.claim(self._registry_id, name, AHEAD)
-            log.debug("listing_split", repository_name=name, how="listed alone, ahead of others")
-            self._ahead.add(name)
-            return name
-        while (name := self.block.next(up, down)) is not None:
-            self._extend(name)
-            if name not in self._ahead:
-                return name
         return None
 
     @property
+    def wants_to_split(self) -> bool:
+        """Whether free slots would be well used by listing the repositories one by one."""
+        up, down = self.up, self.down
+        if not (self.trusted and self._context.split) or self.alone or self.replay:
+            return False
+        if up is None or up.done or up.reading:
+            return False
+        return self.block.is_worth_it(up, down)
+
+    @property
     def settled(self) -> bool:
-        """Whether nothing more will be claimed, for the registry's own chains are almost done."""
-        own = [chain for chain in self.open if chain.repository is None]
-        almost_done = all(
-            chain.last is not None and self.pages_left(chain) <= ALMOST_NONE for chain in own
-        )
-        # One that they still have to meet extends the block.
-        return not own or (almost_done and all(map(self.block.claims, self._ahead)))
+        """Whether almost all of a split registry is listed."""
+        begun = not any(chain.repository is None for chain in self.open)
+        return begun and len(self.open) <= ALMOST_NONE
 
     def give_up(self, down: ImagesChain) -> None:
-        """Go on without a chain from above; what it leaves behind the block is claimed as well."""
+        """Go on without a chain from above."""
         down.stop()
         if down is self.down:
             self.down = None
-            for name in self.block.above() if self.trusted else ():
-                self.claim(name)
 
     def distrust(self, reason: str, *, failed: bool) -> None:
-        """Rely on claims no more: the chain upwards lists everything, from the beginning if it did.
+        """List repositories one by one no more: the chain upwards lists everything anew.
 
         So it is where the user's repositories were to be listed one by one, without such a chain.
         `failed` says whether the registry's listing has failed already.
         """
         self.trusted = False
-        if not self.block and self.up is not None:
+        if not self.alone and self.up is not None:
             return
         log.warning("split_given_up", registry_id=self._registry_id, reason=reason)
-        up = self.up
+        self.alone = False
         for chain in self.open:
-            if chain is not up:
-                chain.stop()
-        if up is not None and up.partner is not None:
-            # One that has ended was cut for the sake of claims: it is not to be met any more.
-            up.partner.stop()
+            chain.stop()
         self.down = None
-        if up is None and not failed:
-            self.up = self.begin(Mode.UP)
-        if up is None or (up.stopped and failed) or not (up.met or up.stopped or up.relies):
+        if failed:
             return
+        self.anew()
+
+    def anew(self) -> None:
+        """List the whole registry from the beginning, in no order."""
+        up = self.up
+        if up is None:
+            self.up = self.begin(Mode.UP)
+            return
+        up.partner = None
         if up in self.open:
             up.anew = True
         else:
-            up.begin_plain()
+            up.begin_anew()
             self.open.add(up)
             self._context.queue(self._job(up))

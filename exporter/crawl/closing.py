@@ -1,20 +1,33 @@
 """How one registry's listing ends: what it still waits for, and what its chains relied on.
 
-What was listed repository by repository relies on the list of them, and on the server's order. So
-before the listing ends, the list is read again, for what has come into it; a witness is heard; what
-the chains met nowhere is asked for; and where anything speaks against the list or the order, the
-registry is listed anew, as one plain chain.
+What was listed repository by repository relies on the list of them. So before the listing ends, the
+list is read again, for what has come into it; a witness is heard; and where anything speaks against
+the list, the registry is listed anew, as one chain. What a chain has not proven whole is listed
+again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+import structlog
+
+from exporter.crawl.block import listable
+from exporter.crawl.chain import ImagesChain, Mode
 from exporter.crawl.chains import Chains
 from exporter.crawl.context import Context
 from exporter.crawl.ledger import Entry
+from exporter.crawl.proof import Readings
 from exporter.crawl.witness import Evidence, Sample, Witness
 from exporter.errors import ApiError
+
+log = structlog.get_logger()
+
+MOST_READINGS = 5
+"""How often a scope is listed to its end until nothing is missing, or it is given up."""
+MOST_AT_SEAMS = 20
+"""Repositories that are listed alone because images of theirs, or what ended a page with them, came
+again on the next page. Where they are more, much is pushed meanwhile."""
 
 
 class Closing:
@@ -40,17 +53,38 @@ class Closing:
         self._refreshed: bool | None = None  # Whether the list was read again; None: not asked.
         self._read_before = False
         self._heard: bool | None = None  # Whether the witness was; None: there is none.
-        self._asked_for_passed_over = False
+        self._readings: dict[str | None, Readings] = {}  # Of what was not whole, by repository.
 
     @property
     def split(self) -> bool:
-        """Whether repositories were claimed, and that is still relied on."""
-        return self._chains.trusted and bool(self._chains.block)
+        """Whether repositories are listed one by one, and the list of them is relied on."""
+        return self._chains.trusted and self._chains.alone
 
     @property
-    def may_claim(self) -> bool:
-        """Whether claims may be made: a witness has spoken for them, and the end is not near."""
+    def may_split(self) -> bool:
+        """Whether repositories may be listed one by one: a witness has spoken for their list."""
         return self._heard is True and self._refreshed is None
+
+    @property
+    def awaits_witness(self) -> bool:
+        """Whether a witness was asked for and has not spoken yet."""
+        return self._heard is False
+
+    def ended(self, chain: ImagesChain) -> None:
+        """Take a chain that has come to the end of its listing, and that of a whole one."""
+        scope = chain.repository
+        if chain.proof.whole:
+            self._readings.pop(scope, None)
+            return
+        readings = self._readings.setdefault(scope, Readings())
+        readings.add(chain.proof)
+        if readings.count > 1 and readings.whole:
+            del self._readings[scope]
+
+    def list_seams(self, chain: ImagesChain) -> None:
+        """List alone the repositories where images of a registry's chain came again."""
+        if chain.repository is None and len(chain.seams) <= MOST_AT_SEAMS:
+            self._chains.begin_alone(sorted(filter(listable, chain.seams)))
 
     def gone(self, repository: str) -> None:
         """Take note that a repository was not found; the list is read again after that."""
@@ -59,16 +93,15 @@ class Closing:
             self._refreshed = None
 
     def refreshed(self, names: Collection[str], *, whole: bool) -> None:
-        """Take the list as it was read again; what has come into the block is listed as well."""
+        """Take the list as it was read again; what has come into it is listed as well."""
         self._refreshed = True
         self.evidence.listed_now = frozenset(names) if whole else None
-        self._chains.listed_again = names
         if self.split:
-            self._chains.begin_alone(self._chains.newcomers(names))
+            self._chains.begin_alone(self._chains.block.strangers(names))
         self.settle()
 
     def call_witness(self) -> None:
-        """Have a witness say what it can, before anything is claimed, and before the end."""
+        """Have a witness say what it can, before anything is listed alone, and before the end."""
         if self._heard is None:
             self._heard = False
             context, call = self._context, self._chains.registry_call
@@ -87,7 +120,8 @@ class Closing:
         self.settle()
 
     def distrust(self, reason: str) -> None:
-        """Rely on claims no more."""
+        """Rely on the list of repositories no more."""
+        self._readings.clear()
         self._chains.distrust(reason, failed=self.failure is not None)
 
     def settle(self) -> None:
@@ -104,13 +138,11 @@ class Closing:
             self._entry.fail(self.failure)
         elif reason is not None:
             self.distrust(reason)
-        elif passed_over := self._passed_over():
-            self._chains.begin_alone(passed_over)
-        else:
+        elif not self._listed_again():
             self._end()
 
     def read_again(self) -> None:
-        """Have the repositories listed again, once nothing more will be claimed."""
+        """Have the repositories listed again, once almost all is listed."""
         if self._refreshed is not None or self.failure is not None:
             return
         # The first time as soon as can be, for it takes a call; once more after all else.
@@ -125,26 +157,36 @@ class Closing:
         decides = self._chains.up is None or not self._context.wanted.all_repositories
         return awaited or (self.listed is None and decides)
 
-    def _passed_over(self) -> list[str]:
-        """Return, once, the listed repositories that chains which stopped at the block missed."""
-        up = self._chains.up
-        if self._asked_for_passed_over or not self.split or up is None:
-            return []
-        if not (up.met or up.stopped):  # It has come to its end, and has met everything.
-            return []
-        self._asked_for_passed_over = True
-        return self._chains.block.passed_over(self.met)
+    def _listed_again(self) -> bool:
+        """List again what is not proven whole; False where nothing is, or it was in vain."""
+        again = [name for name, one in self._readings.items() if one.count < MOST_READINGS]
+        for name in again:
+            readings = self._readings[name]
+            if readings.count == 1:
+                log.warning(
+                    "listing_not_proven",
+                    registry_id=self._entry.parent_id,
+                    repository_name=name,
+                    missing=readings.missing or None,
+                )
+            self._chains.begin(Mode.UP, name, reading=readings.count)
+        return bool(again)
 
     def _end(self) -> None:
-        if self.left_out:
+        if self._readings:
+            missing = sum(one.missing for one in self._readings.values())
+            self._entry.doubt(
+                f"the API gave images in another order on each page: of {MOST_READINGS} readings "
+                f"none is whole, and {missing or 'some'} images may be missing from all of them; "
+                "run the export again, or ask the operator of the API for a stable order"
+            )
+        elif self.left_out:
             self._entry.skip(
                 f"{len(self.left_out)} repositories are left out by scope.repositories"
             )
         elif self.split:
-            block = self._chains.block
             self._entry.complete(
-                f"repositories from {block.first} to {block.last} were listed one by one, as the "
-                "repository list names them"
+                "the repositories were listed one by one, as the repository list names them"
             )
         else:
             self._entry.complete()

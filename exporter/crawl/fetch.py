@@ -198,7 +198,7 @@ class Fetcher:
             try:
                 if page.order is not None:
                     names = tuple(page.names)
-                    cut = judge(Seen(page.order, names, page.listed, answer.seconds), None)
+                    cut = judge(Seen(page.order, names, page.ids, answer.seconds), None)
             except Dropped as dropped:
                 dropped.calls = answer.calls
                 raise
@@ -212,6 +212,7 @@ class Fetcher:
                 names=page.names,
                 nameless=page.nameless,
                 order=page.order,
+                ids=page.ids,
                 cut=cut,
                 next_token=page.next_token,
                 cost=self._cost(answer),
@@ -225,7 +226,7 @@ class Fetcher:
     async def _recalled(self, asked: Asked, kept: Kept, judge: Judge) -> Images:
         summary = from_json(kept.summary)
         if summary.order is not None:
-            seen = Seen(summary.order, tuple(summary.names), summary.listed)
+            seen = Seen(summary.order, tuple(summary.names), summary.ids)
             judge(seen, Decided(summary.cut))
         if not kept.sealed and kept.body is not None:
             with await self._other_budget.hold(0.0) as held:

@@ -5,8 +5,9 @@ absent from it without a word. So each registry's repositories are listed first,
 
 - Only registries whose repositories could be listed are taken from the chain.
 - A registry that has repositories, but no image in the chain, is asked by itself.
-- Where the chain fails, or shows an image whose name does not tell a registry that was met, each
-  registry is asked by itself, and the ledger says how that went.
+- Where the chain fails, shows an image twice, so that it may not show another (`proof`), or shows
+  one whose name does not tell a registry that was met, each registry is asked by itself, and the
+  ledger says how that went.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import structlog
 
 from exporter.api import Call
 from exporter.crawl.asked import Question
-from exporter.crawl.chain import ImagesChain, Mode
+from exporter.crawl.chain import ImagesChain, Mode, ladder
 from exporter.crawl.chains import PATH
 from exporter.crawl.context import Context
 from exporter.crawl.ledger import Entry
@@ -34,7 +35,7 @@ log = structlog.get_logger()
 
 MOST_PAGES = 4
 """Pages that such a chain may be expected to have, for it is walked page after page."""
-_NO_ORDER = 2
+_NO_ORDER = len(ladder(Mode.UP, None)) - 1
 
 
 class Apart(Protocol):
@@ -152,12 +153,15 @@ class FolderWalk:
                 return True
             self._all_apart(error.reason)
             return False
+        self._chain.proof.add(images.ids, in_order=False)
         if images.nameless or not all(self._is_met(registry_of(name)) for name in images.names):
             self._all_apart("an image does not name a registry that was met")
-            return False
-        if self._chain.chain.call is not None:
+        elif self._chain.chain.call is not None:
             return True
-        self._end()
+        elif not self._chain.proof.whole:
+            self._all_apart("an image came twice, so that another may be missing")
+        else:
+            self._end()
         return False
 
     def _note(self, images: Images) -> None:

@@ -124,6 +124,17 @@ class Entry:
         self._on_end = []
         self._tell()
 
+    def doubt(self, message: str) -> None:
+        """End the listing: whatever came, it cannot be said that nothing is missing."""
+        self._end("partial", message)
+        log.warning(
+            "listing_ended",
+            listing=self.listing,
+            parent_id=self.parent_id,
+            status=self.status,
+            reason=message,
+        )
+
     def forgive(self) -> None:
         """Take a failed listing for one that the user's filter left out, as it turned out."""
         self.status = "skipped"

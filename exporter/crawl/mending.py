@@ -33,8 +33,8 @@ def mend(chain: ImagesChain, error: ApiError) -> Remedy:
 
     A 400 in the middle of a chain is an expired page token, at its beginning an `orderBy` or a
     repository's name that the API does not take (`API.md`, Errors). A repository that cannot be
-    listed alone may still be listed with its registry. A chain downwards is not needed where its
-    partner has left nothing to it, and none is where others have covered the rest.
+    listed alone may still be listed with its registry. A chain downwards is not needed, and none is
+    where others have covered the rest.
     """
     status = error.http_status if isinstance(error, StatusError) else None
     if chain.stopped:
@@ -42,20 +42,14 @@ def mend(chain: ImagesChain, error: ApiError) -> Remedy:
     if _is_shortened(chain, error) or (status == 400 and _begins_anew(chain, error)):
         return Remedy.AGAIN
     if chain.mode is Mode.DOWN:
-        return _do_without(chain, error)
+        log.info("descent_given_up", scope=error.scope, reason=error.reason)
+        return Remedy.WITHOUT
     if chain.repository is None:
         return Remedy.FAILED
     if is_not_found(error):
         log.warning("repository_not_found", repository_name=chain.repository, reason=error.reason)
         return Remedy.GONE
     return Remedy.DISTRUST if status in _ABOUT_THIS_CALL else Remedy.FAILED
-
-
-def _do_without(down: ImagesChain, error: ApiError) -> Remedy:
-    if down.partner is not None and down.partner.relies:
-        return Remedy.FAILED
-    log.info("descent_given_up", scope=error.scope, reason=error.reason)
-    return Remedy.WITHOUT
 
 
 def _is_shortened(chain: ImagesChain, error: ApiError) -> bool:

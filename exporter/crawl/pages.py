@@ -30,7 +30,8 @@ class Images:
 
     `listed` images were on the page and `rows` of them kept; `names` are the repositories met, in
     the page's order, with what was kept of each; `nameless` says whether an image is of none;
-    `cut` says what was left to another listing; `sketch` tells the images listed from others'.
+    `ids` are all listed ones', `cut` says what was left to another listing, and `sketch` tells the
+    images listed from others'.
     """
 
     listed: int
@@ -39,6 +40,7 @@ class Images:
     names: Mapping[str, int]
     nameless: bool
     order: Order | None
+    ids: tuple[str, ...]
     cut: Cut | None
     next_token: str
     cost: Cost
@@ -47,14 +49,14 @@ class Images:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a page tells a judge: its order, the repositories on it, and how many images it has.
+    """What a page tells a judge: its order, the repositories on it, and the ids of its images.
 
     `seconds` is how long its call took; None where it was recalled.
     """
 
     order: Order
     names: tuple[str, ...]
-    listed: int
+    ids: tuple[str, ...]
     seconds: float | None = None
 
 
@@ -89,15 +91,12 @@ def from_json(text: bytes) -> Images:
     fields["cost"] = Cost(**fields["cost"])
     if order is not None:
         places = {name: _position(order[name]) for name in ("first", "last")}
-        fields["order"] = Order(**{**order, **places, "last_ids": tuple(order["last_ids"])})
+        fields["order"] = Order(**{**order, **places})
     if cut is not None:
-        places = {name: _position(cut[name]) for name in ("until", "since")}
-        fields["cut"] = Cut(**{**cut, **places, "but_not": tuple(cut["but_not"])})
-    return Images(**fields)
+        fields["cut"] = Cut(tuple(cut["but_not"]), cut["last"])
+    return Images(**{**fields, "ids": tuple(fields["ids"])})
 
 
-def _position(fields: Mapping[str, Any] | None) -> Position | None:
-    if fields is None:
-        return None
+def _position(fields: Mapping[str, Any]) -> Position:
     at = fields["at"]
-    return Position(fields["name"], datetime.fromisoformat(at) if at else None)
+    return Position(**{**fields, "at": datetime.fromisoformat(at) if at else None})

@@ -1,71 +1,45 @@
-"""The seam: where a chain meets what others deliver, and what is cut from its page there.
+"""The seam: where two chains of one scope meet, and what is cut from a page there.
 
-Two chains of one scope have met once a page of one has a repository on it that the other has been
-in. The server's own order says so, whatever that is: all that lies before that repository in the
-one direction, and behind it in the other, has been listed between them. Within the repository that
-both have come to, times tell.
+A chain upwards and one downwards have met once both have read the same images: in one order, and
+its reverse, all that lies before those was read by the one, all behind them by the other. Names and
+times are not enough to tell that. One image out of its place would look like the place a chain has
+come to, and all between that and where it really is would be lost. Nor is one image enough, if it
+stands at another place in the reverse order; and of images that are equal in name and time, one
+chain may have read the same as the other, unless the order of digests is proven.
+
+Only what the other chain has delivered is cut away, image by image.
 """
 
 from __future__ import annotations
 
-from exporter.crawl.block import Block
 from exporter.crawl.chain import ImagesChain, Mode
-from exporter.tables.order import Cut, Order, Position
+from exporter.tables.order import Cut, is_behind, is_far_behind
+
+ENOUGH_SHARED = 2
+"""Images that both chains have to have read."""
 
 
-def seam(
-    chain: ImagesChain, order: Order, names: tuple[str, ...], block: Block | None
-) -> Cut | None:
-    """Return the cut at which a chain meets what other chains deliver, if it has come there.
-
-    `order` and `names`, in the page's order, are those of the page observed last. `block` are the
-    repositories listed one by one, if the chain may rely on that.
-    """
-    upwards = chain.mode is Mode.UP
-    if chain.repository is None and block and block.first is not None and block.last is not None:
-        if upwards:
-            return Cut(names_before=block.first) if order.last.name >= block.first else None
-        return Cut(names_after=block.last) if order.last.name <= block.last else None
+def seam(chain: ImagesChain, ids: tuple[str, ...]) -> Cut | None:
+    """Return what to cut from the page observed last, which has images with these ids."""
     partner = chain.partner
     if partner is None or partner.stopped or not (chain.proven and partner.proven):
         return None
-    shared = next((name for name in names if name in partner.names), None)
-    if shared is None or partner.last is None:
+    delivered = partner.recent
+    shared = tuple(one for one in ids if one in delivered)
+    if not shared:
         return None
-    if shared == partner.last.name:
-        return _where_both_are(chain, partner, partner.last)
-    # The repository that the partner is in has gone: all from here on is delivered.
-    return Cut(names_before=shared) if upwards else Cut(names_after=shared)
+    met = len(chain.recent & delivered) >= ENOUGH_SHARED and _have_passed(chain, partner)
+    return Cut(shared, last=met)
 
 
-def _where_both_are(chain: ImagesChain, partner: ImagesChain, place: Position) -> Cut | None:
-    """Return the cut in a repository that a chain has come to; its partner is at `place` in it."""
-    timed = chain.in_time and partner.in_time
-    ids = partner.last_ids if timed else ()
-    if not have_met(chain, partner):
-        # Both may have come to the very same image, and there may be more at its time.
-        return Cut(but_not=ids) if ids and chain.last == place else None
-    bound = place if timed else Position(place.name)
-    return Cut(until=bound, but_not=ids) if chain.mode is Mode.UP else Cut(since=bound, but_not=ids)
-
-
-def have_met(one: ImagesChain, other: ImagesChain) -> bool:
-    """Say whether two chains of a scope, of which one has come to the other's repository, overlap.
-
-    The chain upwards has all images before its last place and some at it, the chain downwards all
-    behind its last place and some at it: nothing is left between them only where they overlap. A
-    chain that was cut has all images at its last place too, so that meeting there is enough.
-    """
+def _have_passed(one: ImagesChain, other: ImagesChain) -> bool:
+    """Say whether two chains have passed each other, whatever the order of ties."""
     up, down = (one, other) if one.mode is Mode.UP else (other, one)
-    if up.last is None or down.last is None or up.stopped or down.stopped:
+    if up.last is None or down.last is None:
         return False
-    if up.last.name != down.last.name:
-        return down.last.name < up.last.name
-    if not (up.in_time and down.in_time) or up.last.at is None or down.last.at is None:
-        return False
-    if up.met or down.met:
-        return down.last.at <= up.last.at
-    return down.last.at < up.last.at
+    if up.knows_ties and down.knows_ties:
+        return is_behind(up.last, down.last)
+    return is_far_behind(up.last, down.last)
 
 
 def pages_between(one: ImagesChain, other: ImagesChain) -> float:
@@ -83,23 +57,10 @@ def pages_between(one: ImagesChain, other: ImagesChain) -> float:
     return one.pages * (far - ends) / (ends - begins)
 
 
-def is_believed(down: ImagesChain, end: str | None) -> bool:
-    """Say whether a chain downwards falls, and from behind the place its partner has come to.
-
-    `end` is where the repositories end that are listed one by one: once it has come there it also
-    has to be proven.
-    """
-    if not (down.by_name and down.by_time):
+def is_believed(down: ImagesChain) -> bool:
+    """Say whether a chain downwards falls, and from behind the place its partner has come to."""
+    if not down.in_order:
         return False
     up = down.partner.last if down.partner is not None else None
     begins = down.first if not down.pages else None
-    if up is not None and begins is not None and not _is_behind(begins, up):
-        return False
-    at_end = end is not None and down.last is not None and down.last.name <= end
-    return down.proven or not at_end
-
-
-def _is_behind(one: Position, other: Position) -> bool:
-    if one.name != other.name:
-        return one.name > other.name
-    return one.at is not None and other.at is not None and one.at > other.at
+    return up is None or begins is None or is_behind(begins, up)

@@ -1,32 +1,35 @@
 """One registry's images: its chains from both ends, and what free slots claim between them.
 
-Invariants, which the tests hold:
+Free slots may do two things. A second chain may come to meet a long one from its other end. Or the
+registry's repositories are listed one by one, all of them, and its own chains stop. Neither may
+lose what one chain to the end would have found. Invariants, which the tests hold:
 
-- *Every image is covered.* A chain upwards and one downwards, of the registry or of one repository,
-  stop only where a page of one shows a repository that the other has been in, and in it only where
-  their times have passed each other (`seam`). They stop at a claimed repository only while every
-  page kept the promised order and named only listed repositories, and only because every listed
-  repository in the block is claimed, each by a chain of its own. A listed repository outside it
-  that neither has met is empty, or the server sorts otherwise than by bytes: once both have
-  stopped, those are listed alone.
-- *An order is believed once it is proven*: by some images, and a chain downwards only if it begins
-  behind the place that the one upwards has come to.
-- *A cut ends a chain.* Rows are cut from a page only where they belong to a claimed repository or
-  to the other end, and the chain that was cut asks for nothing after it.
+- *Filters are relied on, orders are checked.* Listed one by one, each image comes by the filter for
+  its repository, wherever the order of the registry has put it. That relies on the list of
+  repositories: a witness is heard before (`witness`), and the list is read again before the end.
+  So orders may be ignored, refused, a language's, or have images out of their places.
+- *A chain that comes to its end proves itself* (`proof`): each image stands behind the one before
+  it in an order without ties (`name,created_at,digest`), or no image came twice. Where neither
+  holds, ties have come in another order on another page, and as many images are missing as came
+  twice. The scope is then listed again, by digest, or else until all readings together are whole;
+  a listing of which that cannot be said after some of them is partial, and its message says so.
+- *Two chains meet only while both are in that order*, and where they have read the same images
+  (`seam`). If one image stands out of its place, the chain upwards goes on to its end alone. This
+  relies on a reverse order that is the reverse: an image that has a place of its own in each may be
+  read by neither, and no client can tell that from one that is not there.
+- *Only what was delivered is cut*, image by image: what comes twice is dropped later by its key.
 - *A chain's pages are dealt with in turn.* The next one may be asked for as soon as a body shows
   its token, but is judged and handed over after the one in hand; where that was the last wanted,
   or turns out to have another token, what was asked for ahead is given up.
 - *A claim comes first.* It is journalled before any page that is cut on its account, so that a run
   that is taken up again makes it again.
 - *What is relied on comes first.* A page that was cut because another chain delivers the rest is
-  handed over after that chain's page, and what an earlier attempt kept is replayed before any call.
-- *Claims are one run* of the sorted list, between the places the two chains have come to. A large
-  repository may be listed before that run comes to it; a chain that comes to it first extends the
-  run to there, and stops.
-- *Trust is lost for good.* An order that is not kept, a repository that was not listed, or one that
-  is listed and yet cannot be listed alone, makes the chain upwards a plain chain to the end; rows
-  that come twice are dropped later by their key. Nothing is claimed before a witness has spoken for
-  it (`witness`), and what an earlier attempt claimed is not relied on to the end without one.
+  handed over after that chain's page; what an earlier attempt kept is replayed before any call.
+- *Trust is lost for good.* A repository that was not listed, or one that is listed and yet cannot
+  be listed alone, has the registry listed anew, by one chain.
+
+What comes and goes while a listing runs is not missing (`API.md`): images pushed before the place a
+chain has come to move others to its next page, where they come again in the same order.
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ from exporter.crawl.ledger import Entry
 from exporter.crawl.mending import Remedy, mend
 from exporter.crawl.pages import Decided, Dropped, Images, Seen
 from exporter.crawl.scheduler import Job
-from exporter.crawl.seam import have_met, is_believed, seam
+from exporter.crawl.seam import is_believed, seam
 from exporter.errors import ApiError, StatusError
 from exporter.tables.order import Cut
 from exporter.tables.resources import Parents
@@ -79,7 +82,7 @@ class Walk:
     def start(self) -> None:
         """Begin upwards, unless what to list first depends on the repositories."""
         if self._context.wanted.exact_repositories is None and not self._chains.resumes:
-            self._chains.begin_whole()
+            self._chains.begin_whole(may_split=False)
 
     def repositories_listed(self, names: Iterable[str], *, whole: bool) -> None:
         """Take the registry's repositories; `whole` if the list can be relied on."""
@@ -90,13 +93,13 @@ class Walk:
         closing.left_out |= every - set(chosen)
         closing.listed = whole
         self._chains.block = Block(chosen, self._context.slots)
-        if self._chains.trusted and any(name not in self._chains.block for name in closing.met):
+        if self._chains.trusted and self._chains.block.strangers(closing.met):
             closing.distrust("repositories were met that are not listed")
         exact = wanted.named_in(self.registry_id, chosen)
         if whole and exact is not None and all(map(listable, exact)):
             self._chains.begin_alone(sorted(exact))
         elif self._chains.up is None:
-            self._chains.begin_whole()
+            self._chains.begin_whole(may_split=whole)
         if closing.split:
             closing.call_witness()
         closing.settle()
@@ -116,8 +119,8 @@ class Walk:
         return max((self.pages_left(chain) for chain in self._chains.open), default=0.0)
 
     def is_newcomer(self, name: str) -> bool:
-        """Say whether a repository has come into the block since they were listed."""
-        return bool(self._chains.newcomers([name]))
+        """Say whether a repository was created since they were listed."""
+        return bool(self._chains.block.strangers([name]))
 
     def pages_left(self, chain: ImagesChain) -> float:
         """Return how many pages a chain may still take, for the order of work."""
@@ -134,10 +137,12 @@ class Walk:
         """
         closing = self._closing
         claims = claims and bool(closing.listed)
-        job = self._chains.steal(claims=claims and closing.may_claim)
-        if job is None and claims and self._chains.wants_to_claim:
+        if claims and self._chains.wants_to_split:
             closing.call_witness()
-        return job
+            if closing.may_split:
+                self._chains.split()
+                return None
+        return self._chains.steal(whole=not closing.awaits_witness)
 
     async def step(self, chain: ImagesChain) -> bool:
         """Ask for a chain's next page; return True while there is more to ask."""
@@ -150,11 +155,9 @@ class Walk:
     async def _page(self, chain: ImagesChain) -> bool:
         await self._chains.replay.others(chain)
         if chain.anew:
-            chain.begin_plain()
-        partner = chain.partner
-        if partner is not None and partner.met_partner and chain not in self._chains.replay:
-            # The partner's cut was recalled: once this has come there, nothing is left.
-            chain.stopped = chain.stopped or have_met(chain, partner)
+            chain.begin_anew()
+        if self._is_over(chain) and chain not in self._chains.replay:
+            chain.stopped = True
         if chain.chain.call is None or chain.done:
             return self._end(chain)
         self._entry.begin()
@@ -179,7 +182,14 @@ class Walk:
             self._chains.replay.look(chain)
         return self._end(chain) if chain.done else True
 
+    def _is_over(self, chain: ImagesChain) -> bool:
+        """Say whether an earlier attempt ended a chain where it has come to, without a page."""
+        if chain.repository is None and self._chains.alone:
+            return True
+        return chain.partner is not None and chain.partner.met
+
     def _note(self, chain: ImagesChain, images: Images) -> None:
+        self._chains.note(chain, images.ids)
         self._entry.page(calls=images.cost.calls, items=images.listed)
         if chain.repository is None:
             self._closing.met.update(name for name, kept in images.names.items() if kept)
@@ -195,54 +205,44 @@ class Walk:
         if chain.stopped or chain.anew:
             raise Dropped
         chain.take()
-        chain.observe(page.order, page.names, page.listed)
+        chain.observe(page)
         if page.seconds is not None:
             chain.took(page.seconds)
-        if chain.repository is None and before is None:
-            self._chains.claim_met(page.names)
         self._doubt(chain, page.names, fresh=before is None)
-        if before is not None and before.cut is not None and self._is_left_alone(chain):
-            chain.anew = True
-            raise Dropped
-        block = self._chains.block if self._chains.trusted else None
-        cut = before.cut if before else seam(chain, page.order, page.names, block)
+        if before is not None:
+            cut = before.cut
+            if cut is not None and chain.partner is None and not self._chains.has(cut.but_not):
+                chain.anew = True
+                raise Dropped
+        else:
+            cut = seam(chain, page.ids)
+            known = self._chains.known(page.ids) if chain.repository is not None else ()
+            if known:
+                cut = Cut(known) if cut is None else Cut((*cut.but_not, *known), cut.last)
         if cut is not None:
             chain.cut(cut)
-        at_block = bool(block) and chain.repository is None
-        if before is None and chain.met and chain.partner is not None and not at_block:
+        if before is None and chain.met and chain.partner is not None:
             chain.partner.stop()
         return cut
-
-    def _is_left_alone(self, chain: ImagesChain) -> bool:
-        """Say whether what the registry's chain was cut for is delivered by no other any more."""
-        relied = bool(self._chains.block)
-        return chain is self._chains.up and relied and not self._chains.trusted
 
     def _doubt(self, chain: ImagesChain, names: tuple[str, ...], *, fresh: bool) -> None:
         """Look for a reason to trust neither the order nor the list of repositories."""
         if chain.mode is Mode.DOWN and fresh:
             self._doubt_descent(chain)
-        if chain.repository is not None:
-            return
-        if self._chains.trusted and self._closing.listed:
-            strangers = [name for name in names if name not in self._chains.block]
+        partner = chain.partner
+        if chain.mode is Mode.UP and partner is not None and not chain.in_order:
+            self._chains.give_up(partner)
+        if chain.repository is None and self._chains.trusted and self._closing.listed:
+            strangers = self._chains.block.strangers(names)
             if strangers:
                 self._closing.distrust(f"repository {strangers[0]} has images, but is not listed")
-        if chain is self._chains.up and not chain.by_name:
-            # Of a chain that was never promised an order, nothing is expected but by the claims.
-            if self._chains.trusted and (self._chains.block or chain.promises_order):
-                self._closing.distrust("the order asked for is not the order that came")
-            if self._chains.down is not None:
-                self._chains.give_up(self._chains.down)
 
     def _doubt_descent(self, down: ImagesChain) -> None:
-        end = self._chains.block.last if down is self._chains.down else None
-        if is_believed(down, end):
+        if is_believed(down):
             return
-        in_order = down.by_name and down.by_time
-        if not in_order:
+        if not down.in_order:
             self._context.backwards = False
-        log.info("descent_not_believed", repository_name=down.repository, in_order=in_order)
+        log.info("descent_not_believed", repository_name=down.repository, in_order=down.in_order)
         self._chains.give_up(down)
         raise Dropped
 
@@ -271,13 +271,13 @@ class Walk:
     def _end(self, chain: ImagesChain) -> bool:
         """Take a chain out; its partner has nothing left to do if it came to the end alone."""
         self._asking.drop_ahead(chain)
-        self._chains.open.discard(chain)
-        self._chains.replay.look(chain)
+        if chain.ended and chain.mode is Mode.UP:
+            self._closing.ended(chain)
+            if chain.partner is not None:
+                chain.partner.stop()
+        self._closing.list_seams(chain)
         if chain.repository is not None and chain.last is None and not chain.stopped:
             self._closing.evidence.empty.add(chain.repository)
-        partner = chain.partner
-        alone = chain.mode is Mode.UP and chain.chain.call is None
-        if partner is not None and alone and not (chain.met or chain.relies):
-            partner.stop()
+        self._chains.ended(chain)
         self._closing.settle()
         return False

@@ -28,6 +28,10 @@ def main() -> None:
     parser.add_argument(
         "--descending", choices=("honoured", "ignored", "refused"), default="honoured"
     )
+    parser.add_argument(
+        "--ties", choices=("honoured", "ignored", "refused", "reshuffled"), default="honoured"
+    )
+    parser.add_argument("--misplaced", type=int, default=0, help="images out of their place")
     parser.add_argument("--stable-order", action="store_true", help="no new order for each chain")
     parser.add_argument("--gzip", action="store_true")
     parser.add_argument("--pretty", action="store_true")
@@ -57,6 +61,8 @@ def main() -> None:
         page_token_life=given.page_token_life,
         order_by=given.order_by,
         descending=given.descending,
+        ties=given.ties,
+        misplaced=given.misplaced,
         reshuffle=not given.stable_order,
         gzip=given.gzip,
         pretty=given.pretty,

@@ -46,6 +46,9 @@ class Behaviour:
         page_token_life: How long a page token is good; None is for ever.
         order_by: Whether `orderBy` is honoured, or accepted and ignored.
         descending: Whether ` desc` in it is honoured, accepted and ignored, or refused (400).
+        ties: Whether a digest behind other keys is honoured, accepted and ignored, or refused
+            (400); or equals stand in a new order at each call.
+        misplaced: So many images stand elsewhere in what is sorted by name or time.
         collation: Whether names sort by their bytes, or as a language's collation would.
         reshuffle: Whether unordered listings differ each time they are begun.
         order_seed: Makes unordered listings of two runs over one estate differ.
@@ -78,6 +81,8 @@ class Behaviour:
     page_token_life: float | None = None
     order_by: Literal["honoured", "ignored"] = "honoured"
     descending: Literal["honoured", "ignored", "refused"] = "honoured"
+    ties: Literal["honoured", "ignored", "refused", "reshuffled"] = "honoured"
+    misplaced: int = 0
     collation: Literal["bytes", "words"] = "bytes"
     reshuffle: bool = True
     order_seed: int = 0

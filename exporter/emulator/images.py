@@ -75,6 +75,7 @@ class ImageMaker:
     def __init__(self, shape: Shape) -> None:
         self._seed = shape.seed
         self._layer_bytes = shape.layer_bytes
+        self._same_times = shape.same_times
         self._base_stacks = shape.base_stacks
         self._untagged = round(shape.untagged_share * 256)
         self._index = round(shape.index_share * 256)
@@ -141,6 +142,9 @@ class ImageMaker:
 
     def _created(self, repository: Repository, index: int, raw: bytes) -> tuple[int, int]:
         """When the image was pushed: seconds since 1970, and nanoseconds. Later images later."""
+        if self._same_times > 1:
+            index -= index % self._same_times
+            raw = self.raw(repository, index)
         begin, span = _EPOCH, _SPAN
         if repository.habits is not None:
             begin, span = repository.habits.begin, repository.habits.span

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from .churn import churns
+from .disorder import check_keys
 from .faults import Fault, FaultCoin
 from .oddities import respelled
 from .ordering import Orders
@@ -92,6 +93,7 @@ class Listings:
             descending=behaviour.descending,
             bound_to_size=behaviour.bound_to_size,
         )
+        check_keys(query.sort_keys, behaviour)
         cursor = self._cursor(query, behaviour, now)
         scope = find_scope(query, self._estate)
         ids = (scope.id, *scope.parents) if scope else ()
@@ -117,7 +119,9 @@ class Listings:
         self._image_pages += images
         at = (query.key, cursor, behaviour.order_by, behaviour.descending, behaviour.collation,
               behaviour.order_seed, behaviour.pretty, behaviour.byte_order_mark, faults.hidden,
-              zipped, query.page_size, behaviour.largest_body)  # fmt: skip
+              zipped, query.page_size, behaviour.largest_body,
+              behaviour.ties, behaviour.misplaced)  # fmt: skip
+        changing = churning or (images and behaviour.ties == "reshuffled")
         if at in self._cache and not oddity and not changing:
             self._cache.move_to_end(at)
             return Answer(self._cache[at], zipped, None)
@@ -129,6 +133,7 @@ class Listings:
             orders=self._orders[behaviour.collation],
             behaviour=behaviour,
             gone=lambda one: one in faults.hidden or self._is_gone(one, faults),
+            call=tick,
         )
         if images:
             listing = without_hidden(listing, self._estate, faults.hidden)

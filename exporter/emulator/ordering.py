@@ -89,7 +89,7 @@ class Orders:
             # Images are numbered by name: see the first lines of `estate`.
             return numbers[::-1] if keys[0][1] else numbers
         if (numbers, keys) not in self._kept:
-            self._kept[numbers, keys] = array("Q", sorted(numbers, key=self._sort_key(keys)))
+            self._kept[numbers, keys] = array("Q", sorted(numbers, key=self.sort_key(keys)))
             while len(self._kept) > 1 and sum(map(len, self._kept.values())) > _CACHED_NUMBERS:
                 self._kept.popitem(last=False)
         self._kept.move_to_end((numbers, keys))
@@ -110,7 +110,8 @@ class Orders:
             return "".join(filter(str.isalnum, text)), text
         return text, ""
 
-    def _sort_key(self, keys: SortKeys) -> Callable[[int], tuple[int, ...]]:
+    def sort_key(self, keys: SortKeys) -> Callable[[int], tuple[int, ...]]:
+        """What an image's number sorts by."""
         getters = [(self._getter(key), -1 if descending else 1) for key, descending in keys]
 
         def sort_key(number: int) -> tuple[int, ...]:

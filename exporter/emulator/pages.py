@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from .churn import churned_text, churns, is_present
+from .disorder import in_order
 from .faults import Fault
 from .ordering import Shuffled
 from .values import coin, seeded_int
@@ -50,10 +51,12 @@ def open_listing(
     orders: Orders,
     behaviour: Behaviour,
     gone: Callable[[str], bool],
+    call: int = 0,
 ) -> Listing:
     """The listing that a query asks for, as it is without any faults.
 
-    `gone` says of an id, or a repository's name, whether that has vanished.
+    `gone` says of an id, or a repository's name, whether that has vanished; `call` counts the calls
+    for images.
     """
     chain = cursor.chain if behaviour.reshuffle else 0
     seed = seeded_int(behaviour.order_seed, f"{estate.shape.seed}|{query.key}|{chain}")
@@ -61,7 +64,10 @@ def open_listing(
     order: Sequence[int]
     if query.call.name == "images":
         numbers = _image_numbers(query, scope, estate)
-        order = orders.images(numbers, query.sort_keys) if ordered else Shuffled(numbers, seed)
+        if ordered:
+            order = in_order(orders, numbers, query.sort_keys, behaviour, call)
+        else:
+            order = Shuffled(numbers, seed)
         return Listing(order, estate.image_text, lambda _: True)
     resources = list(_resources(query, scope, estate))
     numbers = range(len(resources))

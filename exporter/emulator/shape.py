@@ -71,6 +71,8 @@ class Shape:
         untagged_share: Share of images without tags.
         index_share: Share of images that are manifest lists: no config, no layers, no size.
         repeat_share: Share of images that name one of their layers twice.
+        same_times: So many images in a row of a repository were created at the same moment, as
+            in a registry that was moved from elsewhere.
         quirks: The oddities.
         lifelike: Whether names and habits are those of a company (`lifelike`); oddities are rare.
         newest: When the newest images of such an estate were pushed, in seconds since 1970.
@@ -92,6 +94,7 @@ class Shape:
     untagged_share: float = 0.3
     index_share: float = 0.02
     repeat_share: float = 0.03
+    same_times: int = 1
     quirks: Quirks = Quirks()
     lifelike: bool = False
     newest: int = 1_767_225_600
@@ -110,6 +113,8 @@ class Shape:
                 raise ValueError(f"{child} need {parent} to be in")
         if self.layers < 1 or self.base_stacks < 1:
             raise ValueError("layers and base_stacks start at 1")
+        if self.same_times < 1:
+            raise ValueError("same_times starts at 1")
 
 
 _PRESETS = {

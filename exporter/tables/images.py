@@ -33,8 +33,8 @@ class ImagesPage:
     not be read. `listed` counts the images the page held before filters and cuts. `names` are the
     repositories met, in the page's order, with how many images of each are kept; `nameless` says
     whether an image does not tell its repository or the registry that is in. `order` is None for a
-    page without images, and `next_token` is empty on the last page. `sketch` tells the images
-    listed from other pages' (`sketch_of`).
+    page without images, `ids` are those of all images it held, and `next_token` is empty on the
+    last page. `sketch` tells the images listed from other pages' (`sketch_of`).
     """
 
     images: pa.Table
@@ -45,6 +45,7 @@ class ImagesPage:
     names: Mapping[str, int]
     nameless: bool
     order: Order | None
+    ids: tuple[str, ...]
     next_token: str
     sketch: tuple[str, ...]
 
@@ -85,9 +86,11 @@ def _page(
     names = rows.field("name").dictionary_encode()
     registries = [registry_of(name) or None for name in names.dictionary.to_pylist()]
     nameless = names.null_count > 0 or None in registries
-    created = parse_times(_either(rows, "createdAt", "created_at"))
-    order = order_of(ids, names, created) if listed else None
-    keep = kept(ids, names, created, wanted, cut)
+    times = _either(rows, "createdAt", "created_at")
+    created = parse_times(times)
+    order = order_of(names, created, times, rows.field("digest")) if listed else None
+    listed_ids = tuple(ids.to_pylist())
+    keep = kept(ids, names, wanted, cut)
     bad = [
         _bad_value(detail, ids[number].as_py(), names[number].as_py())
         for number, detail in problems.items()
@@ -103,6 +106,7 @@ def _page(
         _counted(names),
         nameless,
         order,
+        listed_ids,
         token,
         sketch_of(ids),
     )

@@ -1,47 +1,37 @@
-"""The order of a page's images, and which of them are cut away because of it."""
+"""The order of a page's images, and which of them are cut away because others deliver them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from exporter.tables.schemas import TIME
-
-MAX_TIES = 64
-"""Images of one repository created in the same microsecond that are told apart by id."""
-
 
 @dataclass(frozen=True)
 class Position:
-    """A place in the order of images: a repository's name, and a creation time in it.
+    """A place in the order of images: repository, creation time, and digest.
 
-    `at` is None for the repository as a whole.
+    `text` is the time as it was sent: what is cut from it may be what the API has sorted by.
     """
 
     name: str
     at: datetime | None = None
+    text: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Which images of a page to keep, because another listing delivers the others.
+    """The ids of a page's images that another listing has delivered.
 
-    An image stays if its repository's name is before `names_before` and after `names_after`, it
-    stands at or before `until` and at or after `since` (None sets no bound), and its id is not
-    in `but_not`: images at the very place of a bound that the other listing has delivered.
+    `last` says whether the other delivers all that follows too, so that the listing ends here.
     """
 
-    names_before: str | None = None
-    names_after: str | None = None
-    until: Position | None = None
-    since: Position | None = None
     but_not: tuple[str, ...] = ()
+    last: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,25 +39,26 @@ class Order:
     """How the images of a page follow each other, as the API sent them, before any cut.
 
     `names_rise` and `names_fall`: repository names, compared as UTF-8, never fall, or never rise.
-    `times_rise` and `times_fall`: within one name, creation times never fall, or never rise; both
-    are false where a time is missing. `first` and `last` are the places of the page's first and
-    last image; a missing name is empty. `last_ids` are the ids of the images at the last place;
-    empty if they are more than `MAX_TIES`.
+    `rises` and `falls`: by name, time and digest, each image is behind the one before it, or each
+    is before it. Where a time is missing, or two differ only past the microsecond, it is not known,
+    and that is let pass. `digests_rise`: by digest and name, each is behind the one before it.
+    `ties` are the images that only a digest tells from the one before. `first` and `last` are the
+    places of the page's first and last image; a missing name is empty.
     """
 
     names_rise: bool
     names_fall: bool
-    times_rise: bool
-    times_fall: bool
+    rises: bool
+    falls: bool
+    digests_rise: bool
+    ties: int
     first: Position
     last: Position
-    last_ids: tuple[str, ...] = ()
 
 
 def kept(
     ids: pa.StringArray,
     names: pa.DictionaryArray,
-    created: pa.Array,
     wanted: Callable[[str], bool] | None,
     cut: Cut | None,
 ) -> pa.BooleanArray | None:
@@ -75,72 +66,89 @@ def kept(
 
     `wanted` says by repository name which images are in scope.
     """
-    masks = []
-    if cut is not None:
-        if cut.names_before is not None:
-            masks.append(_compare(names, pc.less, cut.names_before))
-        if cut.names_after is not None:
-            masks.append(_compare(names, pc.greater, cut.names_after))
-        if cut.until is not None:
-            masks.append(_beside(names, created, cut.until, pc.less, pc.less_equal))
-        if cut.since is not None:
-            masks.append(_beside(names, created, cut.since, pc.greater, pc.greater_equal))
-        if cut.but_not:
-            masks.append(pc.invert(pc.is_in(ids, pa.array(cut.but_not, pa.string()))))
-    # What cannot be compared, a missing time or name, is never cut away.
-    masks = [pc.fill_null(mask, True) for mask in masks]
-    if wanted is not None:
-        verdicts = [wanted(name) for name in names.dictionary.to_pylist()]
-        masks.append(pc.fill_null(pa.array(verdicts, pa.bool_()).take(names.indices), False))
-    return reduce(pc.and_, masks) if masks else None
+    left = None
+    if cut is not None and cut.but_not:
+        left = pc.invert(pc.is_in(ids, pa.array(cut.but_not, pa.string())))
+    if wanted is None:
+        return left
+    verdicts = [wanted(name) for name in names.dictionary.to_pylist()]
+    chosen = pc.fill_null(pa.array(verdicts, pa.bool_()).take(names.indices), False)
+    return chosen if left is None else pc.and_(left, chosen)
 
 
-_Comparison = Callable[[pa.Array, Any], pa.BooleanArray]
-
-
-def _compare(names: pa.DictionaryArray, compare: _Comparison, name: str) -> pa.BooleanArray:
-    return compare(names.dictionary, name).take(names.indices)
-
-
-def _beside(
+def order_of(
     names: pa.DictionaryArray,
     created: pa.TimestampArray,
-    bound: Position,
-    beyond: _Comparison,
-    reaching: _Comparison,
-) -> pa.BooleanArray:
-    """Return which images stand beyond a bound's repository, or in it and not past its time."""
-    inside = _compare(names, pc.equal, bound.name)
-    if bound.at is not None:
-        inside = pc.and_kleene(inside, reaching(created, pa.scalar(bound.at, TIME)))
-    return pc.or_kleene(_compare(names, beyond, bound.name), inside)
-
-
-def order_of(ids: pa.StringArray, names: pa.DictionaryArray, created: pa.TimestampArray) -> Order:
-    """Return the order of a page that has images."""
+    texts: pa.StringArray,
+    digests: pa.StringArray,
+) -> Order:
+    """Return the order of a page that has images; `texts` are the times as they were sent."""
     # Names are numbered as they appear: where no number comes again, their order is the page's.
     before, after = names.indices[:-1], names.indices[1:]
     in_turn = names.null_count == 0 and _all(pc.less_equal(before, after))
     listed = names.dictionary.to_pylist()
-    timed = created.null_count == 0
+    names_rise = in_turn and listed == sorted(listed)
+    names_fall = in_turn and listed == sorted(listed, reverse=True)
     elsewhere = pc.not_equal(before, after)
-    ties = ids.filter(
-        pc.and_(pc.equal(names.indices, names.indices[-1]), pc.equal(created, created[-1]))
-    )
+    earlier, later = created[:-1], created[1:]
+    texts, digests = pc.fill_null(texts, ""), pc.fill_null(digests, "")
+    tied = pc.and_(pc.invert(elsewhere), pc.equal(texts[:-1], texts[1:]))
+    digest, following = digests[:-1], digests[1:]
+
+    def strictly(compare: Callable[[pa.Array, pa.Array], pa.BooleanArray], timed: str) -> bool:
+        in_time = pc.fill_null(pc.call_function(timed, [earlier, later]), True)
+        behind = pc.and_(in_time, pc.or_(pc.invert(tied), compare(digest, following)))
+        return _all(pc.or_(elsewhere, behind))
+
     return Order(
-        names_rise=in_turn and listed == sorted(listed),
-        names_fall=in_turn and listed == sorted(listed, reverse=True),
-        times_rise=timed and _all(pc.or_(elsewhere, pc.less_equal(created[:-1], created[1:]))),
-        times_fall=timed and _all(pc.or_(elsewhere, pc.greater_equal(created[:-1], created[1:]))),
-        first=_position(names, created, 0),
-        last=_position(names, created, len(names) - 1),
-        last_ids=tuple(one for one in ties.to_pylist() if one) if len(ties) <= MAX_TIES else (),
+        names_rise=names_rise,
+        names_fall=names_fall,
+        rises=names_rise and strictly(pc.less, "less_equal"),
+        falls=names_fall and strictly(pc.greater, "greater_equal"),
+        digests_rise=_all(pc.less_equal(digest, following)) and _by_name(names, digest, following),
+        ties=pc.sum(pc.fill_null(tied, False)).as_py() or 0,
+        first=_position(names, created, texts, digests, 0),
+        last=_position(names, created, texts, digests, len(names) - 1),
     )
+
+
+def _by_name(names: pa.DictionaryArray, digest: pa.StringArray, following: pa.StringArray) -> bool:
+    """Say whether images with one digest are in the order of their names."""
+    same = pc.equal(digest, following)
+    if not pc.any(same).as_py():
+        return True
+    texts = names.cast(pa.string())
+    rising = pc.fill_null(pc.less(texts[:-1], texts[1:]), False)
+    return _all(pc.or_(pc.invert(same), rising))
+
+
+def is_behind(one: Position, other: Position) -> bool:
+    """Say whether a place is behind another, by name, time and digest, as far as can be known."""
+    if one.name != other.name:
+        return one.name > other.name
+    if one.text != other.text:
+        return one.at is None or other.at is None or one.at >= other.at
+    return one.digest > other.digest
+
+
+def is_far_behind(one: Position, other: Position) -> bool:
+    """Say whether a place is behind another by name or time, and a digest is not needed for it."""
+    if one.name != other.name:
+        return one.name > other.name
+    return one.at is not None and other.at is not None and one.at > other.at
 
 
 def _all(truths: pa.BooleanArray) -> bool:
     return bool(pc.all(truths, skip_nulls=False, min_count=0).as_py())
 
 
-def _position(names: pa.DictionaryArray, created: pa.TimestampArray, row: int) -> Position:
-    return Position(names[row].as_py() or "", created[row].as_py())
+def _position(
+    names: pa.DictionaryArray,
+    created: pa.TimestampArray,
+    texts: pa.StringArray,
+    digests: pa.StringArray,
+    row: int,
+) -> Position:
+    return Position(
+        names[row].as_py() or "", created[row].as_py(), texts[row].as_py(), digests[row].as_py()
+    )

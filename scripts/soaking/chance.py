@@ -40,7 +40,12 @@ def draw(seed: int) -> World:
     """Return the world of a seed: the same seed draws the same."""
     chance = random.Random(seed)
     name = chance.choice(sorted(SHAPES))
-    shape = replace(SHAPES[name], seed=seed, layers=chance.choice([1, 3, 8]))
+    shape = replace(
+        SHAPES[name],
+        seed=seed,
+        layers=chance.choice([1, 3, 8]),
+        same_times=chance.choice([1, 1, 3, 10_000]),
+    )
     kinds = chance.sample(_KINDS, chance.choice([0, 1, 3, 6]))
     rates = {kind.value: chance.uniform(0.002, _MOST_FAULTS / len(kinds)) for kind in kinds}
     behaviour = Behaviour(
@@ -49,6 +54,8 @@ def draw(seed: int) -> World:
         rate=chance.choice([None, None, None, 150.0]),
         order_by=chance.choice(["honoured", "honoured", "honoured", "ignored"]),
         descending=chance.choice(["honoured", "honoured", "ignored", "refused"]),
+        ties=chance.choice(["honoured", "honoured", "ignored", "refused", "reshuffled"]),
+        misplaced=chance.choice([0, 0, 1, 3]),
         collation=chance.choice(["bytes", "bytes", "words"]),
         reshuffle=chance.random() < 0.7,
         gzip=chance.random() < 0.3,
@@ -70,6 +77,7 @@ def draw(seed: int) -> World:
     split_early = chance.random() < 0.6 and not shape.quirks.unlisted_repository
     about = (
         f"{name}, {behaviour.order_by} order, descending {behaviour.descending}, "
+        f"ties {behaviour.ties}, {behaviour.misplaced} misplaced, "
         f"{sections['limits']['concurrency']} slots, pages of {sections['limits']['page_size']}, "
         f"faults: {', '.join(sorted(rates)) or 'none'}, {len(outages)} outages"
         f"{', a gateway' if behaviour.largest_body else ''}"

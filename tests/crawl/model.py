@@ -79,6 +79,10 @@ class World:
     `alone` is what a call for one of the `odd` repositories alone gets; `listed_later` is what the
     list names when it is read again, None for the same. By its parameters, a call takes `seconds`
     longer than its turns, and `refuses` says whether it is answered 400, given the calls so far.
+
+    `ties` is what becomes of a digest behind other keys: without one, equals stand in an order of
+    each listing, or, reshuffled, of each call. So many images are `misplaced` in what is sorted by
+    name or time, the same ones at the same place or others in each direction or call.
     """
 
     images: tuple[Image, ...]
@@ -88,6 +92,9 @@ class World:
     order_by: Ordering = "honoured"
     descending: Descending = "honoured"
     by_digest: Literal["honoured", "refused", "empty first", "one by one"] = "honoured"
+    ties: Literal["by digest", "ignored", "refused", "reshuffled"] = "by digest"
+    misplaced: int = 0
+    misplaced_again: Literal["the same", "by direction", "by call"] = "the same"
     odd: frozenset[str] = frozenset()
     alone: Alone = "listed"
     listed_later: frozenset[str] | None = None
@@ -101,13 +108,14 @@ class World:
     def wanted(self) -> Wanted:
         return Wanted(Scope(repositories=Repositories(include=list(self.include))))
 
-    def listing(self, params: Mapping[str, str]) -> list[Image]:
+    def listing(self, params: Mapping[str, str], call: int = 0) -> list[Image]:
         """Return what a call lists, in the server's order."""
         images = [
             image for image in self.images if params.get("repositoryName") in (None, image.name)
         ]
         # Ties stand in an order of their own in each listing.
-        shuffled = random.Random(f"{self.seed}{sorted(params.items())}")
+        again = call if self.ties == "reshuffled" else ""
+        shuffled = random.Random(f"{self.seed}{sorted(params.items())}{again}")
         shuffled.shuffle(images)
         keys = [key.split() for key in params.get("orderBy", "").split(",") if key]
         downwards = any(key[1:] == ["desc"] for key in keys)
@@ -118,9 +126,26 @@ class World:
         reverse = downwards and self.descending == "honoured"
         if self.order_by == "by name alone":
             keys = [key for key in keys if key[0] != "created_at"]
+        if self.ties != "by digest":
+            keys = keys[:1] + [key for key in keys[1:] if key[0] != "digest"]
         for key, *_ in reversed(keys):
             images.sort(key=self._key(key), reverse=reverse)
+        if keys and keys[0][0] != "digest":
+            self._misplace(images, reverse, call)
         return images
+
+    def _misplace(self, images: list[Image], reverse: bool, call: int) -> None:
+        about = {"the same": "", "by direction": reverse, "by call": call}[self.misplaced_again]
+        chance = random.Random(f"{self.seed}{about}")
+        ids = sorted(image.id for image in images)
+        if reverse and self.misplaced_again == "the same":
+            images.reverse()
+        for _ in range(self.misplaced if ids else 0):
+            chosen = chance.choice(ids)
+            image = images.pop(next(at for at, one in enumerate(images) if one.id == chosen))
+            images.insert(chance.randrange(len(ids)), image)
+        if reverse and self.misplaced_again == "the same":
+            images.reverse()
 
     def _key(self, key: str) -> Callable[[Image], Any]:
         if key == "created_at":
@@ -170,7 +195,9 @@ class Server:
             size = 1
         if params.get("orderBy") == "digest" and self._world.by_digest == "empty first":
             size *= bool(token)
-        listing = [] if self._is_empty(params) else self._world.listing(params)
+        listing = (
+            [] if self._is_empty(params) else self._world.listing(params, self.calls["images"])
+        )
         page: dict[str, Any] = {}
         if images := [image.to_json() for image in listing[start : start + size]]:
             page["images"] = images
@@ -191,6 +218,8 @@ class Server:
         if "desc" in order and self._world.descending == "refused":
             refusal = REFUSALS["invalid"]
         if order == "digest" and self._world.by_digest == "refused":
+            refusal = REFUSALS["invalid"]
+        if self._world.ties == "refused" and ",digest" in order.replace(" desc", ""):
             refusal = REFUSALS["invalid"]
         if self._is_odd(params):
             refusal = REFUSALS.get(self._world.alone, refusal)

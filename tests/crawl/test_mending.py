@@ -8,7 +8,6 @@ from exporter.api import Call
 from exporter.crawl.chain import ImagesChain, Mode
 from exporter.crawl.mending import MAX_RESTARTS, Remedy, mend
 from exporter.errors import ApiError, StatusError, UnreachableError
-from exporter.tables.order import Cut, Position
 
 CALL = Call("container_registry", "/images", (("registryId", "crp1"),), "images of crp1")
 
@@ -27,15 +26,6 @@ def chain_of(repository: str | None, mode: Mode = Mode.UP, *, pages: int = 0) ->
     return chain
 
 
-def down_with_partner(cut: Cut | None) -> ImagesChain:
-    """Return a chain downwards whose partner was given this cut."""
-    up, down = chain_of(None), chain_of(None, Mode.DOWN)
-    up.partner, down.partner = down, up
-    if cut is not None:
-        up.cut(cut)
-    return down
-
-
 @pytest.mark.parametrize("repository", [None, "crp1/app"])
 def test_a_refused_order_is_asked_for_more_modestly_down_to_none(repository: str | None) -> None:
     chain = chain_of(repository)
@@ -47,7 +37,11 @@ def test_a_refused_order_is_asked_for_more_modestly_down_to_none(repository: str
         remedies.append(remedy)
         assert chain.chain.call is not None
         orders.append(dict(chain.chain.call.params).get("orderBy"))
-    assert orders == (["created_at", None] if repository else ["name,created_at", "name", None])
+    assert orders == (
+        ["created_at,digest", "created_at", None]
+        if repository
+        else ["name,created_at,digest", "name,created_at", "name", None]
+    )
     assert remedy is (Remedy.DISTRUST if repository else Remedy.FAILED)
 
 
@@ -81,22 +75,10 @@ def test_what_cannot_be_mended_is_missing_unless_its_registry_may_list_it(
     assert mend(chain_of(repository, pages=1), error) is remedy
 
 
+@pytest.mark.parametrize("repository", [None, "crp1/app"])
 @pytest.mark.parametrize("error", [refused(400), refused(403), SILENCE])
-@pytest.mark.parametrize(
-    ("cut", "remedy"),
-    [
-        (None, Remedy.WITHOUT),
-        # The chain upwards ended at what is claimed, and has all that is before it.
-        (Cut(names_before="crp1/b"), Remedy.WITHOUT),
-        (Cut(but_not=("i1",)), Remedy.FAILED),
-        (Cut(until=Position("crp1/b")), Remedy.FAILED),
-    ],
-    ids=["nothing", "what is claimed", "an image", "what is behind a place"],
-)
-def test_a_chain_downwards_is_missing_only_where_its_partner_left_something_to_it(
-    cut: Cut | None, remedy: Remedy, error: ApiError
-) -> None:
-    assert mend(down_with_partner(cut), error) is remedy
+def test_a_chain_downwards_is_done_without(repository: str | None, error: ApiError) -> None:
+    assert mend(chain_of(repository, Mode.DOWN), error) is Remedy.WITHOUT
 
 
 @pytest.mark.parametrize("mode", Mode)

@@ -1,0 +1,108 @@
+"""Whether a listing that has come to its end has brought all there is.
+
+The API promises no count, and a page begins where the one before it ended only as far as the order
+of both is the same. So a listing is whole
+
+- where every image stood behind the one before it in an order that knows no ties, over all pages;
+- or else where no image came twice. Pages are cut by number: an image that another order puts on
+  two pages has put another on none. As many as came twice, in one or several readings together,
+  are missing from them; once all readings together have as many images as the longest of them had
+  lines, none is.
+
+Images that are pushed while a listing runs move others to the next page. Those come again in the
+same order, right behind where they ended the page before. That counts for nothing; but ties in a
+new order look the same. So in a repository listed by time, where what is pushed comes last, it is
+no proof, and of a registry's chain, the repositories on such a page are listed alone as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+SURE = 64
+"""Images in order after which ids are not remembered any more; an order lost later cannot be
+checked."""
+
+
+class Proof:
+    """What the pages of one listing show; `total` says whether it was promised an order so strict.
+
+    `forgets` says whether ids are let go once the order is believed.
+    """
+
+    def __init__(self, *, total: bool, forgets: bool = True) -> None:
+        self.total = total
+        """Whether every image so far stood behind the one before it."""
+        self.doubtful = False
+        """An image came again that nothing pushed meanwhile can have moved."""
+        self.lines = 0
+        """Images that came, without those that only moved to the next page."""
+        self._promised = total
+        self._longest = 0
+        self._forgets = forgets
+        self._ids: list[pa.Array] | None = []
+
+    def add(
+        self, ids: Sequence[str], *, in_order: bool, moved: int = 0, doubtful: bool = False
+    ) -> None:
+        """Take a page, of which the first `moved` images ended the page before as well."""
+        self.lines += len(ids) - moved
+        self.total = self.total and in_order
+        self.doubtful = self.doubtful or doubtful
+        if self._ids is not None:
+            self._ids.append(pa.array(ids[moved:], pa.string()))
+        if self.total and self._forgets and self.lines >= SURE:
+            self._ids = None
+
+    def begin_again(self) -> None:
+        """Take note that the API has begun with the first page again, under a new token.
+
+        Only what follows counts, if it is no less.
+        """
+        self._longest = max(self._longest, self.lines)
+        self.total, self.doubtful, self.lines, self._ids = self._promised, False, 0, []
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing, if the listing has come to its end."""
+        if self.doubtful or self.lines < self._longest:
+            return False
+        return self.total or (self._ids is not None and distinct(self._ids) == self.lines)
+
+    @property
+    def ids(self) -> list[pa.Array]:
+        """The ids that are remembered."""
+        return self._ids or []
+
+
+class Readings:
+    """Listings of one scope of which none was whole; together they may be."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._ids: list[pa.Array] = []
+        self._most = 0
+
+    def add(self, proof: Proof) -> None:
+        """Take another reading."""
+        self.count += 1
+        self._ids = [pc.unique(pa.chunked_array([*self._ids, *proof.ids], pa.string()))]
+        self._most = max(self._most, proof.lines)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all together have as many images as the longest had lines."""
+        return distinct(self._ids) >= self._most
+
+    @property
+    def missing(self) -> int:
+        """How many images may be missing at least."""
+        return max(self._most - distinct(self._ids), 0)
+
+
+def distinct(ids: Sequence[pa.Array]) -> int:
+    """Return how many different ids there are."""
+    return pc.count_distinct(pa.chunked_array(ids, pa.string())).as_py() or 0
