@@ -51,14 +51,14 @@ def test_a_disk_that_is_full_in_the_middle_loses_nothing_that_was_there(
     assert exporter.export(snapshot_id="before").id == "before"
     large = serve_cloud(LARGE)
     crowded = exporter.for_cloud(large)
-    run = crowded.run_with_small_disk(bytes_per_file, "--snapshot-id", "after")
+    run = crowded.run_with_small_disk(bytes_per_file, "--snapshot-id", "after", "--new-scope")
     assert run.code == 5, run.stderr
     assert str(run.output) in run.said
     assert "Traceback" not in run.stderr
     assert run.published == ["before"]
     assert run.latest == "before"
     check_against(run.snapshot(), world_of(cloud.estate))
-    crowded.export(snapshot_id="after")
+    crowded.export(snapshot_id="after", new_scope=True)
     assert crowded.read().latest == "after"
 
 
@@ -76,6 +76,8 @@ def test_an_id_that_is_taken_is_refused_and_replaced_only_when_told(
     assert len(cloud.calls) == 0
     assert refused.snapshot().manifest == first.manifest
     registry = next(cloud.estate.registries())["id"]
-    replaced = exporter.run("--snapshot-id", "night", "--replace", "--registry", registry)
+    replaced = exporter.run(
+        "--snapshot-id", "night", "--replace", "--new-scope", "--registry", registry
+    )
     assert replaced.code == 0, replaced.stderr
     assert {row["registry_id"] for row in replaced.snapshot().tables["registries"]} == {registry}
