@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.cli.invocation import command
-from exporter.errors import OutputError
+from exporter.errors import OutputError, SettingsError
 from exporter.links import broken_link
 from exporter.output import open_output
 from exporter.settings import Settings
@@ -34,7 +34,10 @@ def unfinished(settings: Settings, destination: Destination) -> list[str]:
 
     Whether a run is at work on it cannot be told without standing in its way.
     """
-    root = staging_root(destination, settings.output.staging)
+    try:
+        root = staging_root(destination, settings.output.staging)
+    except SettingsError:
+        return []  # Without a place to stage in, nothing is staged.
     return [
         _withheld(name) if is_withheld else _begun(name)
         for name, is_withheld in staged(root).items()

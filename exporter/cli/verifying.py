@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -12,7 +13,7 @@ from exporter.cli.outputs import open_existing
 from exporter.cli.printing import result_console
 from exporter.cli.text import number, size
 from exporter.derive import recompute_problems, usable_memory
-from exporter.errors import ExporterError
+from exporter.errors import ExporterError, OutputError
 from exporter.settings import Settings
 from exporter.snapshot import Destination, Manifest, catalog, read_manifest
 from exporter.snapshot.catalog import MENDED, false_latest, is_from_future
@@ -105,7 +106,7 @@ def _problems(console: Console, destination: Destination, manifest: Manifest) ->
     if broken:
         # What is computed from files that are not what they were would only say so again.
         return
-    with tempfile.TemporaryDirectory(prefix="registry-exporter-") as working:
+    with _working() as working:
         _step(console, f"keys and formats of {number(rows, 'row')}")
         wrong = verify_rows(
             destination, manifest, working=Path(working), memory_limit=_memory_limit()
@@ -115,6 +116,20 @@ def _problems(console: Console, destination: Destination, manifest: Manifest) ->
             return  # What cannot be read cannot be computed with either.
         _step(console, "tags, blobs and totals, computed anew")
         yield from _what_does_not_follow(destination, manifest, Path(working))
+
+
+@contextmanager
+def _working() -> Iterator[str]:
+    """Give a folder for what is compared on this machine; raises `OutputError` without a place."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="registry-exporter-")
+    except OSError as error:
+        raise OutputError(
+            f"There is no place for temporary files ({error.strerror}): name a folder that can be "
+            "written in TMPDIR."
+        ) from None
+    with folder as working:
+        yield working
 
 
 def _what_does_not_follow(

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import structlog
 
+from exporter.errors import OutputError
 from exporter.snapshot.destination import Destination
+from exporter.snapshot.durable import make_folder
 from exporter.snapshot.folder import Folder
 from exporter.snapshot.layout import check_snapshot_id
 from exporter.snapshot.lock import Lock, NoLocksError, locked
@@ -46,6 +48,8 @@ async def _lock(
     wait: float,
 ) -> Lock:
     root = lock_root(destination, named)
+    if not isinstance(destination, Folder):
+        _make_stageable(root)
     try:
         return await held.enter_async_context(locked(root, snapshot_id, wait))
     except NoLocksError:
@@ -59,3 +63,14 @@ async def _lock(
     return await held.enter_async_context(
         locked(staging_root(destination, named), snapshot_id, wait)
     )
+
+
+def _make_stageable(root: Path) -> None:
+    """Make the folder that a bucket's snapshots are staged in; raises `OutputError`."""
+    try:
+        make_folder(root, mode=0o700)
+    except OSError as error:
+        raise OutputError(
+            f"Cannot stage in {root}: {error.strerror}; name a folder that can be written in "
+            "output.staging."
+        ) from None

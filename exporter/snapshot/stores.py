@@ -1,7 +1,8 @@
 """Object stores through the library obstore: S3 and Google Cloud Storage.
 
 Obstore signs a body as it is, or by its parts: no trailing checksums, which services other than
-AWS know little of. Its writes can be conditional, and it needs a third of PyArrow's time for them.
+AWS know little of. Its writes can be conditional; an upload takes about half of the processor time
+and memory that PyArrow's file systems take, and small objects go through it twice as fast and more.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from tests.e2e.clouds import Cloud
 from tests.e2e.commands import Exporter
 from tests.e2e.worlds import check_against, world_of
 from tests.oracle.snapshots import read_snapshot
+from tests.s3 import S3
 
 NO_TEXT = os.fsdecode(b"b\xff\xfed")
 NO_PASSWD = "import os; os.getuid = lambda: 54321"
@@ -85,3 +86,37 @@ def test_a_folder_that_is_gone_and_a_place_for_temporary_files_that_is_not_there
     run = exporter.start_command("export", "--config", config, before=gone).wait()
     assert run.code == 0, run.stderr
     check_against(run.snapshot(), world_of(cloud.estate))
+
+
+def test_a_bucket_is_listed_without_a_home_and_staged_where_one_can_write(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud()
+    exporter = exporter_for(cloud)
+    exporter.environment |= BUCKET
+    with S3() as s3:
+        output = {"output": {"url": "s3://bucket/x", "s3": {"endpoint": s3.url}}}
+        exporter.environment["HOME"] = "/proc"
+        run = exporter.run(sections=output)
+        assert run.code == 5, run.stderr
+        assert "Cannot stage in /proc/.cache/registry-exporter/" in run.said
+        assert "name a folder that can be written in output.staging" in run.said
+        del exporter.environment["HOME"]
+        config = str(exporter.write_config(output))
+        listed = exporter.start_command("list", "--config", config, before=NO_PASSWD).wait()
+    assert listed.code == 0, listed.stderr
+    assert "There are no snapshots in s3://bucket/x." in listed.stdout
+    assert len(cloud.calls) == 0
+
+
+def test_a_verification_without_a_place_for_temporary_files_says_so(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    exporter = exporter_for(serve_cloud())
+    snapshot = exporter.export()
+    nowhere = "import tempfile; tempfile._candidate_tempdir_list = lambda: ['/proc/nowhere']"
+    run = exporter.start_command(
+        "verify", snapshot.id, "--output", str(exporter.output), before=nowhere
+    ).wait()
+    assert run.code == 5, run.stderr
+    assert "name a folder that can be written in TMPDIR" in run.stderr
