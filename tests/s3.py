@@ -2,6 +2,7 @@
 
 Objects live in memory, by path (`/bucket/key`). It knows objects, their conditions, multipart
 uploads and lists (version 2), which is all that publishing needs; signatures it does not check.
+Generations, by which Google Cloud Storage tells contents apart, it knows too.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class S3:
     oddities: Oddities = field(default_factory=Oddities)
     tls: ssl.SSLContext | None = None
     objects: dict[str, bytes] = field(default_factory=dict)
+    generations: dict[str, int] = field(default_factory=dict)
     uploads: dict[str, dict[int, bytes]] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     before: Callable[[Call], None] = lambda _call: None
@@ -157,11 +159,12 @@ class S3:
     def _object(self, request: web.Request, path: str, body: bytes) -> web.Response:
         there = self.objects.get(path)
         if request.method == "PUT":
-            refusal = self._condition(request, there)
+            refusal = self._condition(request, path, there)
             if refusal is not None:
                 return refusal
             self.objects[path] = body
-            return web.Response(headers={"ETag": _etag(body)})
+            self.generations[path] = self.generations.get(path, 1_790_000_000_000_000) + 1
+            return web.Response(headers={"ETag": _etag(body), **self._generation(path)})
         if request.method == "DELETE":
             self.objects.pop(path, None)
             return web.Response(status=204)
@@ -171,6 +174,7 @@ class S3:
             "ETag": _etag(there),
             "Last-Modified": "Mon, 23 Nov 2026 02:00:00 GMT",
             "Accept-Ranges": "bytes",
+            **self._generation(path),
         }
         part = request.http_range
         if part.start is None:
@@ -180,15 +184,26 @@ class S3:
         headers["Content-Range"] = f"bytes {begin}-{begin + len(some) - 1}/{len(there)}"
         return web.Response(status=206, body=some, headers=headers)
 
-    def _condition(self, request: web.Request, there: bytes | None) -> web.Response | None:
+    def _generation(self, path: str) -> dict[str, str]:
+        return {"x-goog-generation": str(self.generations.get(path, 0))}
+
+    def _condition(
+        self, request: web.Request, path: str, there: bytes | None
+    ) -> web.Response | None:
         new, same = request.headers.get("If-None-Match"), request.headers.get("If-Match")
-        if not (new or same) or self.oddities.conditions == "ignored":
+        generation = request.headers.get("x-goog-if-generation-match")
+        if not (new or same or generation) or self.oddities.conditions == "ignored":
             return None
         if self.oddities.conditions == "refused":
             return _error(501, "NotImplemented", "A header you provided is not implemented")
         if same is not None and there is None:
             return _error(404, "NoSuchKey", "The specified key does not exist.")
-        if (new and there is not None) or (same and there is not None and _etag(there) != same):
+        held = "0" if there is None else str(self.generations.get(path, 0))
+        if (
+            (new and there is not None)
+            or (same and there is not None and _etag(there) != same)
+            or (generation and generation != held)
+        ):
             return _error(412, "PreconditionFailed", "A condition did not hold")
         return None
 

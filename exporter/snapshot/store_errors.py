@@ -69,6 +69,10 @@ def _why(error: Exception, scheme: str, access: Access) -> str:
     misplaced = f"the bucket is {where} and not in {access.region}; set output.s3.region{right}"
     rights = "give the key the right to list the bucket and to read and write its objects"
     causes = (
+        (
+            any(host in text for host in _METADATA),
+            f"no credentials are named, and no metadata service gives any; set {keys}",
+        ),
         (region or "configured region" in text or "LocationConstraint" in code, misplaced),
         (
             "NoSuchBucket" in text or status == 404,
@@ -83,10 +87,6 @@ def _why(error: Exception, scheme: str, access: Access) -> str:
             f"the service does not accept the key ({code or 'status 401'}); check {keys}",
         ),
         (status == 403, f"access is denied; {rights}, or check {keys}"),
-        (
-            any(host in text for host in _METADATA),
-            f"no credentials are named, and no metadata service gives any; set {keys}",
-        ),
         (status, f"the service answered with status {status} ({reason})"),
     )
     none = f"{_no_answer(text)}; check output.{scheme}.endpoint, the network and the proxy"

@@ -19,7 +19,14 @@ from exporter.errors import SettingsError
 from exporter.snapshot.access import Access
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, GCSConfig, RetryConfig, S3Config, S3Credential
+    from obstore.store import (
+        ClientConfig,
+        GCSConfig,
+        GCSCredential,
+        RetryConfig,
+        S3Config,
+        S3Credential,
+    )
 
 Store = S3Store | GCSStore
 
@@ -47,6 +54,7 @@ def open_store(scheme: str, bucket: str, prefix: str, access: Access, *, patient
                 config=_gs_config(access),
                 client_options=options,
                 retry_config=retries,
+                credential_provider=_stand_in(access),
             )
         return S3Store(
             bucket,
@@ -99,9 +107,14 @@ def _gs_config(access: Access) -> GCSConfig:
         config["service_account"] = str(access.key_file)
     if access.endpoint is not None:
         config["base_url"] = access.endpoint
-        if access.key_file is None and access.endpoint.startswith("http://"):
-            config["skip_signature"] = True  # A stand-in on this machine, which knows no keys.
     return config
+
+
+def _stand_in(access: Access) -> Callable[[], GCSCredential] | None:
+    """Return what hands out a token of no worth to a stand-in on this machine, which wants none."""
+    if access.key_file is not None or not (access.endpoint or "").startswith("http://"):
+        return None
+    return lambda: {"token": "none", "expires_at": None}
 
 
 def _client(access: Access, *, patient: bool) -> ClientConfig:

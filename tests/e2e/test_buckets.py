@@ -310,3 +310,19 @@ def test_a_private_authority_and_the_proxy_hold_for_the_bucket_too(
         listed = exporter.command("list", "--config", str(exporter.folder / "settings.yaml"))
         assert "one" in listed.stdout, listed.stderr
         assert not proxy.asked
+
+
+def test_google_cloud_storage_is_locked_by_generations(
+    s3: S3, serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter], tmp_path: Path
+) -> None:
+    cloud = serve_cloud(SHAPE)
+    exporter = exporter_for(cloud)
+    output = {"output": {"url": "gs://bucket/inventory", "gs": {"endpoint": s3.url}}}
+    for name in ("one", "two"):
+        run = exporter.run("--snapshot-id", name, sections=output)
+        assert run.code == 0, run.stderr
+        assert "lock_is_this_machines" not in [event["event"] for event in run.events]
+        check_published(s3, cloud, tmp_path / name, name)
+    locked = [call for call in s3.calls if call.path == LOCK and call.method == "PUT"]
+    assert all("x-goog-if-generation-match" in call.headers for call in locked)
+    assert LOCK not in s3.objects
