@@ -15,7 +15,7 @@ from exporter.crawl import block, chain, chains
 from tests.crawl.model import Image, Memory, Walked, World, walk
 
 COMMON = settings(
-    max_examples=40,
+    max_examples=12,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
