@@ -44,7 +44,8 @@ def demonstrate(*, images: int, seed: int, output: str, showing: Showing) -> int
         )
         staged = staging_root(open_output(settings), settings.output.staging)
         left = f"What it had staged is left in {staged}, of no use to the next demo: remove it."
-        return export_and_show(settings, Wishes(if_stopped=left), showing)
+        # Each demo has a cloud of its own, at an address of its own.
+        return export_and_show(settings, Wishes(new_scope=True, if_stopped=left), showing)
 
 
 @contextmanager

@@ -294,6 +294,9 @@ def test_the_demo_needs_nothing_and_suggests_what_to_do_next(exporter_for: Expor
     assert run.code == 0, run.stderr
     assert not exporter.output.exists(), "a demo does not write where exports go"
     assert len(snapshot_ids(exporter.folder / "demo-snapshots")) == 1
+    again = exporter.command("demo", "--images", "300", "--seed", "5", "--quiet")
+    assert again.code == 0, again.stderr
+    assert len(snapshot_ids(exporter.folder / "demo-snapshots")) == 2
     assert "300 images" in run.stderr
     suggested = next(line for line in run.stderr.splitlines() if " verify " in line)
     done = subprocess.run(
