@@ -290,13 +290,15 @@ class ImagesChain:
     def _moved(self, ids: tuple[str, ...]) -> int:
         """Return how many images at a page's beginning are those that ended the page before.
 
-        So it is where others were pushed before them meanwhile.
+        So it is where others were pushed before them meanwhile. The same page once more is no such
+        page.
         """
         before = self._recent[-1] if self._recent else ()
         if ids[0] not in before:
             return 0
         moved = before[before.index(ids[0]) :]
-        return len(moved) if len(moved) < len(before) and ids[: len(moved)] == moved else 0
+        once_more = len(moved) == len(before) == len(ids)
+        return len(moved) if ids[: len(moved)] == moved and not once_more else 0
 
     def stop(self) -> None:
         """Want nothing more, for others have covered the rest: a call under way is given up."""

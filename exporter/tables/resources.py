@@ -64,6 +64,8 @@ def decode_resources(body: bytes, table: Table, parents: Parents) -> ResourcesPa
     make, key = _ROWS[table.name], table.key[0]
     resources, problems = [], []
     for fields in listed:
+        if not isinstance(fields.get("id", ""), str | None):
+            raise PageError(f"an item of `{table.name}` has an id that is no text")
         item = Item(fields)
         row = make(item, parents)
         name = row[key]

@@ -71,7 +71,9 @@ def test_a_failure_that_cannot_be_told_ends_with_its_own_code(exporter_for: Expo
 def test_a_result_that_cannot_be_written_ends_with_a_sentence(
     command: str, failing: str, reason: str, exporter_for: ExporterFor
 ) -> None:
-    run = shell(exporter_for(None), f"$exporter {command} {failing}")
+    exporter = exporter_for(None)
+    exporter.output.mkdir()  # `list` has something to look at.
+    run = shell(exporter, f"$exporter {command} {failing}")
     assert run.stderr == (f"registry-exporter: The result cannot be written to stdout: {reason}.\n")
     assert run.returncode == 5
 

@@ -95,8 +95,8 @@ def test_a_flag_that_cannot_be_used_is_named(
 @pytest.mark.parametrize(
     ("url", "word"),
     [
-        ("s3://minio:9000/x", "AWS_ENDPOINT_URL"),
-        ("s3://AKIAKEY:SeCrEt@bucket/x", "AWS_ACCESS_KEY_ID"),
+        ("s3://minio:9000/x", "output.s3.endpoint"),
+        ("s3://AKIAKEY:SeCrEt@bucket/x", "output.s3.access_key_id"),
         ("s3://bucket/a//b", "empty"),
         ("file:/tmp/zz", "file:///"),
     ],
