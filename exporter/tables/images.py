@@ -108,7 +108,7 @@ def _page(
         order,
         listed_ids,
         token,
-        sketch_of(ids),
+        sketch_of(listed_ids),
     )
 
 

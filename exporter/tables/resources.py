@@ -50,7 +50,7 @@ class ResourcesPage:
     @property
     def sketch(self) -> tuple[str, ...]:
         """What tells the items from other pages' (`sketch_of`)."""
-        return sketch_of(pa.array([one.id for one in self.resources], pa.string()))
+        return sketch_of(one.id for one in self.resources)
 
     def rows(self, wanted: Callable[[str], bool] = lambda _: True) -> pa.Table:
         """Return the rows whose id `wanted` accepts, in the table's schema."""

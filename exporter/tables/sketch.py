@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
-import pyarrow.compute as pc
+from collections.abc import Iterable
+from heapq import nsmallest
+from zlib import crc32
 
 SKETCH = 16
 """Items by which a page is told from others."""
 
 
-def sketch_of(ids: pa.StringArray) -> tuple[str, ...]:
-    """Return the first of a page's ids, sorted backwards: all of them where there are few.
+def sketch_of(ids: Iterable[str]) -> tuple[str, ...]:
+    """Return what stands for a page's items, sorted: for all of them, or for the first few.
 
-    Each stands there backwards as well: ids that belong together differ at their ends.
+    The order is that of checksums, which has nothing to do with the order of the listing or of the
+    ids: what a listing shows late must not always stand behind what it has shown before.
     """
-    backwards = pc.binary_reverse(ids.cast(pa.binary()))
-    first = pc.select_k_unstable(
-        pa.table({"id": backwards}), k=min(SKETCH, len(ids)), sort_keys=[("id", "ascending")]
-    )
-    return tuple(one.decode("latin-1") for one in backwards.take(first).to_pylist())
+    return tuple(f"{one:08x}" for one in nsmallest(SKETCH, (crc32(id_.encode()) for id_ in ids)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 
-import pyarrow as pa
 import pytest
 
 from exporter.api.novelty import MOST_REMEMBERED, Novelty
@@ -17,7 +16,7 @@ def pages_until_it_ends(pages: Iterator[Sequence[str]], most: int) -> int | None
     novelty = Novelty()
     for number in range(1, most + 1):
         page = next(pages)
-        novelty.add(sketch_of(pa.array(page, pa.string())), len(page))
+        novelty.add(sketch_of(page), len(page))
         if novelty.ended:
             return number
     return None
@@ -67,6 +66,13 @@ def test_pages_that_overlap_do_not_end_as_long_as_something_new_comes(
     assert pages_until_it_ends(pages, most) is None
 
 
+@pytest.mark.parametrize("named", ["{one:06}-{part}", "{part}-{one:06}"])
+def test_a_listing_in_parts_does_not_end_however_its_ids_name_them(named: str) -> None:
+    ids = [named.format(part=part, one=one) for part in range(10) for one in range(5000)]
+    pages = (ids[start : start + 1000] for start in range(0, len(ids), 1000))
+    assert pages_until_it_ends(pages, len(ids) // 1000) is None
+
+
 def test_a_listing_that_begins_anew_once_is_heard_to_its_end() -> None:
     items = ids(3000)
     assert pages_until_it_ends(turning(items, 100), 2 * 30) is None
@@ -75,5 +81,5 @@ def test_a_listing_that_begins_anew_once_is_heard_to_its_end() -> None:
 def test_what_is_remembered_has_a_bound() -> None:
     novelty = Novelty()
     for page in range(3000):
-        novelty.add(sketch_of(pa.array([f"{page}-{one}" for one in range(20)])), 20)
+        novelty.add(sketch_of([f"{page}-{one}" for one in range(20)]), 20)
     assert len(novelty._seen) <= MOST_REMEMBERED
