@@ -73,7 +73,7 @@ class Closing:
     def ended(self, chain: ImagesChain) -> None:
         """Take a chain that has come to the end of its listing, and that of a whole one."""
         scope = chain.repository
-        if chain.proof.whole:
+        if chain.proof.whole or (scope is None and self.split):
             self._readings.pop(scope, None)
             return
         readings = self._readings.setdefault(scope, Readings())
@@ -89,6 +89,7 @@ class Closing:
     def gone(self, repository: str) -> None:
         """Take note that a repository was not found; the list is read again after that."""
         self.evidence.gone.add(repository)
+        self._readings.pop(repository, None)
         if self._refreshed:
             self._refreshed = None
 
