@@ -95,7 +95,10 @@ class Doubts:
 
             self._ask(NAMED_BY[level], named_in.parent_id, parent_told)
         else:
-            told(False, f"and the {level} cannot be listed again ({error.message}); run it again")
+            told(
+                False,
+                f"and the {level} cannot be listed again ({error.message}); run the export again",
+            )
 
 
 class Reading:
@@ -132,6 +135,8 @@ class Reading:
             self._chain.advance(page.next_token, items=len(page.resources), sketch=page.sketch)
         except ApiError as error:
             self._entry.spent(error.calls)
+            if error.shorter_page_may_do and self._chain.shorten(error.reason):
+                return True
             log.warning("not_listed_again", scope=error.scope, reason=error.reason)
             self._end(error)
             return False
