@@ -111,6 +111,8 @@ class ImagesChain:
         self.attempt = reading * READING - 1
         self.restarts = 0
         self.pages = 0
+        self.relists = False
+        """It has begun again after some pages: what it asks for now is not looked for first."""
         self.stopped = False
         """Others have covered the rest (`stop`)."""
         self.anew = False
@@ -194,6 +196,7 @@ class ImagesChain:
             first = first.with_params(orderBy=ordering.order_by)
         self.chain = Chain(first, page_size=self.page_size)
         self.attempt += 1
+        self.relists = self.pages > 0
         self.by_name = ordering.by_name
         self.proof = Proof(total=ordering.total, forgets=not self.reading)
         self.first: Position | None = None

@@ -85,10 +85,14 @@ class Chains:
             self._begun.add(name)
         context = self._context
         rung = context.rung if mode is Mode.UP and not reading else 0
-        chain = ImagesChain(call, mode, name, self._page_size, rung, reading)
+        # What was kept was begun with as many as may be asked for, or with half of that, and so on.
+        page_size = context.page_size if self.resumes else self._page_size
+        chain = ImagesChain(call, mode, name, page_size, rung, reading)
         self._find_kept(chain, rung)
         self.open.add(chain)
         self.replay.look(chain)
+        if chain not in self.replay:
+            chain.resize(self._page_size)
         if queue:
             context.queue(self._job(chain))
         return chain
@@ -154,7 +158,7 @@ class Chains:
 
         Pages that it has asked for a second time are not found again after a stop.
         """
-        first = not (chain.reading or chain.restarts)
+        first = not (chain.reading or chain.relists)
         if chain.repository is None and first and len(self._known) < MOST_KNOWN:
             self._known.update(ids)
 

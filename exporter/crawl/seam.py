@@ -28,11 +28,11 @@ def seam(chain: ImagesChain, ids: tuple[str, ...]) -> Cut | None:
     shared = tuple(one for one in ids if one in delivered)
     if not shared:
         return None
-    met = len(chain.recent & delivered) >= ENOUGH_SHARED and _have_passed(chain, partner)
+    met = len(chain.recent & delivered) >= ENOUGH_SHARED and have_passed(chain, partner)
     return Cut(shared, last=met)
 
 
-def _have_passed(one: ImagesChain, other: ImagesChain) -> bool:
+def have_passed(one: ImagesChain, other: ImagesChain) -> bool:
     """Say whether two chains have passed each other, whatever the order of ties."""
     up, down = (one, other) if one.mode is Mode.UP else (other, one)
     if up.last is None or down.last is None:

@@ -50,7 +50,7 @@ from exporter.crawl.ledger import Entry
 from exporter.crawl.mending import Remedy, mend
 from exporter.crawl.pages import Decided, Dropped, Images, Seen
 from exporter.crawl.scheduler import Job
-from exporter.crawl.seam import is_believed, seam
+from exporter.crawl.seam import have_passed, is_believed, seam
 from exporter.errors import ApiError, StatusError
 from exporter.tables.order import Cut
 from exporter.tables.resources import Parents
@@ -183,10 +183,14 @@ class Walk:
         return self._end(chain) if chain.done else True
 
     def _is_over(self, chain: ImagesChain) -> bool:
-        """Say whether an earlier attempt ended a chain where it has come to, without a page."""
+        """Say whether an earlier attempt ended a chain where it has come to, without a page.
+
+        It has not where the pages that its partner has met are not those that were replayed.
+        """
         if chain.repository is None and self._chains.alone:
             return True
-        return chain.partner is not None and chain.partner.met
+        partner = chain.partner
+        return partner is not None and partner.met and have_passed(chain, partner)
 
     def _note(self, chain: ImagesChain, images: Images) -> None:
         self._chains.note(chain, images.ids)
