@@ -107,8 +107,9 @@ def open_place(
     With `snapshot_id`, only that one is taken up; it must be of the same settings. Without, the
     newest of the same settings is. What is older than `resume_within`, and with `fresh` whatever
     would be taken up, is discarded. A result that was withheld is taken up before all others, and
-    however old it is, with `take_withheld`; without, it is discarded, for what made it too small
-    may have been mended since. Raises `SettingsError` and `OutputError`.
+    however old it is, with `take_withheld`; without, it is discarded under whatever id, for what
+    made it too small may have been mended since, and it must not replace what is listed after it.
+    Raises `SettingsError` and `OutputError`.
     """
     with output_errors(root):
         make_folder(root, mode=0o700)
@@ -119,7 +120,11 @@ def open_place(
     if snapshot_id is None:
         candidates = [one for one in young if one.fingerprint == fingerprint]
     else:
-        candidates = [one for one in young if one.snapshot_id == snapshot_id]
+        candidates = [
+            one
+            for one in young
+            if one.snapshot_id == snapshot_id or _is_superseded(one, fingerprint, take_withheld)
+        ]
     usable = _usable(candidates, fresh=fresh, take_withheld=take_withheld)
     if usable:
         found = max(usable, key=lambda one: (one.is_withheld, one.started_at))
@@ -141,6 +146,11 @@ def open_place(
             discard(path)  # A folder without a readable journal holds nothing to go on with.
         make_folder(path, mode=0o700)
     return Place(path, chosen, now, resumed=False)
+
+
+def _is_superseded(one: Unfinished, fingerprint: str, take_withheld: bool) -> bool:
+    """Say whether a result was withheld that a run of the same settings now lists again."""
+    return one.is_withheld and one.fingerprint == fingerprint and not take_withheld
 
 
 def _young(root: Path, since: datetime, *, spare_withheld: bool) -> list[Unfinished]:

@@ -80,6 +80,21 @@ def test_a_plain_run_after_a_refusal_lists_again(
     assert not [path for path in (exporter.output / ".staging").iterdir() if path.is_dir()]
 
 
+def test_what_was_withheld_never_replaces_a_later_snapshot_of_another_id(
+    serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    cloud = serve_cloud()
+    exporter = exporter_for(cloud)
+    hide_all(cloud)
+    assert exporter.run("--snapshot-id", "monday").code == IMPLAUSIBLE
+    cloud.mend()
+    assert exporter.run("--snapshot-id", "tuesday").code == 0
+    after = exporter.run("--accept-shrink")
+    assert after.code == 0, after.stderr
+    assert "monday" not in after.published
+    assert latest_images(exporter.output) == SMALL.images
+
+
 def test_how_much_may_be_gone_is_a_setting(
     serve_cloud: ServeCloud, exporter_for: ExporterFor
 ) -> None:
