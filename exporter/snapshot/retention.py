@@ -125,6 +125,8 @@ def choose(snapshots: Sequence[SnapshotInfo], policy: Policy) -> Choice:
     for info in dated:
         if not info.is_own:
             reasons[info.snapshot_id].append("of another source or scope")
+        elif info.status == "complete" and not (policy.has_rule or reasons[info.snapshot_id]):
+            reasons[info.snapshot_id].append("no rule for complete ones")
     if policy.partial is not None:
         reasons |= {name: [] for name in surplus_partial(dated, policy.partial)}
     reasons |= {info.snapshot_id: ["broken"] for info in snapshots if info.started_at is None}

@@ -181,6 +181,20 @@ def test_partial_snapshots_are_bounded_and_complete_ones_never_go_for_it() -> No
     assert choice.remove == ("2026-11-21T02:00",)
 
 
+def test_without_a_rule_a_complete_one_that_lost_a_part_stays() -> None:
+    infos = _listed("""
+        2026-11-20T02:00 complete
+        2026-11-21T02:00 complete
+        """)
+    infos[0] = replace(infos[0], is_sound=False)
+    choice = choose(infos, Policy(partial=3))
+    assert {kept.snapshot_id: kept.reasons for kept in choice.keep} == {
+        "2026-11-21T02:00": ("no rule for complete ones", "newest complete"),
+        "2026-11-20T02:00": ("no rule for complete ones",),
+    }
+    assert choice.remove == ()
+
+
 def test_what_is_of_another_scope_or_lost_a_part_counts_for_no_rule() -> None:
     infos = _listed("""
         2026-11-20T02:00 complete
