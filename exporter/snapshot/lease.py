@@ -27,6 +27,7 @@ import structlog
 from exporter.errors import LockedError, OutputError
 from exporter.snapshot.destination import Version
 from exporter.snapshot.lock import Holder
+from exporter.wording import option
 
 log = structlog.get_logger()
 
@@ -141,7 +142,7 @@ class Lease:
             if lives and now >= deadline:
                 raise LockedError(
                     f"Another run holds the output ({self._store.url}): {_name(record)}; let it "
-                    "finish, or use --wait to wait for it."
+                    f"finish, or use {option('wait')} to wait for it."
                 )
             await asyncio.sleep(_POLL)
 
