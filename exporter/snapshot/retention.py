@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 
 from exporter.errors import IntegrityError, SettingsError
 from exporter.snapshot.catalog import (
@@ -118,9 +119,7 @@ def choose(snapshots: Sequence[SnapshotInfo], policy: Policy) -> Choice:
             reasons[snapshot_id].append(rule if policy.has_rule else "no rule for complete ones")
     if sound:
         reasons[sound[0].snapshot_id].append("newest complete")
-    for info in own:
-        if info.is_sound:
-            break
+    for info in takewhile(lambda one: not one.is_sound, own):
         reasons[info.snapshot_id].append("no newer complete")
     for info in dated:
         if not info.is_own:
