@@ -80,13 +80,13 @@ class OutageError(ExporterError):
         )
         super().__init__(
             f"{host} {how_long}, since {since}{waited} ({reason}); check the network and the "
-            "address, and run again"
+            "address, and run again."
         )
         self.host = host
 
     def keeps_staging(self) -> None:
         """Say that the next run goes on with what this one has staged."""
-        self.args = (f"{self}: it goes on with what was listed, which is kept",)
+        self.args = (f"{str(self).removesuffix('.')}: it goes on with what was listed.",)
 
 
 class OutputError(ExporterError):
@@ -177,7 +177,7 @@ class UnreachableError(ApiError):
 
 def _duration(seconds: float) -> str:
     if seconds < 120:
-        return f"{seconds:.0f} seconds"
+        return "1 second" if round(seconds) == 1 else f"{seconds:.0f} seconds"
     return f"{seconds / 60:.0f} minutes"
 
 
