@@ -88,8 +88,8 @@ def _page(
     nameless = names.null_count > 0 or None in registries
     times = _either(rows, "createdAt", "created_at")
     created = parse_times(times)
-    order = order_of(names, created, times, rows.field("digest")) if listed else None
-    listed_ids = tuple(ids.to_pylist())
+    listed_ids = tuple(dict.fromkeys(ids.to_pylist()))
+    order = _order(names, created, times, rows.field("digest"), ids, listed_ids) if listed else None
     keep = kept(ids, names, wanted, cut)
     bad = [
         _bad_value(detail, ids[number].as_py(), names[number].as_py())
@@ -110,6 +110,23 @@ def _page(
         token,
         sketch_of(listed_ids),
     )
+
+
+def _order(
+    names: pa.DictionaryArray,
+    created: pa.TimestampArray,
+    times: pa.StringArray,
+    digests: pa.StringArray,
+    ids: pa.StringArray,
+    distinct: tuple[str, ...],
+) -> Order:
+    """Return the order of a page; an image that it shows twice stands where it does first."""
+    if len(distinct) == len(ids):
+        return order_of(names, created, times, digests)
+    first = pa.array(pc.index_in(pa.array(distinct, pa.string()), ids))
+    # Numbered anew, for names are held to be numbered as they appear.
+    firsts = names.take(first).cast(pa.string()).dictionary_encode()
+    return order_of(firsts, created.take(first), times.take(first), digests.take(first))
 
 
 def _bad_value(detail: str, image_id: str, name: str | None) -> dict[str, str | None]:

@@ -18,7 +18,7 @@ from tests.e2e.worlds import check_against, world_of
 
 SHAPE = Shape(clouds=2, folders=4, registries=6, repositories=24, images=400, layers=2)
 STEADY = Behaviour(latency=0.002, reshuffle=False)
-LIMITS = {"page_size": 10, "concurrency": 4, "request_timeout": 0.5}
+LIMITS = {"page_size": 10, "concurrency": 4, "request_timeout": 2}
 
 
 def test_a_cloud_that_cannot_be_reached_for_a_while_gives_the_same_snapshot(

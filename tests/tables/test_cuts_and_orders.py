@@ -172,3 +172,19 @@ def test_times_that_differ_past_the_microsecond_are_no_ties() -> None:
         order = decode_images(page_body(page), cloud_id=None, folder_id=None).order
         assert order is not None
         assert (order.rises, order.falls, order.ties) == (True, True, 0)
+
+
+def test_an_image_that_a_page_shows_twice_stands_where_it_does_first() -> None:
+    times = ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z"]
+    images: list[Json] = [
+        {"id": f"i{number}", "name": "crp1/a", "digest": f"sha256:{number}", "createdAt": time}
+        for number, time in enumerate(times)
+    ]
+    once = decode_images(page_body(images), cloud_id=CLOUD, folder_id=FOLDER)
+    body = page_body([*images, images[0]])
+    twice = decode_images(body, cloud_id=CLOUD, folder_id=FOLDER)
+    assert (once.ids, twice.ids) == (("i0", "i1", "i2"), ("i0", "i1", "i2"))
+    assert once.order is not None
+    assert once.order.rises
+    assert twice.order == once.order
+    assert (twice.listed, twice.images.num_rows) == (4, 4)
