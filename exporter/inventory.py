@@ -12,21 +12,21 @@ from importlib.metadata import version
 import pyarrow as pa
 import structlog
 
-from exporter.api import Client
+from exporter.api.client import Client
 from exporter.clock import Clock
-from exporter.crawl import Decoders, Estate, Fetcher, Ledger, Progress
-from exporter.derive import conclude, total_row
+from exporter.crawl.decoders import Decoders
+from exporter.crawl.estate import Estate
+from exporter.crawl.fetch import Fetcher
+from exporter.crawl.ledger import Ledger
+from exporter.crawl.progress import Progress
+from exporter.derive.conclude import conclude, total_row
 from exporter.settings import Settings
-from exporter.snapshot import (
-    Destination,
-    Manifest,
-    Place,
-    Requests,
-    Stage,
-    StagedFile,
-    image_counts,
-    plain_row,
-)
+from exporter.snapshot.destination import Destination
+from exporter.snapshot.hints import image_counts
+from exporter.snapshot.layout import StagedFile
+from exporter.snapshot.manifest import Manifest, Requests, plain_row
+from exporter.snapshot.stage import Stage
+from exporter.snapshot.staging import Place
 from exporter.trust import fingerprint, scope_of, source_of
 
 log = structlog.get_logger()

@@ -13,7 +13,8 @@ from typing import Any
 
 import structlog
 
-from exporter.crawl import Plan, Progress, look_ahead
+from exporter.crawl.plan import Plan, look_ahead
+from exporter.crawl.progress import Progress
 from exporter.errors import (
     DeniedError,
     ExporterError,
@@ -24,31 +25,17 @@ from exporter.errors import (
 from exporter.inventory import take_inventory
 from exporter.output import open_output
 from exporter.settings import Settings
-from exporter.snapshot import (
-    Destination,
-    Manifest,
-    Place,
-    Policy,
-    StagedFile,
-    check_free,
-    clean_up,
-    complete_manifests,
-    discard,
-    first_free,
-    hold,
-    image_counts,
-    new_snapshot_id,
-    open_place,
-    planned,
-    prune,
-    prune_partial,
-    publish,
-    read_manifest,
-    staged_ids,
-    staging_root,
-    withheld,
-    withhold,
-)
+from exporter.snapshot.catalog import complete_manifests, read_manifest
+from exporter.snapshot.destination import Destination
+from exporter.snapshot.hints import image_counts
+from exporter.snapshot.hold import hold
+from exporter.snapshot.layout import StagedFile, first_free, new_snapshot_id
+from exporter.snapshot.manifest import Manifest
+from exporter.snapshot.prune import prune, prune_partial
+from exporter.snapshot.publish import check_free, planned, publish
+from exporter.snapshot.retention import Policy
+from exporter.snapshot.staging import Place, clean_up, discard, open_place, staged_ids, staging_root
+from exporter.snapshot.withheld import withheld, withhold
 from exporter.trust import (
     fingerprint,
     refuse_another_scope,

@@ -17,7 +17,8 @@ import orjson
 from exporter.errors import ImplausibleError, SettingsError
 from exporter.settings import Settings
 from exporter.settings.values import parse_percent
-from exporter.snapshot import Manifest, differences, identity
+from exporter.snapshot.identity import differences, identity
+from exporter.snapshot.manifest import Manifest
 from exporter.wording import switch
 
 

@@ -15,8 +15,9 @@ import structlog
 from pydantic import SecretStr
 
 from exporter.api.address import call_line, call_url
-from exporter.api.credentials import Tokens, choose_source
+from exporter.api.credentials.choose import choose_source
 from exporter.api.credentials.exchange import Exchange
+from exporter.api.credentials.tokens import Tokens
 from exporter.api.endpoints import Directory
 from exporter.api.faults import Fault, FaultError, fault_of_reply, is_unauthenticated
 from exporter.api.limiter import Limiter, LimiterStatistics

@@ -17,8 +17,9 @@ from exporter.errors import ExporterError, SettingsError
 from exporter.links import broken_link
 from exporter.output import open_output
 from exporter.settings import Settings
-from exporter.snapshot import Destination, staging_root
+from exporter.snapshot.destination import Destination
 from exporter.snapshot.folder import Folder
+from exporter.snapshot.staging import staging_root
 
 
 def check_usable(settings: Settings) -> None:

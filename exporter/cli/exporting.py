@@ -23,13 +23,13 @@ from exporter.cli.published import Highlights, highlights, what
 from exporter.cli.reports import can_write, write_report
 from exporter.cli.signals import KEPT, Signals
 from exporter.cli.summary import MISSING_SHOWN, show_summary
-from exporter.crawl import Progress
+from exporter.crawl.progress import Progress
 from exporter.errors import OutputError, SettingsError
 from exporter.output import open_output
 from exporter.run import export, summary
 from exporter.settings import Settings
-from exporter.snapshot import Manifest
-from exporter.tables import WHOLE
+from exporter.snapshot.manifest import Manifest
+from exporter.tables.schemas import WHOLE
 
 PARTIAL = 3
 """The exit code of a run that published a partial snapshot."""

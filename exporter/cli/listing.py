@@ -11,8 +11,8 @@ from exporter.cli.outputs import open_existing, unfinished
 from exporter.cli.printing import new_table, print_json, result_console
 from exporter.cli.text import age, size
 from exporter.settings import Settings
-from exporter.snapshot import Catalog, SnapshotInfo, catalog, describe
-from exporter.snapshot.catalog import MENDED
+from exporter.snapshot.catalog import MENDED, Catalog, SnapshotInfo, catalog
+from exporter.snapshot.identity import describe
 from exporter.snapshot.layout import LATEST
 
 _STYLES = {"complete": "green", "partial": "yellow", "broken": "red"}

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from exporter.cli.published import Scope
-from exporter.crawl import Statistics
-from exporter.snapshot import Manifest
+from exporter.crawl.progress import Statistics
+from exporter.snapshot.manifest import Manifest
 
 Status = Literal["complete", "partial", "failed", "interrupted"]
 

@@ -11,7 +11,8 @@ from exporter.cli.logs import configure_logs
 from exporter.cli.options import LogFormat, LogLevel, log_format
 from exporter.cli.printing import new_table, print_json, result_console
 from exporter.cli.text import number, printable
-from exporter.crawl import Entry, Plan
+from exporter.crawl.ledger import Entry
+from exporter.crawl.plan import Plan
 from exporter.run import plan
 from exporter.settings import Settings
 

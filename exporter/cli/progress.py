@@ -6,7 +6,7 @@ import asyncio
 
 import structlog
 
-from exporter.crawl import Progress
+from exporter.crawl.progress import Progress
 
 LOG_EVERY = 10.0
 """Seconds between two progress events in the log."""

@@ -17,9 +17,10 @@ import pyarrow.parquet as pq
 import structlog
 
 from exporter.errors import ExporterError
-from exporter.snapshot import Destination, Manifest
+from exporter.snapshot.destination import Destination
 from exporter.snapshot.folder import Folder
-from exporter.tables import WHOLE
+from exporter.snapshot.manifest import Manifest
+from exporter.tables.schemas import WHOLE
 
 LARGEST = 5
 """How many registries and repositories are shown."""

@@ -9,7 +9,7 @@ import orjson
 from exporter.cli.options import SchemaFormat
 from exporter.errors import SettingsError
 from exporter.snapshot.manifest import columns_of
-from exporter.tables import FORMAT_VERSION, TABLES, Table
+from exporter.tables.schemas import FORMAT_VERSION, TABLES, Table
 
 
 def render_schema(name: str | None, format_: SchemaFormat) -> str:

@@ -15,8 +15,8 @@ from exporter.cli.invocation import command, python
 from exporter.cli.published import LARGEST, Highlights, Scope, what
 from exporter.cli.suggestions import untagged_query
 from exporter.cli.text import duration, number, printable, share, size
-from exporter.snapshot import Manifest
-from exporter.tables import WHOLE
+from exporter.snapshot.manifest import Manifest
+from exporter.tables.schemas import WHOLE
 
 MISSING_SHOWN = 10
 """How many listings are named that are missing."""

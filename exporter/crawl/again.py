@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from exporter.api import Answer, Call, Client, Sent
-from exporter.api.types import PageT
+from exporter.api.client import Client
+from exporter.api.types import Answer, Call, PageT, Sent
 from exporter.errors import StatusError, is_not_found
 
 log = structlog.get_logger()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.api import Answer, Call, Sent
+from exporter.api.types import Answer, Call, Sent
 from exporter.crawl.budget import Held
 from exporter.crawl.keeper import Kept
 from exporter.crawl.pages import Dropped

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from exporter.api import Call
+from exporter.api.types import Call
 from exporter.crawl.asked import Asked, Question
 from exporter.crawl.chain import ImagesChain
 from exporter.crawl.chains import Chains

@@ -12,7 +12,8 @@ from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 
-from exporter.api import Call, Chain
+from exporter.api.listing import Chain
+from exporter.api.types import Call
 from exporter.crawl.asked import Asked
 from exporter.crawl.pages import Seen
 from exporter.crawl.proof import Proof

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 
 import structlog
 
-from exporter.api import Call
+from exporter.api.types import Call
 from exporter.crawl.block import Block
 from exporter.crawl.chain import ImagesChain, Mode, ladder
 from exporter.crawl.context import Context

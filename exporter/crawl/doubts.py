@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 import structlog
 
-from exporter.api import Call, Chain
+from exporter.api.listing import Chain
+from exporter.api.types import Call
 from exporter.crawl.fetch import Fetcher
 from exporter.crawl.ledger import NAMED_BY, Entry, Listing
 from exporter.crawl.scheduler import Job

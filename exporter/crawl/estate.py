@@ -13,7 +13,8 @@ from functools import partial
 import pyarrow as pa
 import structlog
 
-from exporter.api import Call, Client
+from exporter.api.client import Client
+from exporter.api.types import Call
 from exporter.crawl.doubts import Doubts
 from exporter.crawl.fetch import Fetcher
 from exporter.crawl.found import LEVELS, Found

@@ -16,7 +16,8 @@ from urllib.parse import urlencode
 import orjson
 import pyarrow as pa
 
-from exporter.api import Answer, Call, Client
+from exporter.api.client import Client
+from exporter.api.types import Answer, Call
 from exporter.crawl import again
 from exporter.crawl.asked import Asked, Fetched, Question, TokenCheck
 from exporter.crawl.budget import Budget, Held

@@ -20,7 +20,7 @@ from zlib import crc32
 
 import structlog
 
-from exporter.api import Call
+from exporter.api.types import Call
 from exporter.crawl.asked import Question
 from exporter.crawl.chain import ImagesChain, Mode, ladder
 from exporter.crawl.chains import PATH

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import structlog
 
-from exporter.api import Call, Chain, Service
+from exporter.api.listing import Chain
+from exporter.api.types import Call, Service
 from exporter.crawl.fetch import Fetcher
 from exporter.crawl.ledger import Entry, Listing
 from exporter.errors import ApiError, StatusError

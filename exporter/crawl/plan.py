@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.api import Client
+from exporter.api.client import Client
 from exporter.crawl.decoders import Decoders
 from exporter.crawl.estate import Estate
 from exporter.crawl.fetch import Fetcher

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from exporter.api import Counts, LimiterStatistics, OutageStatistics
+from exporter.api.limiter import LimiterStatistics
+from exporter.api.silence import OutageStatistics
+from exporter.api.types import Counts
 from exporter.clock import Clock
 
 Phase = Literal["starting", "listing", "deriving", "publishing", "done"]

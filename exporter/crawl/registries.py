@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from exporter.api import Client
+from exporter.api.client import Client
 from exporter.crawl.context import Context
 from exporter.crawl.fetch import Fetcher
 from exporter.crawl.folder import FolderWalk, is_small, worth_joining

@@ -17,7 +17,8 @@ from collections.abc import Callable, Container, Mapping
 
 import structlog
 
-from exporter.api import Call, Chain
+from exporter.api.listing import Chain
+from exporter.api.types import Call
 from exporter.crawl.fetch import Fetcher
 from exporter.crawl.ledger import Entry
 from exporter.errors import ApiError

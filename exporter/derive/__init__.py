@@ -4,14 +4,3 @@ One `.sql` file says what a derived table is (`DATA_MODEL.md` defines each), or 
 several of them build on; `tables.py` names those, and which needs which. DuckDB runs them over the
 staged Parquet within a memory limit, spilling below the staging folder.
 """
-
-from exporter.derive.conclude import conclude, total_row
-from exporter.derive.memory import usable_memory
-from exporter.derive.recheck import recompute_problems
-
-__all__ = [
-    "conclude",
-    "recompute_problems",
-    "total_row",
-    "usable_memory",
-]

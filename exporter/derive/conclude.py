@@ -17,7 +17,7 @@ from exporter.derive.tables import Coverage, derive
 from exporter.snapshot.layout import StagedFile
 from exporter.snapshot.ndjson import write_ndjson
 from exporter.snapshot.parts import write_table
-from exporter.tables import TABLES
+from exporter.tables.schemas import TABLES
 
 
 def conclude(

@@ -21,7 +21,7 @@ from exporter.derive.engine import script, staged_parts, stream
 from exporter.snapshot.durable import fsync, replace
 from exporter.snapshot.layout import staged_path
 from exporter.snapshot.parts import PartWriter, output_errors
-from exporter.tables import TABLES
+from exporter.tables.schemas import TABLES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -18,7 +18,7 @@ from exporter.derive.engine import (
     with_enough_memory,
 )
 from exporter.derive.tables import SOURCES, prepare
-from exporter.tables import TABLES
+from exporter.tables.schemas import TABLES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

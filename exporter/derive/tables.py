@@ -22,8 +22,8 @@ from exporter.derive.engine import (
     with_enough_memory,
 )
 from exporter.snapshot.parts import PART_BYTES, PartWriter, output_errors, write_table
-from exporter.tables import TABLES, Table
 from exporter.tables.bad_values import BAD_VALUES
+from exporter.tables.schemas import TABLES, Table
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

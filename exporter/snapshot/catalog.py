@@ -14,7 +14,7 @@ from exporter.snapshot.destination import Destination
 from exporter.snapshot.identity import Identity, identity
 from exporter.snapshot.layout import LATEST, SUFFIX, manifest_path, published_path
 from exporter.snapshot.manifest import Manifest
-from exporter.tables import TABLES
+from exporter.tables.schemas import TABLES
 
 MENDED = (
     "an export that was killed while it published may have left it so, and the next complete one, "

@@ -26,8 +26,7 @@ from pydantic import (
 
 from exporter.errors import IntegrityError
 from exporter.snapshot.layout import Format
-from exporter.tables import TABLES
-from exporter.tables.schemas import FORMAT_VERSION
+from exporter.tables.schemas import FORMAT_VERSION, TABLES
 
 Plain = str | int | float | bool | None
 """A value of JSON that is neither a list nor an object."""

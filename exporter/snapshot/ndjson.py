@@ -26,7 +26,7 @@ from exporter.errors import OutputError
 from exporter.snapshot.durable import fsync, make_folder, replace, sync
 from exporter.snapshot.layout import StagedFile, staged_path
 from exporter.snapshot.parts import output_errors
-from exporter.tables import Table
+from exporter.tables.schemas import Table
 from exporter.wording import switch
 
 FILE_BYTES = 448 * 1024 * 1024

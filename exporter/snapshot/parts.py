@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 from exporter.errors import OutputError
 from exporter.snapshot.durable import fsync, make_folder
 from exporter.snapshot.layout import StagedFile, staged_path
-from exporter.tables import Table
 from exporter.tables.bad_values import STAGED
+from exporter.tables.schemas import Table
 
 ROW_GROUP_BYTES = 16 * 1024 * 1024
 """Arrow bytes of one table that are collected before they are written as a row group."""

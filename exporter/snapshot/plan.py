@@ -23,7 +23,7 @@ from exporter.snapshot.destination import Destination, output_errors
 from exporter.snapshot.folder import Folder
 from exporter.snapshot.layout import StagedFile, manifest_path, part_name, published_path
 from exporter.snapshot.manifest import File, Manifest, sha256, table_entry
-from exporter.tables import TABLES
+from exporter.tables.schemas import TABLES
 from exporter.wording import option, switch
 
 NAME = "publish.json"

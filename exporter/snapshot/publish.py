@@ -36,7 +36,7 @@ from exporter.snapshot.layout import (
 )
 from exporter.snapshot.manifest import Manifest, sha256, sidecar
 from exporter.snapshot.plan import Plan, hash_file, make_plan, read_plan, write_plan
-from exporter.tables import TABLES
+from exporter.tables.schemas import TABLES
 from exporter.wording import option, switch
 
 OnStep = Callable[[str], None]

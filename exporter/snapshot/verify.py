@@ -28,7 +28,7 @@ from exporter.snapshot.manifest import (
     plain_row,
     sha256,
 )
-from exporter.tables import TABLES, WHOLE
+from exporter.tables.schemas import TABLES, WHOLE
 
 # A chunk of gzip text grows at most a thousandfold, which bounds what is held of it.
 _CHUNK = 64 * 1024

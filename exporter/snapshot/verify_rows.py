@@ -18,7 +18,7 @@ from exporter.snapshot.destination import Destination, output_errors
 from exporter.snapshot.layout import Format
 from exporter.snapshot.manifest import Manifest, TableEntry
 from exporter.snapshot.verify import Problem, one_line
-from exporter.tables import TABLES
+from exporter.tables.schemas import TABLES
 
 _Sums = tuple[int, int, int]
 

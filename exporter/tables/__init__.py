@@ -2,7 +2,3 @@
 
 Knows no HTTP and no files.
 """
-
-from exporter.tables.schemas import FORMAT_VERSION, TABLES, WHOLE, Table
-
-__all__ = ["FORMAT_VERSION", "TABLES", "WHOLE", "Table"]

@@ -13,7 +13,8 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.api import Client, Counts, Sent
+from exporter.api.client import Client
+from exporter.api.types import Counts, Sent
 from exporter.errors import AnswerError, OutageError, PageError, StatusError, UnreachableError
 from tests.api.scripted import (
     FOLDERS,

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from structlog.testing import capture_logs
 
-from exporter.api import Client
+from exporter.api.client import Client
 from exporter.errors import CredentialsError, OutageError
 from tests.api.scripted import (
     IMAGES,

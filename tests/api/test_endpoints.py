@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.api import Client
+from exporter.api.client import Client
 from exporter.api.endpoints import Directory
 from exporter.api.transport import Transport
 from exporter.errors import SettingsError

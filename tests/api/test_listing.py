@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.api import Chain
-from exporter.api.listing import MOST_EMPTY_PAGES
+from exporter.api.listing import MOST_EMPTY_PAGES, Chain
 from exporter.errors import AnswerError
 from tests.api.scripted import IMAGES
 

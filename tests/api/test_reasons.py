@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.api import Client
+from exporter.api.client import Client
 from exporter.api.proxies import bypasses
 from exporter.errors import ApiError, ExporterError
 from tests.api.certificates import HOUR, Certificate, make_certificate

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from structlog.testing import capture_logs
 
-from exporter.api import Client
+from exporter.api.client import Client
 from exporter.errors import ExporterError, PageError
 from tests.api.scripted import (
     FOLDERS,

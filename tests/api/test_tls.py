@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.api import Client
+from exporter.api.client import Client
 from exporter.errors import UnreachableError
 from tests.api.certificates import make_certificate
 from tests.api.scripted import IMAGES, TOKEN, Scripted, Waits, as_json, ok, serve, settings_for

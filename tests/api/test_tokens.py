@@ -9,7 +9,8 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from exporter.api.credentials import Token, Tokens
+from exporter.api.credentials.token import Token
+from exporter.api.credentials.tokens import Tokens
 from exporter.errors import CredentialsError
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from exporter.api import Client
+from exporter.api.client import Client
 from exporter.api.faults import Fault
 from exporter.api.toolarge import says_too_large
 from exporter.errors import ApiError

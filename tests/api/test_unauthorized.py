@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.api import Client
+from exporter.api.client import Client
 from exporter.errors import CredentialsError, StatusError
 from tests.api.scripted import (
     FOLDERS,

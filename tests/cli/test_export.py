@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from exporter.emulator import Behaviour, Faults, Quirks
-from exporter.snapshot import Destination, Lock, staging_root
+from exporter.snapshot.destination import Destination
+from exporter.snapshot.lock import Lock
+from exporter.snapshot.staging import staging_root
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import SMALL, Cloud
 from tests.e2e.commands import LIMIT, Exporter

@@ -18,8 +18,8 @@ from typing import Any, Literal, cast
 import orjson
 import pyarrow as pa
 
-from exporter.api import Answer, Call, Client, Counts, Sent
-from exporter.api.types import PageT
+from exporter.api.client import Client
+from exporter.api.types import Answer, Call, Counts, PageT, Sent
 from exporter.crawl.context import Context
 from exporter.crawl.decoders import Decoders
 from exporter.crawl.fetch import Fetcher

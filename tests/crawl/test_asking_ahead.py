@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from exporter.api import Call, Chain
+from exporter.api.listing import Chain
+from exporter.api.types import Call
 from exporter.crawl import chains, fetch
 from exporter.emulator import Behaviour, Estate, LoggedCall, Shape
 from exporter.tables.images import ImagesPage, decode_images

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.api import Call
+from exporter.api.types import Call
 from exporter.crawl import block
 from exporter.crawl.block import Block
 from exporter.crawl.chain import ImagesChain, Mode

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from exporter.api import Call
+from exporter.api.types import Call
 from exporter.crawl.block import Block
 from exporter.crawl.chain import ImagesChain, Mode
 from exporter.crawl.chains import Chains

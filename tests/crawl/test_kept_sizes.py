@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import cast
 
-from exporter.api import Call
+from exporter.api.types import Call
 from exporter.crawl.chain import Mode
 from exporter.crawl.chains import ALONE, WHOLE, Chains
 from exporter.crawl.context import Context

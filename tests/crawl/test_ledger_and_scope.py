@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from exporter.crawl import Entry, Ledger, Progress
+from exporter.crawl.ledger import Entry, Ledger
 from exporter.crawl.patterns import Patterns
+from exporter.crawl.progress import Progress
 from exporter.crawl.scope import Wanted
 from exporter.errors import AnswerError, ApiError, IncompleteError, StatusError, UnreachableError
 from exporter.settings import Repositories, Scope
-from exporter.tables import TABLES
+from exporter.tables.schemas import TABLES
 
 
 def answered(status: int, code: str = "") -> StatusError:

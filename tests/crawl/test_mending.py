@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.api import Call
+from exporter.api.types import Call
 from exporter.crawl.chain import ImagesChain, Mode
 from exporter.crawl.mending import MAX_RESTARTS, Remedy, mend
 from exporter.errors import ApiError, StatusError, UnreachableError

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.crawl import Decoders, block, chains
+from exporter.crawl import block, chains
+from exporter.crawl.decoders import Decoders
 from exporter.emulator import Behaviour, Estate, Faults, LoggedCall, Quirks, Shape, steady_images
 from exporter.emulator.images import Repository
 from tests.crawl.world import (

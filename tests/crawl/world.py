@@ -16,12 +16,16 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
 
-from exporter import crawl as room
-from exporter.api import Client
+from exporter.api.client import Client
 from exporter.crawl import block, chain, chains
+from exporter.crawl.decoders import Decoders
+from exporter.crawl.estate import Estate
+from exporter.crawl.fetch import Fetcher
+from exporter.crawl.ledger import Ledger
+from exporter.crawl.progress import Progress
 from exporter.emulator import STATIC_TOKEN, CallLog, Emulator, Estate, LoggedCall, Shape
 from exporter.settings import Credentials, Endpoints, Limits, Settings
-from exporter.snapshot import Stage
+from exporter.snapshot.stage import Stage
 
 PAGE_SIZE = 10
 GIANT_REGISTRY = Shape(repositories=24, images=360, layers=1, empty_share=0.0)
@@ -72,8 +76,8 @@ class KeptPages(Stage):
 class Outcome:
     """What a crawl came to; `images` and `layers` are None where it was cancelled."""
 
-    ledger: room.Ledger
-    progress: room.Progress
+    ledger: Ledger
+    progress: Progress
     calls: int
     kept: list[str]
     images: list[dict[str, Any]] | None = None
@@ -111,13 +115,13 @@ async def crawl(
     `expected` are images per registry of an earlier snapshot.
     """
     settings = settings_for(url, **sections)
-    progress = room.Progress(phase="listing")
-    ledger = room.Ledger(progress)
-    with room.Decoders(1) as decoders:
+    progress = Progress(phase="listing")
+    ledger = Ledger(progress)
+    with Decoders(1) as decoders:
         async with Client(settings) as client, KeptPages(staging, cancel_after) as stage:
             progress.client = client
-            fetcher = room.Fetcher(client, stage, progress, decoders)
-            estate = room.Estate(
+            fetcher = Fetcher(client, stage, progress, decoders)
+            estate = Estate(
                 settings, client, fetcher, stage, ledger, progress, expected_images=expected
             )
             stage.run = asyncio.create_task(estate.run())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from exporter.derive.engine import Means
 from exporter.derive.tables import derive
-from exporter.tables import TABLES
+from exporter.tables.schemas import TABLES
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from exporter.derive import conclude, dropping, parents
-from exporter.tables import TABLES
+from exporter.derive import dropping, parents
+from exporter.derive.conclude import conclude
+from exporter.tables.schemas import TABLES
 from tests.derive.estates import (
     Blob,
     Image,

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from exporter.derive.parents import fill_parents
 from exporter.snapshot.parts import write_table
-from exporter.tables import TABLES
+from exporter.tables.schemas import TABLES
 
 Rows = list[dict[str, Any]]
 

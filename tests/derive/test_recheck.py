@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from exporter.derive import recompute_problems
-from exporter.tables import TABLES
+from exporter.derive.recheck import recompute_problems
+from exporter.tables.schemas import TABLES
 from tests.derive.estates import Blob, Image, World, derive_staged, digest, read, stage, write
 
 WORLD = World(

@@ -15,8 +15,8 @@ from exporter.derive import engine
 from exporter.derive.engine import Means
 from exporter.errors import OutputError
 from exporter.snapshot.parts import PartWriter
-from exporter.tables import TABLES
 from exporter.tables.bad_values import BAD_VALUES, bad_value, bad_values
+from exporter.tables.schemas import TABLES
 from tests.derive import expected
 from tests.derive.estates import (
     START,

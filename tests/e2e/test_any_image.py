@@ -19,8 +19,8 @@ from yandex.cloud.containerregistry.v1.image_service_pb2 import ListImagesRespon
 
 from exporter.snapshot.ndjson import write_ndjson
 from exporter.snapshot.parts import PartWriter
-from exporter.tables import TABLES
 from exporter.tables.images import decode_images
+from exporter.tables.schemas import TABLES
 from tests.oracle.listed import config_rows, image_row, layer_rows
 from tests.oracle.readers import read_ndjson, read_parquet
 from tests.oracle.values import Tables

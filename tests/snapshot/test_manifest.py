@@ -20,7 +20,7 @@ from exporter.snapshot.manifest import (
     table_entry,
     type_name,
 )
-from exporter.tables import TABLES
+from exporter.tables.schemas import TABLES
 from tests.snapshot.world import draft
 
 

@@ -18,7 +18,7 @@ from exporter.snapshot.manifest import Manifest, sha256, sidecar
 from exporter.snapshot.publish import publish
 from exporter.snapshot.verify import Problem, verify_files
 from exporter.snapshot.verify_rows import verify_rows
-from exporter.tables import TABLES
+from exporter.tables.schemas import TABLES
 from tests.snapshot.world import draft, image_rows, stage
 
 PARQUET = "parquet/images/snapshot_id=first/part-00000.parquet"

@@ -17,7 +17,7 @@ from exporter.snapshot.layout import Format, StagedFile
 from exporter.snapshot.manifest import Manifest, Requests, Status
 from exporter.snapshot.ndjson import write_ndjson
 from exporter.snapshot.parts import write_table
-from exporter.tables import TABLES
+from exporter.tables.schemas import TABLES
 
 UNMEASURED = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
 """An environment for processes that fork and are killed: they would ruin coverage's files."""

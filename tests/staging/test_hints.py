@@ -7,10 +7,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from exporter.snapshot import Destination, image_counts, publish, write_ndjson, write_table
+from exporter.snapshot.destination import Destination
+from exporter.snapshot.hints import image_counts
 from exporter.snapshot.layout import Format
 from exporter.snapshot.manifest import Status
-from exporter.tables import TABLES
+from exporter.snapshot.ndjson import write_ndjson
+from exporter.snapshot.parts import write_table
+from exporter.snapshot.publish import publish
+from exporter.tables.schemas import TABLES
 from tests.snapshot.world import draft
 
 TOTALS = [

@@ -14,7 +14,7 @@ import pytest
 from exporter.errors import OutputError
 from exporter.snapshot import stage as room
 from exporter.snapshot.stage import Stage
-from exporter.tables import TABLES
+from exporter.tables.schemas import TABLES
 from tests.staging.world import ROOT, body_of, image_ids, keep, key_of, rows_of, summary_of
 
 

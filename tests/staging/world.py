@@ -12,7 +12,7 @@ from exporter.snapshot.journal import Journal
 from exporter.snapshot.layout import StagedFile
 from exporter.snapshot.parts import Parts
 from exporter.snapshot.stage import Stage
-from exporter.tables import TABLES
+from exporter.tables.schemas import TABLES
 
 ROOT = Path(__file__).parents[2]
 

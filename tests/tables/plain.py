@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from exporter.tables import TABLES
 from exporter.tables.images import ImagesPage
+from exporter.tables.schemas import TABLES
 
 Json = dict[str, Any]
 Row = dict[str, Any]

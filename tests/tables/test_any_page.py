@@ -12,8 +12,8 @@ from yandex.cloud.containerregistry.v1.blob_pb2 import Blob
 from yandex.cloud.containerregistry.v1.image_pb2 import Image
 
 from exporter.snapshot.parts import Parts
-from exporter.tables import TABLES
 from exporter.tables.images import decode_images
+from exporter.tables.schemas import TABLES
 from exporter.tables.values import snake_case
 from tests.tables.pages import (
     FIRST_SECOND,

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from exporter.errors import PageError
-from exporter.tables import TABLES, Table
 from exporter.tables.resources import Parents, ResourcesPage, decode_resources, registry_of
-from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES, REPOSITORIES
+from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES, REPOSITORIES, TABLES, Table
 from exporter.tables.values import snake_case
 
 PARENTS = Parents(cloud_id="b1gcloud", folder_id="b1gfolder")
