@@ -12,21 +12,21 @@ from importlib.metadata import version
 import pyarrow as pa
 import structlog
 
-from exporter.api.client import Client
 from exporter.clock import Clock
+from exporter.crawl.coverage import Ledger
 from exporter.crawl.decoders import Decoders
-from exporter.crawl.estate import Estate
-from exporter.crawl.fetch import Fetcher
-from exporter.crawl.ledger import Ledger
+from exporter.crawl.pipeline import Fetcher
 from exporter.crawl.progress import Progress
 from exporter.derive.conclude import conclude, total_row
+from exporter.http.client import Client
 from exporter.settings import Settings
-from exporter.snapshot.destination import Destination
-from exporter.snapshot.hints import image_counts
-from exporter.snapshot.layout import StagedFile
-from exporter.snapshot.manifest import Manifest, Requests, plain_row
-from exporter.snapshot.stage import Stage
-from exporter.snapshot.staging import Place
+from exporter.snapshots.hints import image_counts
+from exporter.snapshots.layout import StagedFile
+from exporter.snapshots.manifest import Manifest, Requests, plain_row
+from exporter.sources.cloud.discovery import Estate
+from exporter.staging.stage import Stage
+from exporter.staging.workspace import Place
+from exporter.storage.destination import Destination
 from exporter.trust import fingerprint, scope_of, source_of
 
 log = structlog.get_logger()

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from exporter.errors import SettingsError
 from exporter.settings import S3, Gs, Settings
-from exporter.snapshot.access import Access, Key
-from exporter.snapshot.destination import Destination
+from exporter.storage.access import Access, Key
+from exporter.storage.destination import Destination
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")

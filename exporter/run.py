@@ -13,7 +13,6 @@ from typing import Any
 
 import structlog
 
-from exporter.crawl.plan import Plan, look_ahead
 from exporter.crawl.progress import Progress
 from exporter.errors import (
     DeniedError,
@@ -25,17 +24,25 @@ from exporter.errors import (
 from exporter.inventory import take_inventory
 from exporter.output import open_output
 from exporter.settings import Settings
-from exporter.snapshot.catalog import complete_manifests, read_manifest
-from exporter.snapshot.destination import Destination
-from exporter.snapshot.hints import image_counts
-from exporter.snapshot.hold import hold
-from exporter.snapshot.layout import StagedFile, first_free, new_snapshot_id
-from exporter.snapshot.manifest import Manifest
-from exporter.snapshot.prune import prune, prune_partial
-from exporter.snapshot.publish import check_free, planned, publish
-from exporter.snapshot.retention import Policy
-from exporter.snapshot.staging import Place, clean_up, discard, open_place, staged_ids, staging_root
-from exporter.snapshot.withheld import withheld, withhold
+from exporter.snapshots.catalog import complete_manifests, read_manifest
+from exporter.snapshots.hints import image_counts
+from exporter.snapshots.layout import StagedFile, first_free, new_snapshot_id
+from exporter.snapshots.manifest import Manifest
+from exporter.snapshots.prune import prune, prune_partial
+from exporter.snapshots.publish import check_free, planned, publish
+from exporter.snapshots.retention import Policy
+from exporter.sources.cloud.plan import Plan, look_ahead
+from exporter.staging.hold import hold
+from exporter.staging.withheld import withheld, withhold
+from exporter.staging.workspace import (
+    Place,
+    clean_up,
+    discard,
+    open_place,
+    staged_ids,
+    staging_root,
+)
+from exporter.storage.destination import Destination
 from exporter.trust import (
     fingerprint,
     refuse_another_scope,

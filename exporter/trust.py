@@ -17,8 +17,8 @@ import orjson
 from exporter.errors import ImplausibleError, SettingsError
 from exporter.settings import Settings
 from exporter.settings.values import parse_percent
-from exporter.snapshot.identity import differences, identity
-from exporter.snapshot.manifest import Manifest
+from exporter.snapshots.identity import differences, identity
+from exporter.snapshots.manifest import Manifest
 from exporter.wording import switch
 
 

@@ -11,15 +11,15 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from exporter.api.credentials.given import GivenToken, TokenFile
-from exporter.api.transport import trusted
 from exporter.errors import ExporterError, SettingsError
+from exporter.http.transport import trusted
 from exporter.links import broken_link
 from exporter.output import open_output
 from exporter.settings import Settings
-from exporter.snapshot.destination import Destination
-from exporter.snapshot.folder import Folder
-from exporter.snapshot.staging import staging_root
+from exporter.sources.cloud.credentials.given import GivenToken, TokenFile
+from exporter.staging.workspace import staging_root
+from exporter.storage.destination import Destination
+from exporter.storage.local import Folder
 
 
 def check_usable(settings: Settings) -> None:
@@ -51,7 +51,7 @@ def _checks(settings: Settings) -> Iterator[Callable[[], object]]:
 
 def _read_key(file: Path) -> object:
     # It takes the cryptography that signs with it, for which nobody else should wait.
-    from exporter.api.credentials.key import read_key  # noqa: PLC0415
+    from exporter.sources.cloud.credentials.key import read_key  # noqa: PLC0415
 
     return read_key(file, f"the key file {file} (credentials.service_account_key_file)")
 

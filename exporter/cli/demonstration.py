@@ -14,7 +14,7 @@ from exporter.emulator import STATIC_TOKEN, Behaviour, Emulator, Estate, Shape, 
 from exporter.errors import ExporterError
 from exporter.output import open_output
 from exporter.settings import load_settings
-from exporter.snapshot.staging import staging_root
+from exporter.staging.workspace import staging_root
 
 LATENCY = Behaviour(latency=0.05, jitter=0.02)
 """A cloud answers no faster than that."""

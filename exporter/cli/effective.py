@@ -11,9 +11,9 @@ import yaml
 from pydantic import BaseModel, SecretStr
 from pydantic.json_schema import GenerateJsonSchema
 
-from exporter.api.credentials.choose import EITHER_VARIABLE, IAM_VARIABLES, OAUTH_VARIABLE
 from exporter.cli.printing import json_text
 from exporter.settings import Settings
+from exporter.sources.cloud.credentials.choose import EITHER_VARIABLE, IAM_VARIABLES, OAUTH_VARIABLE
 
 
 def effective_settings(settings: Settings) -> str:
@@ -42,7 +42,7 @@ def credentials_origin(settings: Settings) -> str:
     named = settings.credentials.named()
     if named:
         return f"the setting credentials.{named[0]}"
-    # The order is that of `exporter.api.credentials.choose`.
+    # The order is that of `exporter.sources.cloud.credentials.choose`.
     for name in (*IAM_VARIABLES, EITHER_VARIABLE, OAUTH_VARIABLE):
         if os.environ.get(name, "").strip():
             return f"the environment variable {name}"

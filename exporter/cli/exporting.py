@@ -28,7 +28,7 @@ from exporter.errors import OutputError, SettingsError
 from exporter.output import open_output
 from exporter.run import export, summary
 from exporter.settings import Settings
-from exporter.snapshot.manifest import Manifest
+from exporter.snapshots.manifest import Manifest
 from exporter.tables.schemas import WHOLE
 
 PARTIAL = 3

@@ -11,9 +11,9 @@ from exporter.cli.outputs import open_existing, unfinished
 from exporter.cli.printing import new_table, print_json, result_console
 from exporter.cli.text import age, size
 from exporter.settings import Settings
-from exporter.snapshot.catalog import MENDED, Catalog, SnapshotInfo, catalog
-from exporter.snapshot.identity import describe
-from exporter.snapshot.layout import LATEST
+from exporter.snapshots.catalog import MENDED, Catalog, SnapshotInfo, catalog
+from exporter.snapshots.identity import describe
+from exporter.snapshots.layout import LATEST
 
 _STYLES = {"complete": "green", "partial": "yellow", "broken": "red"}
 _FIGURES = ("images", "stored", "on disk")

@@ -11,9 +11,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from exporter.api.silence import OutageStatistics
 from exporter.cli.text import duration, number, size
 from exporter.crawl.progress import Progress, Statistics
+from exporter.http.silence import OutageStatistics
 
 REFRESH_EVERY = 0.125
 """Seconds between two looks at the figures."""

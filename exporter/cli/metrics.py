@@ -43,7 +43,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter.cli.outcome import STATUSES, Outcome
 from exporter.cli.published import Scope
 from exporter.cli.reports import FOR_ALL, write_report
-from exporter.snapshot.manifest import Manifest
+from exporter.snapshots.manifest import Manifest
 
 PREFIX = "registry_exporter_"
 JOB = "export_job"

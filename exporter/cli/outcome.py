@@ -7,7 +7,7 @@ from typing import Literal
 
 from exporter.cli.published import Scope
 from exporter.crawl.progress import Statistics
-from exporter.snapshot.manifest import Manifest
+from exporter.snapshots.manifest import Manifest
 
 Status = Literal["complete", "partial", "failed", "interrupted"]
 

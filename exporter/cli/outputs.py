@@ -7,9 +7,9 @@ from exporter.errors import OutputError, SettingsError
 from exporter.links import broken_link
 from exporter.output import open_output
 from exporter.settings import Settings
-from exporter.snapshot.destination import Destination
-from exporter.snapshot.folder import Folder
-from exporter.snapshot.staging import staged, staging_root
+from exporter.staging.workspace import staged, staging_root
+from exporter.storage.destination import Destination
+from exporter.storage.local import Folder
 
 
 def open_existing(settings: Settings) -> Destination:

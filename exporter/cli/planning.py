@@ -11,10 +11,10 @@ from exporter.cli.logs import configure_logs
 from exporter.cli.options import LogFormat, LogLevel, log_format
 from exporter.cli.printing import new_table, print_json, result_console
 from exporter.cli.text import number, printable
-from exporter.crawl.ledger import Entry
-from exporter.crawl.plan import Plan
+from exporter.crawl.coverage import Entry
 from exporter.run import plan
 from exporter.settings import Settings
+from exporter.sources.cloud.plan import Plan
 
 PARTIAL = 3
 

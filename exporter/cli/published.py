@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 import structlog
 
 from exporter.errors import ExporterError
-from exporter.snapshot.destination import Destination
-from exporter.snapshot.folder import Folder
-from exporter.snapshot.manifest import Manifest
+from exporter.snapshots.manifest import Manifest
+from exporter.storage.destination import Destination
+from exporter.storage.local import Folder
 from exporter.tables.schemas import WHOLE
 
 LARGEST = 5

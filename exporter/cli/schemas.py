@@ -8,7 +8,7 @@ import orjson
 
 from exporter.cli.options import SchemaFormat
 from exporter.errors import SettingsError
-from exporter.snapshot.manifest import columns_of
+from exporter.snapshots.manifest import columns_of
 from exporter.tables.schemas import FORMAT_VERSION, TABLES, Table
 
 

@@ -15,7 +15,7 @@ from exporter.cli.invocation import command, python
 from exporter.cli.published import LARGEST, Highlights, Scope, what
 from exporter.cli.suggestions import untagged_query
 from exporter.cli.text import duration, number, printable, share, size
-from exporter.snapshot.manifest import Manifest
+from exporter.snapshots.manifest import Manifest
 from exporter.tables.schemas import WHOLE
 
 MISSING_SHOWN = 10

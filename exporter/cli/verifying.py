@@ -12,16 +12,16 @@ from rich.console import Console
 from exporter.cli.outputs import open_existing
 from exporter.cli.printing import result_console
 from exporter.cli.text import number, size
-from exporter.derive.memory import usable_memory
 from exporter.derive.recheck import recompute_problems
 from exporter.errors import ExporterError, OutputError
 from exporter.settings import Settings
-from exporter.snapshot.catalog import MENDED, catalog, false_latest, is_from_future, read_manifest
-from exporter.snapshot.destination import Destination
-from exporter.snapshot.layout import LATEST
-from exporter.snapshot.manifest import Manifest, rfc3339
-from exporter.snapshot.verify import verify_files, verify_statements
-from exporter.snapshot.verify_rows import as_parquet, verify_rows
+from exporter.snapshots.catalog import MENDED, catalog, false_latest, is_from_future, read_manifest
+from exporter.snapshots.layout import LATEST
+from exporter.snapshots.manifest import Manifest, rfc3339
+from exporter.snapshots.verify import verify_files, verify_statements
+from exporter.snapshots.verify_rows import as_parquet, verify_rows
+from exporter.sql.memory import usable_memory
+from exporter.storage.destination import Destination
 
 NEWEST = "latest"
 """What stands for the newest complete snapshot's id."""

@@ -1,1 +1,1 @@
-"""What to ask next: the estate, the scheduler, how a long listing is split, and the ledger."""
+"""The engine of a crawl: slots, pages, memory, and what is covered. It knows no vendor."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from exporter.api.limiter import LimiterStatistics
-from exporter.api.silence import OutageStatistics
-from exporter.api.types import Counts
 from exporter.clock import Clock
+from exporter.http.limiter import LimiterStatistics
+from exporter.http.silence import OutageStatistics
+from exporter.http.types import Counts
 
 Phase = Literal["starting", "listing", "deriving", "publishing", "done"]
 

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 
 from exporter.derive.dropping import finish_dropping
 from exporter.derive.duplicates import DuplicatesError
-from exporter.derive.engine import staged_parts
 from exporter.derive.parents import fill_parents
 from exporter.derive.tables import Coverage, derive
-from exporter.snapshot.layout import StagedFile
-from exporter.snapshot.ndjson import write_ndjson
-from exporter.snapshot.parts import write_table
+from exporter.snapshots.layout import StagedFile
+from exporter.sql.engine import staged_parts
+from exporter.staging.ndjson import write_ndjson
+from exporter.staging.parquet import write_table
 from exporter.tables.schemas import TABLES
 
 

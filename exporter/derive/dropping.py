@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from exporter.derive.engine import script, staged_parts, stream
-from exporter.snapshot.durable import fsync, replace
-from exporter.snapshot.layout import staged_path
-from exporter.snapshot.parts import PartWriter, output_errors
+from exporter.snapshots.layout import staged_path
+from exporter.sql.engine import script, staged_parts, stream
+from exporter.staging.parquet import PartWriter, output_errors
+from exporter.storage.durable import fsync, replace
 from exporter.tables.schemas import TABLES
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def write_plan(staging: Path, connection: DuckDBPyConnection) -> None:
         if table.kind == "listed"  # Others may be written at this moment.
         for path in staged_parts(staging, table.name)
     }
-    rows = stream(connection, script("drop"), _PLAN_SCHEMA)
+    rows = stream(connection, script("dedupe/drop"), _PLAN_SCHEMA)
     write_durably(staging / PLAN, _PLAN_SCHEMA.with_metadata(prints), rows)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from exporter.derive.dropping import write_durably, write_plan
-from exporter.derive.engine import (
+from exporter.sql.engine import (
     create_numbered_view,
     create_view,
     script,
@@ -63,10 +63,12 @@ def _plan(connection: DuckDBPyConnection, staging: Path) -> None:
     """Write down what is to be dropped, and before it which images had two contents."""
     for table in _LISTED:
         create_numbered_view(connection, f"places_{table}", staged_parts(staging, table))
-    connection.execute(script("duplicates"))
+    connection.execute(script("dedupe/duplicates"))
     # Once parts are replaced, nothing could tell what the contents were.
     write_durably(
-        staging / CHANGED, CHANGED_SCHEMA, stream(connection, script("changed"), CHANGED_SCHEMA)
+        staging / CHANGED,
+        CHANGED_SCHEMA,
+        stream(connection, script("dedupe/changed"), CHANGED_SCHEMA),
     )
     write_plan(staging, connection)
 

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from exporter.derive.dropping import rewrite
-from exporter.derive.engine import staged_parts
-from exporter.snapshot.parts import output_errors
+from exporter.sql.engine import staged_parts
+from exporter.staging.parquet import output_errors
 
 _PARENTS = ("folder_id", "cloud_id")
 _BELOW = ("repositories", "images")

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exporter.derive.engine import (
+from exporter.derive.tables import SOURCES, prepare
+from exporter.sql.engine import (
     FOR_MANY,
     Means,
     create_view,
@@ -17,7 +18,6 @@ from exporter.derive.engine import (
     script,
     with_enough_memory,
 )
-from exporter.derive.tables import SOURCES, prepare
 from exporter.tables.schemas import TABLES
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _compare(connection: DuckDBPyConnection, name: str, parts: Sequence[Path]) -
     columns = ", ".join(table.schema.names)
     key = ", ".join(table.key)
     create_view(connection, "published", parts)
-    connection.execute(f"CREATE OR REPLACE VIEW recomputed AS {script(name)}")
+    connection.execute(f"CREATE OR REPLACE VIEW recomputed AS {script(f'tables/{name}')}")
     # A row that is on both sides as often comes to nothing; what is left is on one of them.
     differing = connection.execute(
         f"SELECT missing, count(*) OVER (PARTITION BY missing), {key} FROM ("  # noqa: S608

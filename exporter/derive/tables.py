@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from exporter.derive.duplicates import create_changed, rows_left
-from exporter.derive.engine import (
+from exporter.sql.engine import (
     Means,
     create_view,
     means_for,
@@ -21,7 +21,7 @@ from exporter.derive.engine import (
     stream,
     with_enough_memory,
 )
-from exporter.snapshot.parts import PART_BYTES, PartWriter, output_errors, write_table
+from exporter.staging.parquet import PART_BYTES, PartWriter, output_errors, write_table
 from exporter.tables.bad_values import BAD_VALUES
 from exporter.tables.schemas import TABLES, Table
 
@@ -106,7 +106,7 @@ def prepare(
     _create_sources(connection, {name: parts[name] for name in SOURCES}, left_out)
     for name in _STEPS:
         if name not in TABLES:
-            connection.execute(script(name))
+            connection.execute(script(f"steps/{name}"))
 
 
 def _create_sources(
@@ -135,7 +135,7 @@ def _step(
         need.result()
     with connection:
         if name not in TABLES:
-            connection.execute(script(name))
+            connection.execute(script(f"steps/{name}"))
             return
         if name == "coverage":
             write_table(staging, TABLES[name], [coverage(rows_left(connection, staging))])
@@ -150,7 +150,7 @@ def _write_one(connection: DuckDBPyConnection, staging: Path, table: Table) -> N
     number = 0
     part = PartWriter(staging, table, number)
     try:
-        for rows in stream(connection, script(table.name), table.schema):
+        for rows in stream(connection, script(f"tables/{table.name}"), table.schema):
             if part.size() >= PART_BYTES:
                 part.close()
                 number += 1

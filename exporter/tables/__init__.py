@@ -1,4 +1,1 @@
-"""What a row is: the tables' Arrow schemas, and pages of bytes turned into their rows.
-
-Knows no HTTP and no files.
-"""
+"""What a row is: the tables' Arrow schemas, the contract with readers."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from exporter.api.credentials.choose import EITHER_VARIABLE, IAM_VARIABLES, OAUTH_VARIABLE
+from exporter.sources.cloud.credentials.choose import EITHER_VARIABLE, IAM_VARIABLES, OAUTH_VARIABLE
 from tests.api.scripted import Scripted, Waits, serve
 
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
-from exporter.api.types import Call
+from exporter.http.types import Call
 from exporter.settings import Settings
 
 TOKEN = "t1.planted-token-9euelZ"

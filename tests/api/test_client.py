@@ -13,9 +13,9 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.api.client import Client
-from exporter.api.types import Counts, Sent
 from exporter.errors import AnswerError, OutageError, PageError, StatusError, UnreachableError
+from exporter.http.client import Client
+from exporter.http.types import Counts, Sent
 from tests.api.scripted import (
     FOLDERS,
     IMAGES,

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from structlog.testing import capture_logs
 
-from exporter.api.client import Client
 from exporter.errors import CredentialsError, OutageError
+from exporter.http.client import Client
 from tests.api.scripted import (
     IMAGES,
     Play,

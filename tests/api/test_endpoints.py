@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.api.client import Client
-from exporter.api.endpoints import Directory
-from exporter.api.transport import Transport
 from exporter.errors import SettingsError
+from exporter.http.client import Client
+from exporter.http.transport import Transport
 from exporter.settings import Settings
+from exporter.sources.cloud.endpoints import Directory
 from tests.api.scripted import (
     FOLDERS,
     IMAGES,

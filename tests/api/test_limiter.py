@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.api.limiter import INITIAL_LEVEL, Limiter, Slot
+from exporter.http.limiter import INITIAL_LEVEL, Limiter, Slot
 from tests.api.virtual_time import run
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.api.listing import MOST_EMPTY_PAGES, Chain
 from exporter.errors import AnswerError
+from exporter.sources.cloud.paging import MOST_EMPTY_PAGES, Chain
 from tests.api.scripted import IMAGES
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from exporter.api.novelty import MOST_REMEMBERED, Novelty
-from exporter.tables.sketch import sketch_of
+from exporter.sources.cloud.decode.sketch import sketch_of
+from exporter.sources.cloud.novelty import MOST_REMEMBERED, Novelty
 
 
 def pages_until_it_ends(pages: Iterator[Sequence[str]], most: int) -> int | None:

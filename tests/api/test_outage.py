@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.api.faults import Fault
-from exporter.api.limiter import INITIAL_LEVEL, Limiter
-from exporter.api.outage import LONGEST_PAUSE, Attempts, HostWatch
-from exporter.api.silence import FIRST_CONTACT, QUIET
 from exporter.errors import OutageError
+from exporter.http.faults import Fault
+from exporter.http.limiter import INITIAL_LEVEL, Limiter
+from exporter.http.outage import LONGEST_PAUSE, Attempts, HostWatch
+from exporter.http.silence import FIRST_CONTACT, QUIET
 from tests.api import virtual_time
 
 RESET = Fault("reset", "the connection broke", kind="unreachable", passing=True)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter.api.client import Client
-from exporter.api.proxies import bypasses
 from exporter.errors import ApiError, ExporterError
+from exporter.http.client import Client
+from exporter.http.proxies import bypasses
 from tests.api.certificates import HOUR, Certificate, make_certificate
 from tests.api.scripted import (
     IMAGES,

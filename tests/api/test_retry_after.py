@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.api.faults import LONGEST_RETRY_AFTER, parse_retry_after
+from exporter.http.faults import LONGEST_RETRY_AFTER, parse_retry_after
 
 NOW = 1_795_000_000.0
 

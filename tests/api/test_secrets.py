@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from structlog.testing import capture_logs
 
-from exporter.api.client import Client
 from exporter.errors import ExporterError, PageError
+from exporter.http.client import Client
 from tests.api.scripted import (
     FOLDERS,
     IMAGES,

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.api.client import Client
 from exporter.errors import UnreachableError
+from exporter.http.client import Client
 from tests.api.certificates import make_certificate
 from tests.api.scripted import IMAGES, TOKEN, Scripted, Waits, as_json, ok, serve, settings_for
 

@@ -9,9 +9,9 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from exporter.api.credentials.token import Token
-from exporter.api.credentials.tokens import Tokens
 from exporter.errors import CredentialsError
+from exporter.sources.cloud.credentials.token import Token
+from exporter.sources.cloud.credentials.tokens import Tokens
 
 
 @dataclass

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from exporter.api.client import Client
-from exporter.api.faults import Fault
-from exporter.api.toolarge import says_too_large
 from exporter.errors import ApiError
+from exporter.http.client import Client
+from exporter.http.faults import Fault
+from exporter.http.too_large import says_too_large
 from tests.api.scripted import (
     FOLDERS,
     IMAGES,

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.api.client import Client
 from exporter.errors import CredentialsError, StatusError
+from exporter.http.client import Client
 from tests.api.scripted import (
     FOLDERS,
     IMAGES,

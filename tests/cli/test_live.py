@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.text import Text
 from structlog.testing import capture_logs
 
-from exporter.api.silence import OutageStatistics
 from exporter.cli import live, progress
 from exporter.cli.live import LiveProgress, can_show
 from exporter.crawl.progress import Progress, Statistics
+from exporter.http.silence import OutageStatistics
 
 NOW = Statistics(
     phase="listing",

@@ -16,7 +16,7 @@ from exporter.cli.metrics import PREFIX, write_metrics
 from exporter.cli.outcome import Outcome
 from exporter.cli.published import Scope
 from exporter.crawl.progress import Progress
-from exporter.snapshot.manifest import Manifest, Requests
+from exporter.snapshots.manifest import Manifest, Requests
 
 FINISHED = datetime(2026, 11, 23, 2, 10, tzinfo=UTC)
 MANIFEST = Manifest(

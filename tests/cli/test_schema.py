@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from exporter import settings
 from exporter.cli.app import app
 from exporter.settings import Settings, load_settings
-from exporter.snapshot.manifest import type_name
+from exporter.snapshots.manifest import type_name
 from exporter.tables.schemas import FORMAT_VERSION, TABLES
 
 TOKEN = "t1.planted-iam-token-0123456789"

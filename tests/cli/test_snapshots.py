@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from exporter.snapshot.destination import Destination
-from exporter.snapshot.lock import Lock
-from exporter.snapshot.staging import staging_root
+from exporter.staging.workspace import staging_root
+from exporter.storage.destination import Destination
+from exporter.storage.lock import Lock
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import SMALL, Cloud
 from tests.e2e.commands import Exporter, Run

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from exporter.cli.published import Highlights, Missing, Scope
 from exporter.cli.summary import show_summary
-from exporter.snapshot.manifest import Manifest, Requests, TableEntry
+from exporter.snapshots.manifest import Manifest, Requests, TableEntry
 
 NAMES = ("команда платежей 🚚 " * 4, "line\nbreak \x1b[31m\u202e", "registry-2", "", "x" * 90)
 IDS = tuple(f"crp{number:017}" for number in range(5))

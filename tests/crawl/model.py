@@ -18,19 +18,19 @@ from typing import Any, Literal, cast
 import orjson
 import pyarrow as pa
 
-from exporter.api.client import Client
-from exporter.api.types import Answer, Call, Counts, PageT, Sent
-from exporter.crawl.context import Context
+from exporter.crawl.coverage import Entry
 from exporter.crawl.decoders import Decoders
-from exporter.crawl.fetch import Fetcher
-from exporter.crawl.ledger import Entry
+from exporter.crawl.pipeline import Fetcher
 from exporter.crawl.progress import Progress
 from exporter.crawl.scheduler import Job, Scheduler
-from exporter.crawl.scope import Wanted
-from exporter.crawl.walk import Walk
 from exporter.errors import StatusError
+from exporter.http.client import Client
+from exporter.http.types import Answer, Call, Counts, PageT, Sent
 from exporter.settings import Repositories, Scope
-from exporter.tables.resources import Parents
+from exporter.sources.cloud.decode.resources import Parents
+from exporter.sources.cloud.scope import Wanted
+from exporter.sources.cloud.split.context import Context
+from exporter.sources.cloud.split.listing import Walk
 
 REGISTRY = "crp1"
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)

@@ -13,7 +13,9 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from exporter.crawl import block, chain, chains
+from exporter.sources.cloud.split import partition as block
+from exporter.sources.cloud.split import scan as chain
+from exporter.sources.cloud.split import scans as chains
 from tests.crawl.model import Alone, Image, Memory, Walked, World, walk
 
 # Shrinking takes long, and the first failure says enough.

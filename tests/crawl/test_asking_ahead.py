@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from exporter.api.listing import Chain
-from exporter.api.types import Call
-from exporter.crawl import chains, fetch
+from exporter.crawl import pipeline as fetch
 from exporter.emulator import Behaviour, Estate, LoggedCall, Shape
-from exporter.tables.images import ImagesPage, decode_images
+from exporter.http.types import Call
+from exporter.sources.cloud.decode.images import ImagesPage, decode_images
+from exporter.sources.cloud.paging import Chain
+from exporter.sources.cloud.split import scans as chains
 from tests.crawl.model import Image, Memory, World, walk
 from tests.crawl.world import (
     GIANT_REGISTRY,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.api.types import Call
-from exporter.crawl import block
-from exporter.crawl.block import Block
-from exporter.crawl.chain import ImagesChain, Mode
-from exporter.crawl.pages import Seen
-from exporter.tables.order import Order, Position
+from exporter.http.types import Call
+from exporter.sources.cloud.decode.order import Order, Position
+from exporter.sources.cloud.pages import Seen
+from exporter.sources.cloud.split import partition as block
+from exporter.sources.cloud.split.partition import Block
+from exporter.sources.cloud.split.scan import ImagesChain, Mode
 
 CALL = Call("container_registry", "/images", (("registryId", "crp1"),), "images of crp1")
 

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from exporter.crawl import block, chain, chains
+from exporter.sources.cloud.split import partition as block
+from exporter.sources.cloud.split import scan as chain
+from exporter.sources.cloud.split import scans as chains
 from tests.crawl.model import Image, Memory, Walked, World, walk
 
 COMMON = settings(

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from exporter.crawl.budget import Budget, Held
+from exporter.crawl.memory import Budget, Held
 
 
 class Pages:

@@ -7,14 +7,14 @@ from typing import Any, cast
 
 import pytest
 
-from exporter.api.types import Call
-from exporter.crawl.block import Block
-from exporter.crawl.chain import ImagesChain, Mode
-from exporter.crawl.chains import Chains
-from exporter.crawl.closing import Closing
-from exporter.crawl.context import Context
-from exporter.crawl.ledger import Ledger
+from exporter.crawl.coverage import Ledger
 from exporter.crawl.progress import Progress
+from exporter.http.types import Call
+from exporter.sources.cloud.split.closing import Closing
+from exporter.sources.cloud.split.context import Context
+from exporter.sources.cloud.split.partition import Block
+from exporter.sources.cloud.split.scan import ImagesChain, Mode
+from exporter.sources.cloud.split.scans import Chains
 
 APP = "crp1/app"
 MOST_BEGUN = 10

@@ -11,17 +11,17 @@ from typing import Any, cast
 import orjson
 import pytest
 
-from exporter.crawl.context import Context
-from exporter.crawl.fetch import Fetcher
-from exporter.crawl.folder import FolderWalk, fewest_calls, worth_joining
-from exporter.crawl.keeper import Unkept
-from exporter.crawl.ledger import Entry
+from exporter.crawl.coverage import Entry
+from exporter.crawl.page_store import Unkept
+from exporter.crawl.pipeline import Fetcher
 from exporter.crawl.scheduler import Job
-from exporter.crawl.scope import Wanted
 from exporter.emulator import Behaviour, Emulator, Estate, Faults, Shape
 from exporter.errors import StatusError
 from exporter.settings import Scope
-from exporter.tables.resources import Parents
+from exporter.sources.cloud.decode.resources import Parents
+from exporter.sources.cloud.folder_listing import FolderWalk, fewest_calls, worth_joining
+from exporter.sources.cloud.scope import Wanted
+from exporter.sources.cloud.split.context import Context
 from tests.crawl.world import PAGE_SIZE, Outcome, check_rows, crawl, serve
 
 FOLDERS = Shape(clouds=2, folders=4, registries=24, repositories=48, images=90, layers=1)

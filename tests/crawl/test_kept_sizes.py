@@ -5,11 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import cast
 
-from exporter.api.types import Call
-from exporter.crawl.chain import Mode
-from exporter.crawl.chains import ALONE, WHOLE, Chains
-from exporter.crawl.context import Context
 from exporter.crawl.scheduler import Job
+from exporter.http.types import Call
+from exporter.sources.cloud.split.context import Context
+from exporter.sources.cloud.split.scan import Mode
+from exporter.sources.cloud.split.scans import ALONE, WHOLE, Chains
 
 KEPT = {"crp1/halved": "50", "crp1/whole": "100"}
 

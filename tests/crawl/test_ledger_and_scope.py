@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from exporter.crawl.ledger import Entry, Ledger
-from exporter.crawl.patterns import Patterns
+from exporter.crawl.coverage import Entry, Ledger
 from exporter.crawl.progress import Progress
-from exporter.crawl.scope import Wanted
 from exporter.errors import AnswerError, ApiError, IncompleteError, StatusError, UnreachableError
 from exporter.settings import Repositories, Scope
+from exporter.sources.cloud.patterns import Patterns
+from exporter.sources.cloud.scope import Wanted
 from exporter.tables.schemas import TABLES
 
 

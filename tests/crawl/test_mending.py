@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.api.types import Call
-from exporter.crawl.chain import ImagesChain, Mode
-from exporter.crawl.mending import MAX_RESTARTS, Remedy, mend
 from exporter.errors import ApiError, StatusError, UnreachableError
+from exporter.http.types import Call
+from exporter.sources.cloud.split.failures import MAX_RESTARTS, Remedy, mend
+from exporter.sources.cloud.split.scan import ImagesChain, Mode
 
 CALL = Call("container_registry", "/images", (("registryId", "crp1"),), "images of crp1")
 

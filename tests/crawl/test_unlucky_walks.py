@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.crawl import block, chains
+from exporter.sources.cloud.split import partition as block
+from exporter.sources.cloud.split import scans as chains
 from tests.crawl.model import Image, Memory, Walked, World, walk
 
 Params = Mapping[str, str]

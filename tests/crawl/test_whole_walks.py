@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter.crawl import block, chains
 from exporter.crawl.decoders import Decoders
 from exporter.emulator import Behaviour, Estate, Faults, LoggedCall, Quirks, Shape, steady_images
 from exporter.emulator.images import Repository
+from exporter.sources.cloud.split import partition as block
+from exporter.sources.cloud.split import scans as chains
 from tests.crawl.world import (
     GIANT_REGISTRY,
     GIANT_REPOSITORY,

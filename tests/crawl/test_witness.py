@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from exporter.crawl.witness import Evidence, Sample
-from exporter.tables.sample import SamplePage
+from exporter.sources.cloud.decode.sample import SamplePage
+from exporter.sources.cloud.split.check import Evidence, Sample
 
 
 def digests_of(count: int) -> list[str]:

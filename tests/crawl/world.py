@@ -16,16 +16,18 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
 
-from exporter.api.client import Client
-from exporter.crawl import block, chain, chains
+from exporter.crawl.coverage import Ledger
 from exporter.crawl.decoders import Decoders
-from exporter.crawl.estate import Estate
-from exporter.crawl.fetch import Fetcher
-from exporter.crawl.ledger import Ledger
+from exporter.crawl.pipeline import Fetcher
 from exporter.crawl.progress import Progress
 from exporter.emulator import STATIC_TOKEN, CallLog, Emulator, Estate, LoggedCall, Shape
+from exporter.http.client import Client
 from exporter.settings import Credentials, Endpoints, Limits, Settings
-from exporter.snapshot.stage import Stage
+from exporter.sources.cloud.discovery import Estate as Discovery
+from exporter.sources.cloud.split import partition as block
+from exporter.sources.cloud.split import scan as chain
+from exporter.sources.cloud.split import scans as chains
+from exporter.staging.stage import Stage
 
 PAGE_SIZE = 10
 GIANT_REGISTRY = Shape(repositories=24, images=360, layers=1, empty_share=0.0)
@@ -121,10 +123,10 @@ async def crawl(
         async with Client(settings) as client, KeptPages(staging, cancel_after) as stage:
             progress.client = client
             fetcher = Fetcher(client, stage, progress, decoders)
-            estate = Estate(
+            discovery = Discovery(
                 settings, client, fetcher, stage, ledger, progress, expected_images=expected
             )
-            stage.run = asyncio.create_task(estate.run())
+            stage.run = asyncio.create_task(discovery.run())
             with suppress(asyncio.CancelledError):
                 await stage.run
             done = Outcome(ledger, progress, client.counts.calls, stage.keys)
@@ -144,7 +146,7 @@ async def crawl(
                 for path in rows["repositories"]
                 for name in pq.read_table(path)["repository_name"].to_pylist()
             )
-            done.tables = estate.tables()
+            done.tables = discovery.tables()
     return done
 
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
-from exporter.derive.engine import Means
 from exporter.derive.tables import derive
+from exporter.sql.engine import Means
 from exporter.tables.schemas import TABLES
 
 Row = dict[str, Any]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter.derive import engine
-from exporter.derive.engine import Means, TooLittleMemoryError, with_enough_memory
-from exporter.derive.memory import usable_memory
+from exporter.sql import engine
+from exporter.sql.engine import Means, TooLittleMemoryError, with_enough_memory
+from exporter.sql.memory import usable_memory
 
 MACHINE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 MB = 1024 * 1024

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from exporter.derive.parents import fill_parents
-from exporter.snapshot.parts import write_table
+from exporter.staging.parquet import write_table
 from exporter.tables.schemas import TABLES
 
 Rows = list[dict[str, Any]]

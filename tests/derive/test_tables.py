@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from structlog.testing import capture_logs
 
-from exporter.derive import engine
-from exporter.derive.engine import Means
 from exporter.errors import OutputError
-from exporter.snapshot.parts import PartWriter
+from exporter.sql import engine
+from exporter.sql.engine import Means
+from exporter.staging.parquet import PartWriter
 from exporter.tables.bad_values import BAD_VALUES, bad_value, bad_values
 from exporter.tables.schemas import TABLES
 from tests.derive import expected

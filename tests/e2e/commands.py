@@ -31,8 +31,11 @@ Sections = Mapping[str, Any]
 """Settings as the file nests them."""
 
 SPLIT_EARLY: Mapping[str, Mapping[str, float]] = {
-    "exporter.crawl.block": {"MIN_PAGES_LEFT": 1.0, "MIN_SECONDS_LEFT": 0.0},
-    "exporter.crawl.chains": {"MIN_PAGES_BEFORE_DOWN": 1.0, "MIN_SECONDS_BEFORE_DOWN": 0.0},
+    "exporter.sources.cloud.split.partition": {"MIN_PAGES_LEFT": 1.0, "MIN_SECONDS_LEFT": 0.0},
+    "exporter.sources.cloud.split.scans": {
+        "MIN_PAGES_BEFORE_DOWN": 1.0,
+        "MIN_SECONDS_BEFORE_DOWN": 0.0,
+    },
 }
 """Values with which the scheduler splits listings that it would leave whole for being short."""
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from exporter.snapshot import journal
+from exporter.staging import journal
 
 
 class PowerLoss(BaseException):

@@ -17,9 +17,9 @@ from yandex.cloud.containerregistry.v1.blob_pb2 import Blob
 from yandex.cloud.containerregistry.v1.image_pb2 import Image
 from yandex.cloud.containerregistry.v1.image_service_pb2 import ListImagesResponse
 
-from exporter.snapshot.ndjson import write_ndjson
-from exporter.snapshot.parts import PartWriter
-from exporter.tables.images import decode_images
+from exporter.sources.cloud.decode.images import decode_images
+from exporter.staging.ndjson import write_ndjson
+from exporter.staging.parquet import PartWriter
 from exporter.tables.schemas import TABLES
 from tests.oracle.listed import config_rows, image_row, layer_rows
 from tests.oracle.readers import read_ndjson, read_parquet

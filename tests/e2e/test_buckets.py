@@ -29,7 +29,7 @@ ID, SECRET, SESSION = (
 )
 SHAPE = Shape(clouds=1, folders=2, registries=3, repositories=8, images=60, layers=3)
 HANGING = Faults({"hang": 1.0}, in_a_row=1_000_000)
-QUICK = "import exporter.snapshot.lease as lease; lease.RENEWAL = 0.1"
+QUICK = "import exporter.storage.lease as lease; lease.RENEWAL = 0.1"
 LOCK = "/bucket/inventory/.lock"
 
 
@@ -131,7 +131,7 @@ def test_a_bucket_that_cannot_be_written_ends_in_a_sentence_before_any_call(
     cloud = serve_cloud(SHAPE)
     s3.oddities = oddities
     brief = (
-        "from datetime import timedelta; import exporter.snapshot.stores as stores; "
+        "from datetime import timedelta; import exporter.storage.stores as stores; "
         "stores._QUICK_CALL = timedelta(seconds=0.2)"
     )
     run = start(exporter_for(cloud), s3, before=brief if oddities.silent else "").wait()
@@ -143,7 +143,7 @@ def test_a_bucket_that_cannot_be_written_ends_in_a_sentence_before_any_call(
 
 
 def test_a_bucket_is_given_up_within_half_a_minute() -> None:
-    from exporter.snapshot import stores  # noqa: PLC0415
+    from exporter.storage import stores  # noqa: PLC0415
 
     # A last attempt may begin just before the end of the time for attempts.
     longest = stores._QUICK["retry_timeout"] + stores._QUICK_CALL
@@ -217,7 +217,7 @@ def test_a_killed_holder_blocks_no_machine_for_ever_and_its_own_not_at_all(
     cloud.mend()
     left = s3.objects[LOCK]
     # Time is short for the other machine alone: what it waits for is not the test's to wait for.
-    brief = "import exporter.snapshot.lease as lease; lease._lease_of = lambda _: 0.5"
+    brief = "import exporter.storage.lease as lease; lease._lease_of = lambda _: 0.5"
     other = start(machine(exporter, "other"), s3, "--snapshot-id", "two", before=brief).wait()
     assert other.code == 0, other.stderr
     assert "lock_watched" in [event["event"] for event in other.events]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from exporter.emulator import Behaviour, Shape
-from exporter.snapshot import stage
+from exporter.staging import stage
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import Cloud
 from tests.e2e.commands import Exporter

@@ -13,15 +13,15 @@ import pytest
 from pydantic import SecretStr
 
 from exporter.errors import OutputError
-from exporter.snapshot.access import Access, Key
-from exporter.snapshot.catalog import snapshots
-from exporter.snapshot.destination import Destination, Entry, Version
-from exporter.snapshot.layout import LATEST, Format
-from exporter.snapshot.manifest import Manifest
-from exporter.snapshot.publish import publish
-from exporter.snapshot.retention import remove
-from exporter.snapshot.verify import verify_files
-from exporter.snapshot.verify_rows import verify_rows
+from exporter.snapshots.catalog import snapshots
+from exporter.snapshots.layout import LATEST, Format
+from exporter.snapshots.manifest import Manifest
+from exporter.snapshots.publish import publish
+from exporter.snapshots.retention import remove
+from exporter.snapshots.verify import verify_files
+from exporter.snapshots.verify_rows import verify_rows
+from exporter.storage.access import Access, Key
+from exporter.storage.destination import Destination, Entry, Version
 from tests.snapshot.world import START, UNMEASURED, draft, stage
 
 SERVER = """

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from exporter.snapshot.catalog import catalog, snapshots
-from exporter.snapshot.destination import Destination, Entry
-from exporter.snapshot.folder import Folder
-from exporter.snapshot.layout import LATEST
-from exporter.snapshot.manifest import Status
-from exporter.snapshot.publish import publish
-from exporter.snapshot.retention import remove
+from exporter.snapshots.catalog import catalog, snapshots
+from exporter.snapshots.layout import LATEST
+from exporter.snapshots.manifest import Status
+from exporter.snapshots.publish import publish
+from exporter.snapshots.retention import remove
+from exporter.storage.destination import Destination, Entry
+from exporter.storage.local import Folder
 from tests.snapshot.world import START, data_files, draft, stage
 
 

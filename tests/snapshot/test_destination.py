@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import OutputError
-from exporter.snapshot.destination import Destination, Entry
+from exporter.storage.destination import Destination, Entry
 
 
 def _mode(path: Path) -> int:
@@ -183,7 +183,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tiny_disk: Path, tmp_p
 LIMITED = """
 import resource, sys
 from exporter.errors import OutputError
-from exporter.snapshot.destination import Destination
+from exporter.storage.destination import Destination
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
     Destination.open(sys.argv[1]).write_atomically("a/b", b"x" * 2000)

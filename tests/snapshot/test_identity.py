@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exporter.snapshot.identity import describe, differences, identity
+from exporter.snapshots.identity import describe, differences, identity
 
 SOURCE: dict[str, Any] = {"profile": "nebius-il", "domain": "api.il.nebius.cloud", "endpoints": {}}
 SCOPE: dict[str, Any] = {

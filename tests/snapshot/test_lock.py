@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import LockedError, OutputError
-from exporter.snapshot.lock import Lock, locked
+from exporter.storage.lock import Lock, locked
 
 HOLDER = """
 import sys
 from pathlib import Path
-from exporter.snapshot.lock import Lock
+from exporter.storage.lock import Lock
 with Lock(Path(sys.argv[1]), "first"):
     print("held", flush=True)
     sys.stdin.read()

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from exporter.errors import IntegrityError
-from exporter.snapshot.manifest import (
+from exporter.snapshots.manifest import (
     File,
     Manifest,
     Plain,

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import OutputError
-from exporter.snapshot.ndjson import json_lines, write_ndjson
+from exporter.staging.ndjson import json_lines, write_ndjson
 from exporter.tables.schemas import TABLES, Table
 from tests.snapshot.world import UNMEASURED, image_rows
 
@@ -172,7 +172,7 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from exporter.errors import OutputError
-from exporter.snapshot.ndjson import write_ndjson
+from exporter.staging.ndjson import write_ndjson
 from exporter.tables import TABLES
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 try:
@@ -209,7 +209,7 @@ def test_a_broken_parquet_part_is_an_output_error(tmp_path: Path) -> None:
 MEASURED = """
 import resource, sys
 from pathlib import Path
-from exporter.snapshot.ndjson import write_ndjson
+from exporter.staging.ndjson import write_ndjson
 from exporter.tables import TABLES
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

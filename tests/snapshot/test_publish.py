@@ -15,12 +15,12 @@ import duckdb
 import pytest
 
 from exporter.errors import IncompleteError, IntegrityError, OutputError, SettingsError
-from exporter.snapshot.catalog import point_latest
-from exporter.snapshot.destination import Destination
-from exporter.snapshot.layout import Format
-from exporter.snapshot.manifest import Status
-from exporter.snapshot.publish import check_free, planned, publish
-from exporter.snapshot.retention import remove
+from exporter.snapshots.catalog import point_latest
+from exporter.snapshots.layout import Format
+from exporter.snapshots.manifest import Status
+from exporter.snapshots.publish import check_free, planned, publish
+from exporter.snapshots.retention import remove
+from exporter.storage.destination import Destination
 from tests.snapshot.world import (
     START,
     UNMEASURED,
@@ -37,10 +37,10 @@ KILLER = """
 import os, shutil, signal, sys
 from datetime import datetime
 from pathlib import Path
-from exporter.snapshot.destination import Destination
-from exporter.snapshot.layout import StagedFile
-from exporter.snapshot.manifest import Manifest
-from exporter.snapshot.publish import publish
+from exporter.storage.destination import Destination
+from exporter.snapshots.layout import StagedFile
+from exporter.snapshots.manifest import Manifest
+from exporter.snapshots.publish import publish
 
 base = Path(sys.argv[1])
 manifest = Manifest.parse((base / "draft.json").read_bytes())

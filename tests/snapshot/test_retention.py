@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import SettingsError
-from exporter.snapshot.catalog import SnapshotInfo, snapshots
-from exporter.snapshot.destination import Destination
-from exporter.snapshot.layout import LATEST
-from exporter.snapshot.manifest import Status
-from exporter.snapshot.publish import publish
-from exporter.snapshot.retention import Choice, Policy, choose, remove, remove_orphans
+from exporter.snapshots.catalog import SnapshotInfo, snapshots
+from exporter.snapshots.layout import LATEST
+from exporter.snapshots.manifest import Status
+from exporter.snapshots.publish import publish
+from exporter.snapshots.retention import Choice, Policy, choose, remove, remove_orphans
+from exporter.storage.destination import Destination
 from tests.snapshot.world import (
     START,
     assert_truthful,

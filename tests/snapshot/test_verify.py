@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from exporter.errors import OutputError
-from exporter.snapshot.catalog import read_manifest
-from exporter.snapshot.destination import Destination
-from exporter.snapshot.manifest import Manifest, sha256, sidecar
-from exporter.snapshot.publish import publish
-from exporter.snapshot.verify import Problem, verify_files
-from exporter.snapshot.verify_rows import verify_rows
+from exporter.snapshots.catalog import read_manifest
+from exporter.snapshots.manifest import Manifest, sha256, sidecar
+from exporter.snapshots.publish import publish
+from exporter.snapshots.verify import Problem, verify_files
+from exporter.snapshots.verify_rows import verify_rows
+from exporter.storage.destination import Destination
 from exporter.tables.schemas import TABLES
 from tests.snapshot.world import draft, image_rows, stage
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from exporter.snapshot.layout import Format, StagedFile
-from exporter.snapshot.manifest import Manifest, Requests, Status
-from exporter.snapshot.ndjson import write_ndjson
-from exporter.snapshot.parts import write_table
+from exporter.snapshots.layout import Format, StagedFile
+from exporter.snapshots.manifest import Manifest, Requests, Status
+from exporter.staging.ndjson import write_ndjson
+from exporter.staging.parquet import write_table
 from exporter.tables.schemas import TABLES
 
 UNMEASURED = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}

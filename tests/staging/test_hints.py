@@ -7,13 +7,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from exporter.snapshot.destination import Destination
-from exporter.snapshot.hints import image_counts
-from exporter.snapshot.layout import Format
-from exporter.snapshot.manifest import Status
-from exporter.snapshot.ndjson import write_ndjson
-from exporter.snapshot.parts import write_table
-from exporter.snapshot.publish import publish
+from exporter.snapshots.hints import image_counts
+from exporter.snapshots.layout import Format
+from exporter.snapshots.manifest import Status
+from exporter.snapshots.publish import publish
+from exporter.staging.ndjson import write_ndjson
+from exporter.staging.parquet import write_table
+from exporter.storage.destination import Destination
 from exporter.tables.schemas import TABLES
 from tests.snapshot.world import draft
 

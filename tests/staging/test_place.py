@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import OutputError, SettingsError
-from exporter.snapshot import staging
-from exporter.snapshot.destination import Destination
-from exporter.snapshot.journal import FORMAT, NAME, Journal
-from exporter.snapshot.staging import Place, clean_up, discard, open_place, staging_root
+from exporter.staging import workspace as staging
+from exporter.staging.journal import FORMAT, NAME, Journal
+from exporter.staging.workspace import Place, clean_up, discard, open_place, staging_root
+from exporter.storage.destination import Destination
 
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 Open = Callable[..., Place]

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from exporter.errors import OutputError
-from exporter.snapshot import stage as room
-from exporter.snapshot.stage import Stage
+from exporter.staging import stage as room
+from exporter.staging.stage import Stage
 from exporter.tables.schemas import TABLES
 from tests.staging.world import ROOT, body_of, image_ids, keep, key_of, rows_of, summary_of
 
@@ -135,7 +135,7 @@ FULL_DISK = """
 import asyncio, resource, sys
 from pathlib import Path
 from exporter.errors import OutputError
-from exporter.snapshot.stage import Stage
+from exporter.staging.stage import Stage
 from tests.staging.world import keep
 
 async def fill():

@@ -8,10 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from exporter.snapshot.journal import Journal
-from exporter.snapshot.layout import StagedFile
-from exporter.snapshot.parts import Parts
-from exporter.snapshot.stage import Stage
+from exporter.snapshots.layout import StagedFile
+from exporter.staging.journal import Journal
+from exporter.staging.parquet import Parts
+from exporter.staging.stage import Stage
 from exporter.tables.schemas import TABLES
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from exporter.tables.images import ImagesPage
+from exporter.sources.cloud.decode.images import ImagesPage
 from exporter.tables.schemas import TABLES
 
 Json = dict[str, Any]

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from yandex.cloud.containerregistry.v1.blob_pb2 import Blob
 from yandex.cloud.containerregistry.v1.image_pb2 import Image
 
-from exporter.snapshot.parts import Parts
-from exporter.tables.images import decode_images
+from exporter.sources.cloud.decode.images import decode_images
+from exporter.sources.cloud.decode.values import snake_case
+from exporter.staging.parquet import Parts
 from exporter.tables.schemas import TABLES
-from exporter.tables.values import snake_case
 from tests.tables.pages import (
     FIRST_SECOND,
     IMAGES,

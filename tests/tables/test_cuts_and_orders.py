@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from exporter.tables.images import decode_images
-from exporter.tables.order import Cut, Order, Position
+from exporter.sources.cloud.decode.images import decode_images
+from exporter.sources.cloud.decode.order import Cut, Order, Position
 from tests.tables.pages import page_body
 from tests.tables.plain import CLOUD, FOLDER, Json, moment, plain_rows, rows_of, tables_of
 

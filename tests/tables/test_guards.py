@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from exporter.errors import PageError
-from exporter.tables.images import decode_images
-from exporter.tables.pages import shown_token
-from exporter.tables.resources import Parents, decode_resources
+from exporter.sources.cloud.decode.images import decode_images
+from exporter.sources.cloud.decode.pages import shown_token
+from exporter.sources.cloud.decode.resources import Parents, decode_resources
 from exporter.tables.schemas import CLOUDS
 
 DEEP = 1_000_000
@@ -110,7 +110,7 @@ def test_none_of_these_bodies_ends_the_process() -> None:
     program = (
         "import sys\n"
         "from exporter.errors import PageError\n"
-        "from exporter.tables.images import decode_images\n"
+        "from exporter.sources.cloud.decode.images import decode_images\n"
         "import tests.tables.test_guards as guards\n"
         "bodies = guards.NO_OBJECTS | guards.NO_PAGES | guards.STRANGERS\n"
         "for name, body in bodies.items():\n"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from exporter.tables.images import decode_images
-from exporter.tables.sample import decode_sample
-from exporter.tables.values import LARGEST, SMALLEST
+from exporter.sources.cloud.decode.images import decode_images
+from exporter.sources.cloud.decode.sample import decode_sample
+from exporter.sources.cloud.decode.values import LARGEST, SMALLEST
 from tests.tables.plain import CLOUD, FOLDER, plain_rows, tables_of
 
 GOOD: dict[str, Any] = {

@@ -9,9 +9,14 @@ from typing import Any
 import pytest
 
 from exporter.errors import PageError
-from exporter.tables.resources import Parents, ResourcesPage, decode_resources, registry_of
+from exporter.sources.cloud.decode.resources import (
+    Parents,
+    ResourcesPage,
+    decode_resources,
+    registry_of,
+)
+from exporter.sources.cloud.decode.values import snake_case
 from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES, REPOSITORIES, TABLES, Table
-from exporter.tables.values import snake_case
 
 PARENTS = Parents(cloud_id="b1gcloud", folder_id="b1gfolder")
 CREATED = "2026-11-23T02:00:00.123456789Z"

@@ -47,7 +47,7 @@ def prune(
     with reported(debug):
         from exporter.cli.pruning import prune_and_show  # noqa: PLC0415
         from exporter.settings import READING, load_settings  # noqa: PLC0415
-        from exporter.snapshot.retention import Policy  # noqa: PLC0415
+        from exporter.snapshots.retention import Policy  # noqa: PLC0415
 
         settings = load_settings(config, options.settings_flags(output=output), only=READING)
         policy = Policy(keep_last, keep_daily, keep_weekly, keep_monthly, keep_partial)

@@ -1,0 +1,306 @@
+"""The client: one list call from question to decoded page, with its limits and retries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import structlog
+from pydantic import SecretStr
+
+from exporter.errors import ApiError, CredentialsError, PageError
+from exporter.http.address import call_line, call_url
+from exporter.http.faults import Fault, FaultError, fault_of_reply, is_unauthenticated
+from exporter.http.limiter import Limiter, LimiterStatistics
+from exporter.http.outage import Attempts, HostClosedError, Outages
+from exporter.http.retry import Sleep, retrying
+from exporter.http.sending import Host, Sender, Target
+from exporter.http.silence import OutageStatistics
+from exporter.http.too_large import Signs, with_advice
+from exporter.http.transport import Reply, Transport
+from exporter.http.types import Answer, Call, Counts, PageT, Sent, Service
+from exporter.settings import Settings
+from exporter.sources.cloud.credentials.choose import choose_source
+from exporter.sources.cloud.credentials.exchange import Exchange
+from exporter.sources.cloud.credentials.tokens import Tokens
+from exporter.sources.cloud.endpoints import Directory
+
+_TOKEN_ATTEMPTS = 5
+
+_log = structlog.get_logger(__name__)
+
+
+class Client:
+    """The list API of one cloud; an async context manager that belongs to one event loop.
+
+    Any number of `get`s may be under way; a limiter per host decides how many are sent at once.
+    `sleep` waits between attempts, in seconds.
+    """
+
+    def __init__(self, settings: Settings, *, sleep: Sleep = asyncio.sleep) -> None:
+        self._settings = settings
+        self._limits = settings.limits
+        self._sleep = sleep
+        self._transport = Transport(
+            # Discovery, tokens, and what asks whether a host answers, wait for no page.
+            connections=settings.limits.concurrency + 3,
+            ca_file=settings.network.ca_file,
+        )
+        self._directory = Directory(settings, self._transport, sleep=sleep)
+        self._sender = Sender(self._transport, settings.limits)
+        self._outages = Outages(settings.limits.outage.total_seconds())
+        self._hosts: dict[str, Host] = {}
+        self._by_service: dict[Service, Host] = {}
+        self._tokens: Tokens | None = None
+        self._proof: Target | None = None
+        self._refuses_scopes = False
+        self._resources = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Open the session and choose the credentials.
+
+        Raises `SettingsError` for a CA file, and `CredentialsError` for a token, that cannot be
+        used.
+        """
+        exchange = Exchange(
+            self._directory, self._transport, attempts=_TOKEN_ATTEMPTS, sleep=self._sleep
+        )
+        source = choose_source(self._settings.credentials, exchange, sleep=self._sleep)
+        await self._resources.enter_async_context(self._transport)
+        self._tokens = Tokens(source, persist=self._outages.persist)
+        self._resources.push_async_callback(self._tokens.close)
+        self._resources.push_async_callback(self._outages.close)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._resources.aclose()
+
+    @property
+    def counts(self) -> Counts:
+        """What was sent and received so far."""
+        return self._sender.counts
+
+    @property
+    def limiters(self) -> tuple[LimiterStatistics, ...]:
+        """The state of each host's limiter, in the order in which the hosts were first asked."""
+        return tuple(host.limiter.statistics() for host in self._hosts.values())
+
+    @property
+    def outages(self) -> tuple[OutageStatistics, ...]:
+        """The hosts that do not answer at this moment."""
+        return self._outages.statistics
+
+    def spare(self, service: Service) -> bool:
+        """Say whether one more call to a service could start now, on a host nothing holds back.
+
+        False for a service that was not asked anything yet.
+        """
+        host = self._by_service.get(service)
+        return host is not None and host.limiter.spare and not host.watch.closed
+
+    def paced(self, service: Service) -> bool:
+        """Say whether a service's host limits the calls a second, so that each of them counts."""
+        host = self._by_service.get(service)
+        return host is not None and host.limiter.paced
+
+    async def get(
+        self,
+        call: Call,
+        decode: Callable[[bytes], Awaitable[PageT]],
+        *,
+        weight: float = 0.0,
+        sent: Sent | None = None,
+    ) -> Answer[PageT]:
+        """Return a call's answer, with the page that `decode` makes of its unpacked body.
+
+        Where calls have to wait for the host, the one with the largest `weight` goes first.
+        `sent` is kept up to date for whoever may cancel it.
+
+        A passing fault is tried again, `limits.attempts` times in all: an error that is not the
+        API's own word, or one that it calls passing (`status`), no whole answer in time, a body
+        that is no JSON object, and a `PageError` of `decode`.
+        No slot is held while it waits or decodes. What fails because the host answers nobody is no
+        attempt: all its calls wait then (`outage`).
+
+        Raises `StatusError` (the API's word, a 401 about this scope alone, a status that stays),
+        `AnswerError` (a redirect, an answer that stays wrong or too large), `UnreachableError`;
+        and, about the whole run, `CredentialsError` where no token can be had, or the cloud does
+        not take it at all, and `OutageError` where a host answers nobody for too long.
+        """
+        sent = sent or Sent()
+        target = await self._locate(call, weight)
+        attempts = Attempts(self._limits.attempts)
+        signs = Signs()
+        again = retrying(
+            lambda _: attempts.given_up or (_is_long(call) and signs.point_to_size(given_up=False)),
+            partial(self._back_off, target.host.limiter),
+            what=call.scope,
+        )
+        try:
+            return await again(self._answered, target, decode, sent, attempts, signs)
+        except FaultError as error:
+            fault = error.fault
+        shorter = _is_long(call) and signs.point_to_size(given_up=attempts.given_up)
+        told = fault if _is_long(call) else with_advice(fault)
+        failure = told.error(call=target.line, scope=call.scope, calls=sent.calls)
+        if isinstance(failure, ApiError):
+            failure.shorter_page_may_do = shorter
+        raise failure
+
+    async def _locate(self, call: Call, weight: float) -> Target:
+        base = await self._directory.base(call.service)
+        netloc = urlsplit(base).netloc
+        host = self._hosts.get(netloc)
+        if host is None:
+            limiter = Limiter(
+                netloc,
+                concurrency=self._limits.concurrency,
+                requests_per_second=self._limits.requests_per_second,
+            )
+            watch = self._outages.watch(
+                base,
+                held_until=lambda: limiter.statistics().held_until,
+                back=limiter.begin_anew,
+            )
+            host = self._hosts[netloc] = Host(base, limiter, watch)
+        self._by_service[call.service] = host
+        return Target(call, call_url(base, call), call_line(call, base), host, weight)
+
+    async def _back_off(self, limiter: Limiter, seconds: float) -> None:
+        with limiter.away():
+            await self._sleep(seconds)
+
+    async def _answered(
+        self,
+        target: Target,
+        decode: Callable[[bytes], Awaitable[PageT]],
+        sent: Sent,
+        attempts: Attempts,
+        signs: Signs,
+    ) -> Answer[PageT]:
+        """Make one attempt, and those that an outage takes; raises `OutageError` as well."""
+        watch = target.host.watch
+        while True:
+            await watch.ready(attempts)
+            try:
+                return await self._attempt(target, decode, sent)
+            except HostClosedError:
+                continue
+            except FaultError as error:
+                fault = error.fault
+            probe = partial(self._probe, _least_of(target))
+            if not await watch.failed(attempts, sent.began, fault, probe):
+                signs.note(fault)
+                raise FaultError(fault)
+
+    async def _probe(self, target: Target, seconds: float | None) -> Fault | None:
+        return await self._sender.probe(target, await self._good_tokens.get(), seconds)
+
+    async def _attempt(
+        self, target: Target, decode: Callable[[bytes], Awaitable[PageT]], sent: Sent
+    ) -> Answer[PageT]:
+        """Make one attempt; raises `FaultError`, `HostClosedError` and `CredentialsError`."""
+        token = await self._good_tokens.get()
+        reply = await self._sender.send(target, token, sent)
+        if is_unauthenticated(reply):
+            reply = await self._ask_anew(target, reply, token, sent)
+        fault = fault_of_reply(reply)
+        if fault is not None:
+            raise FaultError(fault)
+        try:
+            page = await decode(reply.body)
+        except PageError as error:
+            fault = Fault(
+                "bad_page" if reply.body.rstrip().endswith(b"}") else "cut_off",
+                f"the API answered with a page that cannot be used: {error}",
+                kind="answer",
+                passing=True,
+                request_id=reply.request_id,
+            )
+        else:
+            self._note_proof(target)
+            return Answer(
+                page, reply.body, sent.calls, reply.request_id, sent.wire_bytes, sent.seconds
+            )
+        raise FaultError(fault)
+
+    def _note_proof(self, target: Target) -> None:
+        """Remember calls that were answered: what proves a token later, and that a host is up."""
+        least = _least_of(target)
+        target.host.watch.proves(partial(self._probe, least))
+        if self._proof is None:
+            self._proof = least
+
+    async def _ask_anew(self, target: Target, reply: Reply, token: SecretStr, sent: Sent) -> Reply:
+        """Answer a 401 with a new token, and find out whom a second 401 is about.
+
+        The answer returned is a 401 only if that is about this scope alone: a call that was
+        answered before still is. Raises `CredentialsError` if it is not.
+        """
+        if self._refuses_scopes and await self._still_accepted(token, sent):
+            return reply  # known to answer 401 for scopes: another token would not help
+        try:
+            fresh = await self._good_tokens.renew(token)
+        except CredentialsError:
+            if await self._still_accepted(token, sent):
+                return reply  # there is no newer one to ask with, and this one is not the matter
+            raise
+        _log.info("token_refused", scope=target.call.scope, request_id=reply.request_id)
+        reply = await self._sender.send(target, fresh, sent)
+        if not is_unauthenticated(reply):
+            return reply
+        if await self._still_accepted(fresh, sent):
+            self._refuses_scopes = True
+            return reply
+        refusal = (
+            f"the cloud does not accept the credentials from {self._good_tokens.source_name}: "
+            f"{target.line} was answered {reply.status}, "
+        )
+        if fresh.get_secret_value() == token.get_secret_value():
+            refusal += "asked twice; check that they are of this cloud, and put new ones there"
+        else:
+            refusal += (
+                "with a renewed token too; check that they are of this cloud, not expired and "
+                "not revoked"
+            )
+        fault = fault_of_reply(reply)
+        if fault is not None and fault.passing:
+            raise FaultError(replace(fault, refusal=refusal))  # a gateway's word may pass
+        raise CredentialsError(refusal)
+
+    async def _still_accepted(self, token: SecretStr, sent: Sent) -> bool:
+        if self._proof is None:
+            return False
+        reply = await self._sender.send(self._proof, token, sent)
+        fault = fault_of_reply(reply)
+        if fault is not None and fault.passing and not is_unauthenticated(reply):
+            raise FaultError(fault)
+        return fault is None
+
+    @property
+    def _good_tokens(self) -> Tokens:
+        if self._tokens is None:
+            raise RuntimeError("the client is used outside its `async with`")
+        return self._tokens
+
+
+def _least_of(target: Target) -> Target:
+    """Return the call for a listing's first page, and for as little of it as can be."""
+    call = target.call.without_params("pageToken").with_params(pageSize="1")
+    return replace(target, call=call, url=call_url(target.host.base, call))
+
+
+def _is_long(call: Call) -> bool:
+    """Say whether a page of fewer items can be asked for."""
+    return int(dict(call.params).get("pageSize", 1)) > 1

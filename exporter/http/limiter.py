@@ -1,0 +1,294 @@
+"""How many calls one host gets at once, and how fast: a limiter that finds its own level.
+
+What always holds:
+
+1. Never more than `concurrency` calls are in flight, nor more than the level of the moment,
+   except for calls that were already under way when the level fell.
+2. Of those that wait, the one with the largest weight starts first, and among equals who asked
+   first. A caller that is cancelled, waiting or under way, leaves nothing behind: its place or its
+   slot goes to the next one at once.
+3. Nothing starts while the host is held (`Retry-After`), nor faster than the pace (`pace.py`).
+4. The level grows only by answers to calls that were under way when all of it was in use: one more
+   slot per good answer at the beginning (doubling each round trip), later one more per round trip.
+5. A congestion event halves the level at most once: failures of calls that began before the last
+   event tell nothing new and do not count again.
+6. A stray failure is no congestion. Failures add up and good answers wear them off; an event is
+   five 429s, or three 503s and timeouts, more than `TOLERATED` of the answers. Otherwise the few
+   503s that any large service gives at random would keep the level near the floor (for TCP, which
+   halves on every loss, Mathis et al. 1997 put it at 1.2/√share of loss: 12 slots at 1%).
+
+Two kinds of trouble are told apart. A 429 says *too fast*: the first such event also teaches the
+pace a rate, and from then on a 429 lowers the rate and leaves the slots alone, since few slots
+over a short round trip are still too fast, and many over a long one may be too slow. A 503 or a
+timeout says *too much at once* and takes slots.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import insort
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from itertools import count
+
+import structlog
+
+from exporter.http.rate import Pace, Sample
+
+INITIAL_LEVEL = 32
+"""Slots at the beginning; two round trips later there may be four times as many."""
+TOLERATED = 0.02
+"""Share of failed answers that is taken for noise."""
+_ENOUGH_REFUSALS = 5.0
+_ENOUGH_OVERLOADS = 3.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class LimiterStatistics:
+    """A moment of a limiter, frozen.
+
+    `level` slots of at most `concurrency` may be used, `in_use` are, and `waiting` callers want
+    one. `rate` is the most calls started per second, set or learned; None where only the slots
+    limit. `held_until` is when a held host may be asked again, in the event loop's seconds, or
+    None. `events` counts congestion events so far.
+    """
+
+    host: str
+    level: int
+    concurrency: int
+    in_use: int
+    waiting: int
+    rate: float | None
+    held_until: float | None
+    events: int
+
+
+class Slot:
+    """Permission for one call. Its holder says how the call went; saying nothing is allowed."""
+
+    def __init__(self, limiter: Limiter, sample: Sample) -> None:
+        self._limiter = limiter
+        self.sample = sample
+        """The call as the pace sees it."""
+
+    def good(self) -> None:
+        """The host answered as it should."""
+        self._limiter._good(self)  # noqa: SLF001 - the two are one mechanism
+
+    def refused(self) -> None:
+        """The host answered 429."""
+        self._limiter._refused(self)  # noqa: SLF001
+
+    def overloaded(self) -> None:
+        """The host answered 503, or not in time."""
+        self._limiter._overloaded(self)  # noqa: SLF001
+
+
+class Limiter:
+    """Gives out slots for calls to one host; belongs to one event loop.
+
+    `concurrency` is the most slots ever, `requests_per_second` a fixed ceiling, if any.
+    """
+
+    def __init__(
+        self, host: str, *, concurrency: int, requests_per_second: float | None = None
+    ) -> None:
+        self._host = host
+        self._concurrency = concurrency
+        self._level = float(min(INITIAL_LEVEL, concurrency))
+        self._additive_from = float(concurrency)
+        """Below this level growth doubles, from it on it is one slot per round trip."""
+        self._pace = Pace(requests_per_second)
+        self._in_use = 0
+        self._waiters: list[tuple[float, int, asyncio.Future[Slot]]] = []
+        self._asked = count()
+        self._away = 0
+        self._alarm: asyncio.TimerHandle | None = None
+        self._held_until: float | None = None
+        self._started = 0
+        self._events = 0
+        self._event_at = 0
+        """Number of the first call begun after the last congestion event."""
+        self._full_until = 0
+        """Number of the first call begun after the level was last in use as a whole."""
+        self._refusals = 0.0
+        self._overloads = 0.0
+        self._last_good = (self._level, self._additive_from)
+        """The level, and from where it grows slowly, at the last good answer."""
+
+    @property
+    def spare(self) -> bool:
+        """Whether one more call could start right now, and no other would start later for it."""
+        return (
+            self._held_until is None
+            and self._in_use + len(self._waiters) + self._away < int(self._level)
+            and self._pace.next_start <= asyncio.get_running_loop().time()
+        )
+
+    @property
+    def paced(self) -> bool:
+        """Whether calls are held to a rate, or the host has just refused more than one of them."""
+        return self._pace.rate is not None or self._refusals > 1.0
+
+    def statistics(self) -> LimiterStatistics:
+        """Return this moment's figures."""
+        return LimiterStatistics(
+            host=self._host,
+            level=int(self._level),
+            concurrency=self._concurrency,
+            in_use=self._in_use,
+            waiting=len(self._waiters),
+            rate=self._pace.rate,
+            held_until=self._held_until,
+            events=self._events,
+        )
+
+    @asynccontextmanager
+    async def slot(self, weight: float = 0.0) -> AsyncIterator[Slot]:
+        """Wait for a slot and hold it for the body of the `async with`.
+
+        Cancelled while it waits, it gives up its place; cancelled in the body, its slot.
+        """
+        slot = await self._enter(weight)
+        try:
+            yield slot
+        finally:
+            self._in_use -= 1
+            self._tell_pace()
+            self._give()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Count a caller in that holds no slot for now, and will want one again."""
+        self._away += 1
+        try:
+            yield
+        finally:
+            self._away -= 1
+
+    def hold(self, seconds: float) -> None:
+        """Let no call start for so many seconds; a longer hold in force stays."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        if seconds > 0 and until > (self._held_until or 0.0):
+            self._held_until = until
+            self._pace.held(seconds)
+            self._tell_pace()
+            loop.call_at(until, self._give)  # ends the hold even while nobody waits
+            _log.warning("host_held", host=self._host, seconds=round(seconds, 3))
+
+    def begin_anew(self) -> None:
+        """Forget what failed since the last good answer: the host was down, and not overloaded.
+
+        It begins with as many slots as at first, and comes back to its level as fast.
+        """
+        level, self._additive_from = self._last_good
+        self._level = min(level, float(INITIAL_LEVEL))
+        self._refusals = self._overloads = 0.0
+        self._event_at = self._started
+        self._give()
+
+    def _tell_pace(self) -> None:
+        wanted = self._in_use > 0 or bool(self._waiters)
+        self._pace.run_clocks(
+            asyncio.get_running_loop().time(), wanting=wanted, held=self._held_until is not None
+        )
+
+    async def _enter(self, weight: float) -> Slot:
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Slot] = loop.create_future()
+        entry = (-weight, next(self._asked), waiter)
+        insort(self._waiters, entry)
+        self._tell_pace()
+        self._give()
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self._in_use -= 1
+            elif entry in self._waiters:  # unless `_give` came across it first
+                self._waiters.remove(entry)
+            self._tell_pace()
+            self._give()
+            raise
+
+    def _give(self) -> None:
+        """Start as many waiting calls as may start now; come back when the next one may."""
+        loop = asyncio.get_running_loop()
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        now = loop.time()
+        if self._held_until is not None and now >= self._held_until:
+            self._held_until = None
+            self._tell_pace()
+        while self._waiters and self._in_use < int(self._level):
+            may_start = max(self._held_until or now, self._pace.next_start)
+            if may_start > now:
+                self._alarm = loop.call_at(may_start, self._give)
+                if self._held_until is None:
+                    self._pace.made_wait()
+                return
+            waiter = self._waiters.pop(0)[-1]
+            if waiter.cancelled():
+                continue
+            self._in_use += 1
+            full = self._in_use >= self._concurrency
+            waiter.set_result(Slot(self, self._pace.start(now, full=full)))
+            self._started += 1
+            if self._in_use >= int(self._level):
+                self._full_until = self._started
+
+    def _good(self, slot: Slot) -> None:
+        self._pace.accepted(slot.sample, self._in_use)
+        self._refusals = max(0.0, self._refusals - TOLERATED)
+        self._overloads = max(0.0, self._overloads - TOLERATED)
+        self._last_good = (self._level, self._additive_from)
+        if not self._is_news(slot) or slot.sample.number >= self._full_until:
+            return
+        doubling = self._level < self._additive_from
+        self._level = min(
+            float(self._concurrency), self._level + (1.0 if doubling else 1.0 / self._level)
+        )
+
+    def _refused(self, slot: Slot) -> None:
+        now = asyncio.get_running_loop().time()
+        self._pace.failed(slot.sample)
+        if self._pace.learned is not None:
+            if self._pace.slow_down(slot.sample, now, self._in_use):
+                self._event("rate")
+        elif self._is_news(slot):
+            self._refusals += 1.0
+            if self._refusals >= _ENOUGH_REFUSALS:
+                self._pace.learn(slot.sample, now, self._in_use)
+                # The pace protects the host from here on, so the slots may come back fast.
+                self._additive_from = self._level
+                self._level = max(1.0, self._level / 2)
+                self._event("slots and rate")
+
+    def _overloaded(self, slot: Slot) -> None:
+        self._pace.failed(slot.sample)
+        if self._is_news(slot):
+            self._overloads += 1.0
+            if self._overloads >= _ENOUGH_OVERLOADS:
+                self._level = self._additive_from = max(1.0, self._level / 2)
+                self._event("slots")
+
+    def _is_news(self, slot: Slot) -> bool:
+        return slot.sample.number >= self._event_at
+
+    def _event(self, what: str) -> None:
+        self._events += 1
+        self._event_at = self._started
+        self._refusals = self._overloads = 0.0
+        rate = self._pace.rate
+        _log.info(
+            "limiter_lowered",
+            host=self._host,
+            lowered=what,
+            level=int(self._level),
+            rate=None if rate is None else round(rate, 2),
+        )

@@ -1,0 +1,282 @@
+"""While a host answers nobody: its calls wait, and one at a time asks whether it is back.
+
+What always holds, for each host by itself:
+
+1. *Up*: calls are sent. A failure that may be an outage's (`silence`) counts as one of the call's
+   attempts, as any other does.
+2. *In doubt*: the host has answered nobody since a call was sent that has failed now, and that was
+   the third in a row, or the call's last attempt. No call is sent any more but a probe, at once:
+   a first page of one item, of a listing that was answered before, else of the one that has
+   failed. Any answer of the API's own, to the probe or to a call that was under way, ends the
+   doubt. If no probe has failed, the failure was that call's own, and counts.
+3. *Down*: probes have failed, and nothing was answered for some seconds. One probe follows another
+   after growing pauses, and not while `Retry-After` holds the host. Once one is answered all calls
+   go on: none has used up an attempt by what failed in the outage, and the limiter begins anew
+   below the level it had, since what failed has told it nothing.
+4. Once the time is up every call of the host raises `OutageError`, which ends the run.
+5. What is cancelled while it waits leaves nothing behind. The probes go on for the others.
+
+So one listing that fails while others of its host are answered never passes for an outage, not even
+where it is the last: the probe asks for another listing. A call that keeps failing across outages
+without number is let off a bounded number of times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from exporter.errors import CredentialsError, UnansweredError
+from exporter.http.faults import Fault
+from exporter.http.silence import OutageStatistics, Silence, had_connection, is_silence
+
+IN_A_ROW = 3
+"""Failures with no answer in between that put a host in doubt."""
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 30.0
+"""Seconds between two probes: at first, and at the most."""
+FIRST_PROBE_SECONDS = 10.0
+"""Seconds that the first probe may take: a person is to be told soon."""
+MOST_LET_OFF = 20
+"""Outages in a row that one call is let off for."""
+_REMEMBERED = 2
+
+T = TypeVar("T")
+
+Probe = Callable[[float | None], Awaitable[Fault | None]]
+"""Asks the host for as little as can be, within some seconds; returns what went wrong, or None."""
+
+
+class HostClosedError(Exception):
+    """A call that was about to be sent has to wait: its host does not answer."""
+
+
+@dataclass
+class Attempts:
+    """How often one call was tried, of how often it may be; what an outage took does not count."""
+
+    most: int
+    used: int = 0
+    let_off: int = 0
+
+    @property
+    def given_up(self) -> bool:
+        """Whether none is left."""
+        return self.used >= self.most
+
+    def let_off_once(self) -> bool:
+        """Forget the attempts so far, as the host was down; False where that was too often."""
+        self.let_off += 1
+        if self.let_off > MOST_LET_OFF:
+            return False
+        self.used = 0
+        return True
+
+
+class HostWatch:
+    """Says whether calls to one host may be sent, and waits while they may not.
+
+    `held_until` says until when the host itself asks to be let alone, and `back` is called when an
+    outage has ended.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        limit: float,
+        *,
+        held_until: Callable[[], float | None] = lambda: None,
+        back: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._silence = Silence(host, limit)
+        self._held_until = held_until
+        self._back = back
+        self._probes: deque[Probe] = deque(maxlen=_REMEMBERED)
+        self._prober: asyncio.Task[None] | None = None
+        self._failures = 0
+        self._answered_at = float("-inf")
+        self._back_at = float("-inf")
+
+    @property
+    def closed(self) -> bool:
+        """Whether no call may be sent for now."""
+        return self._prober is not None
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether the host has ever answered in this run."""
+        return self._silence.has_answered
+
+    def statistics(self) -> OutageStatistics | None:
+        """Return this moment's figures; None where there is no outage."""
+        return self._silence.statistics()
+
+    def proves(self, probe: Probe) -> None:
+        """Remember a call that was answered with a page: the first one, and the latest."""
+        if len(self._probes) == _REMEMBERED:
+            self._probes.pop()
+        self._probes.append(probe)
+
+    async def ready(self, attempts: Attempts) -> None:
+        """Wait until calls may be sent; raises `OutageError` once that has taken too long."""
+        before = self._back_at
+        while (prober := self._prober) is not None:
+            await asyncio.wait([prober])
+            if self._prober is prober:
+                prober.result()  # No answer has ended it, so it raises.
+        if self._back_at > before:
+            attempts.let_off_once()
+
+    def answered(self) -> None:
+        """Take note that the host gave an answer of the API's own, to whatever call."""
+        self._answered_at = asyncio.get_running_loop().time()
+        self._failures = 0
+        if self._silence.probes:
+            self._back_at = self._answered_at
+        if self._silence.end():
+            self._back()
+        self._open()
+
+    async def failed(self, attempts: Attempts, began: float, fault: Fault, probe: Probe) -> bool:
+        """Take note of a call, sent at `began`, that failed; wait where its host is in doubt.
+
+        `probe` asks for the same listing. Returns whether the call may be made again as if it had
+        not been made; else it has used up one of its `attempts`. Raises `OutageError`.
+        """
+        if not is_silence(fault, answered_before=self.has_answered):
+            attempts.used += 1
+            return False
+        if began >= self._answered_at:
+            self._failures += 1
+            self._silence.note(fault.told(), began=began, connected=had_connection(fault))
+            last = attempts.used + 1 >= attempts.most or not fault.passing
+            if not self.closed and (last or (self._failures >= IN_A_ROW and self._silence.limit)):
+                self._prober = asyncio.create_task(self._watch(probe))
+                self._prober.add_done_callback(_look)
+            if self.closed:
+                await self.ready(Attempts(0))
+        if began <= self._back_at and attempts.let_off_once():
+            return True
+        attempts.used += 1
+        return False
+
+    async def close(self) -> None:
+        """Stop probing."""
+        if self._prober is not None:
+            self._prober.cancel()
+            await asyncio.gather(self._prober, return_exceptions=True)
+
+    def _open(self) -> None:
+        prober, self._prober = self._prober, None
+        if prober is not None and prober is not asyncio.current_task():
+            prober.cancel()
+
+    async def _watch(self, of_failed: Probe) -> None:
+        """Probe until the host answers; raises `OutageError` when the time is up."""
+        loop = asyncio.get_running_loop()
+        turn, pause = 0, FIRST_PAUSE
+        while True:
+            probes = [*self._probes, of_failed]
+            began = loop.time()
+            fault = await self._ask(probes[turn % len(probes)], first=turn == 0)
+            if fault is None:
+                self.answered()
+                return
+            if not is_silence(fault, answered_before=self.has_answered):
+                self._open()  # Somebody answers there, though it is not the API.
+                return
+            self._silence.note(fault.told(), began=began, connected=had_connection(fault))
+            self._silence.probed()
+            held = (self._held_until() or 0.0) - loop.time()
+            left = self._silence.deadline - loop.time()
+            await asyncio.sleep(min(max(jittered(pause), held), max(left, 0.0)))
+            pause = min(pause * 2, LONGEST_PAUSE)
+            turn += 1
+
+    async def _ask(self, probe: Probe, *, first: bool) -> Fault | None:
+        """Send a probe, and wait for it no longer than there is time left."""
+        left = self._silence.deadline - asyncio.get_running_loop().time()
+        try:
+            # Even without any time left, one probe has to have failed.
+            async with asyncio.timeout(max(left, FIRST_PROBE_SECONDS)):
+                return await probe(FIRST_PROBE_SECONDS if first else None)
+        except TimeoutError:
+            raise self._silence.error() from None
+
+
+class Outages:
+    """All hosts of a run, `limit` seconds being how long an outage of any of them is waited for."""
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._watches: list[HostWatch] = []
+        self._silences: dict[str, Silence] = {}
+
+    def watch(
+        self, host: str, *, held_until: Callable[[], float | None], back: Callable[[], None]
+    ) -> HostWatch:
+        """Return what watches a host that list calls go to."""
+        watch = HostWatch(host, self._limit, held_until=held_until, back=back)
+        self._watches.append(watch)
+        return watch
+
+    @property
+    def statistics(self) -> tuple[OutageStatistics, ...]:
+        """The outages of this moment."""
+        moments = [watch.statistics() for watch in self._watches]
+        moments += [silence.statistics() for silence in self._silences.values()]
+        return tuple(moment for moment in moments if moment is not None)
+
+    async def persist(self, fetch: Callable[[], Awaitable[T]]) -> T:
+        """Return what `fetch` returns, which gets a token, however often it has to be called.
+
+        It is called again, after growing pauses, while it raises `UnansweredError`. Raises
+        `OutageError` once that has taken too long.
+        """
+        loop = asyncio.get_running_loop()
+        silence: Silence | None = None
+        pause = FIRST_PAUSE
+        while True:
+            began = loop.time()
+            try:
+                left = None if silence is None else max(silence.deadline - began, 0.1)
+                async with asyncio.timeout(left):
+                    token = await fetch()
+            except UnansweredError as error:
+                silence = self._silences.setdefault(error.host, Silence(error.host, self._limit))
+                silence.note(error.message, began=began, connected=error.connected)
+                silence.probed()
+            except CredentialsError:
+                if silence is not None:
+                    silence.end()
+                raise
+            except TimeoutError:
+                if silence is None:
+                    raise
+                raise silence.error() from None
+            else:
+                if silence is not None:
+                    silence.end()
+                return token
+            await asyncio.sleep(min(jittered(pause), max(silence.deadline - loop.time(), 0.0)))
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def close(self) -> None:
+        """Stop all probes."""
+        for watch in self._watches:
+            await watch.close()
+
+
+def jittered(seconds: float) -> float:
+    """Return about so many seconds, so that many programs do not ask in step."""
+    return seconds * random.uniform(0.8, 1.2)  # noqa: S311 - not for secrets
+
+
+def _look(task: asyncio.Task[None]) -> None:
+    """Take note of a failure, which every call that waits raises, if one does."""
+    if not task.cancelled():
+        task.exception()

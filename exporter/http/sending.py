@@ -1,0 +1,149 @@
+"""One request of a list call: in a slot of its host, counted, and judged by its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+
+from pydantic import SecretStr
+
+from exporter.http.faults import (
+    THROTTLED_STATUSES,
+    Fault,
+    FaultError,
+    fault_of_reply,
+    fault_of_silence,
+    parse_retry_after,
+)
+from exporter.http.limiter import Limiter, Slot
+from exporter.http.outage import HostClosedError, HostWatch
+from exporter.http.silence import is_silence
+from exporter.http.too_large import STALLED, says_too_large
+from exporter.http.transport import Reply, Transport
+from exporter.http.trouble import NoReplyError
+from exporter.http.types import Call, Counts, Sent
+from exporter.settings import Limits
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host that list calls go to: how many at once, how fast, and whether it answers at all."""
+
+    base: str
+    limiter: Limiter
+    watch: HostWatch
+
+
+@dataclass(frozen=True)
+class Target:
+    """A call with the place it goes to; `line` is how errors show it.
+
+    Where it has to wait for the host, the one with the largest `weight` goes first.
+    """
+
+    call: Call
+    url: str
+    line: str
+    host: Host
+    weight: float
+
+
+class Sender:
+    """Sends requests, and tells limiter and watch of a host how they went.
+
+    `counts` is what was sent and received so far.
+    """
+
+    def __init__(self, transport: Transport, limits: Limits) -> None:
+        self.counts = Counts()
+        self._transport = transport
+        self._limits = limits
+
+    async def send(self, target: Target, token: SecretStr, sent: Sent) -> Reply:
+        """Send one request in a slot of its host; raises `FaultError` where no answer came.
+
+        Raises `HostClosedError`, and sends nothing, where the host was found down meanwhile.
+        """
+        host = target.host
+        async with host.limiter.slot(target.weight) as slot:
+            if host.watch.closed:
+                raise HostClosedError
+            retry = sent.calls > 0
+            sent.calls += 1
+            sent.began = asyncio.get_running_loop().time()
+            self.counts += Counts(calls=1, retries=int(retry))
+            began = time.monotonic()
+            try:
+                reply = await self._transport.send(
+                    target.url,
+                    timeout=self._limits.request_timeout.total_seconds(),
+                    max_bytes=self._limits.max_page_bytes,
+                    bearer=token,
+                )
+            except NoReplyError as error:
+                if error.trouble == "timeout":
+                    slot.overloaded()
+                sent.wire_bytes += error.wire_bytes
+                self.counts += Counts(wire_bytes=error.wire_bytes)
+                raise FaultError(_fault_of(error)) from None
+            self._judge(host, slot, reply)
+        sent.seconds = time.monotonic() - began
+        sent.wire_bytes += reply.wire_bytes
+        self.counts += Counts(wire_bytes=reply.wire_bytes)
+        return reply
+
+    async def probe(self, target: Target, token: SecretStr, seconds: float | None) -> Fault | None:
+        """Send one request beside all slots, to see whether the host answers; return what it lacks.
+
+        It may take so many seconds; None for as long as any call may.
+        """
+        longest = self._limits.request_timeout.total_seconds()
+        self.counts += Counts(calls=1, retries=1)
+        try:
+            reply = await self._transport.send(
+                target.url,
+                timeout=longest if seconds is None else min(seconds, longest),
+                max_bytes=self._limits.max_page_bytes,
+                bearer=token,
+            )
+        except NoReplyError as error:
+            self.counts += Counts(wire_bytes=error.wire_bytes)
+            return fault_of_silence(error)
+        self.counts += Counts(wire_bytes=reply.wire_bytes)
+        fault = fault_of_reply(reply)
+        if fault is None:
+            return None
+        if fault.retry_after:
+            target.host.limiter.hold(fault.retry_after)
+        return None if _is_the_apis_own(fault) else fault
+
+    def _judge(self, host: Host, slot: Slot, reply: Reply) -> None:
+        """Tell the limiter what an answer says about the host, and the watch that one came."""
+        fault = fault_of_reply(reply)
+        if reply.status in THROTTLED_STATUSES:
+            self.counts += Counts(throttled=1)
+        if fault is not None and says_too_large(fault):
+            pass  # Be it a 429, it tells nothing about how fast the host may be asked.
+        elif reply.status in THROTTLED_STATUSES:
+            if reply.status == 429:
+                slot.refused()
+            else:
+                slot.overloaded()
+            wait = parse_retry_after(reply.retry_after)
+            if wait is not None:
+                host.limiter.hold(wait)
+        elif reply.status < 500:
+            slot.good()
+        if fault is None or _is_the_apis_own(fault):
+            host.watch.answered()
+
+
+def _is_the_apis_own(fault: Fault) -> bool:
+    return fault.kind == "status" and not is_silence(fault, answered_before=True)
+
+
+def _fault_of(error: NoReplyError) -> Fault:
+    fault = fault_of_silence(error)
+    began = error.trouble == "timeout" and error.wire_bytes > 0
+    return replace(fault, reason=STALLED) if began else fault

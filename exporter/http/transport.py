@@ -1,0 +1,264 @@
+"""One HTTP request and its whole answer, in bounded time and memory; no retries, no meaning.
+
+What aiohttp raises is turned into a `NoReplyError` of our own words and dropped: its exceptions
+hold the request's headers, and with them the token. An answer that quotes a secret it was sent
+comes without it: it is kept in the journal and told in errors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from pydantic import SecretStr
+from yarl import URL
+
+from exporter.errors import SettingsError
+from exporter.http.body import BodyBrokenError, BodyTooLargeError, read_body
+from exporter.http.dates import parse_http_date
+from exporter.http.proxies import proxy_for
+from exporter.http.status import is_success
+from exporter.http.trouble import (
+    LONGEST_HEADER,
+    MOST_HEADERS,
+    Explained,
+    NoReplyError,
+    explain,
+)
+
+_ERROR_BODY_BYTES = 1 << 16
+"""How much of an answer other than 200 is read: enough for a google.rpc.Status."""
+
+_LONGEST_ID = 100
+
+_SHORTEST_SECRET = 16
+"""Characters from which a secret is looked for in what a server says; what is shorter could be any
+word of the data. (An IAM token has some 200.)"""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer that arrived whole; `wire_bytes` is its body's length as it travelled.
+
+    A byte order mark before the body is left out. `date` is what the answer's own clock said, in
+    seconds since 1970; `posted` whether a POST was answered.
+    """
+
+    status: int
+    body: bytes
+    wire_bytes: int
+    request_id: str | None
+    retry_after: str | None
+    location: str | None
+    date: float | None
+    posted: bool
+
+
+class Transport:
+    """Owns one aiohttp session; an async context manager.
+
+    `connections` is the size of the pool. `ca_file` names the certificate authorities to trust
+    instead of the system's; TLS is always verified. HTTPS_PROXY and NO_PROXY of the environment
+    hold. Raises `SettingsError` on entering if `ca_file` cannot be used.
+    """
+
+    def __init__(self, *, connections: int, ca_file: Path | None) -> None:
+        self._connections = connections
+        self._ca_file = ca_file
+        self._session: aiohttp.ClientSession | None = None
+        self._proven: set[str] = set()
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=self._connections, ssl=trusted(self._ca_file), keepalive_timeout=30
+            ),
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"Accept-Encoding": "gzip", "User-Agent": "registry-exporter"},
+            max_line_size=LONGEST_HEADER,
+            max_field_size=LONGEST_HEADER,
+            max_headers=MOST_HEADERS,
+            middlewares=(_send_once,),
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def send(
+        self,
+        url: str,
+        *,
+        timeout: float,  # noqa: ASYNC109 - enforced here, so that body and headers share it
+        max_bytes: int,
+        bearer: SecretStr | None = None,
+        post: Mapping[str, SecretStr] | None = None,
+        headers: Mapping[str, str] | None = None,
+        connect_timeout: float | None = None,
+    ) -> Reply:
+        """Send one GET, or one POST of `post` as JSON, and return the whole answer.
+
+        `timeout` bounds all of it in seconds, a body that drips included; `max_bytes` the body,
+        unpacked. Redirects are not followed: a token must not be sent where a stranger points.
+        Raises `NoReplyError`.
+        """
+        if self._session is None:
+            raise RuntimeError("the transport is used outside its `async with`")
+        wire: list[int] = []
+        request_id: str | None = None
+        address = URL(url, encoded=True)
+        host = address.host_port_subcomponent or ""
+        secrets = _telling(value for value in (bearer, *(post or {}).values()) if value)
+        proxy = proxy_for(address)
+        try:
+            async with (
+                asyncio.timeout(timeout),
+                self._session.request(
+                    "GET" if post is None else "POST",
+                    address,
+                    headers=_headers(bearer, headers),
+                    json=None if post is None else _reveal(post),
+                    proxy=proxy,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout),
+                ) as response,
+            ):
+                request_id = _unquoted(response.headers.get("x-request-id", ""), secrets) or None
+                request_id = request_id and request_id[:_LONGEST_ID]
+                usable = is_success(response.status, posted=post is not None)
+                body = await _read(response, max_bytes if usable else None, wire)
+                reply = Reply(
+                    status=response.status,
+                    body=_unquoted_bytes(body.removeprefix(codecs.BOM_UTF8), secrets),
+                    wire_bytes=sum(wire),
+                    request_id=request_id,
+                    retry_after=response.headers.get("Retry-After"),
+                    location=_unquoted(response.headers.get("Location", ""), secrets) or None,
+                    date=parse_http_date(response.headers.get("Date", "")),
+                    posted=post is not None,
+                )
+                if usable:
+                    self._proven.add(host)
+                return reply
+        except _ExplainedError as error:
+            explained = error.explained
+        except (TimeoutError, BodyTooLargeError, BodyBrokenError) as error:
+            explained = _explain(error, timeout, max_bytes)
+        except (OSError, aiohttp.ClientError) as error:
+            explained = explain(error, host=host, proxy=proxy)
+        # Raised out here so that the new error keeps no link to the old one.
+        trouble, message, advice = explained
+        raise NoReplyError(
+            trouble,
+            _unquoted(message, secrets),
+            advice,
+            request_id=request_id,
+            wire_bytes=sum(wire),
+            proven=host in self._proven,
+        )
+
+
+async def _read(response: aiohttp.ClientResponse, max_bytes: int | None, wire: list[int]) -> bytes:
+    """Return the body of at most so many bytes; None for that of an answer that is no success."""
+    codings = ",".join(response.headers.getall("Content-Encoding", []))
+    chunks = response.content.iter_any()
+    if max_bytes is not None:
+        return await read_body(chunks, codings, max_bytes, wire)
+    try:
+        return await read_body(chunks, codings, _ERROR_BODY_BYTES, wire)
+    except (BodyTooLargeError, BodyBrokenError):
+        return b""  # the status alone says enough
+
+
+def _telling(secrets: Iterable[SecretStr]) -> list[str]:
+    """Return the secrets that can be told from words."""
+    texts = (secret.get_secret_value() for secret in secrets)
+    return [text for text in texts if len(text) >= _SHORTEST_SECRET]
+
+
+def _unquoted(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "…")
+    return text
+
+
+def _unquoted_bytes(body: bytes, secrets: Iterable[str]) -> bytes:
+    for secret in secrets:
+        body = body.replace(secret.encode(), "…".encode())
+    return body
+
+
+def _headers(bearer: SecretStr | None, more: Mapping[str, str] | None) -> dict[str, str]:
+    headers = dict(more or {})
+    if bearer is not None:
+        headers["Authorization"] = f"Bearer {bearer.get_secret_value()}"
+    return headers
+
+
+def _reveal(post: Mapping[str, SecretStr]) -> dict[str, str]:
+    return {name: value.get_secret_value() for name, value in post.items()}
+
+
+def trusted(ca_file: Path | None) -> ssl.SSLContext | bool:
+    """Return the authorities to trust as aiohttp takes them; raises `SettingsError`."""
+    if ca_file is None:
+        return True  # aiohttp's own context, which verifies by the system's authorities
+    try:
+        content = ca_file.read_bytes()
+        if not content.startswith(codecs.BOM_UTF8):
+            return ssl.create_default_context(cafile=ca_file)
+        # OpenSSL does not find a certificate that begins behind a byte order mark.
+        text = content.decode("utf-8-sig", "replace").encode("ascii", "replace").decode()
+        return ssl.create_default_context(cadata=text)
+    except OSError as error:  # ssl.SSLError is one
+        reason = error.strerror or "it holds no PEM certificates"
+    raise SettingsError(f"network.ca_file {ca_file} cannot be used: {reason}")
+
+
+class _ExplainedError(Exception):
+    """Carries what is left of one of aiohttp's errors past aiohttp."""
+
+    def __init__(self, explained: Explained) -> None:
+        super().__init__()
+        self.explained = explained
+
+
+async def _send_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a GET anew on its own when a connection breaks.
+
+    It does so for the errors caught here, and has no switch for it (aiohttp issue 10790). Asking
+    again is decided in `retry.py`, which waits, counts and logs.
+    """
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        explained = explain(
+            error, host=request.url.host_port_subcomponent or "", proxy=request.proxy
+        )
+    raise _ExplainedError(explained)
+
+
+def _explain(error: Exception, timeout: float, max_bytes: int) -> Explained:
+    """Name what went wrong with an answer that had begun, or that did not."""
+    if isinstance(error, BodyTooLargeError):
+        return "oversize", f"the answer is larger than {max_bytes} bytes", ""
+    if isinstance(error, BodyBrokenError):
+        return "truncated" if error.cut_short else "garbled", str(error), ""
+    return "timeout", f"no whole answer within {timeout:g} seconds", ""

@@ -1,0 +1,1 @@
+"""What is published: manifest, catalog, publication, retention, reading, verification."""

@@ -1,0 +1,176 @@
+"""Publishing: a staged snapshot becomes one that exists, or a replaced one, step by step.
+
+Everything is decided before anything moves and written down in `publish.json` in the staging
+folder: the manifest, where each file goes, what is removed afterwards. Each step can be done
+twice, so a run that is killed between any two of them goes on where it stopped:
+
+1. Leftovers of a snapshot that never came to exist are removed from the snapshot's folders.
+2. The files move to their places. No manifest names them yet: the snapshot does not exist.
+3. `manifests/<id>.json.sha256`. Before the manifest, for a manifest must never stand without
+   its sum; a sum without a manifest means nothing to anyone.
+4. `manifests/<id>.json`. From this instant the snapshot exists.
+5. `manifests/latest.json`, if the snapshot is the newest complete one.
+6. What it replaces is removed.
+
+When a snapshot is replaced, the new parts' numbers go on after the old ones', so a path that a
+manifest names never changes its content: one who read the old manifest finds its files whole,
+or, after step 6, finds them missing and reads the manifest again. Between 3 and 4 the sums of
+both manifests are in the `.sha256`, so that it is never wrong. `latest.json` may name the old
+version until step 5, which comes before its files go. One who lists the folders instead of
+reading manifests sees both versions from step 2 to 6; no order of steps can spare him that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from exporter.errors import IntegrityError, SettingsError
+from exporter.snapshots.catalog import point_latest, snapshot_files
+from exporter.snapshots.layout import (
+    StagedFile,
+    check_snapshot_id,
+    manifest_path,
+)
+from exporter.snapshots.manifest import Manifest, sha256, sidecar
+from exporter.snapshots.publication import Plan, hash_file, make_plan, read_plan, write_plan
+from exporter.storage.destination import Destination
+from exporter.tables.schemas import TABLES
+from exporter.wording import option, switch
+
+OnStep = Callable[[str], None]
+
+
+def check_free(destination: Destination, snapshot_id: str, *, replace: bool) -> None:
+    """Refuse an id that is taken, or cannot be one, before a run asks the API for anything.
+
+    Raises `SettingsError`; with `replace`, only for an id that cannot be one.
+    """
+    check_snapshot_id(snapshot_id)
+    if not replace and destination.size(manifest_path(snapshot_id)) is not None:
+        raise SettingsError(
+            f"Snapshot {snapshot_id} already exists in {destination.url}: use "
+            f"{switch('replace')} to replace it as a whole, or another {option('snapshot_id')}."
+        )
+
+
+def publish(
+    destination: Destination,
+    manifest: Manifest,
+    staged: Sequence[StagedFile],
+    *,
+    staging: Path,
+    replace: bool = False,
+    on_step: OnStep | None = None,
+) -> Manifest:
+    """Publish the staged files under a manifest whose `tables` they fill in; return it whole.
+
+    The caller holds the output's lock. If `staging` holds the plan of a run that was killed
+    while it published, that plan is carried out, and `manifest` and `staged` are not looked
+    at. `on_step` is told of each step once it is done.
+
+    Raises `SettingsError` where the snapshot exists and `replace` is false, `IncompleteError`
+    where a partial snapshot would replace a complete one (which stays, `latest.json` with it),
+    `IntegrityError` where the staged files are not a whole snapshot, and `OutputError`.
+    """
+    tell = on_step or silent
+    plan = read_plan(staging)
+    if plan is None:
+        check_free(destination, manifest.snapshot_id, replace=replace)
+        _check_whole(staged)
+        plan = make_plan(destination, manifest, staged, staging)
+        write_plan(staging, plan)
+        tell("planned")
+    return _carry_out(destination, plan, staging, tell)
+
+
+def planned(staging: Path) -> Manifest | None:
+    """Return what a killed run was about to publish from `staging`; None if it had not begun.
+
+    Its files may have moved already, so all that can be done with it is to `publish` it.
+    Raises `IntegrityError` for a plan that cannot be read.
+    """
+    plan = read_plan(staging)
+    return None if plan is None else plan.parsed()
+
+
+def _carry_out(destination: Destination, plan: Plan, staging: Path, tell: OnStep) -> Manifest:
+    manifest, data = plan.parsed(), plan.manifest.encode()
+    path = manifest_path(manifest.snapshot_id)
+    digest = sha256(data)
+    current = destination.read(path)
+    found = None if current is None else sha256(current)
+    if found not in (None, digest, plan.replaced_sha256):
+        raise SettingsError(
+            f"Snapshot {manifest.snapshot_id} already exists in {destination.url} and is not the "
+            f"one that was there when publishing began: use another {option('snapshot_id')}."
+        )
+    if found != digest:
+        for stray in _strays(destination, plan, manifest):
+            destination.delete(stray)
+            tell(f"removed {stray}")
+        _move_all(destination, plan, manifest, staging, tell)
+        sums = (digest,) if found is None else (found, digest)
+        destination.write_atomically(f"{path}.sha256", sidecar(manifest.snapshot_id, *sums))
+        tell("summed")
+        destination.write_atomically(path, data)
+        tell("published")
+    if plan.replaced_sha256 is not None:
+        destination.write_atomically(f"{path}.sha256", sidecar(manifest.snapshot_id, digest))
+        tell("summed")
+    point_latest(destination)
+    tell("latest")
+    for old in plan.replaced_files:
+        destination.delete(old)
+        tell(f"removed {old}")
+    return manifest
+
+
+def _strays(destination: Destination, plan: Plan, manifest: Manifest) -> list[str]:
+    ours = {move.path for move in plan.moves} | set(plan.replaced_files)
+    return [path for path in snapshot_files(destination, manifest.snapshot_id) if path not in ours]
+
+
+def _move_all(
+    destination: Destination, plan: Plan, manifest: Manifest, staging: Path, tell: OnStep
+) -> None:
+    wanted = {file.path: file for file in manifest.files}
+
+    def move(source: Path, path: str) -> str:
+        if source.exists():
+            destination.move_in(source, path)
+        else:
+            # A killed run had moved it; whatever happened since, it has to be the same file.
+            size = destination.size(path)
+            if size != wanted[path].bytes or hash_file(destination, path) != wanted[path].sha256:
+                raise IntegrityError(
+                    f"{destination.url}/{path} was moved there by a run that was then stopped, and "
+                    f"is gone or changed since: start the snapshot over with {switch('fresh')}."
+                )
+        return path
+
+    pool = ThreadPoolExecutor(destination.parallel)
+    try:
+        moves = [pool.submit(move, staging / one.source, one.path) for one in plan.moves]
+        for moved in moves:
+            tell(f"moved {moved.result()}")
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _check_whole(staged: Sequence[StagedFile]) -> None:
+    rows: dict[str, dict[str, int]] = {name: {} for name in TABLES}
+    for file in staged:
+        counts = rows[file.table]
+        counts[file.format] = counts.get(file.format, 0) + file.rows
+    formats = {file.format for file in staged}
+    for name, counts in rows.items():
+        if not counts or set(counts) != formats:
+            raise IntegrityError(f"Table {name} is not staged in every format; nothing published.")
+        if len(set(counts.values())) > 1:
+            raise IntegrityError(f"The formats of table {name} differ in rows; nothing published.")
+
+
+def silent(_step: str) -> None:
+    """Tell nobody."""

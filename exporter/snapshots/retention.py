@@ -1,0 +1,224 @@
+"""Retention: which snapshots a policy keeps, and how the others are removed.
+
+The rules are restic's (`restic forget`): going from the newest back, the newest snapshot of
+each of the last N days (ISO weeks, months; all in UTC, by the start of the run) that have one
+is kept, and so are the last N of all; what no rule keeps goes. Beyond that:
+
+- Only snapshots of the output's own source and scope count; the others stay, but for `partial`.
+- Only complete ones of which nothing vanished (`Manifest.is_sound`) count. Another one never takes
+  their place: it stays as long as none of them is newer, as the only evidence of a run that went
+  wrong; then it goes.
+- No more partial ones stay than `partial` says, the newest of each source and scope.
+- The newest that counts stays, whatever the policy: `latest.json` names it.
+- A broken one stays: a person should look at it.
+
+"Newest" is by publication: a clock that ran ahead once does not outlive its correction.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import takewhile
+
+from exporter.errors import IntegrityError, SettingsError
+from exporter.snapshots.catalog import (
+    SnapshotInfo,
+    point_latest,
+    read_manifest,
+    readable_manifests,
+    snapshot_files,
+)
+from exporter.snapshots.identity import Identity, identity
+from exporter.snapshots.layout import SUFFIX, manifest_path
+from exporter.snapshots.publish import OnStep, silent
+from exporter.storage.destination import Destination
+from exporter.storage.local import TEMPORARY
+
+_IN_A_SNAPSHOT = re.compile(r"[^/]+/[^/]+/snapshot_id=([^/]+)/[^/]+$")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How many snapshots to keep by each rule; see the module.
+
+    Without a rule for complete ones all of them stay; `partial` is None for no bound.
+    """
+
+    last: int = 0
+    daily: int = 0
+    weekly: int = 0
+    monthly: int = 0
+    partial: int | None = None
+
+    @property
+    def has_rule(self) -> bool:
+        """Whether a rule chooses among the complete snapshots."""
+        return bool(self.last or self.daily or self.weekly or self.monthly)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A snapshot that stays, and why: the rules that keep it, or what protects it."""
+
+    snapshot_id: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a policy makes of a list of snapshots, each part newest first."""
+
+    keep: tuple[Kept, ...]
+    remove: tuple[str, ...]
+
+
+_Period = tuple[int, ...]
+
+
+def _day(time: datetime) -> _Period:
+    return (time.year, time.month, time.day)
+
+
+def _week(time: datetime) -> _Period:
+    return tuple(time.isocalendar()[:2])
+
+
+def _month(time: datetime) -> _Period:
+    return (time.year, time.month)
+
+
+def choose(snapshots: Sequence[SnapshotInfo], policy: Policy) -> Choice:
+    """Return which snapshots the policy keeps, with reasons, and which it removes.
+
+    Raises `SettingsError` for a policy that keeps nothing, which is a mistake, not a wish.
+    """
+    if not policy.has_rule and policy.partial is None:
+        raise SettingsError(
+            "There is no rule for what to keep, so nothing was removed: give one of --keep-last, "
+            "--keep-daily, --keep-weekly and --keep-monthly with more than 0, or set output.keep."
+        )
+    dated = sorted(
+        (info for info in snapshots if info.started_at is not None),
+        key=lambda info: info.order,
+        reverse=True,
+    )
+    own = [info for info in dated if info.is_own]
+    sound = [info for info in own if info.is_sound]
+    reasons: dict[str, list[str]] = {info.snapshot_id: [] for info in dated}
+    for rule, count, period in (
+        ("last", policy.last if policy.has_rule else len(sound), None),
+        ("daily", policy.daily, _day),
+        ("weekly", policy.weekly, _week),
+        ("monthly", policy.monthly, _month),
+    ):
+        for snapshot_id in _newest_of_each(sound, period)[:count]:
+            reasons[snapshot_id].append(rule if policy.has_rule else "no rule for complete ones")
+    if sound:
+        reasons[sound[0].snapshot_id].append("newest complete")
+    for info in takewhile(lambda one: not one.is_sound, own):
+        reasons[info.snapshot_id].append("no newer complete")
+    for info in dated:
+        if not info.is_own:
+            reasons[info.snapshot_id].append("of another source or scope")
+        elif info.status == "complete" and not (policy.has_rule or reasons[info.snapshot_id]):
+            reasons[info.snapshot_id].append("no rule for complete ones")
+    if policy.partial is not None:
+        reasons |= {name: [] for name in surplus_partial(dated, policy.partial)}
+    reasons |= {info.snapshot_id: ["broken"] for info in snapshots if info.started_at is None}
+    return Choice(
+        keep=tuple(Kept(name, tuple(why)) for name, why in reasons.items() if why),
+        remove=tuple(name for name, why in reasons.items() if not why),
+    )
+
+
+def surplus_partial(snapshots: Sequence[SnapshotInfo], most: int) -> list[str]:
+    """Return the partial snapshots, given newest first, beyond the newest `most` of each scope."""
+    seen: Counter[Identity] = Counter()
+    surplus = []
+    for info in snapshots:
+        if info.status == "partial":
+            what = identity(info.source, info.scope)
+            seen[what] += 1
+            if seen[what] > most:
+                surplus.append(info.snapshot_id)
+    return surplus
+
+
+def _newest_of_each(
+    snapshots: Sequence[SnapshotInfo], period: Callable[[datetime], _Period] | None
+) -> list[str]:
+    if period is None:
+        return [info.snapshot_id for info in snapshots]
+    newest: dict[_Period, str] = {}
+    for info in snapshots:
+        if info.started_at is not None:
+            newest.setdefault(period(info.started_at.astimezone(UTC)), info.snapshot_id)
+    return list(newest.values())
+
+
+def remove(
+    destination: Destination, snapshot_ids: Collection[str], *, on_step: OnStep | None = None
+) -> None:
+    """Remove snapshots: each one's manifest first, then its files; raises `OutputError`.
+
+    The caller holds the lock. `latest.json` is made to name another complete snapshot before
+    anything goes, or removed where none is left. If a run is killed in between, what it leaves
+    is no part of any snapshot, and `remove_orphans` finds it.
+    """
+    tell = on_step or silent
+    point_latest(destination, without=snapshot_ids)
+    tell("latest")
+    for snapshot_id in snapshot_ids:
+        path = manifest_path(snapshot_id)
+        try:
+            manifest = read_manifest(destination, snapshot_id)
+        except IntegrityError:
+            manifest = None
+        files = {file.path for file in manifest.files} if manifest else set()
+        destination.delete(path)
+        tell(f"removed {path}")
+        for file in (
+            f"{path}.sha256",
+            *sorted(files.union(snapshot_files(destination, snapshot_id))),
+        ):
+            destination.delete(file)
+            tell(f"removed {file}")
+
+
+def remove_orphans(
+    destination: Destination, spare: Collection[str] = (), *, on_step: OnStep | None = None
+) -> list[str]:
+    """Remove files that no manifest names from snapshots' folders, and return their paths.
+
+    They are what killed runs leave. The caller holds the lock, and gives in `spare` the ids of
+    snapshots that are still staged: one of them may be half published. Files of snapshots with
+    a broken manifest are left alone, and so is all that is not where a snapshot's files go.
+    """
+    tell = on_step or silent
+    # First, for a stale `latest.json` must not name what is about to go.
+    point_latest(destination)
+    manifests, broken = readable_manifests(destination)
+    named = {file.path for manifest in manifests for file in manifest.files}
+    spared = {*spare, *broken}
+    orphans = [
+        entry.path
+        for format_ in SUFFIX
+        for entry in destination.list(format_)
+        if (found := _IN_A_SNAPSHOT.match(entry.path))
+        and found[1] not in spared
+        and entry.path not in named
+    ]
+    existing = {manifest.snapshot_id for manifest in manifests} | spared
+    for entry in destination.list("manifests"):
+        name = entry.path.removeprefix("manifests/")
+        lone = name.endswith(".json.sha256") and name.removesuffix(".json.sha256") not in existing
+        if lone or (name.startswith(".") and name.endswith(TEMPORARY)):
+            orphans.append(entry.path)
+    for path in orphans:
+        destination.delete(path)
+        tell(f"removed {path}")
+    return orphans

@@ -1,0 +1,189 @@
+"""Verification of rows: keys that stand once, and formats that hold the same rows.
+
+DuckDB reads the files here, so nothing is shared with the code that wrote them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import duckdb
+
+from exporter.errors import OutputError
+from exporter.snapshots.layout import Format
+from exporter.snapshots.manifest import Manifest, TableEntry
+from exporter.snapshots.verify import Problem, one_line
+from exporter.sql.database import connect
+from exporter.storage.destination import Destination, output_errors
+from exporter.tables.schemas import TABLES
+
+_Sums = tuple[int, int, int]
+
+
+def verify_rows(
+    destination: Destination, manifest: Manifest, *, working: Path, memory_limit: str
+) -> list[Problem]:
+    """Check each table: no key stands twice, and NDJSON holds the same rows as Parquet.
+
+    DuckDB works within `memory_limit` (`512MB`) and spills to the folder `working`, where files of
+    a bucket are copied to as well: a table's Parquet and one NDJSON file at a time, or, where it
+    has no Parquet, its NDJSON. The rows of the formats are compared by their number and two sums
+    over their hashes; an NDJSON row may be 16 MB long. Returns what is wrong, a table that cannot
+    be read included; what `verify_files` finds is better mended first. Raises `OutputError`.
+    """
+    problems: list[Problem] = []
+    with _duckdb(working, memory_limit) as connection:
+        for name, entry in manifest.tables.items():
+            try:
+                problems += _check_table(connection, destination, name, entry, working)
+            except duckdb.OutOfMemoryException as error:
+                raise OutputError(f"Cannot check {name}: {one_line(error)}.") from error
+            except duckdb.Error as error:
+                problems.append(Problem(name, f"cannot be read: {one_line(error)}"))
+    return problems
+
+
+@contextmanager
+def as_parquet(
+    destination: Destination, manifest: Manifest, *, working: Path, memory_limit: str
+) -> Iterator[dict[str, list[Path]]]:
+    """Give each table's rows as local Parquet files, for as long as the block lasts.
+
+    They are the snapshot's own, or, where it has none, made in the folder `working` of its NDJSON
+    files, in which `verify_rows` has found nothing wrong. Raises `OutputError`.
+    """
+    with ExitStack() as stack:
+        parts: dict[str, list[Path]] = {}
+        for name, entry in manifest.tables.items():
+            parquet, ndjson = _paths(entry, "parquet"), _paths(entry, "ndjson")
+            parts[name] = [
+                stack.enter_context(destination.fetched(path, working)) for path in parquet
+            ]
+            for number, path in enumerate(ndjson if not parquet and name in TABLES else ()):
+                made = working / f"{name}-{number}.parquet"
+                stack.callback(made.unlink, missing_ok=True)
+                with destination.fetched(path, working) as lines:
+                    _convert(name, lines, made, working, memory_limit)
+                parts[name].append(made)
+        yield parts
+
+
+def _convert(name: str, lines: Path, made: Path, working: Path, memory_limit: str) -> None:
+    with _duckdb(working, memory_limit) as connection:
+        source = _lines(_contract_types(connection, name))
+        files = {"files": [str(lines)], "made": str(made)}
+        try:
+            connection.execute(f"COPY (FROM {source}) TO $made (FORMAT parquet)", files)
+        except duckdb.Error as error:
+            raise OutputError(f"Cannot check {name}: {one_line(error)}.") from error
+
+
+@contextmanager
+def _duckdb(working: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    with (
+        output_errors(f"work in {working}"),
+        tempfile.TemporaryDirectory(dir=working) as spill,
+        connect(
+            {
+                "memory_limit": memory_limit,
+                "temp_directory": spill,
+                "preserve_insertion_order": False,
+            }
+        ) as connection,
+    ):
+        yield connection
+
+
+def _check_table(
+    connection: duckdb.DuckDBPyConnection,
+    destination: Destination,
+    name: str,
+    entry: TableEntry,
+    working: Path,
+) -> Iterator[Problem]:
+    parquet, ndjson = _paths(entry, "parquet"), _paths(entry, "ndjson")
+    if not parquet and name not in TABLES:
+        # Lines alone have no types, so there is nothing to hold them against.
+        return
+    with ExitStack() as stack:
+        local = [
+            str(stack.enter_context(destination.fetched(path, working)))
+            for path in parquet or ndjson
+        ]
+        if parquet:
+            # The paths have `snapshot_id=…` in them, which is no column of the table.
+            source = "read_parquet($files, hive_partitioning = false)"
+            described = connection.execute(f"DESCRIBE FROM {source}", {"files": local}).fetchall()
+            types = {_quoted(column[0]): column[1] for column in described}
+        else:
+            types = _contract_types(connection, name)
+            source = _lines(types)
+        if name in TABLES:
+            key = ", ".join(map(_quoted, TABLES[name].key))
+            twice = connection.execute(
+                f"SELECT count(*), {key} FROM {source} GROUP BY {key} HAVING count(*) > 1 LIMIT 1",  # noqa: S608
+                {"files": local},
+            ).fetchone()
+            if twice:
+                yield Problem(
+                    name, f"has {twice[0]} rows with the key {', '.join(map(str, twice[1:]))}"
+                )
+        # Every value is read for it, so that one that cannot be is found.
+        expected = _sums(connection, source, types, local)
+    if parquet and ndjson:
+        found: _Sums = (0, 0, 0)
+        for path in ndjson:
+            with destination.fetched(path, working) as one:
+                sums = _sums(connection, _lines(types), types, [str(one)])
+            found = (found[0] + sums[0], found[1] + sums[1], found[2] ^ sums[2])
+        if found != expected:
+            yield Problem(
+                name, f"has other rows in NDJSON ({found[0]}) than in Parquet ({expected[0]})"
+            )
+
+
+def _paths(entry: TableEntry, format_: Format) -> list[str]:
+    return [file.path for file in entry.files if file.format == format_]
+
+
+def _contract_types(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
+    """Return DuckDB's types for a table's columns, by their quoted names."""
+    empty = connection.from_arrow(TABLES[name].schema.empty_table())
+    return {
+        _quoted(column): str(type_)
+        for column, type_ in zip(empty.columns, empty.types, strict=True)
+    }
+
+
+def _lines(types: Mapping[str, str]) -> str:
+    """Return what reads NDJSON `$files` with columns of these types."""
+    struct = ", ".join(f"{column}: '{type_}'" for column, type_ in types.items())
+    return (
+        "read_json($files, hive_partitioning = false, format = 'newline_delimited', "
+        f"compression = 'gzip', columns = {{{struct}}})"
+    )
+
+
+def _sums(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    types: Mapping[str, str],
+    files: list[str],
+) -> _Sums:
+    """Return the rows' number, and the sum and the exclusive or of their hashes."""
+    row = f"hash({', '.join(types)})"
+    sums = connection.execute(
+        f"SELECT count(*), coalesce(sum({row}::HUGEINT), 0), coalesce(bit_xor({row}), 0) "  # noqa: S608
+        f"FROM {source}",
+        {"files": files},
+    ).fetchone()
+    if sums is None:
+        raise AssertionError("an aggregate without groups has one row")
+    return sums[0], sums[1], sums[2]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,1 @@
+"""Where images are listed from: one package for each kind of registry."""

@@ -1,0 +1,147 @@
+"""A service account's authorized key: a JSON file whose private key signs JWTs (`API.md`)."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import jwt
+import orjson
+import structlog
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from pydantic import SecretStr
+
+from exporter.errors import CredentialsError, UnansweredError
+from exporter.sources.cloud.credentials.exchange import TOLERATED_APART, Exchange
+from exporter.sources.cloud.credentials.given import read_secret
+from exporter.sources.cloud.credentials.token import Token
+
+JWT_LIFE = 3600
+"""Seconds from a JWT's `iat` to its `exp`: the most that is accepted."""
+JWT_BACKDATED = 60
+"""Seconds that `iat` is before now, for a service whose clock is behind."""
+_BEGIN = "-----BEGIN"
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class AuthorizedKey:
+    """A service account's key; printing it shows its ids only."""
+
+    key_id: str
+    service_account_id: str
+    private_key: RSAPrivateKey
+
+    def sign(self, *, audience: str, now: float) -> SecretStr:
+        """Return a JWT to exchange for a token; `now` is in the service's seconds since 1970."""
+        issued = int(now) - JWT_BACKDATED
+        claims = {
+            "iss": self.service_account_id,
+            "aud": audience,
+            "iat": issued,
+            "exp": issued + JWT_LIFE,
+        }
+        return SecretStr(
+            jwt.encode(claims, self.private_key, algorithm="PS256", headers={"kid": self.key_id})
+        )
+
+
+class ServiceAccountKey:
+    """Tokens for a service account. The file is read at each exchange, so it may be rotated."""
+
+    def __init__(
+        self, path: Path, exchange: Exchange, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.name = f"the key file {path} (credentials.service_account_key_file)"
+        self._path = path
+        self._exchange = exchange
+        self._clock = clock
+        self._warned = False
+
+    def changed(self) -> bool:
+        """Never: a token outlives the change of the key that it was exchanged for."""
+        return False
+
+    async def fetch(self) -> Token:
+        """Return a new token; raises `CredentialsError`."""
+        key = await asyncio.to_thread(read_key, self._path, self.name)
+        if not self._warned and _open_to_others(self._path):
+            self._warned = True
+            _log.warning("key_file_open_to_others", path=str(self._path), advice="chmod 600")
+        ahead = self._exchange.clock_ahead
+        try:
+            return await self._exchange_signed(key)
+        except UnansweredError:
+            raise
+        except CredentialsError as error:
+            # Whoever refused it may have said by which clock it did.
+            if abs(self._exchange.clock_ahead - ahead) <= TOLERATED_APART:
+                raise
+            refused = str(error)
+        apart = self._exchange.clock_ahead
+        told = f"{abs(apart):.0f} seconds {'behind' if apart > 0 else 'ahead of'}"
+        _log.warning("clocks_apart", clock=f"this machine's is {told} the cloud's")
+        try:
+            return await self._exchange_signed(key)
+        except UnansweredError:
+            raise
+        except CredentialsError:
+            pass  # it was not the clock, or not alone
+        raise CredentialsError(
+            f"{refused}; and set this machine's clock, which is {told} the cloud's"
+        )
+
+    async def _exchange_signed(self, key: AuthorizedKey) -> Token:
+        now = self._clock() + self._exchange.clock_ahead
+        signed = key.sign(audience=self._exchange.audience, now=now)
+        return await self._exchange.token({"jwt": signed}, self.name)
+
+
+def read_key(path: Path, name: str) -> AuthorizedKey:
+    """Return the key in a file; `name` is what the error calls it. Raises `CredentialsError`."""
+    text = read_secret(path, name)
+    problem = "it is not a JSON object"
+    try:
+        fields = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        fields = None  # the error would hold the file's text
+    if isinstance(fields, dict):
+        wanted = ("id", "service_account_id", "private_key")
+        missing = [key for key in wanted if not isinstance(fields.get(key), str)]
+        if not missing:
+            return AuthorizedKey(
+                key_id=fields["id"],
+                service_account_id=fields["service_account_id"],
+                private_key=_load(fields["private_key"], name),
+            )
+        problem = f"it has no {' and no '.join(missing)}"
+    raise CredentialsError(
+        f"{name} is not an authorized key of a service account: {problem}; "
+        "create one in the console or with the cloud's command line, and save it whole"
+    )
+
+
+def _load(pem: str, name: str) -> RSAPrivateKey:
+    # The console puts a line before the key: "PLEASE DO NOT REMOVE THIS LINE!".
+    start = max(pem.find(_BEGIN), 0)
+    try:
+        key = load_pem_private_key(pem[start:].encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None  # what is wrong is said below, without the error that may quote the key
+    if not isinstance(key, RSAPrivateKey):
+        raise CredentialsError(f"{name}: its private_key is not a whole RSA key in PEM form")
+    return key
+
+
+def _open_to_others(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+    except OSError:
+        return False

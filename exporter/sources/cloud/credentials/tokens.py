@@ -1,0 +1,152 @@
+"""The token of the moment: kept while it is good, renewed in time, once for all who wait."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from pydantic import SecretStr
+
+from exporter.errors import CredentialsError, UnansweredError
+from exporter.sources.cloud.credentials.token import Source, Token
+
+RENEW_AFTER = 3600.0
+"""Seconds of use after which a new token is asked for (`API.md`: hourly)."""
+MARGIN = 120.0
+"""Seconds before its end at which a token is renewed at the latest; a tenth of a shorter life."""
+_TRY_AGAIN_AFTER = 60.0
+
+_log = structlog.get_logger(__name__)
+
+
+Persist = Callable[[Callable[[], Awaitable[Token]]], Awaitable[Token]]
+"""Calls a function over and over, while it raises `UnansweredError`, and returns its token."""
+
+
+async def _once(fetch: Callable[[], Awaitable[Token]]) -> Token:
+    return await fetch()
+
+
+class Tokens:
+    """Gives the token to send. `clock` is in seconds, and nobody puts it forward or back.
+
+    `persist` is how a token is asked for while there is none to use.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        persist: Persist = _once,
+    ) -> None:
+        self._source = source
+        self._persist = persist
+        self._clock = clock
+        self._token: SecretStr | None = None
+        self._ends = math.inf
+        """When the token in hand ends, by the clock, as far as is known."""
+        self._renew_at: float | None = None
+        self._renewal: asyncio.Task[None] | None = None
+        self._reason = ""
+
+    @property
+    def source_name(self) -> str:
+        """Where the tokens come from, in a person's words."""
+        return self._source.name
+
+    async def get(self) -> SecretStr:
+        """Return a token that is good now.
+
+        Everyone who needs a new one waits for the same exchange. Where the source gives none, the
+        old one is used until its end, or until the cloud refuses it. Raises `CredentialsError`
+        once no token is left to use, and `OutageError` where who gives them does not answer.
+        """
+        if self._token is None or self._due():
+            await self._renew("due")
+        return self._current()
+
+    async def renew(self, refused: SecretStr) -> SecretStr:
+        """Return a token after the API refused one; a newer one than `refused` is given as it is.
+
+        Raises `CredentialsError` where there is no newer one.
+        """
+        if self._current().get_secret_value() == refused.get_secret_value():
+            await self._renew("refused")
+        return self._current()
+
+    async def close(self) -> None:
+        """Stop an exchange that nobody waits for any more."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.gather(self._renewal, return_exceptions=True)
+
+    def _current(self) -> SecretStr:
+        if self._token is None:
+            raise RuntimeError("no token has been fetched yet")
+        return self._token
+
+    def _due(self) -> bool:
+        over = self._renew_at is not None and self._clock() >= self._renew_at
+        return over or self._source.changed()
+
+    async def _renew(self, reason: str) -> None:
+        if self._renewal is None:
+            self._reason = reason
+            self._renewal = asyncio.create_task(self._fetch())
+            self._renewal.add_done_callback(self._fetched)
+        elif reason == "refused":
+            self._reason = reason  # what was only due is now all there is to go on with
+        # Shielded: one caller that is cancelled does not take the token from the others.
+        await asyncio.shield(self._renewal)
+
+    def _fetched(self, task: asyncio.Task[None]) -> None:
+        self._renewal = None
+        if not task.cancelled():
+            task.exception()  # whoever waits gets it; if nobody does any more, it is no news
+
+    async def _fetch(self) -> None:
+        try:
+            token = await self._ask()
+        except CredentialsError as error:
+            if self._has_none():
+                raise
+            self._renew_at = self._clock() + min(_TRY_AGAIN_AFTER, self._left())
+            _log.warning("token_not_renewed", source=self._source.name, error=str(error))
+            return
+        self._take(token)
+
+    def _take(self, token: Token) -> None:
+        now = self._clock()
+        life = token.expires_in
+        self._ends = math.inf if life is None else now + life
+        self._renew_at = (
+            None if life is None else now + min(RENEW_AFTER, life - min(MARGIN, life / 10))
+        )
+        before, self._token = self._token, token.value
+        if before is None or before.get_secret_value() != token.value.get_secret_value():
+            _log.info(
+                "token_renewed",
+                source=self._source.name,
+                reason=self._reason,
+                expires_in=None if life is None else round(life),
+            )
+
+    async def _ask(self) -> Token:
+        try:
+            return await self._source.fetch()
+        except UnansweredError:
+            if not self._has_none():
+                raise
+        return await self._persist(self._source.fetch)
+
+    def _has_none(self) -> bool:
+        """Say whether no token is left to use: none that is good, or that is not refused."""
+        return self._reason == "refused" or self._left() <= 0
+
+    def _left(self) -> float:
+        """Return for how many seconds the token in hand is good, as far as is known."""
+        return 0.0 if self._token is None else self._ends - self._clock()

@@ -1,0 +1,1 @@
+"""Pages of the list API turned into rows of the tables."""

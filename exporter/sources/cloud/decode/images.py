@@ -1,0 +1,262 @@
+"""Pages of images, from bytes to the rows of `images`, `layers` and `config_blobs`.
+
+No Python object is made per row: a page is parsed by PyArrow and flattened with its kernels. Only a
+page that PyArrow cannot read so is read image by image, and those of its values that cannot be read
+are left out. What comes of it is flattened in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from exporter.errors import PageError
+from exporter.sources.cloud.decode.one_by_one import IMAGE, read_one_by_one
+from exporter.sources.cloud.decode.order import Cut, Order, kept, order_of
+from exporter.sources.cloud.decode.pages import read_columns
+from exporter.sources.cloud.decode.resources import registry_of
+from exporter.sources.cloud.decode.sizes import parse_sizes
+from exporter.sources.cloud.decode.sketch import sketch_of
+from exporter.sources.cloud.decode.times import parse_times
+from exporter.tables.bad_values import bad_value, bad_values
+
+
+@dataclass(frozen=True)
+class ImagesPage:
+    """The rows of one page of images.
+
+    `images`, `layers` and `config_blobs` have their tables' columns in order; texts that
+    repeat are dictionary-encoded. `bad_values` has a row for each of them with a value that could
+    not be read. `listed` counts the images the page held before filters and cuts. `names` are the
+    repositories met, in the page's order, with how many images of each are kept; `nameless` says
+    whether an image does not tell its repository or the registry that is in. `order` is None for a
+    page without images, `ids` are those of all images it held, and `next_token` is empty on the
+    last page. `sketch` tells the images listed from other pages' (`sketch_of`).
+    """
+
+    images: pa.Table
+    layers: pa.Table
+    config_blobs: pa.Table
+    bad_values: pa.Table
+    listed: int
+    names: Mapping[str, int]
+    nameless: bool
+    order: Order | None
+    ids: tuple[str, ...]
+    next_token: str
+    sketch: tuple[str, ...]
+
+
+def decode_images(
+    body: bytes,
+    *,
+    cloud_id: str | None,
+    folder_id: str | None,
+    wanted: Callable[[str], bool] | None = None,
+    cut: Cut | None = None,
+) -> ImagesPage:
+    """Decode one page of `images`; `wanted` says by repository name which images are in scope.
+
+    Raises `PageError` for a body that is not such a page.
+    """
+    try:
+        rows, token = read_columns(body, "images", IMAGE)
+        return _page(rows, {}, token, cloud_id, folder_id, wanted, cut)
+    except PageError:
+        rows, problems, token = read_one_by_one(body)
+    return _page(rows, problems, token, cloud_id, folder_id, wanted, cut)
+
+
+def _page(
+    rows: pa.StructArray,
+    problems: Mapping[int, str],
+    token: str,
+    cloud_id: str | None,
+    folder_id: str | None,
+    wanted: Callable[[str], bool] | None,
+    cut: Cut | None,
+) -> ImagesPage:
+    listed = len(rows)
+    ids = rows.field("id")
+    if _any_empty(ids):
+        raise PageError("an image has no id")
+    names = rows.field("name").dictionary_encode()
+    registries = [registry_of(name) or None for name in names.dictionary.to_pylist()]
+    nameless = names.null_count > 0 or None in registries
+    times = _either(rows, "createdAt", "created_at")
+    created = parse_times(times)
+    listed_ids = tuple(dict.fromkeys(ids.to_pylist()))
+    order = _order(names, created, times, rows.field("digest"), ids, listed_ids) if listed else None
+    keep = kept(ids, names, wanted, cut)
+    bad = [
+        _bad_value(detail, ids[number].as_py(), names[number].as_py())
+        for number, detail in problems.items()
+        if keep is None or keep[number].as_py()
+    ]
+    if keep is not None:
+        rows, names, created = rows.filter(keep), names.filter(keep), created.filter(keep)
+    tables = _flatten(rows, names, registries, created, cloud_id, folder_id)
+    return ImagesPage(
+        *tables,
+        bad_values(bad),
+        listed,
+        _counted(names),
+        nameless,
+        order,
+        listed_ids,
+        token,
+        sketch_of(listed_ids),
+    )
+
+
+def _order(
+    names: pa.DictionaryArray,
+    created: pa.TimestampArray,
+    times: pa.StringArray,
+    digests: pa.StringArray,
+    ids: pa.StringArray,
+    distinct: tuple[str, ...],
+) -> Order:
+    """Return the order of a page; an image that it shows twice stands where it does first."""
+    if len(distinct) == len(ids):
+        return order_of(names, created, times, digests)
+    first = pa.array(pc.index_in(pa.array(distinct, pa.string()), ids))
+    # Numbered anew, for names are held to be numbered as they appear.
+    firsts = names.take(first).cast(pa.string()).dictionary_encode()
+    return order_of(firsts, created.take(first), times.take(first), digests.take(first))
+
+
+def _bad_value(detail: str, image_id: str, name: str | None) -> dict[str, str | None]:
+    registry_id = registry_of(name or "") or None
+    place = {"registry_id": registry_id, "repository_name": name, "image_id": image_id}
+    return bad_value("images", image_id, detail, place)
+
+
+def _either(rows: pa.StructArray, name: str, other: str) -> pa.StringArray:
+    """Return a field that may come under either of two names."""
+    values, others = rows.field(name), rows.field(other)
+    return values if others.null_count == len(others) else pc.coalesce(values, others)
+
+
+def _any_empty(texts: pa.StringArray) -> bool:
+    return texts.null_count > 0 or pc.any(pc.equal(pc.binary_length(texts), 0)).as_py() is True
+
+
+def _counted(names: pa.DictionaryArray) -> dict[str, int]:
+    """Return every name of the dictionary, in its order, with how often it stands in the array."""
+    counts = dict.fromkeys(names.dictionary.to_pylist(), 0)
+    for found in pc.value_counts(names.drop_null()).to_pylist():
+        counts[found["values"]] = found["counts"]
+    return counts
+
+
+def _flatten(
+    rows: pa.StructArray,
+    names: pa.DictionaryArray,
+    registries: list[str | None],
+    created: pa.TimestampArray,
+    cloud_id: str | None,
+    folder_id: str | None,
+) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Return the three tables; `registries` are those of the distinct names."""
+    image_ids = rows.field("id")
+    registry_ids = pa.array(registries, pa.string()).dictionary_encode().take(names.indices)
+    config = rows.field("config")
+    layer_lists = rows.field("layers")
+    tags = _lists(rows.field("tags"), "a tag")
+
+    images = pa.table(
+        {
+            "image_id": image_ids,
+            "cloud_id": _repeat(cloud_id, len(rows)),
+            "folder_id": _repeat(folder_id, len(rows)),
+            "registry_id": registry_ids,
+            "repository_name": names,
+            "digest": rows.field("digest"),
+            "compressed_size": parse_sizes(_either(rows, "compressedSize", "compressed_size")),
+            "config_digest": _child(config, "digest"),
+            "layer_count": _lengths(layer_lists),
+            "tag_count": _lengths(tags),
+            "tags": tags,
+            "created_at": created,
+        }
+    )
+
+    parents = pc.list_parent_indices(layer_lists).cast(pa.int32())
+    blobs = layer_lists.flatten()
+    if blobs.null_count:
+        raise PageError("an image holds a null layer")
+    layers = pa.table(
+        {
+            "image_id": _repeat_each(image_ids, parents),
+            "position": _positions(layer_lists, parents),
+            "registry_id": registry_ids.take(parents),
+            "repository_name": names.take(parents),
+            **_blob_columns(blobs),
+        }
+    )
+
+    having = config.is_valid()
+    configs = pa.table(
+        {
+            "image_id": image_ids.filter(having),
+            "registry_id": registry_ids.filter(having),
+            "repository_name": names.filter(having),
+            **_blob_columns(config.filter(having)),
+        }
+    )
+    return images, layers, configs
+
+
+def _blob_columns(blobs: pa.StructArray) -> dict[str, pa.Array]:
+    return {
+        "blob_id": blobs.field("id"),
+        "digest": blobs.field("digest"),
+        "size": parse_sizes(blobs.field("size")),
+        "urls": _lists(blobs.field("urls"), "a blob's URL"),
+    }
+
+
+def _child(parent: pa.StructArray, name: str) -> pa.Array:
+    """Return a field that is null wherever its parent is."""
+    return pc.struct_field(parent, name)
+
+
+def _lists(lists: pa.ListArray, what: str) -> pa.ListArray:
+    """Return the lists with an empty one for each that was not sent."""
+    values = lists.flatten()
+    if values.null_count:
+        raise PageError(f"{what} is null")
+    if not lists.null_count:
+        return lists
+    ends = pc.cumulative_sum(_lengths(lists))
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+    return pa.ListArray.from_arrays(offsets, values)
+
+
+def _lengths(lists: pa.ListArray) -> pa.Int32Array:
+    return pc.fill_null(pc.list_value_length(lists), 0)
+
+
+def _positions(lists: pa.ListArray, parents: pa.Int32Array) -> pa.Int32Array:
+    """Return each value's place in its own list, from 0."""
+    lengths = _lengths(lists)
+    starts = pc.subtract(pc.cumulative_sum(lengths), lengths)
+    places = pa.arange(0, len(parents)).cast(pa.int32())
+    return pc.subtract(places, starts.take(parents))
+
+
+def _repeat_each(texts: pa.StringArray, indices: pa.Int32Array) -> pa.DictionaryArray:
+    """Return the texts at some indices, each held once."""
+    return pa.DictionaryArray.from_arrays(indices, texts)
+
+
+def _repeat(text: str | None, length: int) -> pa.DictionaryArray:
+    """Return one text for every row, held once."""
+    dictionary = pa.array([text] if text is not None else [], pa.string())
+    index = pa.scalar(0 if text is not None else None, pa.int32())
+    indices = pa.repeat(index, length) if text is not None else pa.nulls(length, pa.int32())
+    return pa.DictionaryArray.from_arrays(indices, dictionary)

@@ -1,0 +1,147 @@
+"""Pages of clouds, folders, registries and repositories, from bytes to rows.
+
+These pages are small and their ids are needed to go on, so they go through Python objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from exporter.errors import PageError
+from exporter.sources.cloud.decode.pages import read_object
+from exporter.sources.cloud.decode.sketch import sketch_of
+from exporter.sources.cloud.decode.values import Item
+from exporter.tables.bad_values import bad_value, bad_values
+from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES, REPOSITORIES, Table
+
+
+@dataclass(frozen=True)
+class Parents:
+    """What a listing's items are in: the ids its caller asked with."""
+
+    cloud_id: str | None = None
+    folder_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One listed item: its id (a repository's full name) and its row, keyed by column."""
+
+    id: str
+    row: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ResourcesPage:
+    """The items of one page in the API's order; `next_token` is empty on the last page.
+
+    `bad_values` has a row for each item with a value that could not be read.
+    """
+
+    table: Table
+    resources: tuple[Resource, ...]
+    bad_values: pa.Table
+    next_token: str
+
+    @property
+    def sketch(self) -> tuple[str, ...]:
+        """What tells the items from other pages' (`sketch_of`)."""
+        return sketch_of(one.id for one in self.resources)
+
+    def rows(self, wanted: Callable[[str], bool] = lambda _: True) -> pa.Table:
+        """Return the rows whose id `wanted` accepts, in the table's schema."""
+        rows = [resource.row for resource in self.resources if wanted(resource.id)]
+        return rows_to_arrow(rows, self.table)
+
+
+def decode_resources(body: bytes, table: Table, parents: Parents) -> ResourcesPage:
+    """Decode one page of clouds, folders, registries or repositories; raises `PageError`."""
+    listed, token = read_object(body, table.name)
+    make, key = _ROWS[table.name], table.key[0]
+    resources, problems = [], []
+    for fields in listed:
+        if not isinstance(fields.get("id", ""), str | None):
+            raise PageError(f"an item of `{table.name}` has an id that is no text")
+        item = Item(fields)
+        row = make(item, parents)
+        name = row[key]
+        if not name:
+            raise PageError(f"an item of `{table.name}` has no {key}")
+        resources.append(Resource(name, row))
+        if item.problem is not None:
+            problems.append(bad_value(table.name, name, item.problem, row))
+    return ResourcesPage(table, tuple(resources), bad_values(problems), token)
+
+
+def rows_to_arrow(rows: list[Mapping[str, Any]], table: Table) -> pa.Table:
+    """Return rows keyed by column as Arrow; what is absent is null."""
+    columns = [
+        pa.array([row.get(field.name) for row in rows], field.type) for field in table.schema
+    ]
+    return pa.Table.from_arrays(columns, schema=table.schema)
+
+
+def registry_of(repository_name: str) -> str:
+    """Return the registry of a repository: the part of its name before the first slash.
+
+    It is empty where the name has no slash, and so does not tell.
+    """
+    return repository_name.partition("/")[0] if "/" in repository_name else ""
+
+
+def _cloud(item: Item, _: Parents) -> dict[str, Any]:
+    return {
+        "cloud_id": item.text("id"),
+        "name": item.text("name"),
+        "description": item.text("description"),
+        "organization_id": item.text("organizationId"),
+        "labels": item.labels("labels"),
+        "created_at": item.time("createdAt"),
+    }
+
+
+def _folder(item: Item, parents: Parents) -> dict[str, Any]:
+    return {
+        "folder_id": item.text("id"),
+        "cloud_id": item.text("cloudId") or parents.cloud_id,
+        "name": item.text("name"),
+        "description": item.text("description"),
+        "status": item.enum("status"),
+        "labels": item.labels("labels"),
+        "created_at": item.time("createdAt"),
+    }
+
+
+def _registry(item: Item, parents: Parents) -> dict[str, Any]:
+    return {
+        "registry_id": item.text("id"),
+        "folder_id": item.text("folderId") or parents.folder_id,
+        "cloud_id": parents.cloud_id,
+        "name": item.text("name"),
+        "status": item.enum("status"),
+        "labels": item.labels("labels"),
+        "created_at": item.time("createdAt"),
+    }
+
+
+def _repository(item: Item, parents: Parents) -> dict[str, Any]:
+    name = item.text("name")
+    return {
+        "repository_id": item.text("id"),
+        "repository_name": name,
+        "registry_id": registry_of(name or "") or None,
+        "folder_id": parents.folder_id,
+        "cloud_id": parents.cloud_id,
+    }
+
+
+_ROWS: Mapping[str, Callable[[Item, Parents], dict[str, Any]]] = {
+    CLOUDS.name: _cloud,
+    FOLDERS.name: _folder,
+    REGISTRIES.name: _registry,
+    REPOSITORIES.name: _repository,
+}

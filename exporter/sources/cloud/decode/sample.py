@@ -1,0 +1,55 @@
+"""A page of images that is only looked at: which repositories they are of, and in what order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from exporter.errors import PageError
+from exporter.sources.cloud.decode.pages import read_columns, read_object
+from exporter.sources.cloud.decode.values import Item
+
+_IMAGE = pa.struct([("name", pa.string()), ("digest", pa.string())])
+
+
+@dataclass(frozen=True)
+class SamplePage:
+    """What a page by digest shows: how many images of which repository, and their order.
+
+    `first` and `last` are its outermost digests, empty for an empty page.
+    """
+
+    listed: int
+    counts: Mapping[str, int]
+    digests_rise: bool
+    first: str
+    last: str
+    next_token: str
+
+
+def decode_sample(body: bytes) -> SamplePage:
+    """Decode a page of `images` that was asked for by digest; raises `PageError`.
+
+    What cannot be read counts as absent.
+    """
+    try:
+        rows, next_token = read_columns(body, "images", _IMAGE)
+    except PageError:
+        listed, next_token = read_object(body, "images", strict=True)
+        images = [Item(fields) for fields in listed]
+        plain = [{name: item.text(name) for name in ("name", "digest")} for item in images]
+        rows = pa.array(plain, _IMAGE)
+    digests = pc.fill_null(rows.field("digest"), "")
+    rising = pc.all(pc.less_equal(digests[:-1], digests[1:]), min_count=0).as_py()
+    counts = pc.value_counts(rows.field("name").drop_null()).to_pylist()
+    return SamplePage(
+        listed=len(rows),
+        counts={one["values"]: one["counts"] for one in counts},
+        digests_rise=bool(rising),
+        first=digests[0].as_py() if len(rows) else "",
+        last=digests[-1].as_py() if len(rows) else "",
+        next_token=next_token,
+    )

@@ -1,0 +1,43 @@
+"""The API's sizes, from texts to 64-bit integers."""
+
+from __future__ import annotations
+
+import struct
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from exporter.errors import PageError
+from exporter.sources.cloud.decode.values import whole_of
+
+_DIGITS = b"0123456789"
+
+
+def parse_sizes(texts: pa.StringArray) -> pa.Int64Array:
+    """Return 64-bit integers that were sent as texts; one that was left out is 0 (proto3).
+
+    Raises `PageError`.
+    """
+    if not _characters(texts).translate(None, _DIGITS):
+        try:
+            return pc.fill_null(texts.cast(pa.int64()), 0)
+        except pa.ArrowInvalid:
+            pass  # Empty, or too large: told apart below.
+    # Arrow would take `0x10` for a number, and not `1e3`.
+    sizes = [0 if text is None else whole_of(text) for text in texts.to_pylist()]
+    if None in sizes:
+        raise PageError("a size is not a 64-bit integer")
+    return pa.array(sizes, pa.int64())
+
+
+def _characters(texts: pa.StringArray) -> bytes:
+    """Return all that the texts are made of, one behind the other."""
+    _, offsets, values = texts.buffers()
+    if not len(texts) or values is None:
+        return b""
+    start, end = (
+        struct.unpack_from("<i", offsets, 4 * (texts.offset + place))[0]
+        for place in (0, len(texts))
+    )
+    characters: bytes = values[start:end].to_pybytes()
+    return characters

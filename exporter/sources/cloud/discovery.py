@@ -1,0 +1,226 @@
+"""The estate: from clouds to folders to registries, level by level.
+
+What the user named and the walk from above did not meet is asked for directly, with its parents
+unknown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import pyarrow as pa
+import structlog
+
+from exporter.crawl.coverage import NAMED_BY, Entry, Ledger, Listing
+from exporter.crawl.page_store import Keeper
+from exporter.crawl.pipeline import Fetcher
+from exporter.crawl.progress import Progress
+from exporter.errors import ApiError
+from exporter.http.client import Client
+from exporter.http.types import Call
+from exporter.settings import Settings
+from exporter.sources.cloud.decode.resources import Parents, Resource
+from exporter.sources.cloud.doubts import Doubts
+from exporter.sources.cloud.found import LEVELS, Found
+from exporter.sources.cloud.named import Named
+from exporter.sources.cloud.registries import Registries
+from exporter.sources.cloud.resources import ResourcesJob, listing_call
+from exporter.sources.cloud.scope import Wanted
+
+log = structlog.get_logger()
+
+
+class Estate:
+    """Everything one run lists. `run` makes the calls; the rest is what came of it.
+
+    `expected_images` gives images per registry of an earlier snapshot, so that the longest
+    registries are begun first. With `with_images=False` it stops at the registries.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: Client,
+        fetcher: Fetcher,
+        keeper: Keeper,
+        ledger: Ledger,
+        progress: Progress,
+        *,
+        expected_images: Mapping[str, int] | None = None,
+        with_images: bool = True,
+    ) -> None:
+        self._page_size = settings.limits.page_size
+        self._fetcher = fetcher
+        self._ledger = ledger
+        self._progress = progress
+        self._wanted = Wanted(settings.scope)
+        self._with_images = with_images
+        self._found = Found(self._wanted)
+        self._registries = Registries(
+            settings.limits, client, fetcher, keeper, ledger, self._wanted, expected_images or {}
+        )
+        self._scheduler = self._registries.scheduler
+        self._named = Named(self._wanted, self._found, ledger, with_images=with_images)
+        doubts = Doubts(
+            fetcher, self._scheduler.add, self._page_size, self._found.named_in, self._call_of
+        )
+        ledger.doubt = doubts.of
+        self._open: Counter[Listing] = Counter()
+        self._level = 0
+        self._failed_look_ups: list[Entry] = []
+
+    async def run(self) -> None:
+        """List everything; raises `CredentialsError`, `OutputError`, never a scope's failure."""
+        self._list("clouds", self._wanted.organization_id, Parents(), known=False)
+        try:
+            await self._scheduler.run()
+        except BaseExceptionGroup as group:
+            # A task group raises a group; whoever called wants the first thing that went wrong.
+            error: BaseException = group
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            raise error from None
+        self._named.settle(looked_everywhere=not self._failed_look_ups)
+        self._found.count_rows(self._ledger)
+
+    def refuse(self, *, partial: bool) -> None:
+        """Raise where the result counts for nothing, or, with `partial`, where it is not all.
+
+        `ScopeError`: nothing was found of what was named. `DeniedError`: all of it was denied.
+        `IncompleteError`: nothing could be listed, or something, with `partial`.
+        """
+        self._named.refuse()
+        self._ledger.refuse(partial=partial)
+
+    def registry_folders(self) -> dict[str, str | None]:
+        """Return the registries in scope, each with its folder; None for those only named."""
+        return self._found.registry_folders()
+
+    def tables(self) -> dict[str, pa.Table]:
+        """Return the rows of `clouds`, `folders` and `registries` that are in scope."""
+        return self._found.tables(self._ledger)
+
+    def left_out(self) -> list[tuple[str, str]]:
+        """Return the scopes, by kind and id, in which a filter of the user's left something out."""
+        return self._found.left_out(self._ledger)
+
+    # Discovery, level by level.
+
+    def _list(
+        self,
+        listing: Listing,
+        parent_id: str | None,
+        parents: Parents,
+        *,
+        known: bool,
+    ) -> None:
+        entry = self._ledger.open(
+            listing, "*" if listing == "clouds" else parent_id or "*", known=known
+        )
+        self._open[listing] += 1
+        go_into: Mapping[Listing, Callable[[Resource], None]] = {
+            "clouds": self._cloud,
+            "folders": self._folder,
+            "registries": partial(self._registry, parents),
+        }
+
+        def found(resource: Resource) -> None:
+            self._found.meet(entry, resource)
+            go_into[listing](resource)
+
+        job = ResourcesJob(
+            self._fetcher,
+            entry,
+            listing_call(listing, parent_id),
+            parents,
+            self._page_size,
+            found=found,
+            ended=partial(self._listed, entry, parents),
+        )
+        self._scheduler.add(job)
+
+    def _cloud(self, cloud: Resource) -> None:
+        if setting := self._wanted.left_out_by("clouds", cloud.id):
+            self._skip("folders", cloud.id, setting)
+        elif self._found.note("clouds", cloud):
+            self._list("folders", cloud.id, Parents(cloud_id=cloud.id), known=True)
+
+    def _folder(self, folder: Resource) -> None:
+        if setting := self._wanted.left_out_by("folders", folder.id):
+            self._skip("registries", folder.id, setting)
+        elif self._found.note("folders", folder):
+            parents = Parents(cloud_id=folder.row["cloud_id"], folder_id=folder.id)
+            self._list("registries", folder.id, parents, known=True)
+
+    def _registry(self, parents: Parents, registry: Resource) -> None:
+        if setting := self._wanted.left_out_by("registries", registry.id):
+            self._skip("repositories", registry.id, setting)
+            self._skip("images", registry.id, setting)
+        elif self._found.note("registries", registry) and self._with_images:
+            own = Parents(parents.cloud_id, registry.row["folder_id"])
+            if own == parents:
+                self._registries.add(registry.id, own)
+            else:
+                self._registries.open(registry.id, own, known=True)
+
+    def _skip(self, listing: Listing, parent_id: str, setting: str) -> None:
+        if self._ledger.entry(listing, parent_id) is None:
+            self._ledger.open(listing, parent_id).skip(f"left out by {setting}")
+
+    def _listed(self, entry: Entry, parents: Parents, error: ApiError | None) -> None:
+        if error is None:
+            entry.complete()
+        else:
+            entry.fail(error)
+            if self._found.is_a_look_up(entry.listing):
+                self._failed_look_ups.append(entry)
+        if entry.listing == "registries":
+            self._registries.folder_listed(parents)
+        self._open[entry.listing] -= 1
+        self._go_down()
+
+    def _go_down(self) -> None:
+        """Once a level has been listed whole, ask directly for what was named and not met on it."""
+        while self._level < len(LEVELS) and not any(
+            self._open[listing] for listing in LEVELS[: self._level + 1]
+        ):
+            listing = LEVELS[self._level]
+            self._level += 1
+            for missing in self._found.missing(listing):
+                log.info("asked_directly", kind=listing, id=missing)
+                self._ask_directly(listing, missing)
+        if self._level == len(LEVELS) and not self._progress.discovered:
+            self._progress.discovered = True
+            self._forgive_look_ups()
+
+    def _forgive_look_ups(self) -> None:
+        """Nothing is missing for a look-up that failed, where all that was named is found.
+
+        A registry may be named by who cannot read its parents (`DATA_MODEL.md`: those are null).
+        """
+        missing = self._found.missing("clouds") or self._found.missing("folders")
+        if self._wanted.registries or not missing:
+            for entry in self._failed_look_ups:
+                if not self._is_named(entry):
+                    entry.forgive()
+
+    def _is_named(self, entry: Entry) -> bool:
+        """Say whether a listing is made in something that was named itself."""
+        level = NAMED_BY.get(entry.listing)
+        return level is not None and entry.parent_id in self._wanted.named[level]
+
+    def _call_of(self, entry: Entry) -> Call:
+        above = entry.listing == "clouds"
+        return listing_call(
+            entry.listing, self._wanted.organization_id if above else entry.parent_id
+        )
+
+    def _ask_directly(self, listing: Listing, missing: str) -> None:
+        if listing == "clouds":
+            self._list("folders", missing, Parents(cloud_id=missing), known=False)
+        elif listing == "folders":
+            self._list("registries", missing, Parents(folder_id=missing), known=False)
+        elif self._with_images:
+            self._registries.open(missing, Parents(), known=False)

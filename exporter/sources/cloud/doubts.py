@@ -1,0 +1,151 @@
+"""Whether what the API did not find is gone: its parent is listed again, and names it no more.
+
+A 404 alone does not say so. It may come of a stale replica, and an API that hides what may not be
+read answers the same. So a listing that was not found has failed, until its parent was listed again
+after that and does not name it: then it has vanished. A parent that is not found itself is looked
+for in the same way, in its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from exporter.crawl.coverage import NAMED_BY, Entry, Listing
+from exporter.crawl.pipeline import Fetcher
+from exporter.crawl.scheduler import Job
+from exporter.errors import ApiError, is_not_found
+from exporter.http.types import Call
+from exporter.sources.cloud.paging import Chain
+from exporter.tables.schemas import TABLES
+
+log = structlog.get_logger()
+
+Told = Callable[[bool, str], None]
+"""Told whether something is gone, and how that is known, as the end of a sentence."""
+
+
+class Doubts:
+    """All that a run did not find; `named_in` gives the entry of the listing that named a thing.
+
+    `queue` gives a job to the scheduler, `call_of` is the first call of an entry's listing.
+    """
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        queue: Callable[[Job], None],
+        page_size: int,
+        named_in: Callable[[Listing, str], Entry | None],
+        call_of: Callable[[Entry], Call],
+    ) -> None:
+        self._fetcher = fetcher
+        self._queue = queue
+        self._page_size = page_size
+        self._named_in = named_in
+        self._call_of = call_of
+        self._gone: set[tuple[Listing, str]] = set()
+        self._readings: dict[Entry, Reading] = {}
+
+    def of(self, entry: Entry) -> None:
+        """Find out whether a listing's scope is gone, and have its entry say so."""
+
+        def told(gone: bool, reason: str) -> None:
+            entry.resolve(gone=gone, reason=reason)
+
+        self._ask(NAMED_BY[entry.listing], entry.parent_id, told)
+
+    def _ask(self, level: Listing, id_: str, told: Told) -> None:
+        """Find out whether one of a level's things is gone."""
+        named_in = self._named_in(level, id_)
+        if named_in is None:
+            told(False, "and no listing has named it")
+            return
+        if (level, id_) in self._gone:
+            told(True, f"and the {level}, listed again, do not name it")
+            return
+        reading = self._readings.get(named_in)
+        if reading is None or reading.begun:
+            # What was read before the 404 came says nothing about it.
+            call = self._call_of(named_in)
+            reading = Reading(self._fetcher, named_in, call, self._page_size)
+            self._readings[named_in] = reading
+            self._queue(reading)
+
+        def read(names: set[str], error: ApiError | None) -> None:
+            self._compare(named_in, id_, names, error, told)
+
+        reading.waiting.append(read)
+
+    def _compare(
+        self, named_in: Entry, id_: str, names: set[str], error: ApiError | None, told: Told
+    ) -> None:
+        level = named_in.listing
+        if id_ in names:
+            told(False, f"but the {level}, listed again, still name it; run the export again")
+        elif error is None:
+            self._gone.add((level, id_))
+            told(True, f"and the {level}, listed again, do not name it")
+        elif is_not_found(error) and named_in.known:
+
+            def parent_told(gone: bool, reason: str) -> None:
+                if gone:
+                    self._gone.add((level, id_))
+                told(gone, f"as are the {level} beside it, {reason}")
+
+            self._ask(NAMED_BY[level], named_in.parent_id, parent_told)
+        else:
+            told(
+                False,
+                f"and the {level} cannot be listed again ({error.message}); run the export again",
+            )
+
+
+class Reading:
+    """Lists again what an entry lists; only the ids are of interest, and nothing is kept.
+
+    `waiting` are told those ids, and the error that ended it early. Its calls are counted in the
+    entry.
+    """
+
+    rank = 0
+    weight = 1.0
+    holds = False
+
+    def __init__(self, fetcher: Fetcher, entry: Entry, call: Call, page_size: int) -> None:
+        self.begun = False
+        self.waiting: list[Callable[[set[str], ApiError | None], None]] = []
+        self._fetcher = fetcher
+        self._entry = entry
+        self._chain = Chain(call, page_size=page_size)
+        self._names: set[str] = set()
+
+    async def step(self) -> bool:
+        """Ask for the next page; return True while there is more."""
+        call = self._chain.call
+        if call is None:
+            return False
+        self.begun = True
+        try:
+            page, calls = await self._fetcher.look(
+                call, TABLES[self._entry.listing], self._chain.check
+            )
+            self._entry.spent(calls)
+            self._names.update(one.id for one in page.resources)
+            self._chain.advance(page.next_token, items=len(page.resources), sketch=page.sketch)
+        except ApiError as error:
+            self._entry.spent(error.calls)
+            if error.shorter_page_may_do and self._chain.shorten(error.reason):
+                return True
+            log.warning("not_listed_again", scope=error.scope, reason=error.reason)
+            self._end(error)
+            return False
+        if self._chain.call is not None:
+            return True
+        self._end(None)
+        return False
+
+    def _end(self, error: ApiError | None) -> None:
+        for told in self.waiting:
+            told(self._names, error)

@@ -1,0 +1,189 @@
+"""The images of a folder's small registries, listed together: one chain instead of a call for each.
+
+A list by `folderId` does not say which registries it covers: one that may not be read could be
+absent from it without a word. So each registry's repositories are listed first, and by themselves:
+
+- Only registries whose repositories could be listed are taken from the chain.
+- A registry that has repositories, but no image in the chain, is asked by itself.
+- Where the chain fails, shows an image twice, so that it may not show another (`proof`), or shows
+  one whose name does not tell a registry that was met, each registry is asked by itself, and the
+  ledger says how that went.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from math import ceil
+from typing import Protocol
+from zlib import crc32
+
+import structlog
+
+from exporter.crawl.coverage import Entry
+from exporter.crawl.pending import Question
+from exporter.errors import ApiError
+from exporter.http.types import Call
+from exporter.sources.cloud.decode.resources import Parents, registry_of
+from exporter.sources.cloud.pages import Images
+from exporter.sources.cloud.split.context import Context
+from exporter.sources.cloud.split.failures import Remedy, mend
+from exporter.sources.cloud.split.scan import ImagesChain, Mode, ladder
+from exporter.sources.cloud.split.scans import PATH
+
+log = structlog.get_logger()
+
+MOST_PAGES = 4
+"""Pages that such a chain may be expected to have, for it is walked page after page."""
+_NO_ORDER = len(ladder(Mode.UP, None)) - 1
+
+
+class Apart(Protocol):
+    """Lists one registry by itself, given its repositories and whether those are all."""
+
+    def __call__(self, registry_id: str, names: Collection[str], *, whole: bool) -> None:
+        """Begin to list it."""
+
+
+def is_small(expected: int | None, page_size: int) -> bool:
+    """Say whether a registry is known to fill less than a page."""
+    return expected is not None and expected < page_size
+
+
+def worth_joining(registries: int, images: int, page_size: int) -> bool:
+    """Say whether small registries with so many images are better listed in one chain."""
+    pages = max(1, ceil(images / page_size))
+    return pages <= MOST_PAGES and pages < registries
+
+
+def fewest_calls(
+    folders: Mapping[str, str | None], expected: Mapping[str, int], page_size: int
+) -> int:
+    """Return the fewest calls that list the images of registries, each given with its folder."""
+    calls = 0
+    small: dict[str, list[int]] = {}
+    for registry_id, folder_id in folders.items():
+        images = expected.get(registry_id)
+        if folder_id is not None and images is not None and is_small(images, page_size):
+            small.setdefault(folder_id, []).append(images)
+        else:
+            calls += max(1, ceil((images or 0) / page_size))
+    for counts in small.values():
+        joined = worth_joining(len(counts), sum(counts), page_size)
+        calls += max(1, ceil(sum(counts) / page_size)) if joined else len(counts)
+    return calls
+
+
+class FolderWalk:
+    """The images of some registries of a folder; `entries` are their rows in the ledger.
+
+    It begins once it has been told the repositories of all of them. `is_met` says of a registry,
+    by id, whether it was met, in this folder or another; `apart` takes over what has to be listed
+    by itself.
+    """
+
+    rank = 1
+    holds = False
+    weight = float(MOST_PAGES)
+
+    def __init__(
+        self,
+        folder_id: str,
+        parents: Parents,
+        entries: Mapping[str, Entry],
+        context: Context,
+        is_met: Callable[[str], bool],
+        apart: Apart,
+    ) -> None:
+        self._folder_id = folder_id
+        self._parents = parents
+        self._entries = entries
+        self._context = context
+        self._is_met = is_met
+        self._apart = apart
+        self._waits_for = set(entries)
+        self._joined: dict[str, Collection[str]] = {}
+        self._met: set[str] = set()
+        call = Call(
+            "container_registry",
+            PATH,
+            (("folderId", folder_id),),
+            f"images of {len(entries)} registries of folder {folder_id}",
+        )
+        self._chain = ImagesChain(call, Mode.UP, None, context.page_size, _NO_ORDER)
+
+    def repositories_listed(self, registry_id: str, names: Collection[str], *, whole: bool) -> None:
+        """Take a registry's repositories; `whole` if they could be listed."""
+        self._waits_for.discard(registry_id)
+        if whole:
+            self._joined[registry_id] = names
+        else:
+            self._apart(registry_id, names, whole=False)
+        if self._joined and not self._waits_for:
+            log.debug("listed_together", folder_id=self._folder_id, registries=len(self._joined))
+            # What an earlier attempt kept of a page is of use only to the very same registries.
+            self._chain.attempt = crc32(" ".join(sorted(self._joined)).encode())
+            self._context.queue(self)
+
+    async def step(self) -> bool:
+        """Ask for the next page; return True while there is more."""
+        call = self._chain.chain.call
+        if call is None:
+            return False
+        for registry_id in self._joined:
+            self._entries[registry_id].begin()
+        try:
+            question = Question(
+                call,
+                self._chain.attempt,
+                self._parents,
+                lambda name: registry_of(name) in self._joined,
+                self._chain.chain.check,
+                lambda: self.weight,
+            )
+            fetcher = self._context.fetcher
+            images = await fetcher.images(
+                fetcher.ask(question), lambda _seen, _decided: None, self._chain.partner_handed_over
+            )
+            self._note(images)
+            self._chain.chain.advance(images.next_token, items=images.listed, sketch=images.sketch)
+        except ApiError as error:
+            self._entries[min(self._joined)].spent(error.calls)
+            if mend(self._chain, error) is Remedy.AGAIN:
+                return True
+            self._all_apart(error.reason)
+            return False
+        self._chain.proof.add(images.ids, in_order=False)
+        if images.nameless or not all(self._is_met(registry_of(name)) for name in images.names):
+            self._all_apart("an image does not name a registry that was met")
+        elif self._chain.chain.call is not None:
+            return True
+        elif not self._chain.proof.whole:
+            self._all_apart("an image came twice, so that another may be missing")
+        else:
+            self._end()
+        return False
+
+    def _note(self, images: Images) -> None:
+        """Count a page for the registry that has most of it."""
+        rows: Counter[str] = Counter()
+        for name, kept in images.names.items():
+            rows[registry_of(name)] += kept
+        self._met.update(rows)
+        most = max(sorted(self._joined), key=lambda registry_id: rows[registry_id])
+        self._entries[most].page(calls=images.cost.calls, items=images.listed)
+
+    def _all_apart(self, reason: str) -> None:
+        log.warning("listed_apart", folder_id=self._folder_id, reason=reason)
+        for registry_id, names in self._joined.items():
+            self._apart(registry_id, names, whole=True)
+
+    def _end(self) -> None:
+        for registry_id, names in self._joined.items():
+            if names and registry_id not in self._met:
+                self._apart(registry_id, names, whole=True)
+            else:
+                self._entries[registry_id].complete(
+                    f"listed in one chain with {len(self._joined) - 1} others of folder "
+                    f"{self._folder_id}"
+                )

@@ -1,0 +1,137 @@
+"""What a run has found above the repositories: clouds, folders and registries, in memory.
+
+They are what is asked about next, and few; repositories and images go to the parts page by page.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from exporter.crawl.coverage import Entry, Ledger, Listing
+from exporter.sources.cloud.decode.resources import Resource, rows_to_arrow
+from exporter.sources.cloud.scope import Wanted
+from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES
+
+LEVELS: tuple[Listing, ...] = ("clouds", "folders", "registries")
+
+BELOW: Mapping[Listing, tuple[Listing, ...]] = {
+    "clouds": ("folders",),
+    "folders": ("registries",),
+    "registries": ("repositories", "images"),
+}
+"""The listings that are made in what a listing names."""
+
+_Rows = dict[Listing, dict[str, Mapping[str, Any]]]
+"""Rows by level and id."""
+
+
+class Found:
+    """The rows of clouds, folders and registries in scope, by id."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._named = wanted.named
+        self._rows: _Rows = {level: {} for level in LEVELS}
+        self._met: dict[Entry, list[str]] = {}
+        self._met_first: dict[tuple[Listing, str], Entry] = {}
+
+    def meet(self, entry: Entry, resource: Resource) -> None:
+        """Remember which listing named a resource, whether that is wanted or not."""
+        self._met.setdefault(entry, []).append(resource.id)
+        self._met_first.setdefault((entry.listing, resource.id), entry)
+
+    def named_in(self, level: Listing, id_: str) -> Entry | None:
+        """Return the entry of the listing that named a thing first, if any has."""
+        return self._met_first.get((level, id_))
+
+    def note(self, listing: Listing, resource: Resource) -> bool:
+        """Remember a resource's row; False if it was met before, on another parent's page."""
+        rows = self._rows[listing]
+        if resource.id in rows:
+            return False
+        rows[resource.id] = resource.row
+        return True
+
+    def missing(self, listing: Listing) -> list[str]:
+        """Return the ids that the user named on a level and that were not met there."""
+        return sorted(self._named[listing] - self._rows[listing].keys())
+
+    def is_a_look_up(self, listing: Listing) -> bool:
+        """Say whether a listing is made to find what the user named on it or below it."""
+        return any(self._named[level] for level in LEVELS[LEVELS.index(listing) :])
+
+    def registry_folders(self) -> dict[str, str | None]:
+        """Return the registries in scope, each with its folder; None for those only named."""
+        met = {key: row["folder_id"] for key, row in self._rows["registries"].items()}
+        return met | dict.fromkeys(self.missing("registries"))
+
+    def tables(self, ledger: Ledger) -> dict[str, pa.Table]:
+        """Return the rows of `clouds`, `folders` and `registries` that are in scope."""
+        kept = self._kept(ledger)
+        return {
+            table.name: rows_to_arrow(list(kept[level].values()), table)
+            for level, table in zip(LEVELS, (CLOUDS, FOLDERS, REGISTRIES), strict=True)
+        }
+
+    def count_rows(self, ledger: Ledger) -> None:
+        """Tell the ledger how many rows are kept of each listing.
+
+        A row counts for the listing that named it first.
+        """
+        kept = self._kept(ledger)
+        rows: dict[str, Counter[str]] = {level: Counter() for level in LEVELS}
+        for (level, one), entry in self._met_first.items():
+            rows[level][entry.parent_id] += one in kept[level]
+        ledger.count_rows(rows)
+
+    def left_out(self, ledger: Ledger) -> list[tuple[str, str]]:
+        """Return the scopes, by kind and id, in which a filter left something out.
+
+        What was left out has no row that would tell which folder or cloud it is in.
+        """
+        kept = self._kept(ledger)
+        lacking: dict[str, str] = {}
+        # From below: what a folder lacks is missing in its cloud as well.
+        for listing, scope in (("registries", "folder"), ("folders", "cloud")):
+            for entry, ids in self._met.items():
+                if entry.listing == listing and any(
+                    one in lacking or self._is_missing(ledger, kept, entry.listing, one)
+                    for one in ids
+                ):
+                    lacking[entry.parent_id] = scope
+        return [(scope, one) for one, scope in lacking.items()]
+
+    def _is_missing(self, ledger: Ledger, kept: _Rows, level: Listing, id_: str) -> bool:
+        """Say whether a filter left something out, or all that is in it."""
+        below = [ledger.entry(child, id_) for child in BELOW[level]]
+        listed = all(entry is not None and entry.status == "complete" for entry in below)
+        return id_ not in kept[level] and not listed
+
+    def _kept(self, ledger: Ledger) -> _Rows:
+        """Return the rows that are in scope."""
+        clouds = self._rows["clouds"] | self._met_directly(ledger, "clouds", "cloud_id")
+        folders = self._rows["folders"] | self._met_directly(ledger, "folders", "folder_id")
+        registries = self._rows["registries"] | self._met_directly(
+            ledger, "registries", "registry_id"
+        )
+        if self._named["registries"]:
+            held = {row.get("folder_id") for row in registries.values()}
+            folders = {key: row for key, row in folders.items() if key in held}
+        if self._named["registries"] or self._named["folders"]:
+            held = {row.get("cloud_id") for row in folders.values()}
+            clouds = {key: row for key, row in clouds.items() if key in held}
+        return {"clouds": clouds, "folders": folders, "registries": registries}
+
+    def _met_directly(
+        self, ledger: Ledger, listing: Listing, key: str
+    ) -> dict[str, Mapping[str, Any]]:
+        """Return rows, with nothing but an id, of what was named, not met, and yet answered."""
+        rows: dict[str, Mapping[str, Any]] = {}
+        for missing in self.missing(listing):
+            entries = [ledger.entry(child, missing) for child in BELOW[listing]]
+            if any(entry is not None and entry.pages for entry in entries):
+                rows[missing] = {key: missing}
+        return rows

@@ -1,0 +1,137 @@
+"""What the user named in `scope`, and what came of it: what was not found is missing, by its name.
+
+A name with a mistake in it would otherwise look like a scope with nothing in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import structlog
+
+from exporter.crawl.coverage import Ledger, Listing
+from exporter.errors import DeniedError, ScopeError
+from exporter.sources.cloud.found import BELOW, LEVELS, Found
+from exporter.sources.cloud.scope import Wanted
+
+log = structlog.get_logger()
+
+MOST_SHOWN = 5
+"""Names of what was not found that one sentence holds."""
+ONE: Mapping[Listing, str] = {"clouds": "cloud", "folders": "folder", "registries": "registry"}
+"""One of a level's things, in a word."""
+
+_NOT_THERE = frozenset({"NOT_FOUND", "INVALID_ARGUMENT"})
+"""Codes of what is not there, or has no name that the API takes."""
+
+
+class Named:
+    """Holds what was found against what was named, once all is listed (`settle`).
+
+    `with_images` says whether registries are listed, too, and not only looked for.
+    """
+
+    def __init__(self, wanted: Wanted, found: Found, ledger: Ledger, *, with_images: bool) -> None:
+        self._wanted = wanted
+        self._found = found
+        self._ledger = ledger
+        self._with_images = with_images
+        self._lost: list[str] = []
+        self._nothing_else = False
+
+    def settle(self, *, looked_everywhere: bool) -> None:
+        """Enter in the ledger what was not found, and note whether anything else was.
+
+        `looked_everywhere` says whether every cloud and folder that may hold it could be listed.
+        """
+        self._settle_organization()
+        for level in LEVELS:
+            named = sorted(self._wanted.named[level])
+            if named and (self._with_images or level != "registries"):
+                # What was found above the lowest level that is named is only the way to that.
+                lost = [one for one in named if self._is_lost(level, one, looked_everywhere)]
+                self._nothing_else = len(lost) == len(named)
+        if self._read and not self._wanted.all_repositories:
+            self._settle_patterns()
+        for level in LEVELS:
+            for one in sorted(self._wanted.excluded[level]):
+                if self._found.named_in(level, one) is None:
+                    log.warning("excluded_not_met", setting=f"scope.exclude.{level}", id=one)
+
+    def refuse(self) -> None:
+        """Raise `ScopeError` where nothing was found, `DeniedError` where all of it was denied."""
+        if self._lost and self._nothing_else:
+            more = len(self._lost) - MOST_SHOWN
+            names = "; ".join(self._lost[:MOST_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+            raise ScopeError(
+                f"Nothing of what `scope` names was found, so nothing is published: {names}; name "
+                "in `scope` what there is and these credentials may view."
+            )
+        missing = [entry for entry in self._ledger.entries() if not entry.whole]
+        if not missing or self._read or any(entry.status != "denied" for entry in missing):
+            return
+        first, more = missing[0], len(missing) - 1
+        raise DeniedError(
+            f"Every listing was denied, so nothing is published: {first.listing} of "
+            f"{first.parent_id}{f' and {more} more' if more else ''}: {first.message}."
+        )
+
+    @property
+    def _read(self) -> bool:
+        """Whether any registry could be read, or, where that was not tried, was found."""
+        if self._with_images:
+            kinds: tuple[Listing, ...] = BELOW["registries"]
+            return any(one.pages for one in self._ledger.entries() if one.listing in kinds)
+        return any(one.items for one in self._ledger.entries() if one.listing == "registries")
+
+    def _settle_organization(self) -> None:
+        organization = self._wanted.organization_id
+        entry = self._ledger.entry("clouds", "*")
+        if organization is None or entry is None or entry.items:
+            return
+        if entry.status == "complete":
+            entry.miss(f"the API lists no cloud of organization {organization}")
+        self._lost.append(f"organization {organization} ({entry.message})")
+        self._nothing_else = True
+
+    def _is_lost(self, level: Listing, id_: str, looked_everywhere: bool) -> bool:
+        """Say whether something that was named was not found, and name it as missing."""
+        below = [self._ledger.entry(child, id_) for child in BELOW[level]]
+        entries = [entry for entry in below if entry is not None]
+        if any(entry.pages for entry in entries):
+            unknown = looked_everywhere and self._found.named_in(level, id_) is None
+            if not unknown or any(entry.items or not entry.whole for entry in entries):
+                return False
+            for entry in entries:
+                entry.miss(f"no list names {ONE[level]} {id_}, and there is nothing in it")
+        elif not any(one.status == "denied" or one.error_code in _NOT_THERE for one in entries):
+            return False
+        reason = next((entry.message for entry in entries if entry.message), "it was not met")
+        self._lost.append(f"{ONE[level]} {id_} ({reason})")
+        return True
+
+    def _settle_patterns(self) -> None:
+        patterns = self._wanted.patterns
+        # One that takes everything matches nothing only where there is nothing.
+        lost = [pattern for pattern in patterns.unmatched if pattern.strip("*")]
+        for pattern in lost:
+            # A registry's id, say, may stand there as the parent already.
+            taken = self._ledger.entry("images", pattern) is not None
+            entry = self._ledger.open("images", f"*/{pattern}" if taken else pattern, known=False)
+            entry.miss(f"it matches no repository: {self._hint(pattern)}")
+            self._lost.append(f"{pattern} of scope.repositories.include ({entry.message})")
+        if patterns.examples and not (lost or patterns.chosen):
+            self._lost.append("repositories (scope.repositories.exclude leaves out every one)")
+        if lost or (patterns.examples and not patterns.chosen):
+            self._nothing_else = not patterns.chosen
+
+    def _hint(self, pattern: str) -> str:
+        """Say what patterns are held against, and what there is."""
+        registry, slash, path = pattern.partition("/")
+        held = "patterns are held against the path after the registry"
+        met = self._found.named_in("registries", registry) is not None
+        if slash and (met or registry in self._wanted.registries):
+            return f"{held}, so write {path}, and {registry} in scope.registries"
+        examples = self._wanted.patterns.examples
+        there = f"such as {', '.join(examples)}" if examples else "and no registry here has any"
+        return f"{held}, {there}"

@@ -1,0 +1,133 @@
+"""One listing as a chain of pages: which call comes next, and when a chain runs in circles.
+
+Page N+1 cannot be asked for before page N has come (`API.md`, List calls), so a chain is a
+passive object: whoever drives it sends `call`, decodes the page and hands the next token back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import structlog
+
+from exporter.errors import AnswerError, PageError
+from exporter.http.address import call_line
+from exporter.http.types import Call
+from exporter.sources.cloud.novelty import Novelty
+
+MOST_EMPTY_PAGES = 1000
+"""Empty pages in a row that are believed; a page may be empty while more follow (`API.md`)."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Chain:
+    """Walks one listing page by page.
+
+    `call` is the call to send next, or None once the last page has come. What is remembered of
+    a page's token is eight bytes, so that a chain of a million pages stays small.
+    """
+
+    def __init__(self, first: Call, *, page_size: int) -> None:
+        self._first = first.without_params("pageToken").with_params(pageSize=str(page_size))
+        self.page_size = page_size
+        self.shortened = False
+        """Whether a page of a token is now asked for with fewer items than that token came with."""
+        self.call: Call | None = self._first
+        self.pages = 0
+        """Pages that have come so far, since the last restart."""
+        self._seen: set[bytes] = set()
+        self._novelty = Novelty()
+        self._empty = 0
+
+    def check(self, next_token: str) -> None:
+        """Refuse a page with a token that this chain was given before; raises `PageError`.
+
+        Asked again for the page, the API may give another.
+        """
+        if next_token and _mark(next_token) in self._seen:
+            raise PageError("the next page's token is one that this listing was given before")
+
+    def following(self, next_token: str) -> Call | None:
+        """Return the call for the page of a token; None for one that was given before."""
+        if _mark(next_token) in self._seen:
+            return None
+        return self._first.with_params(pageToken=next_token)
+
+    def advance(self, next_token: str, *, items: int, sketch: Sequence[str] = ()) -> None:
+        """Take note of a page that came: its next token, empty at the end, and how many items.
+
+        `sketch` tells which items those are, as `Novelty` takes it. Raises `AnswerError` where the
+        listing would never end: a token that this chain was given before, more than
+        `MOST_EMPTY_PAGES` empty pages in a row, or too many that brought nothing new.
+        """
+        self.pages += 1
+        if sketch:
+            self._novelty.add(sketch, items)
+        self.shortened = False
+        if not next_token:
+            self.call = None
+            return
+        mark = _mark(next_token)
+        if mark in self._seen:
+            raise self._error(
+                f"the API gave the same page token twice, after {self.pages} pages, so the listing "
+                "would never end; run the export again"
+            )
+        self._seen.add(mark)
+        self._empty = 0 if items else self._empty + 1
+        if self._empty > MOST_EMPTY_PAGES:
+            raise self._error(
+                f"the API gave {self._empty} empty pages in a row and still promises more; "
+                "run the export again"
+            )
+        if self._novelty.ended:
+            raise self._error(
+                f"the API gave {self._novelty.stale_pages} pages in a row, each with a new page "
+                "token, that show nothing but what this listing has shown before, so it would "
+                "never end; run the export again"
+            )
+        self.call = self._first.with_params(pageToken=next_token)
+
+    def shorten(self, reason: str) -> bool:
+        """Ask for half as many items from here on; False where that is not possible.
+
+        The page in hand is asked for by the token it has. A token belongs to the exact parameters
+        it came from (`API.md`), so an API that holds to that answers 400, as for one that has
+        expired, and the listing begins anew; others go on, and cost no call for what has come.
+        """
+        if self.page_size <= 1 or self.call is None:
+            return False
+        self.resize(self.page_size // 2)
+        _log.warning(
+            "page_size_halved", scope=self._first.scope, page_size=self.page_size, reason=reason
+        )
+        return True
+
+    def resize(self, page_size: int) -> None:
+        """Ask for so many items a page from here on."""
+        self.page_size = page_size
+        self._first = self._first.with_params(pageSize=str(page_size))
+        if self.call is not None:
+            self.shortened = "pageToken" in dict(self.call.params)
+            self.call = self.call.with_params(pageSize=str(page_size))
+        # To a token of longer pages an API may give again what it has given.
+        self._novelty = Novelty()
+
+    def restart(self) -> None:
+        """Begin again at the first page, for example because a page token expired."""
+        self.call = self._first
+        self.shortened = False
+        self.pages = 0
+        self._seen.clear()
+        self._novelty = Novelty()
+        self._empty = 0
+
+    def _error(self, message: str) -> AnswerError:
+        # Every request of the chain has been counted by the answers it brought.
+        return AnswerError(message, call=call_line(self._first), scope=self._first.scope, calls=0)
+
+
+def _mark(token: str) -> bytes:
+    return blake2b(token.encode(), digest_size=8).digest()

@@ -1,0 +1,69 @@
+"""Looking ahead: what an export would list, and how many calls it takes at least."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from exporter.crawl.coverage import Ledger
+from exporter.crawl.decoders import Decoders
+from exporter.crawl.page_store import Unkept
+from exporter.crawl.pipeline import Fetcher
+from exporter.crawl.progress import Progress
+from exporter.http.client import Client
+from exporter.settings import Settings
+from exporter.sources.cloud.discovery import Estate
+from exporter.sources.cloud.folder_listing import fewest_calls
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an export would list: the ledger of its discovery, and the fewest calls it takes.
+
+    `names` are those of the registries by id, `images` how many the last complete snapshot
+    counted in each that it knows.
+    """
+
+    ledger: Ledger
+    names: Mapping[str, str]
+    images: Mapping[str, int]
+    fewest_calls: int
+
+    @property
+    def registries(self) -> int:
+        """How many registries would be listed."""
+        return len(self.names)
+
+
+async def look_ahead(
+    settings: Settings, expected_images: Mapping[str, int], progress: Progress
+) -> Plan:
+    """Discover clouds, folders and registries, and nothing below them.
+
+    The fewest calls are those of the discovery, for each registry one for its repositories, and one
+    for each page of the images that are expected. Raises `IncompleteError` where
+    nothing could be listed, and `CredentialsError`.
+    """
+    ledger = Ledger(progress)
+    with Decoders(1) as decoders:
+        async with Client(settings) as client:
+            progress.client = client
+            keeper = Unkept()
+            fetcher = Fetcher(client, keeper, progress, decoders)
+            estate = Estate(settings, client, fetcher, keeper, ledger, progress, with_images=False)
+            await estate.run()
+            calls = client.counts.calls
+    estate.refuse(partial=False)
+    registries = estate.registry_folders()
+    calls += len(registries)
+    calls += fewest_calls(registries, expected_images, settings.limits.page_size)
+    named = {row["registry_id"]: row["name"] or "" for row in _registries(estate)}
+    names = {registry: named.get(registry, "") for registry in sorted(registries)}
+    images = {one: expected_images[one] for one in names if one in expected_images}
+    return Plan(ledger, names, images, calls)
+
+
+def _registries(estate: Estate) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = estate.tables()["registries"].to_pylist()
+    return rows

@@ -1,0 +1,247 @@
+"""The registries of a run: how each one's repositories and images are listed.
+
+A registry is listed by itself. Only a folder's small ones, as far as an earlier snapshot lets them
+be known for that, are listed together (`folder`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import Protocol
+
+import structlog
+
+from exporter.crawl.coverage import Entry, Ledger
+from exporter.crawl.page_store import Keeper
+from exporter.crawl.pipeline import Fetcher
+from exporter.crawl.scheduler import Job, Scheduler
+from exporter.errors import ApiError
+from exporter.http.client import Client
+from exporter.settings import Limits
+from exporter.sources.cloud.decode.resources import Parents
+from exporter.sources.cloud.folder_listing import FolderWalk, is_small, worth_joining
+from exporter.sources.cloud.resources import ResourcesJob, listing_call
+from exporter.sources.cloud.scope import Wanted
+from exporter.sources.cloud.split.check import page_size_for
+from exporter.sources.cloud.split.context import Context
+from exporter.sources.cloud.split.listing import Walk
+
+log = structlog.get_logger()
+
+REFRESH = 1000
+"""Tells the pages of a list of repositories that is read again from those of the first reading."""
+LARGE_SHARE = 0.25
+"""The part of all pages left with which one registry may set how long the run takes."""
+TOGETHER = "together"
+"""Stands in the journal for a registry that is listed with others of its folder."""
+
+
+class Listed(Protocol):
+    """Told the repositories of a registry; `whole` if those are all."""
+
+    def __call__(self, names: Collection[str], /, *, whole: bool) -> None:
+        """Take them."""
+
+
+class Registries:
+    """All registries of a run; `add` takes them over as they are met, one by one.
+
+    `expected` gives images per registry of an earlier snapshot: what is expected to take longest
+    is begun first.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        client: Client,
+        fetcher: Fetcher,
+        keeper: Keeper,
+        ledger: Ledger,
+        wanted: Wanted,
+        expected: Mapping[str, int],
+    ) -> None:
+        self.scheduler = Scheduler(limits.concurrency, self._steal)
+        self._page_size = limits.page_size
+        self._client = client
+        self._fetcher = fetcher
+        self._ledger = ledger
+        self._wanted = wanted
+        self._expected = expected
+        self._context = Context(
+            fetcher=fetcher,
+            keeper=keeper,
+            wanted=wanted,
+            page_size=limits.page_size,
+            sample_size=page_size_for(limits),
+            slots=limits.concurrency,
+            split=limits.split_listings,
+            queue=self.scheduler.add,
+            refresh=self._refresh,
+            may_ask_ahead=self._may_ask_ahead,
+        )
+        self._walks: list[Walk] = []
+        self._held: dict[str, list[str]] = {}
+        self._readings: Counter[str] = Counter()  # How often a registry was read again.
+
+    def add(self, registry_id: str, parents: Parents) -> None:
+        """Take over a registry that was met in its folder; a small one waits for the others."""
+        folder_id = parents.folder_id or ""
+        joined_before = registry_id in self._joined_before(folder_id)
+        small = is_small(self._expected.get(registry_id), self._page_size)
+        if self._wanted.all_repositories and (small or joined_before):
+            self._held.setdefault(folder_id, []).append(registry_id)
+        else:
+            self.open(registry_id, parents, known=True)
+
+    def folder_listed(self, parents: Parents) -> None:
+        """List those of a folder that have waited: together, if that saves calls."""
+        folder_id = parents.folder_id or ""
+        held = self._held.pop(folder_id, [])
+        joined = [one for one in held if one in self._joined_before(folder_id)]
+        images = sum(self._expected.get(one, 0) for one in held)
+        if not joined and worth_joining(len(held), images, self._page_size):
+            joined = held
+        if joined:
+            self._open_together(folder_id, joined, parents)
+        for registry_id in held:
+            if registry_id not in joined:
+                self.open(registry_id, parents, known=True)
+
+    def _joined_before(self, folder_id: str) -> set[str]:
+        """Return the registries of a folder that an earlier attempt has listed together."""
+        claims = self._context.keeper.claims().get(folder_id, [])
+        return {registry_id for registry_id, mode in claims if mode == TOGETHER}
+
+    def open(self, registry_id: str, parents: Parents, *, known: bool) -> None:
+        """List a registry by itself; `known` if it was met, so that a 404 means it has vanished."""
+        walk = self._new_walk(
+            registry_id, parents, self._ledger.open("images", registry_id, known=known)
+        )
+        self._list_repositories(registry_id, parents, known, walk.repositories_listed)
+        walk.start()
+
+    def _new_walk(self, registry_id: str, parents: Parents, images: Entry) -> Walk:
+        expected = self._expected.get(registry_id)
+        pages = None if expected is None else expected / self._page_size
+        walk = Walk(registry_id, parents, images, self._context, pages)
+        self._walks.append(walk)
+        return walk
+
+    def _open_together(self, folder_id: str, joined: list[str], parents: Parents) -> None:
+        entries = {one: self._ledger.open("images", one) for one in joined}
+
+        def apart(registry_id: str, names: Collection[str], *, whole: bool) -> None:
+            walk = self._new_walk(registry_id, parents, entries[registry_id])
+            walk.start()
+            walk.repositories_listed(names, whole=whole)
+
+        def is_met(registry_id: str) -> bool:
+            return self._ledger.entry("images", registry_id) is not None
+
+        folder = FolderWalk(folder_id, parents, entries, self._context, is_met, apart)
+        for one in joined:
+            self._context.keeper.claim(folder_id, one, TOGETHER)
+            self._list_repositories(one, parents, True, partial(folder.repositories_listed, one))
+
+    def _list_repositories(
+        self, registry_id: str, parents: Parents, known: bool, listed: Listed
+    ) -> None:
+        """Have a registry's repositories listed, and `listed` told of them."""
+        entry = self._ledger.open("repositories", registry_id, known=known)
+        names: list[str] = []
+
+        def ended(error: ApiError | None) -> None:
+            if error is None:
+                entry.complete()
+            else:
+                entry.fail(error)
+            listed(names, whole=error is None)
+
+        self.scheduler.add(
+            self._repositories_job(
+                entry,
+                parents,
+                found=names.append,
+                ended=ended,
+                weight=self._expected.get(registry_id, 0) / self._page_size + 2.0,
+            )
+        )
+
+    def _repositories_job(
+        self,
+        entry: Entry,
+        parents: Parents,
+        *,
+        found: Callable[[str], None],
+        ended: Callable[[ApiError | None], None],
+        wanted: Callable[[str], bool] | None = None,
+        attempt: int = 0,
+        weight: float = 1.0,
+    ) -> Job:
+        return ResourcesJob(
+            self._fetcher,
+            entry,
+            listing_call("repositories", entry.parent_id),
+            parents,
+            self._page_size,
+            staged=wanted or self._wanted.repository,
+            found=lambda resource: found(resource.id),
+            ended=ended,
+            attempt=attempt,
+            rank=1,
+            weight=weight,
+        )
+
+    def _refresh(self, walk: Walk) -> None:
+        """List a split registry's repositories again, to find those created meanwhile."""
+        entry = self._ledger.entry("repositories", walk.registry_id)
+        if entry is None:
+            return
+        names: list[str] = []
+        attempt = REFRESH + self._readings[walk.registry_id]
+        self._readings[walk.registry_id] += 1
+
+        def ended(error: ApiError | None) -> None:
+            if error is not None:
+                log.warning("refresh_failed", scope=error.scope, reason=error.reason)
+            walk.repositories_refreshed(names, whole=error is None)
+
+        self.scheduler.add(
+            self._repositories_job(
+                entry,
+                walk.parents,
+                found=names.append,
+                ended=ended,
+                wanted=walk.is_newcomer,
+                attempt=attempt,
+            )
+        )
+
+    def _may_ask_ahead(self, job: Job) -> bool:
+        """Say whether a job may ask for its next page before the one in hand is dealt with.
+
+        It must be the one that would ask next, and a call that may be in vain must not count.
+        """
+        return self.scheduler.next_is(job) and not self._client.paced("container_registry")
+
+    def _steal(self) -> Job | None:
+        """Give a free slot a part of the longest registry that can be split."""
+        if not self._client.spare("container_registry"):
+            return None
+        self._walks = [walk for walk in self._walks if not walk.ended]
+        weights = {walk: walk.weight for walk in self._walks}
+        walks = sorted(weights, key=lambda one: -weights[one])
+        claims = not self._client.paced("container_registry")
+        if self._fetcher.behind:
+            # More at once wins nothing now, but what takes longest may still take longer than all
+            # the rest, and to meet it costs no more than a page.
+            left = sum(weights.values())
+            walks = [walk for walk in walks[:1] if weights[walk] >= LARGE_SHARE * left]
+            claims = False
+        for walk in walks:
+            job = walk.steal(claims=claims)
+            if job is not None:
+                return job
+        return None

@@ -1,0 +1,141 @@
+"""Listings of small resources: clouds, folders, registries and repositories, as jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import structlog
+
+from exporter.crawl.coverage import Entry, Listing
+from exporter.crawl.pipeline import Fetcher
+from exporter.errors import ApiError, StatusError
+from exporter.http.types import Call, Service
+from exporter.sources.cloud.decode.resources import Parents, Resource, ResourcesPage
+from exporter.sources.cloud.paging import Chain
+from exporter.tables.bad_values import BAD_VALUES
+from exporter.tables.schemas import TABLES
+
+log = structlog.get_logger()
+
+MAX_RESTARTS = 3
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where one kind of resource is listed, and the parameter that names its parent."""
+
+    service: Service
+    path: str
+    parameter: str
+    parent: str
+
+
+ENDPOINTS: Mapping[Listing, Endpoint] = {
+    "clouds": Endpoint(
+        "resource_manager", "/resource-manager/v1/clouds", "organizationId", "organization"
+    ),
+    "folders": Endpoint("resource_manager", "/resource-manager/v1/folders", "cloudId", "cloud"),
+    "registries": Endpoint(
+        "container_registry", "/container-registry/v1/registries", "folderId", "folder"
+    ),
+    "repositories": Endpoint(
+        "container_registry", "/container-registry/v1/repositories", "registryId", "registry"
+    ),
+}
+
+
+def listing_call(listing: Listing, parent_id: str | None) -> Call:
+    """Return the first call of a listing; no parent for all clouds the token can see."""
+    endpoint = ENDPOINTS[listing]
+    params = ((endpoint.parameter, parent_id),) if parent_id is not None else ()
+    scope = f"{listing} of {endpoint.parent} {parent_id}" if parent_id else f"{listing}"
+    return Call(endpoint.service, endpoint.path, params, scope)
+
+
+class ResourcesJob:
+    """Lists one parent's resources, a page a step.
+
+    With `staged`, the rows of the resources that it accepts by id go to the parts as pages come;
+    without, rows are left to the caller. `found` is told of every resource once, and `ended` of the
+    end: the error that stopped the listing, or None. `attempt` tells apart the pages of a listing
+    that is made a second time.
+    """
+
+    holds = False
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        entry: Entry,
+        call: Call,
+        parents: Parents,
+        page_size: int,
+        *,
+        found: Callable[[Resource], None],
+        ended: Callable[[ApiError | None], None],
+        staged: Callable[[str], bool] | None = None,
+        attempt: int = 0,
+        rank: int = 0,
+        weight: float = 1.0,
+    ) -> None:
+        self.rank = rank
+        self.weight = weight
+        self._fetcher = fetcher
+        self._entry = entry
+        self._parents = parents
+        self._found = found
+        self._ended = ended
+        self._staged = staged
+        self._attempt = attempt
+        self._restarts = 0
+        self._table = TABLES[entry.listing]
+        self._chain = Chain(call, page_size=page_size)
+        self._seen: set[str] = set()
+
+    async def step(self) -> bool:
+        """Ask for the next page; return True while there is more."""
+        call = self._chain.call
+        if call is None:
+            return False
+        self._entry.begin()
+        try:
+            got = await self._fetcher.resources(
+                call, self._attempt, self._table, self._parents, self._rows, self._chain.check
+            )
+            self._entry.page(calls=got.calls, items=len(got.page.resources))
+            for one in got.page.resources:
+                if one.id not in self._seen:
+                    self._seen.add(one.id)
+                    self._found(one)
+            page = got.page
+            self._chain.advance(page.next_token, items=len(page.resources), sketch=page.sketch)
+        except ApiError as error:
+            self._entry.spent(error.calls)
+            if error.shorter_page_may_do and self._chain.shorten(error.reason):
+                return True
+            if self._begins_anew(error):
+                return True
+            self._ended(error)
+            return False
+        if self._chain.call is not None:
+            return True
+        self._ended(None)
+        return False
+
+    def _begins_anew(self, error: ApiError) -> bool:
+        """Start over where a page token has expired: it is the only mend for a 400 midway."""
+        expired = isinstance(error, StatusError) and error.http_status == 400
+        shortened = self._chain.shortened  # It is no token of a page so short.
+        if not (expired and self._chain.pages and (shortened or self._restarts < MAX_RESTARTS)):
+            return False
+        log.warning("listing_restarted", scope=error.scope, reason=error.reason)
+        self._restarts += not shortened
+        self._attempt += 1
+        self._chain.restart()
+        return True
+
+    def _rows(self, page: ResourcesPage) -> Mapping[str, pa.Table]:
+        staged = {} if self._staged is None else {self._table.name: page.rows(self._staged)}
+        return {**staged, BAD_VALUES.name: page.bad_values}

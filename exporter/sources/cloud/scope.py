@@ -1,0 +1,70 @@
+"""The user's scope: which clouds, folders, registries and repositories a run is about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from exporter.crawl.coverage import Listing
+from exporter.settings import Scope
+from exporter.sources.cloud.patterns import Patterns
+
+_MAGIC = re.compile(r"[*?\[]")
+
+
+class Wanted:
+    """Answers, for each thing that is met, whether the user's scope holds it."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.organization_id = scope.organization_id
+        self.clouds = frozenset(scope.clouds)
+        self.folders = frozenset(scope.folders)
+        self.registries = frozenset(scope.registries)
+        self.excluded: Mapping[Listing, frozenset[str]] = {
+            "clouds": frozenset(scope.exclude.clouds),
+            "folders": frozenset(scope.exclude.folders),
+            "registries": frozenset(scope.exclude.registries),
+        }
+        self.patterns = Patterns(scope.repositories)
+        self.all_repositories = scope.repositories.include == ["*"] and not (
+            scope.repositories.exclude
+        )
+        patterns = scope.repositories.include
+        self.exact_repositories = (
+            None if any(_MAGIC.search(pattern) for pattern in patterns) else frozenset(patterns)
+        )
+        """The paths that are named without a wildcard, where all of them are."""
+
+    def named_in(self, registry_id: str, listed: Iterable[str]) -> set[str] | None:
+        """Return the full names to list one by one in a registry; None if a pattern chooses.
+
+        They are those that its list names. In a registry that is named itself, what is named is
+        asked for even where the list does not name it.
+        """
+        if self.exact_repositories is None:
+            return None
+        names = set(listed)
+        if registry_id in self.registries:
+            paths = (f"{registry_id}/{path}" for path in self.exact_repositories)
+            names.update(filter(self.repository, paths))
+        return names
+
+    @property
+    def named(self) -> Mapping[Listing, frozenset[str]]:
+        """The ids that the user named, by level."""
+        return {
+            "clouds": self.clouds,
+            "folders": self.folders,
+            "registries": self.registries,
+        }
+
+    def left_out_by(self, level: Listing, id_: str) -> str | None:
+        """Return the setting that leaves out a cloud, a folder or a registry; None if none does."""
+        if id_ in self.excluded[level]:
+            return f"scope.exclude.{level}"
+        named = self.named[level]
+        return f"scope.{level}" if named and id_ not in named else None
+
+    def repository(self, name: str) -> bool:
+        """Say whether a repository is wanted, by its full name `<registry_id>/<path>`."""
+        return self.patterns.wants(name)

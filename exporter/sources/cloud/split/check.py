@@ -1,0 +1,172 @@
+"""A witness to whether a registry can be split, and what its chains find out about that.
+
+Claims rely on two things: that the list of repositories names them all, and that the server sorts
+as it is asked to. Both can look right on every page that the registry's own chains see, and be
+wrong behind the place where they stop. So once a registry is split, some images are asked for by
+digest, which are as good as drawn by lot: a repository among them that is not listed, or digests
+that do not rise, rule out claims, and so does it if such a sample is not to be had. It also shows
+how large the registry and its repositories are: whether claims are worth it, and of which first.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Container, Mapping
+
+import structlog
+
+from exporter.crawl.coverage import Entry
+from exporter.crawl.pipeline import Fetcher
+from exporter.errors import ApiError
+from exporter.http.types import Call
+from exporter.settings import Limits
+from exporter.sources.cloud.decode.sample import SamplePage
+from exporter.sources.cloud.paging import Chain
+
+log = structlog.get_logger()
+
+LARGEST_PAGE = 1000
+"""The most images that the API gives at once (`API.md`, List calls)."""
+LARGEST_IMAGE = 16 * 1024
+"""Bytes that an image takes in an answer at most, on an average over a page."""
+ENOUGH_IMAGES = 500
+"""Images of a registry that has more, with which a sample is large enough."""
+LEAST_COVERED = 1e-4
+"""The part of all digests that a sample has to reach: less is more likely another way of naming."""
+MOST_PAGES = 10
+"""Pages of a sample at most, for they may be shorter than asked for."""
+
+
+class Sample:
+    """Images of a registry in the order of their digests, of however many pages."""
+
+    def __init__(self) -> None:
+        self.images = 0
+        self.in_order = True
+        self.whole = False
+        """Whether these are all images of the registry."""
+        self._counts: Counter[str] = Counter()
+        self._last = ""
+
+    def add(self, page: SamplePage) -> None:
+        """Take the next page of it."""
+        self.images += page.listed
+        self.whole = not page.next_token
+        self._counts.update(page.counts)
+        if page.listed:
+            self.in_order = self.in_order and page.digests_rise and self._last <= page.first
+            self._last = page.last
+
+    @property
+    def enough(self) -> bool:
+        """Whether it is large enough to tell."""
+        return self.whole or self.images >= ENOUGH_IMAGES
+
+    @property
+    def total(self) -> float | None:
+        """How many images the registry may have, as digests are spread evenly; None: cannot tell.
+
+        A thousand of them, which reach to a tenth of all digests that there can be, are of some
+        ten thousand.
+        """
+        if self.whole:
+            return float(self.images)
+        reached = re.match(r"sha256:([0-9a-f]{8})", self._last)
+        covered = (int(reached[1], 16) + 1) / 16**8 if reached else 0.0
+        return self.images / covered if covered >= LEAST_COVERED else None
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """Its repositories, by which part of the sample each of them has."""
+        return {name: count / self.images for name, count in self._counts.items()}
+
+
+def page_size_for(limits: Limits) -> int:
+    """Return how many images to ask for at once: as many as an answer may hold, not the user's few.
+
+    The fewer the user's pages hold, the more a sample of some of them would miss.
+    """
+    fitting = limits.max_page_bytes // LARGEST_IMAGE
+    return min(LARGEST_PAGE, max(limits.page_size, fitting))
+
+
+class Witness:
+    """Asks for a sample of a registry's images; `told` takes it, None if there is none to be had.
+
+    Its calls are counted in `entry`.
+    """
+
+    rank = 1
+    holds = False
+    weight = math.inf
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        registry: Call,
+        page_size: int,
+        entry: Entry,
+        told: Callable[[Sample | None], None],
+    ) -> None:
+        self._fetcher = fetcher
+        self._chain = Chain(registry.with_params(orderBy="digest"), page_size=page_size)
+        self._entry = entry
+        self._told = told
+        self._sample = Sample()
+
+    async def step(self) -> bool:
+        """Ask for the next page; return True while there are too few images."""
+        call = self._chain.call
+        if call is None:
+            return False
+        try:
+            page, calls = await self._fetcher.sample(call, self._chain.check)
+            self._entry.spent(calls)
+            self._sample.add(page)
+            self._chain.advance(page.next_token, items=page.listed)
+        except ApiError as error:
+            self._entry.spent(error.calls)
+            if error.shorter_page_may_do and self._chain.shorten(error.reason):
+                return True
+            log.info("no_witness", scope=error.scope, reason=error.reason)
+            self._told(None)
+            return False
+        if not self._sample.enough and self._chain.pages < MOST_PAGES:
+            return True
+        self._told(self._sample)
+        return False
+
+
+class Evidence:
+    """What one registry's listing has found out about the list of its repositories.
+
+    `gone` are the listed repositories that answered 404 when listed alone, `empty` those that held
+    nothing; `listed_now` is the list as it was read again, None while it was not, or not whole.
+    """
+
+    def __init__(self) -> None:
+        self.gone: set[str] = set()
+        self.empty: set[str] = set()
+        self.listed_now: frozenset[str] | None = None
+        self._sampled: Mapping[str, float] = {}
+
+    def heard(self, sample: Sample | None, listed: Container[str]) -> str | None:
+        """Take what a witness says; return the reason not to rely on claims, if there is one."""
+        if sample is None or not sample.enough:
+            return "no sample of the images by digest could be had"
+        if not sample.in_order:
+            return "an order asked for by digest is not the order that came"
+        self._sampled = sample.shares
+        strangers = sorted(name for name in self._sampled if name not in listed)
+        return f"repository {strangers[0]} has images, but is not listed" if strangers else None
+
+    def contradiction(self) -> str | None:
+        """Return, at the end, why what was listed alone may not be all that there is."""
+        for name in sorted(self.gone):
+            if self.listed_now is None or name in self.listed_now:
+                return f"repository {name} is not found, but is listed"
+        for name in sorted(self.empty & self._sampled.keys()):
+            return f"repository {name} has images, but none when it is listed alone"
+        return None

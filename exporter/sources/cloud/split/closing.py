@@ -1,0 +1,193 @@
+"""How one registry's listing ends: what it still waits for, and what its chains relied on.
+
+What was listed repository by repository relies on the list of them. So before the listing ends, the
+list is read again, for what has come into it; a witness is heard; and where anything speaks against
+the list, the registry is listed anew, as one chain. What a chain has not proven whole is listed
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import structlog
+
+from exporter.crawl.coverage import Entry
+from exporter.errors import ApiError
+from exporter.sources.cloud.split.check import Evidence, Sample, Witness
+from exporter.sources.cloud.split.context import Context
+from exporter.sources.cloud.split.partition import listable
+from exporter.sources.cloud.split.proof import Readings
+from exporter.sources.cloud.split.scan import ImagesChain, Mode
+from exporter.sources.cloud.split.scans import Chains
+
+log = structlog.get_logger()
+
+MOST_READINGS = 5
+"""How often a scope is listed to its end until nothing is missing, or it is given up."""
+MOST_AT_SEAMS = 20
+"""Repositories that are listed alone because images of theirs, or what ended a page with them, came
+again on the next page. Where they are more, much is pushed meanwhile."""
+
+
+class Closing:
+    """What has to be known before a registry's listing ends; `refresh` has its list read again.
+
+    `listed` says whether the repository list is whole, None while it is not here; `met` are the
+    repositories on the pages of the registry's own chains, `left_out` those that the user's filter
+    left out; `failure` is the first error after which something is missing.
+    """
+
+    def __init__(
+        self, chains: Chains, entry: Entry, context: Context, refresh: Callable[[], None]
+    ) -> None:
+        self.listed: bool | None = None
+        self.met: set[str] = set()
+        self.left_out: set[str] = set()
+        self.failure: ApiError | None = None
+        self.evidence = Evidence()
+        self._chains = chains
+        self._entry = entry
+        self._context = context
+        self._refresh = refresh
+        self._refreshed: bool | None = None  # Whether the list was read again; None: not asked.
+        self._read_before = False
+        self._heard: bool | None = None  # Whether the witness was; None: there is none.
+        self._readings: dict[str | None, Readings] = {}  # Of what was not whole, by repository.
+
+    @property
+    def split(self) -> bool:
+        """Whether repositories are listed one by one, and the list of them is relied on."""
+        return self._chains.trusted and self._chains.alone
+
+    @property
+    def may_split(self) -> bool:
+        """Whether repositories may be listed one by one: a witness has spoken for their list."""
+        return self._heard is True and self._refreshed is None
+
+    @property
+    def awaits_witness(self) -> bool:
+        """Whether a witness was asked for and has not spoken yet."""
+        return self._heard is False
+
+    def ended(self, chain: ImagesChain) -> None:
+        """Take a chain that has come to the end of its listing, and that of a whole one."""
+        scope = chain.repository
+        if chain.proof.whole or (scope is None and self.split):
+            self._readings.pop(scope, None)
+            return
+        readings = self._readings.setdefault(scope, Readings())
+        readings.add(chain.proof)
+        if readings.count > 1 and readings.whole:
+            del self._readings[scope]
+
+    def list_seams(self, chain: ImagesChain) -> None:
+        """List alone the repositories where images of a registry's chain came again."""
+        if chain.repository is None and len(chain.seams) <= MOST_AT_SEAMS:
+            self._chains.begin_alone(sorted(filter(listable, chain.seams)))
+
+    def gone(self, repository: str) -> None:
+        """Take note that a repository was not found; the list is read again after that."""
+        self.evidence.gone.add(repository)
+        self._readings.pop(repository, None)
+        if self._refreshed:
+            self._refreshed = None
+
+    def refreshed(self, names: Collection[str], *, whole: bool) -> None:
+        """Take the list as it was read again; what has come into it is listed as well."""
+        self._refreshed = True
+        self.evidence.listed_now = frozenset(names) if whole else None
+        if self.split:
+            self._chains.begin_alone(self._chains.block.strangers(names))
+        self.settle()
+
+    def call_witness(self) -> None:
+        """Have a witness say what it can, before anything is listed alone, and before the end."""
+        if self._heard is None:
+            self._heard = False
+            context, call = self._context, self._chains.registry_call
+            witness = Witness(
+                context.fetcher, call, context.sample_size, self._entry, self._witnessed
+            )
+            context.queue(witness)
+
+    def _witnessed(self, sample: Sample | None) -> None:
+        self._heard = True
+        reason = self.evidence.heard(sample, self._chains.block)
+        if reason is None and sample is not None:
+            self._chains.block.weigh(sample.shares, sample.total)
+        elif reason is not None and self._chains.trusted:
+            self.distrust(reason)
+        self.settle()
+
+    def distrust(self, reason: str) -> None:
+        """Rely on the list of repositories no more."""
+        self._readings.clear()
+        self._chains.distrust(reason, failed=self.failure is not None)
+
+    def settle(self) -> None:
+        """End the registry's listing once no chain of it is open and nothing is awaited."""
+        self.read_again()
+        # What is done about a contradiction, or what was passed over, may leave nothing to do.
+        while not (self._chains.open or self._waits or self._entry.status is not None):
+            self._conclude()
+
+    def _conclude(self) -> None:
+        relied = self.split or self._chains.up is None
+        reason = self.evidence.contradiction() if relied else None
+        if self.failure is not None:
+            self._entry.fail(self.failure)
+        elif reason is not None:
+            self.distrust(reason)
+        elif not self._listed_again():
+            self._end()
+
+    def read_again(self) -> None:
+        """Have the repositories listed again, once almost all is listed."""
+        if self._refreshed is not None or self.failure is not None:
+            return
+        # The first time as soon as can be, for it takes a call; once more after all else.
+        ready = not self._chains.open if self._read_before else self._chains.settled
+        if ready and (self.split or self.evidence.gone):
+            self._refreshed, self._read_before = False, True
+            self._refresh()
+
+    @property
+    def _waits(self) -> bool:
+        awaited = self._refreshed is False or self._heard is False
+        decides = self._chains.up is None or not self._context.wanted.all_repositories
+        return awaited or (self.listed is None and decides)
+
+    def _listed_again(self) -> bool:
+        """List again what is not proven whole; False where nothing is, or it was in vain."""
+        again = [name for name, one in self._readings.items() if one.count < MOST_READINGS]
+        for name in again:
+            readings = self._readings[name]
+            if readings.count == 1:
+                log.warning(
+                    "listing_not_proven",
+                    registry_id=self._entry.parent_id,
+                    repository_name=name,
+                    missing=readings.missing or None,
+                )
+            self._chains.begin(Mode.UP, name, reading=readings.count)
+        return bool(again)
+
+    def _end(self) -> None:
+        if self._readings:
+            missing = sum(one.missing for one in self._readings.values())
+            self._entry.doubt(
+                f"the API gave images in another order on each page: of {MOST_READINGS} readings "
+                f"none is whole, and {missing or 'some'} images may be missing from all of them; "
+                "run the export again, or ask the operator of the API for a stable order"
+            )
+        elif self.left_out:
+            self._entry.skip(
+                f"{len(self.left_out)} repositories are left out by scope.repositories"
+            )
+        elif self.split:
+            self._entry.complete(
+                "the repositories were listed one by one, as the repository list names them"
+            )
+        else:
+            self._entry.complete()

@@ -1,0 +1,136 @@
+"""A registry's repositories: how much of it is left, and whether to list each of them alone.
+
+Listed one by one, all are: what a page of the registry's own chain shows of a repository says
+nothing about what else is in it, as one image out of its place stands where no chain comes.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
+
+from exporter.sources.cloud.split.scan import ImagesChain, Mode
+
+MIN_PAGES_LEFT = 2.0
+MIN_SECONDS_LEFT = 1.0
+"""What a chain must be expected to have left before its repositories are listed alone. That brings
+with it a sample and a second reading of the list."""
+LARGE_PAGES = 2.0
+"""Pages of a repository with which it is walked from both ends as soon as it is begun."""
+UNSEEN = 0.0005
+"""The part of a registry's images that a repository has which is not in a sample of them: half an
+image of a thousand."""
+PAGES_PER_REPOSITORY = 0.1
+"""What a repository is taken to fill of a page before any of its registry is known: which of many
+first pages goes first decides when the longest listing goes on."""
+MAX_CALLS_PER_PAGE = 20.0
+"""Calls for each page that the registry's own chains have left, above which listing the
+repositories one by one costs too much for what it saves."""
+_LISTABLE = re.compile(
+    r"[a-z0-9]+(?:[._-][a-z0-9]+)*(?:/[a-z0-9]+(?:[._-][a-z0-9]+)*)*"
+)  # What `repositoryName` has to match (`API.md`, List calls).
+
+
+def listable(name: str) -> bool:
+    """Say whether the API takes a repository's name as `repositoryName`."""
+    return _LISTABLE.fullmatch(name) is not None
+
+
+class Block:
+    """The listed repositories of one registry, by name; `slots` is how many calls may be at once.
+
+    With few of them, listing one by one would be no faster than two chains that meet.
+    """
+
+    def __init__(self, names: Iterable[str] = (), slots: int = 0) -> None:
+        self._most_per_page = min(MAX_CALLS_PER_PAGE, slots / 2)
+        self._names = sorted(set(names))
+        self._known = frozenset(self._names)
+        self._listable = all(map(listable, self._names))
+        self._shares: Mapping[str, float] = {}
+        self._images: float | None = None
+        # As long as nothing else is known, they are all taken to be of the same size.
+        self._before = list(accumulate((1.0 for _ in self._names), initial=0.0))
+
+    def weigh(self, shares: Mapping[str, float], images: float | None) -> None:
+        """Take how many images there may be, and which part of them is in which repository.
+
+        Of which a sample tells; it may not tell the number.
+        """
+        self._shares, self._images = shares, images
+        weights = [shares.get(name, UNSEEN) for name in self._names]
+        whole = sum(weights) or 1.0
+        self._before = list(accumulate((one / whole for one in weights), initial=0.0))
+
+    def __contains__(self, name: object) -> bool:
+        """Say whether a repository is listed."""
+        return name in self._known
+
+    @property
+    def names(self) -> list[str]:
+        """All names, the largest repositories first as far as a sample tells."""
+        return sorted(self._names, key=lambda name: (-self._shares.get(name, 0.0), name))
+
+    def pages_of(self, name: str, up: ImagesChain) -> float:
+        """Return how many pages a repository may take as far as a sample tells, or 0."""
+        return self._shares.get(name, 0.0) * self._pace(up)
+
+    def is_large(self, name: str, up: ImagesChain) -> bool:
+        """Say whether a sample shows that a repository takes some pages."""
+        return self.pages_of(name, up) >= LARGE_PAGES
+
+    def strangers(self, names: Iterable[str]) -> list[str]:
+        """Return the names that were not listed at first."""
+        return sorted(set(names) - self._known)
+
+    def _left(self, up: ImagesChain | None, down: ImagesChain | None) -> float:
+        """Return the weight of what lies between the places to which two chains have come."""
+        low, high = 0, len(self._names)
+        if up is not None and up.last is not None:
+            low = bisect_right(self._names, up.last.name)
+        if down is not None and down.last is not None:
+            high = bisect_left(self._names, down.last.name)
+        return self._before[high] - self._before[low]
+
+    def _pace(self, chain: ImagesChain) -> float:
+        """Return how many pages a chain may take for the weight of one; 0 before its first."""
+        if chain.last is None or not chain.pages:
+            return 0.0
+        if self._images is not None:
+            return self._images / chain.per_page
+        if chain.mode is Mode.UP:
+            passed = self._before[bisect_right(self._names, chain.last.name)]
+        else:
+            passed = self._before[-1] - self._before[bisect_left(self._names, chain.last.name)]
+        return chain.pages / (passed or 1.0)
+
+    def pages_left(self, chain: ImagesChain, partner: ImagesChain | None = None) -> float:
+        """Return how many pages a chain of the registry may have left; `partner` comes to meet it.
+
+        Its pace is taken to go on, and a repository that has filled some pages is taken to fill
+        as many more, and one.
+        """
+        up, down = (chain, partner) if chain.mode is Mode.UP else (partner, chain)
+        ahead = self._left(up, down) / (1 if partner is None else 2)
+        pace = self._pace(chain) or (self._pace(partner) if partner is not None else 0.0)
+        pace = pace or PAGES_PER_REPOSITORY
+        return max(ahead * pace, chain.in_last_name + 1.0 if chain.in_last_name else 0.0)
+
+    def is_worth_it(self, up: ImagesChain, down: ImagesChain | None) -> bool:
+        """Say whether free slots are better used by listing all repositories one by one.
+
+        `up` and `down` are the registry's own chains. What they have listed is listed again.
+        """
+        if up.last is None or not self._names or not self._listable:
+            return False
+        pages = max(self._left(up, down), 0.0) * self._pace(up)
+        again = sum(chain.pages for chain in (up, down) if chain is not None)
+        calls = len(self._names) + again + pages
+        seconds = pages * up.page_seconds / (1 if down is None else 2)
+        return (
+            pages >= MIN_PAGES_LEFT
+            and seconds >= MIN_SECONDS_LEFT
+            and calls <= self._most_per_page * pages
+        )

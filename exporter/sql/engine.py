@@ -1,0 +1,176 @@
+"""The engine: one DuckDB connection over Parquet files, within a memory limit, spilling to disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import structlog
+
+from exporter.errors import OutputError
+from exporter.snapshots.layout import staged_path
+from exporter.sql.database import connect
+from exporter.sql.memory import usable_memory
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+FEW_ROWS = 2_000_000
+"""Layers up to which nothing has to be spilled, so that nothing is saved by having little."""
+MOST_OF_MEMORY = 0.5
+"""The share of the memory that this process may use to which what is given may be raised."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """What the engine is given: memory in bytes, beside that of the program itself, and queries.
+
+    `queries` are how many may run at the same time, each in one thread. Two threads for a query
+    take half as much CPU time again, for each groups rows of its own that are then merged.
+    """
+
+    memory_bytes: int
+    queries: int
+
+
+FOR_FEW = Means(320 * 1024 * 1024, 2)
+FOR_MANY = Means(160 * 1024 * 1024, 1)
+"""Enough for a million images, at first: DuckDB spills what it can, but not all, and what it needs
+still grows, if slower than the rows. Each query has working memory of its own: with two, more is
+spilled, and CPU time grows."""
+
+_log = structlog.get_logger()
+
+_T = TypeVar("_T")
+
+# DuckDB's limit is for its buffers alone. What it allocates beside them (Parquet pages, hash
+# tables' keys, batches on their way out) came to a third as much again where it was measured.
+_BUFFERS = 0.75
+_BATCH_ROWS = 32_768
+
+
+class TooLittleMemoryError(OutputError):
+    """DuckDB cannot do with the memory it was given, whatever it spills."""
+
+
+def means_for(layers: Iterable[Path]) -> Means:
+    """Return what to begin with, by how many rows the Parquet files of `layers` have."""
+    rows = sum(pq.read_metadata(path).num_rows for path in layers)
+    return FOR_FEW if rows <= FEW_ROWS else FOR_MANY
+
+
+def with_enough_memory(work: Callable[[Means], _T], means: Means) -> _T:
+    """Call `work` with the means to do it: twice the memory each time it was too little.
+
+    Raises `TooLittleMemoryError` where that would be more than `MOST_OF_MEMORY`.
+    """
+    most = usable_memory() * MOST_OF_MEMORY
+    while True:
+        try:
+            return work(means)
+        except TooLittleMemoryError:
+            if 2 * means.memory_bytes > most:
+                raise
+            means = replace(means, memory_bytes=2 * means.memory_bytes)
+            _log.info("memory_limit_raised", bytes=means.memory_bytes)
+
+
+@contextmanager
+def open_engine(folder: Path, means: Means) -> Iterator[DuckDBPyConnection]:
+    """Open DuckDB, spilling to `folder`/spill, which is gone afterwards.
+
+    Raises `OutputError` where the disk is full or a file cannot be read, and
+    `TooLittleMemoryError`, from whatever is done with the connection inside.
+    """
+    import duckdb  # noqa: PLC0415  (its import takes long, and `--help` should not wait for it)
+
+    spill = folder / "spill"
+    shutil.rmtree(spill, ignore_errors=True)
+    try:
+        with connect(
+            {
+                "memory_limit": f"{int(means.memory_bytes * _BUFFERS)}B",
+                "threads": 1,
+                "temp_directory": str(spill),
+                # Rows are ordered where a query says so, and only there.
+                "preserve_insertion_order": False,
+            }
+        ) as connection:
+            yield connection
+    except duckdb.IOException as error:
+        raise OutputError(
+            f"Cannot derive tables below {folder}: {first_line(error)}; free space there, or name "
+            "another place (output.staging), and run again to go on."
+        ) from error
+    except duckdb.OutOfMemoryException as error:
+        raise TooLittleMemoryError(
+            f"Cannot derive tables below {folder}: {first_line(error)}; free memory or disk space "
+            "there, and run again to go on."
+        ) from error
+    finally:
+        shutil.rmtree(spill, ignore_errors=True)
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text: DuckDB adds advice for people who write SQL."""
+    return str(error).split("\n", 1)[0].rstrip(".")
+
+
+def staged_parts(staging: Path, table: str) -> list[Path]:
+    """Return the staged Parquet parts of a table, in the order they were written."""
+    return sorted(staged_path(staging, table, 0, "parquet").parent.glob("part-*.parquet"))
+
+
+def create_view(
+    connection: DuckDBPyConnection,
+    name: str,
+    paths: Collection[Path],
+    schema: pa.Schema | None = None,
+) -> None:
+    """Make `name` a view of the Parquet files' rows.
+
+    With the `schema`, which is of nothing but texts, there may be no file.
+    """
+    if schema is not None and not paths:
+        columns = ", ".join(f"NULL::VARCHAR AS {column}" for column in schema.names)
+        connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {columns} LIMIT 0")
+        return
+    connection.execute(
+        f"CREATE OR REPLACE VIEW {name} AS "
+        f"FROM read_parquet([{_quoted(paths)}], hive_partitioning = false)"
+    )
+
+
+def create_numbered_view(connection: DuckDBPyConnection, name: str, paths: Iterable[Path]) -> None:
+    """Make `name` a view of the files' rows with `part` and `part_row`, their place on disk."""
+    connection.execute(
+        f"CREATE OR REPLACE VIEW {name} AS FROM ("
+        f"FROM read_parquet([{_quoted(paths)}], "
+        "hive_partitioning = false, filename = true, file_row_number = true) "
+        "SELECT * EXCLUDE (filename, file_row_number), "
+        "parse_filename(filename) AS part, file_row_number AS part_row)"
+    )
+
+
+def _quoted(paths: Iterable[Path]) -> str:
+    return ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
+
+
+def script(name: str) -> str:
+    """Return the text of the `.sql` file of that name."""
+    return files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+
+
+def stream(connection: DuckDBPyConnection, query: str, schema: pa.Schema) -> Iterator[pa.Table]:
+    """Run a query and yield its rows in order, a batch at a time, as tables of `schema`."""
+    relation = connection.sql(query)
+    reader = relation.to_arrow_reader(_BATCH_ROWS)
+    for batch in reader:
+        yield pa.Table.from_batches([batch]).cast(schema)

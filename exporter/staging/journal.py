@@ -1,0 +1,269 @@
+"""The journal: which pages are durably staged, and which of them are in finished parts.
+
+A SQLite database beside the staged files, and a spool that holds the bodies of pages, packed,
+whose rows are only in a part that is still open. Killed at any point, a run can be taken up again:
+
+- A page is *kept* once its body is in the spool and its row in the journal, both fsynced.
+- A page is *sealed* once the parts that hold its rows are closed, fsynced and named here; its
+  body is then let go, unless the run needs its items to know what to ask next.
+- A part that is not named here was open when the run ended, and is deleted; the pages whose rows
+  it held are decoded again from the spool.
+- A claim (see `crawl`) is journalled before any page that was cut on its account.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import pyarrow as pa
+
+from exporter.errors import OutputError
+from exporter.snapshots.layout import StagedFile
+from exporter.staging.parquet import output_errors
+from exporter.storage.durable import fsync
+from exporter.wording import switch
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS pages (
+    key TEXT PRIMARY KEY, summary BLOB NOT NULL, generation INTEGER,
+    body BLOB, spool INTEGER, start INTEGER, packed INTEGER, length INTEGER
+);
+CREATE INDEX IF NOT EXISTS pages_by_generation ON pages (generation);
+CREATE TABLE IF NOT EXISTS claims (
+    registry_id TEXT, repository_name TEXT, mode TEXT,
+    PRIMARY KEY (registry_id, repository_name, mode)
+);
+CREATE TABLE IF NOT EXISTS parts (
+    table_name TEXT, number INTEGER, rows INTEGER, PRIMARY KEY (table_name, number)
+);
+CREATE TABLE IF NOT EXISTS sealed (generation INTEGER PRIMARY KEY);
+"""
+
+NAME = "journal.sqlite"
+FORMAT = 3
+"""Changes whenever a journal, or what the crawl writes down in it, can be read no more."""
+
+_CODEC = pa.Codec("zstd", compression_level=-5)
+"""Packs the spooled bodies: that costs less than half of what writing them as they are does."""
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """A page that an earlier attempt kept.
+
+    `sealed`: its rows are in a finished part. `body` is None where it was let go on sealing;
+    `summary` is what the crawl wrote down about the page.
+    """
+
+    summary: bytes
+    body: bytes | None
+    sealed: bool
+
+
+class Journal:
+    """The journal of one staging folder. All methods belong to one thread, `recall` to any."""
+
+    def __init__(self, staging: Path) -> None:
+        self._staging = staging
+        with journal_errors(staging):
+            self._database = _connect(staging / NAME)
+            # In one transaction, because each is made durable.
+            self._database.executescript(f"BEGIN; PRAGMA user_version = {FORMAT}; {_SCHEMA} COMMIT")
+            self._reader = _connect(staging / NAME)
+            known = self._database.execute("SELECT coalesce(max(generation), -1) FROM sealed")
+            self.generation = int(known.fetchone()[0]) + 1
+            # Rows of unsealed generations were in parts that nobody finished.
+            self._database.execute(
+                "UPDATE pages SET generation = NULL "
+                "WHERE generation NOT IN (SELECT generation FROM sealed)"
+            )
+            self._database.commit()
+            self.kept_before = int(
+                self._database.execute("SELECT count(*) FROM pages").fetchone()[0]
+            )
+        with journal_errors(staging):
+            self._spool_number = self._free_spool()
+            self._spool = self._open_spool(self._spool_number)
+        self.spooled_bytes = 0
+        self.dirty = False
+
+    def __enter__(self) -> Self:
+        """Return the journal itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Commit what can be committed, and close."""
+        try:
+            if not isinstance(error, OutputError):
+                self.commit()
+        finally:
+            self._database.close()
+            self._reader.close()
+            with suppress(OSError):  # What could not be written has been told of.
+                self._spool.close()
+
+    def meta(self) -> dict[str, str]:
+        """Return what was noted about the run."""
+        with journal_errors(self._staging):
+            return dict(self._database.execute("SELECT name, value FROM meta").fetchall())
+
+    def note(self, **values: str) -> None:
+        """Note facts about the run, durably."""
+        with journal_errors(self._staging):
+            self._database.executemany("REPLACE INTO meta VALUES (?, ?)", values.items())
+            self._database.commit()
+
+    def recall(self, key: str) -> Recalled | None:
+        """Return the page kept under `key` by an earlier attempt, if there is one."""
+        if not self.kept_before:
+            return None
+        with journal_errors(self._staging):
+            row = self._reader.execute(
+                "SELECT summary, body, spool, start, packed, length, generation "
+                "FROM pages WHERE key = ?",
+                (key,),
+            ).fetchone()
+        if row is None:
+            return None
+        summary, body, spool, start, packed, length, generation = row
+        if body is None and spool is not None:
+            with output_errors(self._staging), self._spool_path(spool).open("rb") as file:
+                file.seek(start)
+                body = _CODEC.decompress(file.read(packed), length, asbytes=True)
+        return Recalled(summary, body, sealed=generation is not None)
+
+    def keep(self, key: str, summary: bytes, body: bytes, *, inline: bool) -> None:
+        """Keep a page; `inline` for one whose body is needed as long as the run is.
+
+        It is durable after the next `commit`. A page that is kept again moves to the open
+        generation, its body staying where it is.
+        """
+        with journal_errors(self._staging):
+            moved = self._database.execute(
+                "UPDATE pages SET generation = ?, summary = ? WHERE key = ?",
+                (self.generation, summary, key),
+            ).rowcount
+            if not moved and inline:
+                self._database.execute(
+                    "INSERT INTO pages (key, summary, generation, body) VALUES (?, ?, ?, ?)",
+                    (key, summary, self.generation, body),
+                )
+            elif not moved:
+                start = self._spool.tell()
+                packed = self._spool.write(_CODEC.compress(body))
+                self.spooled_bytes += packed
+                self._database.execute(
+                    "INSERT INTO pages (key, summary, generation, spool, start, packed, length) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (key, summary, self.generation, self._spool_number, start, packed, len(body)),
+                )
+        self.dirty = True
+
+    def claim(self, registry_id: str, repository_name: str, mode: str) -> None:
+        """Note how a repository is listed beside the front; ordered before pages kept later."""
+        with journal_errors(self._staging):
+            self._database.execute(
+                "INSERT OR IGNORE INTO claims VALUES (?, ?, ?)",
+                (registry_id, repository_name, mode),
+            )
+        self.dirty = True
+
+    def claims(self) -> dict[str, list[tuple[str, str]]]:
+        """Return the claims by registry: repository and mode."""
+        claimed: dict[str, list[tuple[str, str]]] = {}
+        with journal_errors(self._staging):
+            for registry, *claim in self._database.execute("SELECT * FROM claims"):
+                claimed.setdefault(registry, []).append((claim[0], claim[1]))
+        return claimed
+
+    def commit(self) -> None:
+        """Make everything kept so far durable: the bodies first, then the rows that name them."""
+        with journal_errors(self._staging):
+            self._spool.flush()
+            fsync(self._spool_path(self._spool_number))
+            self._database.commit()
+        self.dirty = False
+
+    def seal(self, parts: Iterable[StagedFile]) -> None:
+        """Name the finished parts of the open generation, let its bodies go, begin the next."""
+        rows = [(part.table, _number(part.path), part.rows) for part in parts]
+        with journal_errors(self._staging):
+            self._database.executemany("INSERT INTO parts VALUES (?, ?, ?)", rows)
+            self._database.execute("INSERT INTO sealed VALUES (?)", (self.generation,))
+            self._database.execute(
+                "UPDATE pages SET spool = NULL WHERE generation = ?", (self.generation,)
+            )
+            self.commit()
+            number = self._spool_number + 1
+            before, self._spool = self._spool, self._open_spool(number)
+            self._spool_number = number
+            before.close()
+            self._drop_spools()
+        self.generation += 1
+        self.spooled_bytes = 0
+
+    def parts(self) -> list[tuple[str, int, int]]:
+        """Return the finished parts: table, number, rows."""
+        with journal_errors(self._staging):
+            return self._database.execute(
+                "SELECT table_name, number, rows FROM parts ORDER BY table_name, number"
+            ).fetchall()
+
+    def _drop_spools(self) -> None:
+        used = {row[0] for row in self._database.execute("SELECT DISTINCT spool FROM pages")}
+        for path in self._staging.glob("spool-*"):
+            number = int(path.name.partition("-")[2])
+            if number != self._spool_number and number not in used:
+                path.unlink()
+
+    def _free_spool(self) -> int:
+        numbers = [int(path.name.partition("-")[2]) for path in self._staging.glob("spool-*")]
+        return max(numbers, default=-1) + 1
+
+    def _open_spool(self, number: int) -> BinaryIO:
+        spool = self._spool_path(number).open("ab")
+        try:
+            fsync(self._staging)
+        except BaseException:
+            spool.close()
+            raise
+        return spool
+
+    def _spool_path(self, number: int) -> Path:
+        return self._staging / f"spool-{number}"
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, check_same_thread=False, timeout=30)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def _number(path: Path) -> int:
+    return int(path.name.partition(".")[0].removeprefix("part-"))
+
+
+@contextmanager
+def journal_errors(place: Path) -> Iterator[None]:
+    """Turn the database's errors, a full disk above all, into `OutputError`."""
+    try:
+        with output_errors(place):
+            yield
+    except sqlite3.Error as error:
+        raise OutputError(
+            f"The journal below {place} cannot be written or read: {error}; free or name another "
+            f"place (output.staging), or start over with {switch('fresh')}."
+        ) from error

@@ -1,0 +1,216 @@
+"""Parquet parts: how a table's rows are laid down in files, and the files open at one time.
+
+Batches are collected until they fill a row group, so that small pages do not make small row
+groups. A part exists once it is closed: its footer is written last.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from exporter.errors import OutputError
+from exporter.snapshots.layout import StagedFile, staged_path
+from exporter.storage.durable import fsync, make_folder
+from exporter.tables.bad_values import STAGED
+from exporter.tables.schemas import Table
+
+ROW_GROUP_BYTES = 16 * 1024 * 1024
+"""Arrow bytes of one table that are collected before they are written as a row group."""
+BATCH_ROWS = 16 * 1024
+"""Values that are encoded at a time. PyArrow's thousand take some percent longer, and many more
+would make pages of long texts much larger than the megabyte that they should have."""
+PART_BYTES = 256 * 1024 * 1024
+"""File size at which a part is closed and the next begun; the contract's limit is 512 MB."""
+
+# Texts that repeat within a page arrive dictionary-encoded and are written so: PyArrow then
+# copies indices instead of hashing every text, which halves the cost of these columns.
+_REPEATING: Mapping[str, tuple[str, ...]] = {
+    "images": ("cloud_id", "folder_id", "registry_id", "repository_name"),
+    "layers": ("image_id", "registry_id", "repository_name"),
+    "config_blobs": ("registry_id", "repository_name"),
+}
+# Base layers are shared, so their digests repeat; other ids and digests do not, and trying a
+# dictionary for them costs time and saves nothing. Tables that are not named here are small.
+_SHARED: Mapping[str, tuple[str, ...]] = {
+    "layers": ("digest",),
+    "tags": ("registry_id", "repository_name"),
+    "blobs": ("registry_id", "kind"),
+}
+# These are as good as random: the least and the greatest of them, which take some percent of the
+# time to find, tell no reader what to pass over. (Nor have lists and maps any.)
+_WITHOUT_STATISTICS = ("image_id", "blob_id", "digest", "config_digest")
+
+
+def written_schema(table: Table) -> pa.Schema:
+    """Return the schema a table's rows have in memory when they are written."""
+    repeating = _REPEATING.get(table.name, ())
+    text = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema(
+        [field.with_type(text) if field.name in repeating else field for field in table.schema]
+    )
+
+
+def open_parquet(path: Path, table: Table) -> pq.ParquetWriter:
+    """Open a Parquet file for rows of `written_schema(table)`; a reader sees `table.schema`."""
+    repeating = [*_REPEATING.get(table.name, ()), *_SHARED.get(table.name, ())]
+    return pq.ParquetWriter(
+        path,
+        written_schema(table),
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=repeating or True,
+        write_batch_size=BATCH_ROWS,
+        write_statistics=[name for name in table.schema.names if name not in _WITHOUT_STATISTICS],
+        # What Arrow readers take the types and the columns' descriptions from; left to
+        # itself, PyArrow would store the dictionaries that only memory has.
+        store_schema=False,
+    )
+
+
+def close_parquet(writer: pq.ParquetWriter, table: Table) -> None:
+    """Write the footer, with the table's schema and the columns' descriptions in it."""
+    schema = base64.b64encode(table.schema.serialize().to_pybytes())
+    writer.add_key_value_metadata({"ARROW:schema": schema.decode(), **_texts(table.schema)})
+    writer.close()
+
+
+def _texts(schema: pa.Schema) -> dict[str, str]:
+    return {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
+
+
+class PartWriter:
+    """One open Parquet part of one table; `rows` counts what was appended to it."""
+
+    def __init__(self, staging: Path, table: Table, number: int) -> None:
+        self.table = table
+        self.path = staged_path(staging, table.name, number, "parquet")
+        self.rows = 0
+        self._schema = written_schema(table)
+        self._pending: list[pa.Table] = []
+        self._pending_bytes = 0
+        make_folder(self.path.parent)
+        self._writer = open_parquet(self.path, table)
+
+    def append(self, rows: pa.Table) -> None:
+        """Add rows with the table's columns; plain and dictionary-encoded texts may mix."""
+        if rows.num_rows == 0:
+            return
+        batch = rows.cast(self._schema)
+        self._pending.append(batch)
+        self._pending_bytes += batch.nbytes
+        self.rows += batch.num_rows
+        if self._pending_bytes >= ROW_GROUP_BYTES:
+            self._write_row_group()
+
+    def _write_row_group(self) -> None:
+        if self._pending:
+            group = pa.concat_tables(self._pending).unify_dictionaries()
+            self._writer.write_table(group, row_group_size=max(1, group.num_rows))
+            self._pending = []
+            self._pending_bytes = 0
+
+    def size(self) -> int:
+        """Return the bytes written to the file so far."""
+        return self.path.stat().st_size
+
+    def close(self) -> StagedFile:
+        """Write what is pending and the footer, make it durable, and name the finished part."""
+        self._write_row_group()
+        close_parquet(self._writer, self.table)
+        fsync(self.path)
+        fsync(self.path.parent)
+        return StagedFile(self.table.name, "parquet", self.path, self.rows)
+
+    def abandon(self) -> None:
+        """Close the file without caring for what becomes of it."""
+        try:
+            self._writer.close()
+        except (OSError, pa.ArrowException):
+            return
+
+
+class Parts:
+    """The open parts of a snapshot, at most one per table, opened when its first rows come.
+
+    `first_numbers` says per table which part number is free. Use it as a context manager:
+    parts that are still open at its end are abandoned.
+    """
+
+    def __init__(self, staging: Path, first_numbers: Mapping[str, int]) -> None:
+        self._staging = staging
+        self._next = dict(first_numbers)
+        self._open: dict[str, PartWriter] = {}
+
+    def __enter__(self) -> Self:
+        """Return the parts themselves."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Abandon what is still open."""
+        for part in self._open.values():
+            part.abandon()
+        self._open = {}
+
+    def append(self, tables: Mapping[str, pa.Table]) -> None:
+        """Add rows to each named table; raises `OutputError`."""
+        with output_errors(self._staging):
+            for name, rows in tables.items():
+                if rows.num_rows:
+                    self._part(name).append(rows)
+
+    def largest(self) -> int:
+        """Return the size in bytes of the largest open file."""
+        return max((part.size() for part in self._open.values()), default=0)
+
+    def close(self) -> list[StagedFile]:
+        """Finish every open part; the next rows go to new ones. Raises `OutputError`."""
+        if not self._open:
+            return []
+        parts = [self._open[name] for name in sorted(self._open)]
+        # What is pending for each is a row group, and PyArrow writes one in a single thread.
+        with output_errors(self._staging), ThreadPoolExecutor(len(parts)) as threads:
+            finished = list(threads.map(PartWriter.close, parts))
+        self._open = {}
+        return finished
+
+    def _part(self, name: str) -> PartWriter:
+        if name not in self._open:
+            number = self._next.get(name, 0)
+            self._open[name] = PartWriter(self._staging, STAGED[name], number)
+            self._next[name] = number + 1
+        return self._open[name]
+
+
+@contextmanager
+def output_errors(place: Path) -> Iterator[None]:
+    """Turn what goes wrong while writing below `place` into an `OutputError` in a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write below {place}: {error.strerror or error}; free or name another place "
+            "(output.url, output.staging) and run again to go on."
+        ) from error
+
+
+def write_table(staging: Path, table: Table, batches: Iterable[pa.Table]) -> StagedFile:
+    """Write a whole small table as its part 0; raises `OutputError`."""
+    with output_errors(staging):
+        part = PartWriter(staging, table, 0)
+        for batch in batches:
+            part.append(batch)
+        return part.close()

@@ -1,0 +1,183 @@
+"""The stage: where the crawl hands its pages over, and from where it gets kept ones back.
+
+One thread does all the writing, in the order the pages were handed over: rows into the open
+Parquet parts, bodies into the spool, facts into the journal. Whoever hands pages over is told when
+they are written, and has to see to it that not too many wait for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+import structlog
+
+from exporter.errors import OutputError
+from exporter.snapshots.layout import StagedFile, staged_path
+from exporter.staging.journal import Journal, Recalled
+from exporter.staging.parquet import PART_BYTES, Parts, output_errors
+from exporter.wording import switch
+
+SPOOL_BYTES = 2 * 1024 * 1024 * 1024
+"""Spooled bodies at which parts are closed early, so that the spool's size has a bound."""
+COMMIT_SECONDS = 0.5
+"""How long a page may wait to become durable."""
+
+log = structlog.get_logger()
+
+
+class Stage:
+    """The staging folder of one run at work; an async context manager."""
+
+    def __init__(self, staging: Path) -> None:
+        self.path = staging
+        self._journal = Journal(staging)
+        self._claims = self._journal.claims()
+        try:
+            self._drop_unfinished_parts()
+        except OutputError as error:
+            self._journal.__exit__(type(error), error, None)
+            raise
+        numbers: dict[str, int] = {}
+        for table, number, _ in self._journal.parts():
+            numbers[table] = max(numbers.get(table, 0), number + 1)
+        self._parts = Parts(staging, numbers)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="stage")
+        self._failure: BaseException | None = None
+        self._ticker: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Begin to commit regularly."""
+        self._ticker = asyncio.create_task(self._commit_regularly())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Write what was handed over, commit it, and close; parts still open are abandoned."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._ticker
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._writer, self._close, kind, error, trace)
+        self._writer.shutdown()
+
+    @property
+    def kept_before(self) -> int:
+        """How many pages an earlier attempt left to be recalled."""
+        return self._journal.kept_before
+
+    def note(self, **values: str) -> None:
+        """Note facts about the run; only before the first page."""
+        self._journal.note(**values)
+
+    def recall(self, key: str) -> Recalled | None:
+        """Return the page that an earlier attempt kept under `key`, if there is one."""
+        return self._journal.recall(key)
+
+    def claims(self) -> dict[str, list[tuple[str, str]]]:
+        """Return what an earlier attempt claimed, by registry: repository and mode."""
+        return self._claims
+
+    async def keep(
+        self,
+        key: str,
+        summary: bytes,
+        body: bytes,
+        tables: Mapping[str, pa.Table],
+        *,
+        inline: bool = False,
+        written: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Hand a page over: its rows, its body and what the crawl wrote down about it.
+
+        `written` is called in the event loop once that is done, or once it has failed. Raises what
+        went wrong with an earlier page. See `Journal.keep` for `inline`.
+        """
+
+        def write() -> None:
+            self._parts.append(tables)
+            self._journal.keep(key, summary, body, inline=inline)
+            if self._journal.spooled_bytes >= SPOOL_BYTES or self._parts.largest() >= PART_BYTES:
+                self._seal()
+
+        self._submit(write, done=written)
+
+    def claim(self, registry_id: str, repository_name: str, mode: str) -> None:
+        """Note how a repository is listed beside the front; before pages handed over later."""
+        self._submit(lambda: self._journal.claim(registry_id, repository_name, mode))
+
+    async def finish(self) -> list[StagedFile]:
+        """Write everything, close the open parts, and return all finished parts of all tables."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._writer, self._seal)
+        self._raise_failure()
+        return [
+            StagedFile(table, "parquet", staged_path(self.path, table, number, "parquet"), rows)
+            for table, number, rows in self._journal.parts()
+        ]
+
+    def _submit(self, work: Callable[[], None], done: Callable[[], None] = lambda: None) -> None:
+        self._raise_failure()
+        loop = asyncio.get_running_loop()
+
+        def attempt() -> None:
+            if self._failure is None:
+                try:
+                    work()
+                except BaseException as error:  # noqa: BLE001  (raised again by the next call)
+                    self._failure = error
+            with suppress(RuntimeError):  # The loop may be gone when a run is torn down.
+                loop.call_soon_threadsafe(done)
+
+        self._writer.submit(attempt)
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    async def _commit_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(COMMIT_SECONDS)
+            if self._journal.dirty and self._failure is None:
+                self._submit(self._journal.commit)
+
+    def _seal(self) -> None:
+        if self._failure is None:
+            self._journal.seal(self._parts.close())
+
+    def _close(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._parts.__exit__(kind, error, trace)
+        self._journal.__exit__(kind, self._failure or error, trace)
+
+    def _drop_unfinished_parts(self) -> None:
+        finished = {
+            staged_path(self.path, table, number, "parquet")
+            for table, number, _ in self._journal.parts()
+        }
+        with output_errors(self.path):
+            for path in self.path.glob("parquet/*/part-*.parquet"):
+                if path not in finished:
+                    log.debug("part_dropped", path=str(path))
+                    path.unlink()
+            for path in finished:
+                if not path.exists():
+                    raise OutputError(
+                        f"The staged part {path} is gone: start the snapshot over with "
+                        f"{switch('fresh')}."
+                    )

@@ -1,0 +1,70 @@
+"""A result that was withheld: listed and derived, and not published until a person says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from exporter.errors import IntegrityError
+from exporter.snapshots.layout import Format, StagedFile
+from exporter.snapshots.manifest import Manifest
+from exporter.storage.local import Folder
+from exporter.wording import switch
+
+NAME = "withheld.json"
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    table: str
+    format: Format
+    path: str
+    rows: int
+
+
+class _Withheld(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    manifest: str
+    files: list[_File]
+
+
+def withhold(staging: Path, manifest: Manifest, staged: Sequence[StagedFile]) -> None:
+    """Note in the staging folder, durably, what is not published; raises `OutputError`."""
+    files = [
+        _File(
+            table=one.table,
+            format=one.format,
+            path=one.path.relative_to(staging).as_posix(),
+            rows=one.rows,
+        )
+        for one in staged
+    ]
+    content = _Withheld(manifest=manifest.to_bytes().decode(), files=files).model_dump()
+    Folder(staging).write_atomically(NAME, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+
+
+def withheld(staging: Path) -> tuple[Manifest, list[StagedFile]] | None:
+    """Return the manifest and the files of a result that was withheld, None where none was.
+
+    Raises `IntegrityError` where it cannot be read.
+    """
+    data = Folder(staging).read(NAME)
+    if data is None:
+        return None
+    try:
+        content = _Withheld.model_validate_json(data)
+    except ValidationError:
+        raise IntegrityError(
+            f"{staging / NAME} is broken, so what it names cannot be published: list it again "
+            f"with {switch('fresh')}."
+        ) from None
+    manifest = Manifest.parse(content.manifest.encode(), f"The manifest in {NAME}")
+    files = [
+        StagedFile(one.table, one.format, staging / one.path, one.rows) for one in content.files
+    ]
+    return manifest, files

@@ -1,0 +1,266 @@
+"""The lock of a bucket: one run at a time from all machines, by conditional writes.
+
+An object `.lock` says who holds it. It is written only where it is still what was read, so of two
+who take it one is refused. The holder writes it anew every few seconds. One who finds it held
+watches it: if it changes, the holder lives; if it does not for `LEASE` seconds, on the watcher's
+own clock, he takes it. So no two clocks are ever compared, and a killed holder costs a minute. A
+holder that finds it taken writes nothing more: `confirm` is asked before every write.
+
+A dead holder of this machine costs nothing: who has the machine's lock, and finds his own `place`
+in the object, knows that its holder is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
+from typing import Any, Protocol
+
+import orjson
+import structlog
+
+from exporter.errors import LockedError, OutputError
+from exporter.storage.destination import Version
+from exporter.storage.lock import Holder
+from exporter.wording import option
+
+log = structlog.get_logger()
+
+NAME = ".lock"
+LEASE = 60.0
+"""Seconds without a sign of the holder after which another may take the lock."""
+RENEWAL = 10.0
+"""Seconds between two signs."""
+_POLL = 1.0
+_FREE = orjson.dumps({"state": "free"})
+_NEVER = {"e_tag": '"00000000000000000000000000000000"', "version": "1"}
+
+
+class Store(Protocol):
+    """What a lease asks of a bucket; see `exporter.storage.object_store`."""
+
+    url: str
+    confirm: Callable[[str], None]
+
+    def read_version(self, path: str) -> Version:
+        """Return what an object holds, and its version."""
+
+    def write_if(self, path: str, data: bytes, read: Version) -> Version | None:
+        """Write an object that is still what was read; None where it is not."""
+
+    def remove(self, path: str) -> None:
+        """Remove an object."""
+
+    def give_conditions_up(self) -> None:
+        """Take the store for one that knows no conditional writes."""
+
+
+@asynccontextmanager
+async def leased(
+    store: Store, holder: Holder, place: str | None, wait: float
+) -> AsyncIterator[None]:
+    """Hold the bucket's lock within the block, and have the store confirm it before each write.
+
+    `place` is the same for two processes only if the machine's lock keeps them apart. Raises
+    `LockedError` if another still holds the lock after `wait` seconds, and where another takes
+    it; `OutputError` where the bucket cannot be written. Where the store knows no conditional
+    writes, a warning says so, and nobody is kept out.
+    """
+    lease = Lease(store, holder, place)
+    if not await lease.take(wait):
+        log.warning(
+            "lock_is_this_machines",
+            message=f"{store.url} takes no conditional writes, so runs on other machines are not "
+            "kept from it: see to it that only one machine exports there.",
+        )
+        store.give_conditions_up()
+        yield
+        return
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    before = store.confirm
+    store.confirm = lease.confirm
+    try:
+        try:
+            if task is not None:
+                lease.keep(lambda: loop.call_soon_threadsafe(task.cancel))
+            yield
+        finally:
+            store.confirm = before
+            await asyncio.to_thread(lease.release)
+    except asyncio.CancelledError:
+        if not lease.lost_to or task is None:
+            raise
+        task.uncancel()
+        raise LockedError(lease.lost_to) from None
+
+
+class Lease:
+    """The lock as one run sees it. All methods but `take` may be called from any thread."""
+
+    def __init__(self, store: Store, holder: Holder, place: str | None) -> None:
+        self.lost_to = ""
+        """A sentence that says who has taken the lock, once somebody has."""
+        self._store = store
+        self._place = place
+        self._record = {"state": "held", "token": uuid.uuid4().hex, **asdict(holder)}
+        self._version = Version(None)
+        self._renewals = 0
+        self._renewed_at = 0.0
+        self._mutex = threading.Lock()
+        self._ended = threading.Event()
+        self._keeper: threading.Thread | None = None
+
+    async def take(self, wait: float) -> bool:
+        """Take the lock; return False where the store knows no conditional writes.
+
+        Raises `LockedError` and `OutputError`, as `leased` does.
+        """
+        deadline = time.monotonic() + wait
+        watched: Version | None = None
+        since, lives = 0.0, False
+        while True:
+            there = await asyncio.to_thread(self._store.read_version, NAME)
+            record, now = _record(there), time.monotonic()
+            if there != watched:
+                lives = watched is not None
+                watched, since = there, now
+                if record is not None and not lives and not self._is_ours(record):
+                    log.info("lock_watched", message=_watched(self._store.url, record))
+            expired = now - since >= _lease_of(record)
+            if record is None or self._is_ours(record) or expired:
+                try:
+                    if await asyncio.to_thread(self._write, there):
+                        return await asyncio.to_thread(self._is_exclusive)
+                except NotImplementedError:
+                    return False
+                continue
+            if lives and now >= deadline:
+                raise LockedError(
+                    f"Another run holds the output ({self._store.url}): {_name(record)}; let it "
+                    f"finish, or use {option('wait')} to wait for it."
+                )
+            await asyncio.sleep(_POLL)
+
+    def keep(self, on_lost: Callable[[], object]) -> None:
+        """Renew the lock from a thread of its own, until it is released or another has it."""
+
+        def renew() -> None:
+            while not self._ended.wait(RENEWAL):
+                # What fails may pass; whether the lock still holds shows at the next renewal.
+                with suppress(OutputError):
+                    self._renew()
+                if self.lost_to:
+                    on_lost()
+                    return
+
+        self._keeper = threading.Thread(target=renew, name="lease", daemon=True)
+        self._keeper.start()
+
+    def confirm(self, path: str) -> None:
+        """Raise `LockedError` unless the lock is surely held; ask the bucket before a manifest.
+
+        Before other files, the last renewal is enough if it is less than half a lease ago.
+        """
+        if path.startswith("manifests/") or _clock() - self._renewed_at > LEASE / 2:
+            self._renew()
+        if self.lost_to:
+            raise LockedError(self.lost_to)
+
+    def release(self) -> None:
+        """Let go of the lock; what cannot be written then is left to run out."""
+        self._ended.set()
+        if self._keeper is not None:
+            self._keeper.join()
+        try:
+            # Renewed just now, so nobody else takes it before it is removed.
+            self._renew()
+            if self.lost_to:
+                return
+            try:
+                self._store.remove(NAME)
+            except OutputError:  # Objects may be written here and not removed.
+                self._store.write_if(NAME, _FREE, self._version)
+        except OutputError as error:
+            log.warning("lock_not_released", message=str(error))
+
+    def _renew(self) -> None:
+        with self._mutex:
+            if self.lost_to or self._write(self._version):
+                return
+            there = self._store.read_version(NAME)
+            record = _record(there)
+            # An earlier write of our own may have arrived although no answer came. One that is
+            # gone was removed by hand.
+            ours = record is None or record.get("token") == self._record["token"]
+            if not (ours and self._write(there)):
+                self.lost_to = (
+                    f"The output {self._store.url} was taken over by another run "
+                    f"({_name(record or {})}), for this one gave no sign for {LEASE:.0f} seconds: "
+                    "it writes nothing more; what was staged is kept for its next run."
+                )
+
+    def _write(self, over: Version) -> bool:
+        """Write who holds the lock, if it is still what was read; say whether it was."""
+        began = _clock()
+        self._renewals += 1
+        record = {**self._record, "place": self._place, "lease": LEASE, "renewals": self._renewals}
+        written = self._store.write_if(NAME, orjson.dumps(record), over)
+        if written is None:
+            return False
+        self._version, self._renewed_at = written, began
+        return True
+
+    def _is_exclusive(self) -> bool:
+        """Say whether the store holds to its conditions; some accept them and do not care."""
+        with self._mutex:
+            for read in (Version(None), Version(b"", _NEVER)):
+                if self._write(read):
+                    with suppress(OutputError):
+                        self._store.remove(NAME)
+                    return False
+        return True
+
+    def _is_ours(self, record: dict[str, Any]) -> bool:
+        return self._place is not None and record.get("place") == self._place
+
+
+def _record(version: Version) -> dict[str, Any] | None:
+    """Return who holds the lock; None where nobody does, nothing in it where nobody can say."""
+    if version.data is None or version.data == _FREE:
+        return None
+    try:
+        record = orjson.loads(version.data)
+    except orjson.JSONDecodeError:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _lease_of(record: dict[str, Any] | None) -> float:
+    told = (record or {}).get("lease")
+    return max(LEASE, told) if isinstance(told, int | float) else LEASE
+
+
+def _name(record: dict[str, Any]) -> str:
+    if "host" not in record:
+        return "its holder does not say who it is"
+    return (
+        f"process {record.get('pid')} on {record['host']}, started at {record.get('started_at')} "
+        f"for snapshot {record.get('snapshot_id')}"
+    )
+
+
+def _watched(url: str, record: dict[str, Any]) -> str:
+    return (
+        f"The lock of {url} names a holder, {_name(record)}: watching for up to "
+        f"{_lease_of(record):.0f} seconds whether it lives."
+    )
+
+
+def _clock() -> float:
+    """Return seconds that go on while the machine sleeps, where the system counts those."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

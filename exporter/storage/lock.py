@@ -1,0 +1,162 @@
+"""The lock of a machine: one run at a time per output.
+
+It is `flock` on a file, so the kernel lets go of it when its holder dies, however that happens;
+what stands in the file only says who the holder is. For a local output the file lies inside the
+output, so two machines that share it over NFS exclude each other as far as NFS does: mounts with
+`nolock` or `local_lock=flock` do not. For a bucket it lies in the staging area, on this machine,
+and the bucket's own lock (`lease`) keeps the machines apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import os
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import orjson
+
+from exporter.errors import LockedError, OutputError
+from exporter.snapshots.layout import new_snapshot_id
+from exporter.storage.destination import output_errors
+from exporter.storage.durable import make_folder
+from exporter.wording import option
+
+NAME = ".lock"
+_SIZE = 1024
+_POLL = 0.2
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+"""What shares answer that know no `flock`."""
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class NoLocksError(OutputError):
+    """The file system knows no locks."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock: host, process id, start as RFC 3339, and the snapshot it works on."""
+
+    host: str
+    pid: int
+    started_at: str
+    snapshot_id: str
+
+
+class Lock:
+    """Hold `<root>/.lock`; use it as a context manager.
+
+    Entering raises `LockedError`, which names the holder, if another process holds it,
+    `NoLocksError` where the file system has none, and `OutputError` if the file cannot be written.
+    """
+
+    def __init__(self, root: Path, snapshot_id: str) -> None:
+        self._path = root / NAME
+        self.holder = Holder(
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            snapshot_id=snapshot_id,
+        )
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> Self:
+        """Acquire the lock."""
+        with output_errors(f"lock {self._path}"):
+            make_folder(self._path.parent)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                self._acquire(descriptor)
+                # One write of a fixed size: a reader never finds half of it.
+                os.pwrite(descriptor, orjson.dumps(asdict(self.holder)).ljust(_SIZE), 0)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        self._descriptor = descriptor
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let go of the lock; its file stays, for removing it would race with the next run."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def place(self) -> str | None:
+        """Return what two processes have in common only if this lock keeps them apart.
+
+        It is this start of this machine, and the file that is locked; None where the system does
+        not tell its starts apart, or the lock is not held.
+        """
+        if self._descriptor is None or not _BOOT.exists():
+            return None
+        file = os.fstat(self._descriptor)
+        return f"{_BOOT.read_text().strip()}:{file.st_dev}:{file.st_ino}"
+
+    def _acquire(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):  # Some shares say the one, some the other.
+            raise LockedError(self._refusal(descriptor)) from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            raise NoLocksError(
+                f"Cannot lock {self._path}: its file system knows no locks; name a folder on this "
+                "machine's own disk in output.staging."
+            ) from None
+
+    def _refusal(self, descriptor: int) -> str:
+        holder = _read(descriptor)
+        who = (
+            f"process {holder.pid} on {holder.host}, started at {holder.started_at} for snapshot "
+            f"{holder.snapshot_id}"
+            if holder
+            else "its holder has not said who it is yet"
+        )
+        return (
+            f"Another run holds the output ({self._path}): {who}; let it finish, or use "
+            f"{option('wait')} to wait for it."
+        )
+
+
+@asynccontextmanager
+async def locked(root: Path, snapshot_id: str | None, wait: float) -> AsyncIterator[Lock]:
+    """Hold the lock of `root`; raises `LockedError` if it is held still after `wait` seconds.
+
+    Others are told that it is held for `snapshot_id`; None is the id that a run takes by default.
+    """
+    deadline = time.monotonic() + wait
+    with ExitStack() as held:
+        while True:
+            try:
+                # Anew at each attempt: it tells others when it was taken.
+                one = Lock(root, snapshot_id or new_snapshot_id(datetime.now(UTC)))
+                held.enter_context(one)
+                break
+            except LockedError:
+                if time.monotonic() >= deadline:
+                    raise
+            await asyncio.sleep(_POLL)
+        yield one
+
+
+def _read(descriptor: int) -> Holder | None:
+    try:
+        return Holder(**orjson.loads(os.pread(descriptor, _SIZE, 0)))
+    except (orjson.JSONDecodeError, TypeError):
+        return None
