@@ -21,9 +21,9 @@ from exporter.derive.conclude import conclude, total_row
 from exporter.http.client import Client
 from exporter.settings import Settings
 from exporter.snapshots.hints import image_counts
-from exporter.snapshots.layout import StagedFile
 from exporter.snapshots.manifest import Manifest, Requests, plain_row
 from exporter.sources.cloud.discovery import Estate
+from exporter.staging.layout import StagedFile
 from exporter.staging.stage import Stage
 from exporter.staging.workspace import Place
 from exporter.storage.destination import Destination

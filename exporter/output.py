@@ -12,6 +12,7 @@ from exporter.errors import SettingsError
 from exporter.settings import S3, Gs, Settings
 from exporter.storage.access import Access, Key
 from exporter.storage.destination import Destination
+from exporter.storage.opening import open_destination
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
@@ -32,10 +33,10 @@ def open_output(settings: Settings) -> Destination:
     """
     output, ca_file = settings.output, settings.network.ca_file
     if output.url.startswith("s3://"):
-        return Destination.open(output.url, _s3_access(output.s3, ca_file))
+        return open_destination(output.url, _s3_access(output.s3, ca_file))
     if output.url.startswith("gs://"):
-        return Destination.open(output.url, _gs_access(output.gs, ca_file))
-    return Destination.open(output.url)
+        return open_destination(output.url, _gs_access(output.gs, ca_file))
+    return open_destination(output.url)
 
 
 def _s3_access(s3: S3, ca_file: Path | None) -> Access:

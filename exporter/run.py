@@ -26,14 +26,14 @@ from exporter.output import open_output
 from exporter.settings import Settings
 from exporter.snapshots.catalog import complete_manifests, read_manifest
 from exporter.snapshots.hints import image_counts
-from exporter.snapshots.layout import StagedFile, first_free, new_snapshot_id
 from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.prune import prune, prune_partial
 from exporter.snapshots.publish import check_free, planned, publish
 from exporter.snapshots.retention import Policy
+from exporter.snapshots.withheld import withheld, withhold
 from exporter.sources.cloud.plan import Plan, look_ahead
 from exporter.staging.hold import hold
-from exporter.staging.withheld import withheld, withhold
+from exporter.staging.layout import StagedFile, first_free, new_snapshot_id
 from exporter.staging.workspace import (
     Place,
     clean_up,

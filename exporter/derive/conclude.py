@@ -13,8 +13,7 @@ from exporter.derive.dropping import finish_dropping
 from exporter.derive.duplicates import DuplicatesError
 from exporter.derive.parents import fill_parents
 from exporter.derive.tables import Coverage, derive
-from exporter.snapshots.layout import StagedFile
-from exporter.sql.engine import staged_parts
+from exporter.staging.layout import StagedFile, staged_parts
 from exporter.staging.ndjson import write_ndjson
 from exporter.staging.parquet import write_table
 from exporter.tables.schemas import TABLES

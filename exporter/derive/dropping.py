@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from exporter.snapshots.layout import staged_path
-from exporter.sql.engine import script, staged_parts, stream
+from exporter.sql.engine import script, stream
+from exporter.staging.layout import staged_parts, staged_path
 from exporter.staging.parquet import PartWriter, output_errors
 from exporter.storage.durable import fsync, replace
 from exporter.tables.schemas import TABLES

@@ -17,9 +17,9 @@ from exporter.sql.engine import (
     create_numbered_view,
     create_view,
     script,
-    staged_parts,
     stream,
 )
+from exporter.staging.layout import staged_parts
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

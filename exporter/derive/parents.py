@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from exporter.derive.dropping import rewrite
-from exporter.sql.engine import staged_parts
+from exporter.staging.layout import staged_parts
 from exporter.staging.parquet import output_errors
 
 _PARENTS = ("folder_id", "cloud_id")

@@ -17,10 +17,10 @@ from exporter.sql.engine import (
     means_for,
     open_engine,
     script,
-    staged_parts,
     stream,
     with_enough_memory,
 )
+from exporter.staging.layout import staged_parts
 from exporter.staging.parquet import PART_BYTES, PartWriter, output_errors, write_table
 from exporter.tables.bad_values import BAD_VALUES
 from exporter.tables.schemas import TABLES, Table

@@ -6,7 +6,7 @@ They need no token, are not logged and know no faults.
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import orjson
 from aiohttp import web
@@ -14,14 +14,21 @@ from aiohttp import web
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .calls import CallLog
     from .estate import Estate
     from .layout import Resource
-    from .server import Emulator
 
 _ROWS_AT_ONCE = 256
 
 
-def debug_routes(emulator: Emulator) -> list[web.RouteDef]:
+class Observed(Protocol):
+    """What is told of an emulator: what there is, and what was asked."""
+
+    estate: Estate
+    calls: CallLog
+
+
+def debug_routes(emulator: Observed) -> list[web.RouteDef]:
     """`GET /_emulator/stats` and `GET /_emulator/truth/<table>`, the latter as NDJSON."""
 
     async def stats(_: web.Request) -> web.Response:

@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 from exporter.errors import IntegrityError
 from exporter.snapshots.identity import Identity, identity
-from exporter.snapshots.layout import LATEST, SUFFIX, manifest_path, published_path
+from exporter.snapshots.layout import LATEST, manifest_path, published_path
 from exporter.snapshots.manifest import Manifest
+from exporter.staging.layout import SUFFIX
 from exporter.storage.destination import Destination
 from exporter.tables.schemas import TABLES
 

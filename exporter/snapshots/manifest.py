@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from exporter.errors import IntegrityError
-from exporter.snapshots.layout import Format
+from exporter.staging.layout import Format
 from exporter.tables.schemas import FORMAT_VERSION, TABLES
 
 Plain = str | int | float | bool | None

@@ -19,14 +19,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from exporter.errors import IncompleteError, IntegrityError
 from exporter.snapshots.catalog import next_publication, snapshot_files
-from exporter.snapshots.layout import StagedFile, manifest_path, part_name, published_path
+from exporter.snapshots.layout import manifest_path, published_path
 from exporter.snapshots.manifest import File, Manifest, sha256, table_entry
-from exporter.storage.destination import Destination, output_errors
+from exporter.staging.layout import PLAN, StagedFile, part_name
+from exporter.storage.destination import Destination
 from exporter.storage.local import Folder
+from exporter.storage.os_errors import output_errors
 from exporter.tables.schemas import TABLES
 from exporter.wording import option, switch
 
-NAME = "publish.json"
 _HASHERS = 2
 _CHUNK = 1 << 20
 
@@ -56,7 +57,7 @@ class Plan(BaseModel):
 
     def parsed(self) -> Manifest:
         """Return the manifest; raises `IntegrityError`."""
-        return Manifest.parse(self.manifest.encode(), f"The manifest in {NAME}")
+        return Manifest.parse(self.manifest.encode(), f"The manifest in {PLAN}")
 
 
 def make_plan(
@@ -106,19 +107,19 @@ def make_plan(
 def write_plan(staging: Path, plan: Plan) -> None:
     """Write the plan to the staging folder, durably; raises `OutputError`."""
     data = orjson.dumps(plan.model_dump(), option=orjson.OPT_INDENT_2)
-    Folder(staging).write_atomically(NAME, data)
+    Folder(staging).write_atomically(PLAN, data)
 
 
 def read_plan(staging: Path) -> Plan | None:
     """Return the plan in a staging folder, None where there is none; raises `IntegrityError`."""
-    data = Folder(staging).read(NAME)
+    data = Folder(staging).read(PLAN)
     if data is None:
         return None
     try:
         return Plan.model_validate_json(data)
     except ValidationError:
         raise IntegrityError(
-            f"{staging / NAME} is broken, so what was being published cannot be finished: start "
+            f"{staging / PLAN} is broken, so what was being published cannot be finished: start "
             f"the snapshot over with {switch('fresh')}."
         ) from None
 

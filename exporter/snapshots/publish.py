@@ -28,13 +28,10 @@ from pathlib import Path
 
 from exporter.errors import IntegrityError, SettingsError
 from exporter.snapshots.catalog import point_latest, snapshot_files
-from exporter.snapshots.layout import (
-    StagedFile,
-    check_snapshot_id,
-    manifest_path,
-)
+from exporter.snapshots.layout import manifest_path
 from exporter.snapshots.manifest import Manifest, sha256, sidecar
 from exporter.snapshots.publication import Plan, hash_file, make_plan, read_plan, write_plan
+from exporter.staging.layout import StagedFile, check_snapshot_id
 from exporter.storage.destination import Destination
 from exporter.tables.schemas import TABLES
 from exporter.wording import option, switch

@@ -33,8 +33,9 @@ from exporter.snapshots.catalog import (
     snapshot_files,
 )
 from exporter.snapshots.identity import Identity, identity
-from exporter.snapshots.layout import SUFFIX, manifest_path
+from exporter.snapshots.layout import manifest_path
 from exporter.snapshots.publish import OnStep, silent
+from exporter.staging.layout import SUFFIX
 from exporter.storage.destination import Destination
 from exporter.storage.local import TEMPORARY
 

@@ -13,11 +13,12 @@ from pathlib import Path
 import duckdb
 
 from exporter.errors import OutputError
-from exporter.snapshots.layout import Format
 from exporter.snapshots.manifest import Manifest, TableEntry
 from exporter.snapshots.verify import Problem, one_line
 from exporter.sql.database import connect
-from exporter.storage.destination import Destination, output_errors
+from exporter.staging.layout import Format
+from exporter.storage.destination import Destination
+from exporter.storage.os_errors import output_errors
 from exporter.tables.schemas import TABLES
 
 _Sums = tuple[int, int, int]

@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 import structlog
 
 from exporter.errors import OutputError
-from exporter.snapshots.layout import staged_path
 from exporter.sql.database import connect
 from exporter.sql.memory import usable_memory
 
@@ -121,11 +120,6 @@ def open_engine(folder: Path, means: Means) -> Iterator[DuckDBPyConnection]:
 def first_line(error: Exception) -> str:
     """Return the first line of an error's text: DuckDB adds advice for people who write SQL."""
     return str(error).split("\n", 1)[0].rstrip(".")
-
-
-def staged_parts(staging: Path, table: str) -> list[Path]:
-    """Return the staged Parquet parts of a table, in the order they were written."""
-    return sorted(staged_path(staging, table, 0, "parquet").parent.glob("part-*.parquet"))
 
 
 def create_view(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from exporter.errors import OutputError
-from exporter.snapshots.layout import check_snapshot_id
+from exporter.staging.layout import check_snapshot_id, new_snapshot_id
 from exporter.staging.workspace import lock_root, staging_root
 from exporter.storage.destination import Destination
 from exporter.storage.durable import make_folder
@@ -34,7 +36,7 @@ async def hold(
         check_snapshot_id(snapshot_id)
     deadline = time.monotonic() + wait
     async with AsyncExitStack() as held:
-        lock = await _lock(held, destination, named, snapshot_id, wait)
+        lock = await _lock(held, destination, named, partial(_name, snapshot_id), wait)
         left = max(0.0, deadline - time.monotonic())
         await held.enter_async_context(destination.leased(lock.holder, lock.place(), left))
         yield
@@ -44,14 +46,14 @@ async def _lock(
     held: AsyncExitStack,
     destination: Destination,
     named: Path | None,
-    snapshot_id: str | None,
+    name: Callable[[], str],
     wait: float,
 ) -> Lock:
     root = lock_root(destination, named)
     if not isinstance(destination, Folder):
         _make_stageable(root)
     try:
-        return await held.enter_async_context(locked(root, snapshot_id, wait))
+        return await held.enter_async_context(locked(root, name, wait))
     except NoLocksError:
         if named is None or not isinstance(destination, Folder):
             raise
@@ -60,9 +62,11 @@ async def _lock(
         message=f"{destination.url} is on a file system without locks, so runs on other machines "
         "are not kept from it: see to it that only one machine exports there.",
     )
-    return await held.enter_async_context(
-        locked(staging_root(destination, named), snapshot_id, wait)
-    )
+    return await held.enter_async_context(locked(staging_root(destination, named), name, wait))
+
+
+def _name(snapshot_id: str | None) -> str:
+    return snapshot_id or new_snapshot_id(datetime.now(UTC))
 
 
 def _make_stageable(root: Path) -> None:

@@ -24,7 +24,7 @@ from typing import BinaryIO, Self
 import pyarrow as pa
 
 from exporter.errors import OutputError
-from exporter.snapshots.layout import StagedFile
+from exporter.staging.layout import StagedFile
 from exporter.staging.parquet import output_errors
 from exporter.storage.durable import fsync
 from exporter.wording import switch

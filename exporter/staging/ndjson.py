@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from isal import isal_zlib
 
 from exporter.errors import OutputError
-from exporter.snapshots.layout import StagedFile, staged_path
+from exporter.staging.layout import StagedFile, staged_path
 from exporter.staging.parquet import output_errors
 from exporter.storage.durable import fsync, make_folder, replace, sync
 from exporter.tables.schemas import Table

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from exporter.errors import OutputError
-from exporter.snapshots.layout import StagedFile, staged_path
+from exporter.staging.layout import StagedFile, staged_path
 from exporter.storage.durable import fsync, make_folder
 from exporter.tables.bad_values import STAGED
 from exporter.tables.schemas import Table

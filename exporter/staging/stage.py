@@ -19,8 +19,8 @@ import pyarrow as pa
 import structlog
 
 from exporter.errors import OutputError
-from exporter.snapshots.layout import StagedFile, staged_path
 from exporter.staging.journal import Journal, Recalled
+from exporter.staging.layout import StagedFile, staged_path
 from exporter.staging.parquet import PART_BYTES, Parts, output_errors
 from exporter.wording import switch
 

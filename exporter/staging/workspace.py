@@ -13,14 +13,13 @@ from pathlib import Path
 import structlog
 
 from exporter.errors import OutputError, SettingsError
-from exporter.snapshots.layout import check_snapshot_id, first_free
-from exporter.snapshots.publication import NAME as PLAN
 from exporter.staging.journal import FORMAT, NAME
+from exporter.staging.layout import PLAN, WITHHELD, check_snapshot_id, first_free
 from exporter.staging.parquet import output_errors
-from exporter.staging.withheld import NAME as WITHHELD
-from exporter.storage.destination import Destination, expanded
+from exporter.storage.destination import Destination
 from exporter.storage.durable import make_folder, restrict
 from exporter.storage.local import Folder
+from exporter.storage.opening import expanded
 from exporter.wording import option, switch
 
 log = structlog.get_logger()

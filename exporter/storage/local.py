@@ -15,8 +15,9 @@ from typing import BinaryIO
 
 from exporter.errors import OutputError
 from exporter.links import broken_link
-from exporter.storage.destination import Destination, Entry, Version, output_errors
+from exporter.storage.destination import Destination, Entry, Version
 from exporter.storage.durable import fsync, make_folder, replace, restrict, sync
+from exporter.storage.os_errors import output_errors
 
 TEMPORARY = ".tmp"
 """How the name of a file that is being written ends; it begins with a dot."""

@@ -15,7 +15,7 @@ import fcntl
 import os
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -26,9 +26,8 @@ from typing import Self
 import orjson
 
 from exporter.errors import LockedError, OutputError
-from exporter.snapshots.layout import new_snapshot_id
-from exporter.storage.destination import output_errors
 from exporter.storage.durable import make_folder
+from exporter.storage.os_errors import output_errors
 from exporter.wording import option
 
 NAME = ".lock"
@@ -135,17 +134,17 @@ class Lock:
 
 
 @asynccontextmanager
-async def locked(root: Path, snapshot_id: str | None, wait: float) -> AsyncIterator[Lock]:
+async def locked(root: Path, name: Callable[[], str], wait: float) -> AsyncIterator[Lock]:
     """Hold the lock of `root`; raises `LockedError` if it is held still after `wait` seconds.
 
-    Others are told that it is held for `snapshot_id`; None is the id that a run takes by default.
+    Others are told that it is held for the snapshot that `name` returns when it is taken.
     """
     deadline = time.monotonic() + wait
     with ExitStack() as held:
         while True:
             try:
                 # Anew at each attempt: it tells others when it was taken.
-                one = Lock(root, snapshot_id or new_snapshot_id(datetime.now(UTC)))
+                one = Lock(root, name())
                 held.enter_context(one)
                 break
             except LockedError:

@@ -17,10 +17,11 @@ from obstore.exceptions import BaseError
 
 from exporter.errors import OutputError
 from exporter.storage.access import Access
-from exporter.storage.destination import Destination, Entry, Version, output_errors
+from exporter.storage.destination import Destination, Entry, Version
 from exporter.storage.lease import NAME as LOCK
 from exporter.storage.lease import leased
 from exporter.storage.lock import Holder
+from exporter.storage.os_errors import output_errors
 from exporter.storage.store_errors import (
     is_missing,
     is_refused_condition,

@@ -17,8 +17,8 @@ import pytest
 
 from exporter.emulator import Behaviour, Faults, Quirks
 from exporter.staging.workspace import staging_root
-from exporter.storage.destination import Destination
 from exporter.storage.lock import Lock
+from exporter.storage.opening import open_destination
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import SMALL, Cloud
 from tests.e2e.commands import LIMIT, Exporter
@@ -296,7 +296,7 @@ def test_an_output_that_is_held_ends_with_11_and_names_the_holder(
 ) -> None:
     cloud = serve_cloud()
     exporter = exporter_for(cloud)
-    root = staging_root(Destination.open(str(exporter.output)), None)
+    root = staging_root(open_destination(str(exporter.output)), None)
     with Lock(root, "held"):
         run = exporter.run("--wait", "0.3s")
     assert run.code == 11, run.stderr

@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from exporter.staging.workspace import staging_root
-from exporter.storage.destination import Destination
 from exporter.storage.lock import Lock
+from exporter.storage.opening import open_destination
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import SMALL, Cloud
 from tests.e2e.commands import Exporter, Run
@@ -248,7 +248,7 @@ def test_a_folder_without_snapshots_is_told_from_one_with(exporter_for: Exporter
 
 def test_a_prune_does_not_disturb_a_run(exporter_for: ExporterFor) -> None:
     exporter = exporter_for(None)
-    with Lock(staging_root(Destination.open(str(exporter.output)), None), "running"):
+    with Lock(staging_root(open_destination(str(exporter.output)), None), "running"):
         run = told(exporter, "prune", "--keep-last", "1")
     assert run.code == 11, run.stderr
     assert f"process {os.getpid()}" in run.said

@@ -14,14 +14,16 @@ from pydantic import SecretStr
 
 from exporter.errors import OutputError
 from exporter.snapshots.catalog import snapshots
-from exporter.snapshots.layout import LATEST, Format
+from exporter.snapshots.layout import LATEST
 from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.publish import publish
 from exporter.snapshots.retention import remove
 from exporter.snapshots.verify import verify_files
 from exporter.snapshots.verify_rows import verify_rows
+from exporter.staging.layout import Format
 from exporter.storage.access import Access, Key
-from exporter.storage.destination import Destination, Entry, Version
+from exporter.storage.destination import Entry, Version
+from exporter.storage.opening import open_destination
 from tests.snapshot.world import START, UNMEASURED, draft, stage
 
 SERVER = """
@@ -70,7 +72,7 @@ def reach(endpoint: str) -> Access:
 
 
 def test_a_bucket_keeps_files_as_a_folder_does(bucket: str, reach: Access, tmp_path: Path) -> None:
-    destination = Destination.open(f"s3://{bucket}/some/prefix", reach)
+    destination = open_destination(f"s3://{bucket}/some/prefix", reach)
     destination.check_writable()
     assert destination.list("") == []
     assert destination.read("a/b") is None
@@ -102,7 +104,7 @@ def test_a_bucket_keeps_files_as_a_folder_does(bucket: str, reach: Access, tmp_p
 
 def test_a_bucket_that_does_not_exist_is_one_sentence(bucket: str, reach: Access) -> None:
     with pytest.raises(OutputError) as refusal:
-        Destination.open(f"s3://{bucket}-not/prefix", reach).check_writable()
+        open_destination(f"s3://{bucket}-not/prefix", reach).check_writable()
     sentence = str(refusal.value)
     assert sentence.startswith(f"Cannot read s3://{bucket}-not/prefix/")
     assert "there is no bucket of that name; make one" in sentence
@@ -112,7 +114,7 @@ def test_a_bucket_that_does_not_exist_is_one_sentence(bucket: str, reach: Access
 def test_a_snapshot_is_published_verified_replaced_and_removed_in_a_bucket(
     bucket: str, reach: Access, tmp_path: Path
 ) -> None:
-    destination = Destination.open(f"s3://{bucket}/inventory", reach)
+    destination = open_destination(f"s3://{bucket}/inventory", reach)
     attempts: list[tuple[str, list[Format]]] = [("a", ["parquet"]), ("b", ["parquet", "ndjson"])]
     for day, (mark, formats) in enumerate(attempts):
         staging = tmp_path / mark

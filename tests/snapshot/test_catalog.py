@@ -12,8 +12,9 @@ from exporter.snapshots.layout import LATEST
 from exporter.snapshots.manifest import Status
 from exporter.snapshots.publish import publish
 from exporter.snapshots.retention import remove
-from exporter.storage.destination import Destination, Entry
+from exporter.storage.destination import Entry
 from exporter.storage.local import Folder
+from exporter.storage.opening import open_destination
 from tests.snapshot.world import START, data_files, draft, stage
 
 
@@ -21,7 +22,7 @@ def _publish(root: Path, snapshot_id: str, day: int, status: Status = "complete"
     staging = root / "staging" / snapshot_id
     manifest = draft(snapshot_id, status=status, started_at=START + timedelta(day))
     staged = stage(staging, mark=snapshot_id, formats=("parquet",))
-    publish(Destination.open(str(root / "out")), manifest, staged, staging=staging)
+    publish(open_destination(str(root / "out")), manifest, staged, staging=staging)
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_the_catalog_lists_newest_first_and_survives_a_broken_manifest(
     _publish(tmp_path, "four", 3, "partial")
     (out / "manifests/two.json").write_bytes(b"{")
     (out / "manifests/copy.json").write_bytes((out / "manifests/one.json").read_bytes())
-    listed = snapshots(Destination.open(str(out)))
+    listed = snapshots(open_destination(str(out)))
     assert [(info.snapshot_id, info.status, info.is_latest) for info in listed] == [
         ("four", "partial", False),
         ("three", "complete", True),
@@ -64,7 +65,7 @@ def test_a_publication_killed_before_latest_is_told_and_the_next_run_mends_it(
         if step == "published":
             raise StoppedError
 
-    destination = Destination.open(str(tmp_path / "out"))
+    destination = open_destination(str(tmp_path / "out"))
     for day, name, what in (
         (0, "one", "is missing"),
         (1, "two", "names one, which is not the newest complete one"),
@@ -83,11 +84,11 @@ def test_a_publication_killed_before_latest_is_told_and_the_next_run_mends_it(
 
 
 def test_a_latest_without_a_complete_snapshot_is_told(tmp_path: Path, out: Path) -> None:
-    remove(Destination.open(str(out)), ["one", "two", "three"])
+    remove(open_destination(str(out)), ["one", "two", "three"])
     _publish(tmp_path, "four", 3, "partial")
-    assert catalog(Destination.open(str(out))).latest_problem == ""
+    assert catalog(open_destination(str(out))).latest_problem == ""
     (out / LATEST).write_bytes((out / "manifests/four.json").read_bytes())
-    found = catalog(Destination.open(str(out)))
+    found = catalog(open_destination(str(out)))
     assert (found.named, found.newest) == ("four", None)
     assert found.latest_problem == (
         "names four, which is partial; no snapshot is complete, so it should not be there"
@@ -114,4 +115,4 @@ def test_a_snapshot_published_while_the_catalog_is_read_is_in_it(tmp_path: Path)
 
 
 def test_a_destination_that_does_not_exist_holds_no_snapshots(tmp_path: Path) -> None:
-    assert snapshots(Destination.open(str(tmp_path / "nowhere"))) == []
+    assert snapshots(open_destination(str(tmp_path / "nowhere"))) == []

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import OutputError
-from exporter.storage.destination import Destination, Entry
+from exporter.storage.destination import Entry
+from exporter.storage.opening import open_destination
 
 
 def _mode(path: Path) -> int:
@@ -28,8 +29,8 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_a_path_and_a_file_url_name_the_same_folder(tmp_path: Path) -> None:
-    Destination.open(f"file://{tmp_path}/a%20b").write_atomically("x/y", b"1")
-    destination = Destination.open(str(tmp_path / "a b"))
+    open_destination(f"file://{tmp_path}/a%20b").write_atomically("x/y", b"1")
+    destination = open_destination(str(tmp_path / "a b"))
     assert destination.read("x/y") == b"1"
     assert destination.size("x/y") == 1
     assert destination.list("x") == [Entry("x/y", 1)]
@@ -38,7 +39,7 @@ def test_a_path_and_a_file_url_name_the_same_folder(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_nothing(tmp_path: Path) -> None:
-    destination = Destination.open(str(tmp_path / "out"))
+    destination = open_destination(str(tmp_path / "out"))
     assert destination.read("x/y") is None
     assert destination.size("x/y") is None
     assert destination.list("x") == []
@@ -61,7 +62,7 @@ def test_others_never_get_to_write(tmp_path: Path, umask: int, file: int, folder
     try:
         staged = tmp_path / "staged"
         staged.write_bytes(b"rows")
-        destination = Destination.open(str(tmp_path / "out"))
+        destination = open_destination(str(tmp_path / "out"))
         destination.check_writable()
         destination.write_atomically("manifests/a.json", b"{}")
         destination.move_in(staged, "parquet/a/b/part")
@@ -73,7 +74,7 @@ def test_others_never_get_to_write(tmp_path: Path, umask: int, file: int, folder
 
 
 def test_moving_in_replaces_what_a_killed_run_left(tmp_path: Path, source: Path) -> None:
-    destination = Destination.open(str(tmp_path / "out"))
+    destination = open_destination(str(tmp_path / "out"))
     destination.write_atomically("a/b", b"left over")
     destination.move_in(source, "a/b")
     assert destination.read("a/b") == b"rows"
@@ -91,14 +92,14 @@ def test_moving_in_from_another_file_system_copies(
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", crosses)
-    Destination.open(str(tmp_path / "out")).move_in(source, "a/b")
+    open_destination(str(tmp_path / "out")).move_in(source, "a/b")
     assert [path.name for path in (tmp_path / "out/a").iterdir()] == ["b"]
     assert (tmp_path / "out/a/b").read_bytes() == b"rows"
     assert not source.exists()
 
 
 def test_deleting_tidies_empty_folders_and_keeps_the_root(tmp_path: Path) -> None:
-    destination = Destination.open(str(tmp_path / "out"))
+    destination = open_destination(str(tmp_path / "out"))
     destination.write_atomically("a/b/c", b"")
     destination.write_atomically("a/d", b"")
     destination.delete("a/b/c")
@@ -108,7 +109,7 @@ def test_deleting_tidies_empty_folders_and_keeps_the_root(tmp_path: Path) -> Non
 
 
 def test_checking_leaves_no_trace(tmp_path: Path) -> None:
-    Destination.open(str(tmp_path / "new/out")).check_writable()
+    open_destination(str(tmp_path / "new/out")).check_writable()
     assert list((tmp_path / "new/out").iterdir()) == []
 
 
@@ -116,7 +117,7 @@ def test_a_file_where_a_folder_should_be_is_said(tmp_path: Path) -> None:
     (tmp_path / "out").write_bytes(b"")
     for url in (tmp_path / "out", tmp_path / "out/below"):
         with pytest.raises(OutputError) as refusal:
-            Destination.open(str(url)).check_writable()
+            open_destination(str(url)).check_writable()
         assert str(refusal.value) == (
             f"Cannot write to the output folder {url}: a file stands where a folder is needed; "
             "move it or name another output.url."
@@ -138,7 +139,7 @@ def test_what_the_system_refuses_is_one_sentence(
     def refuse(_descriptor: int) -> None:
         raise OSError(number, os.strerror(number))
 
-    destination = Destination.open(str(tmp_path))
+    destination = open_destination(str(tmp_path))
     destination.write_atomically("a/b", b"old")
     monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(OutputError, match=f"^Cannot write {tmp_path}/a/b: {advice}.*\\.$"):
@@ -166,7 +167,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(tiny_disk: Path, tmp_path: Path) -> None:
-    destination = Destination.open(str(tiny_disk))
+    destination = open_destination(str(tiny_disk))
     destination.write_atomically("manifests/latest.json", b"old")
     staged = tmp_path / "staged"
     staged.write_bytes(b"x" * 2_000_000)
@@ -186,7 +187,7 @@ from exporter.errors import OutputError
 from exporter.storage.destination import Destination
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
-    Destination.open(sys.argv[1]).write_atomically("a/b", b"x" * 2000)
+    open_destination(sys.argv[1]).write_atomically("a/b", b"x" * 2000)
 except OutputError as error:
     print(error)
 """
@@ -201,5 +202,5 @@ def test_a_file_size_limit_is_said_and_leaves_no_temporary_file(tmp_path: Path) 
 
 
 def test_an_object_store_is_not_touched_by_naming_it() -> None:
-    assert Destination.open("s3://bucket/some/prefix/").url == "s3://bucket/some/prefix"
-    assert Destination.open("gs://bucket").url == "gs://bucket"
+    assert open_destination("s3://bucket/some/prefix/").url == "s3://bucket/some/prefix"
+    assert open_destination("gs://bucket").url == "gs://bucket"

@@ -56,7 +56,7 @@ async def test_waiting_ends_when_the_holder_lets_go(
 ) -> None:
     assert holder.stdin is not None
     holder.stdin.close()
-    async with locked(tmp_path, "second", 300):
+    async with locked(tmp_path, lambda: "second", 300):
         assert b'"snapshot_id":"second"' in (tmp_path / ".lock").read_bytes()
     with Lock(tmp_path, "third"):
         assert b"third" in (tmp_path / ".lock").read_bytes()
@@ -64,7 +64,7 @@ async def test_waiting_ends_when_the_holder_lets_go(
 
 async def test_waiting_has_an_end(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
     with pytest.raises(LockedError, match=str(holder.pid)):
-        async with locked(tmp_path, "second", 0.3):
+        async with locked(tmp_path, lambda: "second", 0.3):
             pytest.fail("two runs hold one output")
 
 

@@ -16,11 +16,11 @@ import pytest
 
 from exporter.errors import IncompleteError, IntegrityError, OutputError, SettingsError
 from exporter.snapshots.catalog import point_latest
-from exporter.snapshots.layout import Format
 from exporter.snapshots.manifest import Status
 from exporter.snapshots.publish import check_free, planned, publish
 from exporter.snapshots.retention import remove
-from exporter.storage.destination import Destination
+from exporter.staging.layout import Format
+from exporter.storage.opening import open_destination
 from tests.snapshot.world import (
     START,
     UNMEASURED,
@@ -38,7 +38,7 @@ import os, shutil, signal, sys
 from datetime import datetime
 from pathlib import Path
 from exporter.storage.destination import Destination
-from exporter.snapshots.layout import StagedFile
+from exporter.staging.layout import StagedFile
 from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.publish import publish
 
@@ -57,7 +57,7 @@ def run(world, limit):
         done += 1
         if done == limit:
             os.kill(os.getpid(), signal.SIGKILL)
-    publish(Destination.open(str(world / "out")), manifest, staged, staging=staging,
+    publish(open_destination(str(world / "out")), manifest, staged, staging=staging,
             replace=True, on_step=step)
 
 limit = 1
@@ -87,7 +87,7 @@ def _publish(
     staging = root / "staging" / f"{snapshot_id}-{mark}"
     staged = stage(staging, mark=mark)
     publish(
-        Destination.open(str(root / "out")),
+        open_destination(str(root / "out")),
         draft(snapshot_id, status=status, started_at=START + timedelta(days=days)),
         staged,
         staging=staging,
@@ -148,7 +148,7 @@ def test_an_id_that_exists_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"first already exists .* use replace=True"):
         _publish(tmp_path, "first", mark="b")
     with pytest.raises(SettingsError, match="already exists"):
-        check_free(Destination.open(str(tmp_path / "out")), "first", replace=False)
+        check_free(open_destination(str(tmp_path / "out")), "first", replace=False)
     assert snapshot_of(tmp_path / "out") == before
     assert assert_truthful(tmp_path / "out") == ["first"]
 
@@ -225,7 +225,7 @@ def test_latest_is_the_complete_snapshot_that_was_published_last(tmp_path: Path)
     _publish(tmp_path, "broken-off", mark="c", days=3, status="partial")
     assert assert_truthful(tmp_path / "out") == ["ahead", "broken-off", "new"]
     assert snapshot_of(tmp_path / "out")["snapshot_id"] == "new"
-    point_latest(Destination.open(str(tmp_path / "out")))
+    point_latest(open_destination(str(tmp_path / "out")))
     assert snapshot_of(tmp_path / "out")["snapshot_id"] == "new"
 
 
@@ -259,7 +259,7 @@ def test_a_publication_killed_after_any_step_is_truthful_and_can_be_finished(
     formats: tuple[Format, ...] = ("parquet",)
     staging = tmp_path / "template/staging"
     if existing:
-        template = Destination.open(str(tmp_path / "template/out"))
+        template = open_destination(str(tmp_path / "template/out"))
         publish(template, draft("first"), stage(staging, formats=formats), staging=staging)
         shutil.rmtree(staging)
     staged = stage(staging, mark="b", formats=formats)
@@ -283,7 +283,7 @@ def test_a_publication_killed_after_any_step_is_truthful_and_can_be_finished(
         assert assert_truthful(out) in ([["first"]] if existing else [[], ["first"]])
         was_planned = planned(world / "staging")
         assert was_planned is not None
-        done = publish(Destination.open(str(out)), draft("unused"), [], staging=world / "staging")
+        done = publish(open_destination(str(out)), draft("unused"), [], staging=world / "staging")
         assert done == was_planned
         assert assert_truthful(out) == ["first"]
         assert data_files(out) == data_files(whole / "out")
@@ -298,7 +298,7 @@ def test_a_file_that_vanished_after_a_kill_is_noticed(tmp_path: Path) -> None:
         if step.startswith("moved"):
             raise KeyboardInterrupt
 
-    destination = Destination.open(str(tmp_path / "out"))
+    destination = open_destination(str(tmp_path / "out"))
     with pytest.raises(KeyboardInterrupt):
         publish(destination, draft("first"), stage(staging), staging=staging, on_step=stop)
     (tmp_path / "out" / moved).write_bytes(b"something else")
@@ -324,7 +324,7 @@ def test_a_plan_does_not_replace_what_another_run_published_since(tmp_path: Path
     def stop(_step: str) -> None:
         raise KeyboardInterrupt
 
-    destination = Destination.open(str(tmp_path / "out"))
+    destination = open_destination(str(tmp_path / "out"))
     with pytest.raises(KeyboardInterrupt):
         publish(destination, draft("first"), stage(staging), staging=staging, on_step=stop)
     _publish(tmp_path, "first", mark="b")
@@ -340,7 +340,7 @@ def test_a_plan_to_replace_what_is_gone_by_now_publishes_it_anew(tmp_path: Path)
     def stop(_step: str) -> None:
         raise KeyboardInterrupt
 
-    destination = Destination.open(str(tmp_path / "out"))
+    destination = open_destination(str(tmp_path / "out"))
     with pytest.raises(KeyboardInterrupt):
         publish(
             destination,
@@ -359,13 +359,13 @@ def test_a_plan_to_replace_what_is_gone_by_now_publishes_it_anew(tmp_path: Path)
 def test_a_broken_plan_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "publish.json").write_text("{")
     with pytest.raises(IntegrityError, match=r"publish\.json is broken.*fresh=True"):
-        publish(Destination.open(str(tmp_path / "out")), draft("a"), [], staging=tmp_path)
+        publish(open_destination(str(tmp_path / "out")), draft("a"), [], staging=tmp_path)
     assert not (tmp_path / "out").exists()
 
 
 def test_tables_that_are_not_whole_are_not_published(tmp_path: Path) -> None:
     staged = stage(tmp_path / "staging")
-    destination = Destination.open(str(tmp_path / "out"))
+    destination = open_destination(str(tmp_path / "out"))
     for some in (staged[1:], [one for one in staged if one.table != "tags"], []):
         with pytest.raises(IntegrityError, match="not staged in every format"):
             publish(destination, draft("first"), some, staging=tmp_path / "staging")
@@ -377,7 +377,7 @@ def test_a_staged_file_that_is_gone_is_an_output_error(tmp_path: Path) -> None:
     staged[0].path.unlink()
     with pytest.raises(OutputError, match=f"Cannot read {staged[0].path}"):
         publish(
-            Destination.open(str(tmp_path / "out")),
+            open_destination(str(tmp_path / "out")),
             draft("first"),
             staged,
             staging=tmp_path / "staging",

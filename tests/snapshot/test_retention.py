@@ -14,7 +14,7 @@ from exporter.snapshots.layout import LATEST
 from exporter.snapshots.manifest import Status
 from exporter.snapshots.publish import publish
 from exporter.snapshots.retention import Choice, Policy, choose, remove, remove_orphans
-from exporter.storage.destination import Destination
+from exporter.storage.opening import open_destination
 from tests.snapshot.world import (
     START,
     assert_truthful,
@@ -249,7 +249,7 @@ def _publish(root: Path, snapshot_id: str, day: int, status: Status = "complete"
     staging = root / "staging" / snapshot_id
     manifest = draft(snapshot_id, status=status, started_at=START + timedelta(day))
     staged = stage(staging, mark=snapshot_id, formats=("parquet",))
-    publish(Destination.open(str(root / "out")), manifest, staged, staging=staging)
+    publish(open_destination(str(root / "out")), manifest, staged, staging=staging)
 
 
 @pytest.fixture
@@ -260,7 +260,7 @@ def out(tmp_path: Path) -> Path:
 
 
 def test_removed_snapshots_leave_nothing_and_the_others_alone(out: Path) -> None:
-    remove(Destination.open(str(out)), ["one", "two"])
+    remove(open_destination(str(out)), ["one", "two"])
     assert assert_truthful(out) == ["three"]
     assert {path.name for path in (out / "manifests").iterdir()} == {
         "three.json",
@@ -271,7 +271,7 @@ def test_removed_snapshots_leave_nothing_and_the_others_alone(out: Path) -> None
 
 
 def test_removing_the_latest_makes_the_one_before_it_the_latest(out: Path) -> None:
-    destination = Destination.open(str(out))
+    destination = open_destination(str(out))
     remove(destination, ["three"])
     assert snapshot_of(out)["snapshot_id"] == "two"
     remove(destination, ["one", "two"])
@@ -299,7 +299,7 @@ def test_every_instant_of_a_removal_is_truthful_and_a_later_prune_finishes_it(
             if done == limit:
                 raise StoppedError
 
-        destination = Destination.open(str(root / "out"))
+        destination = open_destination(str(root / "out"))
         try:
             remove(destination, ["two"], on_step=step)
         except StoppedError:
@@ -332,7 +332,7 @@ def test_orphans_go_and_what_is_being_published_stays(out: Path) -> None:
     for path in (*strays, *stay):
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         (out / path).write_bytes(b"")
-    assert sorted(remove_orphans(Destination.open(str(out)), spare=["staged"])) == sorted(strays)
+    assert sorted(remove_orphans(open_destination(str(out)), spare=["staged"])) == sorted(strays)
     assert all((out / path).exists() for path in stay)
     assert before <= data_files(out)
     assert assert_truthful(out) == ["one", "three", "two"]
@@ -341,15 +341,15 @@ def test_orphans_go_and_what_is_being_published_stays(out: Path) -> None:
 def test_files_of_a_snapshot_with_a_broken_manifest_are_no_orphans(out: Path) -> None:
     (out / "manifests/two.json").write_bytes(b"{")
     before = data_files(out)
-    assert remove_orphans(Destination.open(str(out))) == []
+    assert remove_orphans(open_destination(str(out))) == []
     assert data_files(out) == before
-    remove(Destination.open(str(out)), ["two"])
+    remove(open_destination(str(out)), ["two"])
     assert not [path for path in data_files(out) if "snapshot_id=two/" in path]
 
 
 def test_a_latest_left_behind_by_a_kill_is_mended_before_its_files_can_go(out: Path) -> None:
     (out / LATEST).write_bytes((out / "manifests/one.json").read_bytes())
-    destination = Destination.open(str(out))
+    destination = open_destination(str(out))
 
     def look(_step: str) -> None:
         assert_truthful(out)

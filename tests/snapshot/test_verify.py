@@ -17,7 +17,7 @@ from exporter.snapshots.manifest import Manifest, sha256, sidecar
 from exporter.snapshots.publish import publish
 from exporter.snapshots.verify import Problem, verify_files
 from exporter.snapshots.verify_rows import verify_rows
-from exporter.storage.destination import Destination
+from exporter.storage.opening import open_destination
 from exporter.tables.schemas import TABLES
 from tests.snapshot.world import draft, image_rows, stage
 
@@ -29,26 +29,26 @@ NDJSON = "ndjson/images/snapshot_id=first/part-00000.ndjson.gz"
 def out(tmp_path: Path) -> Path:
     staging = tmp_path / "staging"
     publish(
-        Destination.open(str(tmp_path / "out")), draft("first"), stage(staging), staging=staging
+        open_destination(str(tmp_path / "out")), draft("first"), stage(staging), staging=staging
     )
     return tmp_path / "out"
 
 
 def _manifest(out: Path) -> Manifest:
-    manifest = read_manifest(Destination.open(str(out)), "first")
+    manifest = read_manifest(open_destination(str(out)), "first")
     assert manifest is not None
     return manifest
 
 
 def _files(out: Path) -> list[Problem]:
-    return verify_files(Destination.open(str(out)), _manifest(out))
+    return verify_files(open_destination(str(out)), _manifest(out))
 
 
 def _rows(out: Path) -> list[Problem]:
     working = out.parent / "working"
     working.mkdir()
     problems = verify_rows(
-        Destination.open(str(out)), _manifest(out), working=working, memory_limit="200MB"
+        open_destination(str(out)), _manifest(out), working=working, memory_limit="200MB"
     )
     assert list(working.iterdir()) == []
     return problems
@@ -135,7 +135,7 @@ def test_a_manifest_that_is_not_the_one_summed_is_named(out: Path) -> None:
 def test_a_snapshot_that_was_removed_meanwhile_is_named(out: Path) -> None:
     manifest = _manifest(out)
     (out / "manifests/first.json").unlink()
-    problems = verify_files(Destination.open(str(out)), manifest)
+    problems = verify_files(open_destination(str(out)), manifest)
     assert problems == [Problem("manifests/first.json", "is missing")]
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from exporter.snapshots.layout import Format, StagedFile
 from exporter.snapshots.manifest import Manifest, Requests, Status
+from exporter.staging.layout import Format, StagedFile
 from exporter.staging.ndjson import write_ndjson
 from exporter.staging.parquet import write_table
 from exporter.tables.schemas import TABLES

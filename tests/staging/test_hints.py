@@ -8,12 +8,13 @@ import pyarrow as pa
 import pytest
 
 from exporter.snapshots.hints import image_counts
-from exporter.snapshots.layout import Format
 from exporter.snapshots.manifest import Status
 from exporter.snapshots.publish import publish
+from exporter.staging.layout import Format
 from exporter.staging.ndjson import write_ndjson
 from exporter.staging.parquet import write_table
 from exporter.storage.destination import Destination
+from exporter.storage.opening import open_destination
 from exporter.tables.schemas import TABLES
 from tests.snapshot.world import draft
 
@@ -37,7 +38,7 @@ def publish_totals(
         part = write_table(staging, table, [pa.Table.from_pylist(rows, table.schema)])
         ndjson = write_ndjson([part.path], table, staging)
         files += [part] if format_ == "parquet" else ndjson
-    destination = Destination.open(str(output))
+    destination = open_destination(str(output))
     publish(destination, draft("one", status=status), files, staging=staging, replace=False)
     return destination
 
@@ -47,7 +48,7 @@ def test_images_are_told_by_registry(tmp_path: Path) -> None:
 
 
 def test_an_output_without_a_snapshot_gives_no_hints(tmp_path: Path) -> None:
-    assert image_counts(Destination.open(str(tmp_path / "absent"))) == {}
+    assert image_counts(open_destination(str(tmp_path / "absent"))) == {}
 
 
 def test_a_snapshot_without_parquet_gives_no_hints(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import OutputError
-from exporter.snapshots.layout import StagedFile, staged_path
 from exporter.staging.journal import NAME, Journal, Recalled
+from exporter.staging.layout import StagedFile, staged_path
 from exporter.staging.stage import Stage
 from tests.staging.world import ROOT, body_of, image_ids, key_of, summary_of
 

@@ -14,7 +14,7 @@ from exporter.errors import OutputError, SettingsError
 from exporter.staging import workspace as staging
 from exporter.staging.journal import FORMAT, NAME, Journal
 from exporter.staging.workspace import Place, clean_up, discard, open_place, staging_root
-from exporter.storage.destination import Destination
+from exporter.storage.opening import open_destination
 
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 Open = Callable[..., Place]
@@ -219,10 +219,10 @@ def test_staging_is_beside_a_local_output_else_in_a_folder_of_the_outputs_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    local, other = (Destination.open(str(tmp_path / name)) for name in ("one", "two"))
+    local, other = (open_destination(str(tmp_path / name)) for name in ("one", "two"))
     assert staging_root(local, None) == tmp_path / "one" / ".staging"
     named = [staging_root(output, tmp_path / "named") for output in (local, other)]
     assert {path.parent for path in named} == {tmp_path / "named"}
     assert len(set(named)) == 2
-    bucket = staging_root(Destination.open("s3://bucket/prefix"), None)
+    bucket = staging_root(open_destination("s3://bucket/prefix"), None)
     assert bucket.parent == tmp_path / "cache" / "registry-exporter"

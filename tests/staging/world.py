@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from exporter.snapshots.layout import StagedFile
 from exporter.staging.journal import Journal
+from exporter.staging.layout import StagedFile
 from exporter.staging.parquet import Parts
 from exporter.staging.stage import Stage
 from exporter.tables.schemas import TABLES

@@ -25,7 +25,7 @@ from exporter.sources.cloud.folder_listing import FolderWalk, is_small, worth_jo
 from exporter.sources.cloud.resources import ResourcesJob, listing_call
 from exporter.sources.cloud.scope import Wanted
 from exporter.sources.cloud.split.check import page_size_for
-from exporter.sources.cloud.split.context import Context
+from exporter.sources.cloud.split.context import Context, Split
 from exporter.sources.cloud.split.listing import Walk
 
 log = structlog.get_logger()
@@ -194,7 +194,7 @@ class Registries:
             weight=weight,
         )
 
-    def _refresh(self, walk: Walk) -> None:
+    def _refresh(self, walk: Split) -> None:
         """List a split registry's repositories again, to find those created meanwhile."""
         entry = self._ledger.entry("repositories", walk.registry_id)
         if entry is None:

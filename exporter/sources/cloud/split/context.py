@@ -1,19 +1,31 @@
-"""What the walks of one run share, and how the scheduler sees a chain."""
+"""What the listings of one run share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from exporter.crawl.page_store import Keeper
 from exporter.crawl.pipeline import Fetcher
 from exporter.crawl.scheduler import Job
+from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.scope import Wanted
-from exporter.sources.cloud.split.scan import ImagesChain
 
-if TYPE_CHECKING:
-    from exporter.sources.cloud.split.listing import Walk
+
+class Split(Protocol):
+    """A registry whose repositories are listed one by one, and whose list of them is read again."""
+
+    registry_id: str
+    parents: Parents
+
+    def is_newcomer(self, name: str) -> bool:
+        """Say whether a repository was created since they were listed."""
+        ...
+
+    def repositories_refreshed(self, names: Collection[str], *, whole: bool) -> None:
+        """Take the repositories as they were listed again; `whole` if the list is all of them."""
+        ...
 
 
 @dataclass
@@ -35,7 +47,7 @@ class Context:
     slots: int
     split: bool
     queue: Callable[[Job], None]
-    refresh: Callable[[Walk], None]
+    refresh: Callable[[Split], None]
     may_ask_ahead: Callable[[Job], bool]
     rung: int = 0
     backwards: bool = True
@@ -44,27 +56,3 @@ class Context:
     def filter(self) -> Callable[[str], bool] | None:
         """Which repositories' images to keep, by name; None for all of them."""
         return None if self.wanted.all_repositories else self.wanted.repository
-
-
-class PageJob:
-    """The scheduler's view of a chain: one step is one page."""
-
-    rank = 1
-
-    def __init__(self, walk: Walk, chain: ImagesChain) -> None:
-        self._walk = walk
-        self._chain = chain
-
-    @property
-    def weight(self) -> float:
-        """Pages that may still come."""
-        return self._walk.pages_left(self._chain)
-
-    @property
-    def holds(self) -> bool:
-        """Whether the chain's next page is asked for already."""
-        return self._chain.ahead is not None
-
-    async def step(self) -> bool:
-        """Ask for the chain's next page."""
-        return await self._walk.step(self._chain)

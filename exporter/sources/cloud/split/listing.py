@@ -47,7 +47,7 @@ from exporter.sources.cloud.decode.order import Cut
 from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.pages import Decided, Dropped, Images, Seen
 from exporter.sources.cloud.split.closing import Closing
-from exporter.sources.cloud.split.context import Context, PageJob
+from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.failures import Remedy, mend
 from exporter.sources.cloud.split.meeting import have_passed, is_believed, seam
 from exporter.sources.cloud.split.partition import Block, listable
@@ -285,3 +285,27 @@ class Walk:
         self._chains.ended(chain)
         self._closing.settle()
         return False
+
+
+class PageJob:
+    """The scheduler's view of a chain: one step is one page."""
+
+    rank = 1
+
+    def __init__(self, walk: Walk, chain: ImagesChain) -> None:
+        self._walk = walk
+        self._chain = chain
+
+    @property
+    def weight(self) -> float:
+        """Pages that may still come."""
+        return self._walk.pages_left(self._chain)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the chain's next page is asked for already."""
+        return self._chain.ahead is not None
+
+    async def step(self) -> bool:
+        """Ask for the chain's next page."""
+        return await self._walk.step(self._chain)

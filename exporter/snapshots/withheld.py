@@ -9,12 +9,10 @@ import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from exporter.errors import IntegrityError
-from exporter.snapshots.layout import Format, StagedFile
 from exporter.snapshots.manifest import Manifest
+from exporter.staging.layout import WITHHELD, Format, StagedFile
 from exporter.storage.local import Folder
 from exporter.wording import switch
-
-NAME = "withheld.json"
 
 
 class _File(BaseModel):
@@ -45,7 +43,7 @@ def withhold(staging: Path, manifest: Manifest, staged: Sequence[StagedFile]) ->
         for one in staged
     ]
     content = _Withheld(manifest=manifest.to_bytes().decode(), files=files).model_dump()
-    Folder(staging).write_atomically(NAME, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+    Folder(staging).write_atomically(WITHHELD, orjson.dumps(content, option=orjson.OPT_INDENT_2))
 
 
 def withheld(staging: Path) -> tuple[Manifest, list[StagedFile]] | None:
@@ -53,17 +51,17 @@ def withheld(staging: Path) -> tuple[Manifest, list[StagedFile]] | None:
 
     Raises `IntegrityError` where it cannot be read.
     """
-    data = Folder(staging).read(NAME)
+    data = Folder(staging).read(WITHHELD)
     if data is None:
         return None
     try:
         content = _Withheld.model_validate_json(data)
     except ValidationError:
         raise IntegrityError(
-            f"{staging / NAME} is broken, so what it names cannot be published: list it again "
+            f"{staging / WITHHELD} is broken, so what it names cannot be published: list it again "
             f"with {switch('fresh')}."
         ) from None
-    manifest = Manifest.parse(content.manifest.encode(), f"The manifest in {NAME}")
+    manifest = Manifest.parse(content.manifest.encode(), f"The manifest in {WITHHELD}")
     files = [
         StagedFile(one.table, one.format, staging / one.path, one.rows) for one in content.files
     ]
