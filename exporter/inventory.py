@@ -18,10 +18,10 @@ from exporter.crawl.decoders import Decoders
 from exporter.crawl.pipeline import Fetcher
 from exporter.crawl.progress import Progress
 from exporter.derive.conclude import conclude, total_row
-from exporter.http.client import Client
 from exporter.settings import Settings
 from exporter.snapshots.hints import image_counts
 from exporter.snapshots.manifest import Manifest, Requests, plain_row
+from exporter.sources.cloud.client import open_client
 from exporter.sources.cloud.discovery import Estate
 from exporter.staging.layout import StagedFile
 from exporter.staging.stage import Stage
@@ -70,7 +70,7 @@ async def _list(
     ledger = Ledger(progress)
     expected = await asyncio.to_thread(image_counts, destination)
     with Decoders(DECODERS) as decoders:
-        async with Client(settings) as client, Stage(place.path) as stage:
+        async with open_client(settings) as client, Stage(place.path) as stage:
             if not place.resumed:
                 stage.note(
                     snapshot_id=place.snapshot_id,

@@ -18,10 +18,11 @@ def call_url(base: str, call: Call) -> str:
 def call_line(call: Call, base: str = "") -> str:
     """Return a call as `GET <base><path>?…` for a person: long values are cut.
 
-    A page token says nothing to anyone but the API, which may put into it what it likes.
+    Where a page begins says nothing to anyone but the API, which may put into it what it likes.
     """
+    position = call.paging.position if call.paging else None
     query = "&".join(
-        f"{name}={'…' if name == 'pageToken' else _shorten(value)}" for name, value in call.params
+        f"{name}={'…' if name == position else _shorten(value)}" for name, value in call.params
     )
     return f"GET {base}{call.path}" + (f"?{query}" if query else "")
 

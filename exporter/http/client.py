@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -16,48 +17,55 @@ from pydantic import SecretStr
 
 from exporter.errors import ApiError, CredentialsError, PageError
 from exporter.http.address import call_line, call_url
+from exporter.http.api import OpenApi
+from exporter.http.auth import Authenticator
 from exporter.http.faults import Fault, FaultError, fault_of_reply, is_unauthenticated
 from exporter.http.limiter import Limiter, LimiterStatistics
 from exporter.http.outage import Attempts, HostClosedError, Outages
 from exporter.http.retry import Sleep, retrying
 from exporter.http.sending import Host, Sender, Target
 from exporter.http.silence import OutageStatistics
+from exporter.http.status import ErrorReader
 from exporter.http.too_large import Signs, with_advice
 from exporter.http.transport import Reply, Transport
-from exporter.http.types import Answer, Call, Counts, PageT, Sent, Service
-from exporter.settings import Settings
-from exporter.sources.cloud.credentials.choose import choose_source
-from exporter.sources.cloud.credentials.exchange import Exchange
-from exporter.sources.cloud.credentials.tokens import Tokens
-from exporter.sources.cloud.endpoints import Directory
-
-_TOKEN_ATTEMPTS = 5
+from exporter.http.types import Answer, Call, Counts, PageT, Sent
+from exporter.settings import Limits
 
 _log = structlog.get_logger(__name__)
 
 
 class Client:
-    """The list API of one cloud; an async context manager that belongs to one event loop.
+    """Calls to one API; an async context manager that belongs to one event loop.
 
     Any number of `get`s may be under way; a limiter per host decides how many are sent at once.
-    `sleep` waits between attempts, in seconds.
+    `open_api` says where the API is and who is asking, `read_error` reads its errors, `ca_file`
+    names the authorities to trust instead of the system's. `sleep` waits between attempts, in
+    seconds.
     """
 
-    def __init__(self, settings: Settings, *, sleep: Sleep = asyncio.sleep) -> None:
-        self._settings = settings
-        self._limits = settings.limits
+    def __init__(
+        self,
+        open_api: OpenApi,
+        limits: Limits,
+        *,
+        read_error: ErrorReader,
+        ca_file: Path | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._limits = limits
         self._sleep = sleep
         self._transport = Transport(
             # Discovery, tokens, and what asks whether a host answers, wait for no page.
-            connections=settings.limits.concurrency + 3,
-            ca_file=settings.network.ca_file,
+            connections=limits.concurrency + 3,
+            ca_file=ca_file,
+            read_error=read_error,
         )
-        self._directory = Directory(settings, self._transport, sleep=sleep)
-        self._sender = Sender(self._transport, settings.limits)
-        self._outages = Outages(settings.limits.outage.total_seconds())
+        self._api = open_api(self._transport, sleep)
+        self._sender = Sender(self._transport, limits)
+        self._outages = Outages(limits.outage.total_seconds())
         self._hosts: dict[str, Host] = {}
-        self._by_service: dict[Service, Host] = {}
-        self._tokens: Tokens | None = None
+        self._by_service: dict[str, Host] = {}
+        self._tokens: Authenticator | None = None
         self._proof: Target | None = None
         self._refuses_scopes = False
         self._resources = AsyncExitStack()
@@ -68,12 +76,9 @@ class Client:
         Raises `SettingsError` for a CA file, and `CredentialsError` for a token, that cannot be
         used.
         """
-        exchange = Exchange(
-            self._directory, self._transport, attempts=_TOKEN_ATTEMPTS, sleep=self._sleep
-        )
-        source = choose_source(self._settings.credentials, exchange, sleep=self._sleep)
+        tokens = self._api.authenticator(self._outages)
         await self._resources.enter_async_context(self._transport)
-        self._tokens = Tokens(source, persist=self._outages.persist)
+        self._tokens = tokens
         self._resources.push_async_callback(self._tokens.close)
         self._resources.push_async_callback(self._outages.close)
         return self
@@ -101,7 +106,7 @@ class Client:
         """The hosts that do not answer at this moment."""
         return self._outages.statistics
 
-    def spare(self, service: Service) -> bool:
+    def spare(self, service: str) -> bool:
         """Say whether one more call to a service could start now, on a host nothing holds back.
 
         False for a service that was not asked anything yet.
@@ -109,7 +114,7 @@ class Client:
         host = self._by_service.get(service)
         return host is not None and host.limiter.spare and not host.watch.closed
 
-    def paced(self, service: Service) -> bool:
+    def paced(self, service: str) -> bool:
         """Say whether a service's host limits the calls a second, so that each of them counts."""
         host = self._by_service.get(service)
         return host is not None and host.limiter.paced
@@ -135,7 +140,7 @@ class Client:
 
         Raises `StatusError` (the API's word, a 401 about this scope alone, a status that stays),
         `AnswerError` (a redirect, an answer that stays wrong or too large), `UnreachableError`;
-        and, about the whole run, `CredentialsError` where no token can be had, or the cloud does
+        and, about the whole run, `CredentialsError` where no token can be had, or the API does
         not take it at all, and `OutageError` where a host answers nobody for too long.
         """
         sent = sent or Sent()
@@ -143,7 +148,7 @@ class Client:
         attempts = Attempts(self._limits.attempts)
         signs = Signs()
         again = retrying(
-            lambda _: attempts.given_up or (_is_long(call) and signs.point_to_size(given_up=False)),
+            lambda _: attempts.given_up or (call.is_long and signs.point_to_size(given_up=False)),
             partial(self._back_off, target.host.limiter),
             what=call.scope,
         )
@@ -151,15 +156,15 @@ class Client:
             return await again(self._answered, target, decode, sent, attempts, signs)
         except FaultError as error:
             fault = error.fault
-        shorter = _is_long(call) and signs.point_to_size(given_up=attempts.given_up)
-        told = fault if _is_long(call) else with_advice(fault)
+        shorter = call.is_long and signs.point_to_size(given_up=attempts.given_up)
+        told = fault if call.is_long else with_advice(fault)
         failure = told.error(call=target.line, scope=call.scope, calls=sent.calls)
         if isinstance(failure, ApiError):
             failure.shorter_page_may_do = shorter
         raise failure
 
     async def _locate(self, call: Call, weight: float) -> Target:
-        base = await self._directory.base(call.service)
+        base = await self._api.base(call.service)
         netloc = urlsplit(base).netloc
         host = self._hosts.get(netloc)
         if host is None:
@@ -264,14 +269,14 @@ class Client:
             self._refuses_scopes = True
             return reply
         refusal = (
-            f"the cloud does not accept the credentials from {self._good_tokens.source_name}: "
+            f"the API does not accept the credentials from {self._good_tokens.source_name}: "
             f"{target.line} was answered {reply.status}, "
         )
         if fresh.get_secret_value() == token.get_secret_value():
-            refusal += "asked twice; check that they are of this cloud, and put new ones there"
+            refusal += "asked twice; check that they are of this API, and put new ones there"
         else:
             refusal += (
-                "with a renewed token too; check that they are of this cloud, not expired and "
+                "with a renewed token too; check that they are of this API, not expired and "
                 "not revoked"
             )
         fault = fault_of_reply(reply)
@@ -289,7 +294,7 @@ class Client:
         return fault is None
 
     @property
-    def _good_tokens(self) -> Tokens:
+    def _good_tokens(self) -> Authenticator:
         if self._tokens is None:
             raise RuntimeError("the client is used outside its `async with`")
         return self._tokens
@@ -297,10 +302,5 @@ class Client:
 
 def _least_of(target: Target) -> Target:
     """Return the call for a listing's first page, and for as little of it as can be."""
-    call = target.call.without_params("pageToken").with_params(pageSize="1")
+    call = target.call.least()
     return replace(target, call=call, url=call_url(target.host.base, call))
-
-
-def _is_long(call: Call) -> bool:
-    """Say whether a page of fewer items can be asked for."""
-    return int(dict(call.params).get("pageSize", 1)) > 1

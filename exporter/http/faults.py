@@ -1,6 +1,6 @@
 """What went wrong with one request: which faults pass by themselves, and what the API says.
 
-The statuses and their meaning are those of `API.md`, Errors; `status` says whose word they are.
+`status` says whose word an answer is, and which codes pass.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from exporter.errors import (
     UnreachableError,
 )
 from exporter.http.dates import parse_http_date
-from exporter.http.status import is_passing, is_success, name_status, read_status
+from exporter.http.status import is_passing, is_success, name_status
 from exporter.http.transport import Reply
 from exporter.http.trouble import LASTING_TROUBLES, NoReplyError
 
@@ -124,7 +124,7 @@ def fault_of_reply(reply: Reply) -> Fault | None:
             reply,
             advice="name the right address in `endpoints`",
         )
-    code, text = read_status(reply.body)
+    code, text = reply.code, reply.message
     if code:
         message = f"the API answered {reply.status} {code}{f' ({text})' if text else ''}"
     else:
@@ -146,7 +146,7 @@ def is_unauthenticated(reply: Reply) -> bool:
     """Say whether an answer refuses the token: by its code, or by 401 where that says no more."""
     if is_success(reply.status, posted=reply.posted):
         return False
-    code, _ = read_status(reply.body)
+    code = reply.code
     passing = bool(code) and is_passing(code)  # who checks tokens may be down, or overloaded
     return code == "UNAUTHENTICATED" or (reply.status == 401 and not passing)
 

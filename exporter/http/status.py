@@ -1,37 +1,18 @@
 """What an answer's status says, and whose word it is: the API's own, or that of a gateway.
 
-The API's own word is a google.rpc.Status in JSON (`API.md`, Errors). Its code decides, whatever the
-HTTP number. An error without one is a gateway's on the way there: nginx, Envoy, Cloudflare or a
-load balancer answers HTML, plain text, a JSON of its own or nothing, with any number. It says
-nothing about what was asked for, so it passes.
+The API's own word has a code, which decides, whatever the HTTP number; each source reads its own
+(`ErrorReader`) and gives it as one of google.rpc.Code's names. An error without one is a gateway's
+on the way there: nginx, Envoy, Cloudflare or a load balancer answers HTML, plain text, a JSON of
+its own or nothing, with any number. It says nothing about what was asked for, so it passes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 
-import orjson
-
-_CODES = (
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-)
-"""The names of google.rpc.Code, by number."""
+ErrorReader = Callable[[bytes], tuple[str, str]]
+"""Reads the body of an error: the code's name and the message; empty for what is not the API's."""
 
 _PASSING_CODES = frozenset(
     {
@@ -46,8 +27,6 @@ _PASSING_CODES = frozenset(
         "DATA_LOSS",
     }
 )
-
-_LONGEST_MESSAGE = 300
 
 _GATEWAYS_PHRASES = {
     419: "Page Expired",
@@ -106,34 +85,3 @@ def name_status(status: int) -> str:
 def is_passing(code: str) -> bool:
     """Say whether an error with this code, empty for none, may be mended by asking again."""
     return not code or code in _PASSING_CODES
-
-
-def read_status(body: bytes) -> tuple[str, str]:
-    """Return the code's name and the message of a google.rpc.Status; empty for anything else.
-
-    The code may be a number, the number as a text, as proto3's JSON allows, or the code's name. A
-    code that google.rpc.Code does not have is a gateway's, which often put the HTTP status there.
-    """
-    try:
-        status = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return "", ""
-    if not isinstance(status, dict):
-        return "", ""
-    message = status.get("message")
-    return (
-        _code_name(status.get("code")),
-        " ".join(message.split())[:_LONGEST_MESSAGE] if isinstance(message, str) else "",
-    )
-
-
-def _code_name(code: object) -> str:
-    if isinstance(code, str) and code in _CODES[1:]:
-        return code
-    if isinstance(code, bool) or not isinstance(code, int | float | str):
-        return ""
-    try:
-        number = float(code)
-    except ValueError:
-        return ""
-    return _CODES[int(number)] if number in range(1, len(_CODES)) else ""

@@ -24,7 +24,7 @@ from exporter.errors import SettingsError
 from exporter.http.body import BodyBrokenError, BodyTooLargeError, read_body
 from exporter.http.dates import parse_http_date
 from exporter.http.proxies import proxy_for
-from exporter.http.status import is_success
+from exporter.http.status import ErrorReader, is_success
 from exporter.http.trouble import (
     LONGEST_HEADER,
     MOST_HEADERS,
@@ -34,21 +34,22 @@ from exporter.http.trouble import (
 )
 
 _ERROR_BODY_BYTES = 1 << 16
-"""How much of an answer other than 200 is read: enough for a google.rpc.Status."""
+"""How much of an answer other than 200 is read: enough for what an API says of an error."""
 
 _LONGEST_ID = 100
 
 _SHORTEST_SECRET = 16
 """Characters from which a secret is looked for in what a server says; what is shorter could be any
-word of the data. (An IAM token has some 200.)"""
+word of the data. (Tokens have some 200.)"""
 
 
 @dataclass(frozen=True)
 class Reply:
     """An answer that arrived whole; `wire_bytes` is its body's length as it travelled.
 
-    A byte order mark before the body is left out. `date` is what the answer's own clock said, in
-    seconds since 1970; `posted` whether a POST was answered.
+    A byte order mark before the body is left out. Of an error, `code` and `message` are the API's
+    own word, empty where it has none. `date` is what the answer's own clock said, in seconds since
+    1970; `posted` whether a POST was answered.
     """
 
     status: int
@@ -59,18 +60,22 @@ class Reply:
     location: str | None
     date: float | None
     posted: bool
+    code: str = ""
+    message: str = ""
 
 
 class Transport:
     """Owns one aiohttp session; an async context manager.
 
-    `connections` is the size of the pool. `ca_file` names the certificate authorities to trust
-    instead of the system's; TLS is always verified. HTTPS_PROXY and NO_PROXY of the environment
-    hold. Raises `SettingsError` on entering if `ca_file` cannot be used.
+    `connections` is the size of the pool, `read_error` reads the body of an error. `ca_file` names
+    the certificate authorities to trust instead of the system's; TLS is always verified.
+    HTTPS_PROXY and NO_PROXY of the environment hold. Raises `SettingsError` on entering if
+    `ca_file` cannot be used.
     """
 
-    def __init__(self, *, connections: int, ca_file: Path | None) -> None:
+    def __init__(self, *, connections: int, ca_file: Path | None, read_error: ErrorReader) -> None:
         self._connections = connections
+        self._read_error = read_error
         self._ca_file = ca_file
         self._session: aiohttp.ClientSession | None = None
         self._proven: set[str] = set()
@@ -142,15 +147,19 @@ class Transport:
                 request_id = request_id and request_id[:_LONGEST_ID]
                 usable = is_success(response.status, posted=post is not None)
                 body = await _read(response, max_bytes if usable else None, wire)
+                body = _unquoted_bytes(body.removeprefix(codecs.BOM_UTF8), secrets)
+                code, message = ("", "") if usable else self._read_error(body)
                 reply = Reply(
                     status=response.status,
-                    body=_unquoted_bytes(body.removeprefix(codecs.BOM_UTF8), secrets),
+                    body=body,
                     wire_bytes=sum(wire),
                     request_id=request_id,
                     retry_after=response.headers.get("Retry-After"),
                     location=_unquoted(response.headers.get("Location", ""), secrets) or None,
                     date=parse_http_date(response.headers.get("Date", "")),
                     posted=post is not None,
+                    code=code,
+                    message=message,
                 )
                 if usable:
                     self._proven.add(host)

@@ -3,25 +3,48 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Generic, Literal, TypeVar
-
-Service = Literal["container_registry", "resource_manager"]
+from typing import Generic, TypeVar
 
 PageT = TypeVar("PageT")
 
 
 @dataclass(frozen=True)
-class Call:
-    """One GET of the list API.
+class Paging:
+    """The parameters by which a listing is paged.
 
-    `scope` says in a person's words what is being listed, for errors and the log:
-    `images of registry crp1`.
+    `size` is the one that says how many items a page has at most, `position` the one that says
+    where it begins.
     """
 
-    service: Service
+    size: str
+    position: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """One GET of an API.
+
+    `service` is what the source calls the place that it goes to, `scope` says in a person's words
+    what is being listed, for errors and the log: `images of registry crp1`. `paging` is None where
+    the call has no pages.
+    """
+
+    service: str
     path: str
     params: tuple[tuple[str, str], ...]
     scope: str
+    paging: Paging | None = None
+
+    @property
+    def is_long(self) -> bool:
+        """Whether a page of fewer items can be asked for."""
+        return self.paging is not None and int(dict(self.params).get(self.paging.size, 1)) > 1
+
+    def least(self) -> Call:
+        """Return the call for the listing's first page, with as little on it as can be."""
+        if self.paging is None:
+            return self
+        return self.without_params(self.paging.position).with_params(**{self.paging.size: "1"})
 
     def with_params(self, **params: str) -> Call:
         """Return the same call with some parameters set anew."""

@@ -14,8 +14,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.errors import AnswerError, OutageError, PageError, StatusError, UnreachableError
-from exporter.http.client import Client
 from exporter.http.types import Counts, Sent
+from exporter.sources.cloud.client import open_client
 from tests.api.scripted import (
     FOLDERS,
     IMAGES,
@@ -44,7 +44,7 @@ async def test_a_call_is_sent_as_the_api_wants_it_and_its_page_comes_back(
     server: Scripted, waits: Waits
 ) -> None:
     server.routes[IMAGES.path] = ok(PAGE, x_request_id="req-1")
-    async with Client(settings_for(server), sleep=waits) as client:
+    async with open_client(settings_for(server), sleep=waits) as client:
         answer = await client.get(IMAGES, as_json)
     assert answer.page == PAGE
     assert answer.body == orjson.dumps(PAGE)
@@ -59,7 +59,7 @@ async def test_a_call_is_sent_as_the_api_wants_it_and_its_page_comes_back(
 async def test_parameters_arrive_as_they_were_given(server: Scripted, waits: Waits) -> None:
     server.routes[IMAGES.path] = ok(PAGE)
     call = IMAGES.with_params(filter='name = "a b&c+d"', pageToken="100%/=é")
-    async with Client(settings_for(server), sleep=waits) as client:
+    async with open_client(settings_for(server), sleep=waits) as client:
         await client.get(call, as_json)
     assert server.asked()[0].query == dict(call.params)
 
@@ -69,7 +69,7 @@ async def test_a_packed_page_is_unpacked_and_its_wire_bytes_are_counted(
 ) -> None:
     body = orjson.dumps({"images": [{"id": "same"}] * 50_000})
     server.routes[IMAGES.path] = zipped(body)
-    async with Client(settings_for(server), sleep=waits) as client:
+    async with open_client(settings_for(server), sleep=waits) as client:
         answer = await client.get(IMAGES, as_json)
         counts = client.counts
     assert answer.body == body
@@ -80,7 +80,7 @@ async def test_a_packed_page_is_unpacked_and_its_wire_bytes_are_counted(
 async def test_a_packed_page_in_several_members_is_whole(server: Scripted, waits: Waits) -> None:
     packed = gzip.compress(b'{"images":') + gzip.compress(b"[]}") + b"\0\0"
     server.routes[IMAGES.path] = raw(200, packed, Content_Encoding="gzip")
-    async with Client(settings_for(server), sleep=waits) as client:
+    async with open_client(settings_for(server), sleep=waits) as client:
         assert (await client.get(IMAGES, as_json)).page == {"images": []}
 
 
@@ -142,7 +142,7 @@ async def test_a_passing_fault_is_mended_by_asking_again(
     fault: Play, server: Scripted, waits: Waits
 ) -> None:
     server.routes[IMAGES.path] = [fault, ok(PAGE)]
-    async with Client(settings_for(server, limits=FAST), sleep=waits) as client:
+    async with open_client(settings_for(server, limits=FAST), sleep=waits) as client:
         with capture_logs() as logs:
             answer = await client.get(IMAGES, decode)
         counts = client.counts
@@ -179,7 +179,7 @@ async def test_a_fault_that_stays_ends_in_one_sentence_after_the_last_attempt(
     fault: Play, kind: type[Exception], text: str, server: Scripted, waits: Waits
 ) -> None:
     server.routes |= {IMAGES.path: fault, FOLDERS.path: ok({"folders": []})}
-    async with Client(settings_for(server, limits=FAST), sleep=waits) as client:
+    async with open_client(settings_for(server, limits=FAST), sleep=waits) as client:
         await client.get(FOLDERS, decode)  # The host is up: what fails is this listing alone.
         with pytest.raises(kind) as caught:
             await client.get(IMAGES, decode)
@@ -196,7 +196,7 @@ async def test_a_refused_connection_is_tried_again_and_then_said(waits: Waits) -
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-        async with Client(settings_for(Scripted(url), limits=FAST), sleep=waits) as client:
+        async with open_client(settings_for(Scripted(url), limits=FAST), sleep=waits) as client:
             with pytest.raises(OutageError, match="the connection was refused"):
                 await client.get(IMAGES, as_json)
     assert len(waits.seconds) == 2
@@ -206,7 +206,7 @@ async def test_waits_grow_with_jitter_and_never_pass_their_bound(
     server: Scripted, waits: Waits
 ) -> None:
     server.routes[IMAGES.path] = status(500)
-    async with Client(settings_for(server, limits={"attempts": 12}), sleep=waits) as client:
+    async with open_client(settings_for(server, limits={"attempts": 12}), sleep=waits) as client:
         with pytest.raises(OutageError):
             await client.get(IMAGES.with_params(pageSize="1"), as_json)
     bounds = [min(0.2 * 2**n, 20.0) for n in range(11)]
@@ -232,7 +232,7 @@ async def test_a_status_that_asking_again_cannot_mend_is_raised_at_once(
     code, name = FINAL[http_status]
     body = {"code": code, "message": "said the API", "details": []}
     server.routes[IMAGES.path] = status(http_status, body, x_request_id="req-7")
-    async with Client(settings_for(server), sleep=waits) as client:
+    async with open_client(settings_for(server), sleep=waits) as client:
         with pytest.raises(StatusError) as caught:
             await client.get(IMAGES, as_json)
     error = caught.value
@@ -249,7 +249,7 @@ async def test_a_status_that_asking_again_cannot_mend_is_raised_at_once(
 
 async def test_a_gateways_status_has_no_code(server: Scripted, waits: Waits) -> None:
     server.routes[IMAGES.path] = raw(403, b"<html>forbidden</html>")
-    async with Client(settings_for(server, limits=FAST), sleep=waits) as client:
+    async with open_client(settings_for(server, limits=FAST), sleep=waits) as client:
         with pytest.raises(StatusError) as caught:
             await client.get(IMAGES, as_json)
     assert (caught.value.http_status, caught.value.code) == (403, "")
@@ -260,7 +260,7 @@ async def test_a_success_that_counts_as_200_is_one(
     http_status: int, server: Scripted, waits: Waits
 ) -> None:
     server.routes[IMAGES.path] = status(http_status, PAGE)
-    async with Client(settings_for(server), sleep=waits) as client:
+    async with open_client(settings_for(server), sleep=waits) as client:
         assert (await client.get(IMAGES, as_json)).page == PAGE
     assert len(server.asked()) == 1
 
@@ -284,7 +284,7 @@ async def test_a_body_is_unpacked_by_each_of_its_codings(
     coding: str, server: Scripted, waits: Waits
 ) -> None:
     server.routes[IMAGES.path] = raw(200, CODINGS[coding], Content_Encoding=coding)
-    async with Client(settings_for(server), sleep=waits) as client:
+    async with open_client(settings_for(server), sleep=waits) as client:
         assert (await client.get(IMAGES, as_json)).body == PLAIN
 
 
@@ -298,7 +298,7 @@ async def test_headers_are_taken_up_to_a_generous_bound_and_refused_by_name_past
         ok(PAGE, Set_Cookie="c" * 60_000, **many),
     ]
     limits = {"attempts": 1}
-    async with Client(settings_for(server, limits=limits), sleep=waits) as client:
+    async with open_client(settings_for(server, limits=limits), sleep=waits) as client:
         with pytest.raises(AnswerError, match="a header past 256 KiB, or more than 1000 of"):
             await client.get(IMAGES, as_json)
         assert (await client.get(IMAGES, as_json)).page == PAGE
@@ -311,7 +311,7 @@ async def test_a_byte_order_mark_before_an_answer_is_let_pass(
         raw(200, b"\xef\xbb\xbf" + PLAIN),
         raw(404, b'\xef\xbb\xbf{"code": 5}'),
     ]
-    async with Client(settings_for(server), sleep=waits) as client:
+    async with open_client(settings_for(server), sleep=waits) as client:
         assert (await client.get(IMAGES, as_json)).page == PAGE
         with pytest.raises(StatusError, match="404 NOT_FOUND"):
             await client.get(IMAGES, as_json)
@@ -320,7 +320,7 @@ async def test_a_byte_order_mark_before_an_answer_is_let_pass(
 async def test_a_redirect_is_not_followed_and_passes(server: Scripted, waits: Waits) -> None:
     moved = status(302, Location=f"{server.url}/login")
     server.routes[IMAGES.path] = [*[moved] * 4, ok(PAGE)]
-    async with Client(settings_for(server, limits=FAST), sleep=waits) as client:
+    async with open_client(settings_for(server, limits=FAST), sleep=waits) as client:
         with pytest.raises(AnswerError, match=r"302, pointing to http.*/login; redirects are not"):
             await client.get(IMAGES, as_json)
         assert (await client.get(IMAGES, as_json)).calls == 2
@@ -336,7 +336,7 @@ async def test_a_body_past_the_limit_is_given_up_in_bounded_memory(
 ) -> None:
     server.routes[IMAGES.path] = answer
     limits = {"max_page_bytes": 1 << 20, "attempts": 2}
-    async with Client(settings_for(server, limits=limits), sleep=waits) as client:
+    async with open_client(settings_for(server, limits=limits), sleep=waits) as client:
         tracemalloc.start()
         try:
             with pytest.raises(AnswerError, match="larger than 1048576 bytes"):
@@ -351,14 +351,14 @@ async def test_a_body_of_exactly_the_limit_is_accepted(server: Scripted, waits: 
     content = b"{}".ljust(4096)
     server.routes[IMAGES.path] = [zipped(content), raw(200, content)]
     limits = {"max_page_bytes": 4096, "attempts": 1}
-    async with Client(settings_for(server, limits=limits), sleep=waits) as client:
+    async with open_client(settings_for(server, limits=limits), sleep=waits) as client:
         for _ in range(2):
             assert (await client.get(IMAGES, as_json)).body == content
 
 
 async def test_retry_after_is_waited_for_and_holds_the_host(server: Scripted, waits: Waits) -> None:
     server.routes[IMAGES.path] = [status(429, Retry_After="0.2"), ok(PAGE)]
-    async with Client(settings_for(server), sleep=waits) as client:
+    async with open_client(settings_for(server), sleep=waits) as client:
         began = asyncio.get_running_loop().time()
         await client.get(IMAGES, as_json)
         assert asyncio.get_running_loop().time() - began >= 0.2
@@ -368,7 +368,7 @@ async def test_retry_after_is_waited_for_and_holds_the_host(server: Scripted, wa
 
 async def test_no_slot_is_held_while_a_page_is_decoded(server: Scripted, waits: Waits) -> None:
     server.routes[IMAGES.path] = ok(PAGE)
-    async with Client(settings_for(server), sleep=waits) as client:
+    async with open_client(settings_for(server), sleep=waits) as client:
 
         async def slots_in_use(_: bytes) -> int:
             return client.limiters[0].in_use
@@ -391,7 +391,7 @@ async def test_no_more_calls_are_under_way_than_the_setting_allows(
 
     server.routes[IMAGES.path] = slow
     limits = {"concurrency": 3}
-    async with Client(settings_for(server, limits=limits), sleep=waits) as client:
+    async with open_client(settings_for(server, limits=limits), sleep=waits) as client:
         await asyncio.gather(*(client.get(IMAGES, as_json) for _ in range(20)))
     assert most == 3
 
@@ -399,7 +399,7 @@ async def test_no_more_calls_are_under_way_than_the_setting_allows(
 async def test_a_cancelled_call_gives_its_slot_back(server: Scripted, waits: Waits) -> None:
     server.routes[IMAGES.path] = [hanging, ok(PAGE)]
     limits = {"concurrency": 1}
-    async with Client(settings_for(server, limits=limits), sleep=waits) as client:
+    async with open_client(settings_for(server, limits=limits), sleep=waits) as client:
         stuck = asyncio.create_task(client.get(IMAGES, as_json))
         await server.arrival.wait()
         stuck.cancel()
@@ -418,7 +418,7 @@ async def test_while_a_call_waits_to_be_made_again_its_place_is_not_spare(
         spare.append(client.spare("container_registry"))
         await waits(seconds)
 
-    async with Client(settings_for(server, limits={"concurrency": 1}), sleep=sleep) as client:
+    async with open_client(settings_for(server, limits={"concurrency": 1}), sleep=sleep) as client:
         await client.get(IMAGES, as_json)
         assert client.spare("container_registry")
         assert (await client.get(IMAGES, as_json)).calls == 2
@@ -428,7 +428,7 @@ async def test_while_a_call_waits_to_be_made_again_its_place_is_not_spare(
 
 async def test_services_at_one_address_share_a_limiter(server: Scripted, waits: Waits) -> None:
     server.routes |= {IMAGES.path: ok(PAGE), FOLDERS.path: ok({"folders": []})}
-    async with Client(settings_for(server), sleep=waits) as client:
+    async with open_client(settings_for(server), sleep=waits) as client:
         assert not client.spare("container_registry")
         await client.get(IMAGES, as_json)
         assert client.spare("container_registry")
@@ -444,7 +444,7 @@ async def test_a_call_that_is_given_up_is_counted_and_holds_nothing_back(
     server.routes[IMAGES.path] = [hanging, ok(PAGE)]
     sent = Sent()
     settings = settings_for(server, limits={"concurrency": 1})
-    async with Client(settings, sleep=waits) as client:
+    async with open_client(settings, sleep=waits) as client:
         asked = asyncio.create_task(client.get(IMAGES, as_json, sent=sent))
         async with asyncio.timeout(200):
             await server.arrival.wait()

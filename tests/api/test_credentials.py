@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from structlog.testing import capture_logs
 
 from exporter.errors import CredentialsError, OutageError
-from exporter.http.client import Client
+from exporter.sources.cloud.client import open_client
 from tests.api.scripted import (
     IMAGES,
     Play,
@@ -87,7 +87,7 @@ def exchanges(server: Scripted) -> list[Any]:
 
 async def get_images(server: Scripted, waits: Waits, credentials: dict[str, Any]) -> None:
     settings = settings_for(server, credentials=credentials)
-    async with Client(settings, sleep=waits) as client:
+    async with open_client(settings, sleep=waits) as client:
         await client.get(IMAGES, as_json)
 
 
@@ -168,7 +168,7 @@ async def test_a_tokens_answer_may_be_spelled_as_proto3_allows(
     marked = raw(200, b"\xef\xbb\xbf" + orjson.dumps(answer))
     server.routes |= {IMAGES.path: ok(PAGE), EXCHANGE: marked}
     settings = settings_for(server, credentials={"oauth_token": OAUTH})
-    async with Client(settings, sleep=waits) as client:
+    async with open_client(settings, sleep=waits) as client:
         for _ in range(3):
             await client.get(IMAGES, as_json)
     assert bearer(server) == ["t1.one"] * 3
@@ -236,7 +236,7 @@ async def test_the_metadata_service_is_asked_past_any_proxy(
         IMAGES.path: ok(PAGE),
     }
     settings = settings_for(server, credentials={"metadata": True, "metadata_url": server.url})
-    async with Client(settings, sleep=waits) as client:
+    async with open_client(settings, sleep=waits) as client:
         await client.get(IMAGES, as_json)
     assert server.seen[0].headers["metadata-flavor"] == "Google"
     assert bearer(server) == ["t1.vm"]
@@ -249,7 +249,7 @@ async def test_a_token_file_is_read_again_when_it_changes(
     path = tmp_path / "token"
     path.write_text("t1.first\n")
     settings = settings_for(server, credentials={"iam_token_file": path})
-    async with Client(settings, sleep=waits) as client:
+    async with open_client(settings, sleep=waits) as client:
         await client.get(IMAGES, as_json)
         await client.get(IMAGES, as_json)
         other = tmp_path / "other"
@@ -268,7 +268,7 @@ async def test_a_token_file_caught_empty_leaves_the_token_in_hand_until_the_clou
     path = tmp_path / "token"
     path.write_text("t1.first")
     settings = settings_for(server, credentials={"iam_token_file": path})
-    async with Client(settings, sleep=waits) as client:
+    async with open_client(settings, sleep=waits) as client:
         await client.get(IMAGES, as_json)
         path.write_text("")
         with capture_logs() as logs:
@@ -501,7 +501,7 @@ async def test_a_token_service_that_comes_back_is_waited_for(
     script: list[Play] = [status(503)] * 6 + [ok(ISSUED)]
     server.routes |= {IMAGES.path: ok(PAGE), EXCHANGE: script}
     settings = settings_for(server, credentials={"oauth_token": OAUTH}, limits={"outage": 60})
-    async with Client(settings, sleep=waits) as client:
+    async with open_client(settings, sleep=waits) as client:
         await client.get(IMAGES, as_json)
     assert len(exchanges(server)) == 7
 

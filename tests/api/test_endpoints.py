@@ -8,10 +8,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.errors import SettingsError
-from exporter.http.client import Client
 from exporter.http.transport import Transport
 from exporter.settings import Settings
+from exporter.sources.cloud.client import open_client
 from exporter.sources.cloud.endpoints import Directory
+from exporter.sources.cloud.status import read_status
 from tests.api.scripted import (
     FOLDERS,
     IMAGES,
@@ -46,7 +47,7 @@ async def test_services_are_discovered_once_and_without_a_token(
     here = server.url.removeprefix("http://")
     ids = {"container-registry": here, "resource-manager": here, "compute": "c.example:443"}
     server.routes |= {DISCOVERY: found(**ids), IMAGES.path: ok({}), FOLDERS.path: ok({})}
-    async with Client(at(server), sleep=waits) as client:
+    async with open_client(at(server), sleep=waits) as client:
         await client.get(IMAGES, as_json)
         await client.get(FOLDERS, as_json)
         assert client.counts.calls == 2
@@ -63,7 +64,7 @@ async def test_a_discovered_address_elsewhere_is_reached_by_https_only(
         "iam": "user@evil.example/path",
     }
     server.routes[DISCOVERY] = found(**ids)
-    async with Transport(connections=1, ca_file=None) as transport:
+    async with Transport(connections=1, ca_file=None, read_error=read_status) as transport:
         directory = Directory(at(server), transport, sleep=waits)
         assert await directory.base("container_registry") == "https://cr.api.example"
         assert await directory.base("resource_manager") == "https://rm.api.example:8443"
@@ -80,7 +81,7 @@ async def test_where_discovery_fails_the_convention_holds_with_a_warning(
 ) -> None:
     server.routes |= {DISCOVERY: answer, IMAGES.path: ok({})}
     with capture_logs() as logs:
-        async with Client(at(server), sleep=waits) as client:
+        async with open_client(at(server), sleep=waits) as client:
             await client.get(IMAGES, as_json)
     (event,) = (log for log in logs if log["event"] == "service_not_discovered")
     assert event["log_level"] == "warning"
@@ -89,7 +90,7 @@ async def test_where_discovery_fails_the_convention_holds_with_a_warning(
 
 async def test_a_named_service_needs_no_discovery(server: Scripted, waits: Waits) -> None:
     server.routes[IMAGES.path] = ok({})
-    async with Client(settings_for(server), sleep=waits) as client:
+    async with open_client(settings_for(server), sleep=waits) as client:
         await client.get(IMAGES, as_json)
     assert [request.path for request in server.seen] == [IMAGES.path]
 
@@ -106,7 +107,7 @@ async def test_a_named_service_needs_no_discovery(server: Scripted, waits: Waits
 async def test_the_audience_of_a_jwt_follows_from_the_domain(
     domain: str | None, audience: str, waits: Waits
 ) -> None:
-    transport = Transport(connections=1, ca_file=None)
+    transport = Transport(connections=1, ca_file=None, read_error=read_status)
     directory = Directory(Settings(domain=domain), transport, sleep=waits)
     assert directory.token_audience == audience
 
@@ -118,7 +119,7 @@ async def test_a_token_in_the_clear_is_sent_to_no_proxy(
     async with serve({IMAGES.path: ok({})}) as proxy:
         monkeypatch.setenv(name, proxy.url)
         server.routes[IMAGES.path] = ok({})
-        async with Client(settings_for(server), sleep=waits) as client:
+        async with open_client(settings_for(server), sleep=waits) as client:
             await client.get(IMAGES, as_json)
     assert len(server.asked()) == 1
     assert proxy.seen == []
@@ -131,7 +132,7 @@ async def test_a_netrc_file_is_nothing_to_us(
     netrc.write_text("default login somebody password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
     server.routes[IMAGES.path] = ok({})
-    async with Client(settings_for(server), sleep=waits) as client:
+    async with open_client(settings_for(server), sleep=waits) as client:
         await client.get(IMAGES, as_json)
     assert server.asked()[0].headers["authorization"] == f"Bearer {TOKEN}"
 
@@ -144,5 +145,5 @@ async def test_a_ca_file_that_cannot_be_used_is_named(
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(SettingsError, match=r"network\.ca_file .*ca\.pem cannot be used"):
-        async with Client(settings_for(server, network={"ca_file": path})):
+        async with open_client(settings_for(server, network={"ca_file": path})):
             pass

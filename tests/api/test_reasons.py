@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import ApiError, ExporterError
-from exporter.http.client import Client
 from exporter.http.proxies import bypasses
+from exporter.sources.cloud.client import open_client
 from tests.api.certificates import HOUR, Certificate, make_certificate
 from tests.api.scripted import (
     IMAGES,
@@ -36,7 +36,7 @@ async def reason(url: str, ca_file: Path | None = None, waits: Waits | None = No
     """Return what is said when a call to a server cannot be answered."""
     waits = waits or Waits()
     settings = settings_for(Scripted(url), limits=FEW, network={"ca_file": ca_file})
-    async with Client(settings, sleep=waits) as client:
+    async with open_client(settings, sleep=waits) as client:
         with pytest.raises(ExporterError) as caught:
             await client.get(IMAGES, as_json)
     assert TOKEN not in str(caught.value)
@@ -109,7 +109,7 @@ async def test_a_certificate_that_fails_after_others_held_may_be_of_one_machine_
 
     async with serve({IMAGES.path: ok({})}, tls=context) as server:
         settings = settings_for(server, network={"ca_file": certificate.path})
-        async with Client(settings, sleep=sleep) as client:
+        async with open_client(settings, sleep=sleep) as client:
             await client.get(IMAGES, as_json)
             context.load_cert_chain(other.path)
             assert (await client.get(IMAGES, as_json)).calls == 2

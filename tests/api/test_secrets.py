@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from structlog.testing import capture_logs
 
 from exporter.errors import ExporterError, PageError
-from exporter.http.client import Client
+from exporter.sources.cloud.client import open_client
 from tests.api.scripted import (
     FOLDERS,
     IMAGES,
@@ -69,7 +69,7 @@ async def test_a_failed_call_tells_no_secret(
     }
     settings = settings_for(server, credentials=credentials, limits={"attempts": 2})
     with capture_logs() as logs:
-        async with Client(settings, sleep=waits) as client:
+        async with open_client(settings, sleep=waits) as client:
             with pytest.raises(ExporterError) as caught:
                 await client.get(IMAGES, as_json)
             told = everything(caught.value, [logs, repr(client), repr(vars(client))], caplog)
@@ -103,7 +103,7 @@ async def test_no_piece_of_a_long_token_that_the_server_quotes_is_told(
     server.routes[IMAGES.path] = ending
     settings = settings_for(server, credentials={"iam_token": LONG}, limits={"attempts": 2})
     with capture_logs() as logs:
-        async with Client(settings, sleep=waits) as client:
+        async with open_client(settings, sleep=waits) as client:
             with pytest.raises(ExporterError) as caught:
                 await client.get(IMAGES, decode)
             told = everything(caught.value, [logs, repr(vars(client))], caplog)
@@ -118,7 +118,7 @@ async def test_a_page_token_is_not_told_for_it_may_be_anything(
     server.routes |= {IMAGES.path: status(503), FOLDERS.path: ok({})}
     settings = settings_for(server, credentials={"iam_token": LONG}, limits={"attempts": 2})
     with capture_logs() as logs:
-        async with Client(settings, sleep=waits) as client:
+        async with open_client(settings, sleep=waits) as client:
             await client.get(FOLDERS, as_json)
             with pytest.raises(ExporterError, match="pageToken=…") as caught:
                 await client.get(IMAGES.with_params(pageToken=LONG), as_json)
@@ -131,7 +131,7 @@ async def test_a_page_that_quotes_the_token_comes_without_it(
 ) -> None:
     # It goes into the journal, which holds no token whatever the server does.
     server.routes[IMAGES.path] = ok({"images": [{"id": f"before {TOKEN} after"}]})
-    async with Client(settings_for(server), sleep=waits) as client:
+    async with open_client(settings_for(server), sleep=waits) as client:
         answer = await client.get(IMAGES, as_json)
     assert answer.page == {"images": [{"id": "before … after"}]}
     assert TOKEN.encode() not in answer.body
@@ -148,7 +148,7 @@ async def test_a_token_that_is_a_word_is_not_looked_for_in_what_the_server_says(
         FOLDERS.path: ok({"folders": "the latest"}),
     }
     settings = settings_for(server, credentials={"iam_token": "test"}, limits={"attempts": 1})
-    async with Client(settings, sleep=waits) as client:
+    async with open_client(settings, sleep=waits) as client:
         with pytest.raises(ExporterError, match="only the latest test may"):
             await client.get(IMAGES, as_json)
         with pytest.raises(ExporterError, match="the latest field is not a list"):
@@ -178,7 +178,7 @@ async def test_a_failed_exchange_tells_no_secret(
     server.routes[EXCHANGE] = ending
     settings = settings_for(server, credentials={"service_account_key_file": path})
     with capture_logs() as logs:
-        async with Client(settings, sleep=waits) as client:
+        async with open_client(settings, sleep=waits) as client:
             with pytest.raises(ExporterError) as caught:
                 await client.get(IMAGES, as_json)
             told = everything(caught.value, [logs, repr(vars(client))], caplog)

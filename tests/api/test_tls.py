@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import UnreachableError
-from exporter.http.client import Client
+from exporter.sources.cloud.client import open_client
 from tests.api.certificates import make_certificate
 from tests.api.scripted import IMAGES, TOKEN, Scripted, Waits, as_json, ok, serve, settings_for
 
@@ -35,7 +35,7 @@ async def test_a_private_authority_is_trusted_where_the_setting_names_it(
     secure_server: Scripted, certificate: Path, waits: Waits
 ) -> None:
     settings = settings_for(secure_server, network={"ca_file": certificate})
-    async with Client(settings, sleep=waits) as client:
+    async with open_client(settings, sleep=waits) as client:
         assert (await client.get(IMAGES, as_json)).page == {}
 
 
@@ -50,7 +50,7 @@ async def test_a_byte_order_mark_before_an_authority_is_let_pass(
 ) -> None:
     marked = put_mark(certificate, tmp_path / "marked.pem")
     settings = settings_for(secure_server, network={"ca_file": marked})
-    async with Client(settings, sleep=waits) as client:
+    async with open_client(settings, sleep=waits) as client:
         assert (await client.get(IMAGES, as_json)).page == {}
 
 
@@ -90,7 +90,7 @@ async def test_a_proxy_of_the_environment_only_sees_what_is_encrypted(
     settings = settings_for(secure_server, network={"ca_file": certificate})
     async with tunnelling() as (address, asked):
         monkeypatch.setenv("HTTPS_PROXY", scheme + address)
-        async with Client(settings, sleep=waits) as client:
+        async with open_client(settings, sleep=waits) as client:
             await client.get(IMAGES, as_json)
             monkeypatch.setenv("NO_PROXY", "127.0.0.1")
             await client.get(IMAGES, as_json)
@@ -103,7 +103,7 @@ async def test_a_proxy_of_the_environment_only_sees_what_is_encrypted(
 async def test_an_unknown_authority_is_refused_at_once_and_no_token_sent(
     secure_server: Scripted, waits: Waits
 ) -> None:
-    async with Client(settings_for(secure_server), sleep=waits) as client:
+    async with open_client(settings_for(secure_server), sleep=waits) as client:
         with pytest.raises(UnreachableError, match=r"not trusted.*network\.ca_file"):
             await client.get(IMAGES, as_json)
     assert not secure_server.seen

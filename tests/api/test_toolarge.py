@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from exporter.errors import ApiError
-from exporter.http.client import Client
 from exporter.http.faults import Fault
 from exporter.http.too_large import says_too_large
+from exporter.sources.cloud.client import open_client
 from tests.api.scripted import (
     FOLDERS,
     IMAGES,
@@ -77,7 +77,7 @@ async def test_after_enough_signs_a_shorter_page_is_advised_unless_it_is_of_one_
 ) -> None:
     server.routes |= {IMAGES.path: answer, FOLDERS.path: ok({})}
     limits = {"request_timeout": 0.2}
-    async with Client(settings_for(server, limits=limits), sleep=waits) as client:
+    async with open_client(settings_for(server, limits=limits), sleep=waits) as client:
         await client.get(FOLDERS, as_json)
         with pytest.raises(ApiError) as caught:
             await client.get(IMAGES, decode)

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.errors import CredentialsError, StatusError
-from exporter.http.client import Client
+from exporter.sources.cloud.client import open_client
 from tests.api.scripted import (
     FOLDERS,
     IMAGES,
@@ -41,7 +41,7 @@ async def test_a_refused_token_is_renewed_and_the_call_asked_again(
 ) -> None:
     server.routes |= {IMAGES.path: [DENIED, ok({})], EXCHANGE: [issued(1), issued(2)]}
     with capture_logs() as logs:
-        async with Client(settings_for(server, credentials=OAUTH), sleep=waits) as client:
+        async with open_client(settings_for(server, credentials=OAUTH), sleep=waits) as client:
             answer = await client.get(IMAGES, as_json)
     assert (answer.page, answer.calls) == ({}, 2)
     assert tokens_sent(server) == ["1", "2"]
@@ -57,14 +57,14 @@ async def test_a_token_revoked_under_many_calls_is_renewed_once(
         await (ok({}) if good else DENIED)(writer)
 
     server.routes |= {IMAGES.path: by_token, EXCHANGE: [issued(1), issued(2), issued(3)]}
-    async with Client(settings_for(server, credentials=OAUTH), sleep=waits) as client:
+    async with open_client(settings_for(server, credentials=OAUTH), sleep=waits) as client:
         await asyncio.gather(*(client.get(IMAGES, as_json) for _ in range(16)))
     assert set(tokens_sent(server)) == {"1", "2"}
 
 
 async def test_a_token_that_never_worked_ends_the_run(server: Scripted, waits: Waits) -> None:
     server.routes[IMAGES.path] = DENIED
-    async with Client(settings_for(server), sleep=waits) as client:
+    async with open_client(settings_for(server), sleep=waits) as client:
         with pytest.raises(CredentialsError) as caught:
             await client.get(IMAGES, as_json)
     message = str(caught.value)
@@ -77,7 +77,7 @@ async def test_a_token_that_never_worked_ends_the_run(server: Scripted, waits: W
 
 async def test_a_renewed_token_that_is_refused_too_is_said(server: Scripted, waits: Waits) -> None:
     server.routes |= {IMAGES.path: DENIED, EXCHANGE: [issued(1), issued(2)]}
-    async with Client(settings_for(server, credentials=OAUTH), sleep=waits) as client:
+    async with open_client(settings_for(server, credentials=OAUTH), sleep=waits) as client:
         with pytest.raises(CredentialsError, match="with a renewed token too"):
             await client.get(IMAGES, as_json)
 
@@ -86,7 +86,7 @@ async def test_a_gateways_401_that_stays_ends_the_run_after_the_last_attempt(
     server: Scripted, waits: Waits
 ) -> None:
     server.routes[IMAGES.path] = raw(401, b"<html>401 Authorization Required</html>")
-    async with Client(settings_for(server, limits={"attempts": 3}), sleep=waits) as client:
+    async with open_client(settings_for(server, limits={"attempts": 3}), sleep=waits) as client:
         with pytest.raises(CredentialsError, match="does not accept the credentials"):
             await client.get(IMAGES, as_json)
     assert len(waits.seconds) == 2
@@ -95,14 +95,14 @@ async def test_a_gateways_401_that_stays_ends_the_run_after_the_last_attempt(
 async def test_a_refused_token_is_one_whatever_the_number(server: Scripted, waits: Waits) -> None:
     refused = status(403, {"code": 16, "message": "the token has expired"})
     server.routes |= {IMAGES.path: [refused, ok({})], EXCHANGE: [issued(1), issued(2)]}
-    async with Client(settings_for(server, credentials=OAUTH), sleep=waits) as client:
+    async with open_client(settings_for(server, credentials=OAUTH), sleep=waits) as client:
         assert (await client.get(IMAGES, as_json)).page == {}
     assert tokens_sent(server) == ["1", "2"]
 
 
 async def test_a_401_about_one_scope_is_that_scopes_alone(server: Scripted, waits: Waits) -> None:
     server.routes |= {FOLDERS.path: ok({}), IMAGES.path: DENIED}
-    async with Client(settings_for(server), sleep=waits) as client:
+    async with open_client(settings_for(server), sleep=waits) as client:
         await client.get(FOLDERS.with_params(pageToken="p2", pageSize="1000"), as_json)
         for _ in range(3):
             with pytest.raises(StatusError) as caught:
@@ -117,7 +117,7 @@ async def test_a_401_about_one_scope_is_that_scopes_alone(server: Scripted, wait
 
 async def test_a_token_that_stops_working_ends_the_run(server: Scripted, waits: Waits) -> None:
     server.routes |= {FOLDERS.path: [ok({}), DENIED], IMAGES.path: DENIED}
-    async with Client(settings_for(server), sleep=waits) as client:
+    async with open_client(settings_for(server), sleep=waits) as client:
         await client.get(FOLDERS, as_json)
         with pytest.raises(CredentialsError):
             await client.get(IMAGES, as_json)
@@ -131,7 +131,7 @@ async def test_a_revoked_token_is_renewed_where_scopes_answer_401_too(
         IMAGES.path: [DENIED, DENIED, DENIED, ok({"images": []})],
         EXCHANGE: [issued(1), issued(2), issued(3)],
     }
-    async with Client(settings_for(server, credentials=OAUTH), sleep=waits) as client:
+    async with open_client(settings_for(server, credentials=OAUTH), sleep=waits) as client:
         await client.get(FOLDERS, as_json)
         with pytest.raises(StatusError):
             await client.get(IMAGES, as_json)
@@ -141,7 +141,7 @@ async def test_a_revoked_token_is_renewed_where_scopes_answer_401_too(
 
 async def test_a_proof_that_is_not_answered_decides_nothing(server: Scripted, waits: Waits) -> None:
     server.routes |= {FOLDERS.path: [ok({}), status(503), ok({})], IMAGES.path: DENIED}
-    async with Client(settings_for(server), sleep=waits) as client:
+    async with open_client(settings_for(server), sleep=waits) as client:
         await client.get(FOLDERS, as_json)
         with pytest.raises(StatusError) as caught:
             await client.get(IMAGES, as_json)
@@ -157,7 +157,7 @@ async def test_a_401_about_one_scope_is_that_scopes_alone_while_no_new_token_can
         IMAGES.path: DENIED,
         EXCHANGE: [issued(1), status(404)],
     }
-    async with Client(settings_for(server, credentials=OAUTH), sleep=waits) as client:
+    async with open_client(settings_for(server, credentials=OAUTH), sleep=waits) as client:
         await client.get(FOLDERS, as_json)
         with pytest.raises(StatusError) as caught:
             await client.get(IMAGES, as_json)

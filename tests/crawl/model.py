@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from typing import Any, Literal, cast
 
@@ -312,25 +313,14 @@ class Listed:
     holds = False
     weight = 2.0
 
-    def __init__(
-        self,
-        walk: Walk,
-        names: Sequence[str],
-        chance: random.Random,
-        *,
-        again: bool = False,
-        whole: bool = True,
-    ) -> None:
-        self._walk, self._names, self._again, self._whole = walk, names, again, whole
+    def __init__(self, told: Callable[[], None], chance: random.Random) -> None:
+        self._told = told
         self._turns = chance.randrange(20)
 
     async def step(self) -> bool:
         for _ in range(self._turns):
             await asyncio.sleep(0)
-        if self._again:
-            self._walk.repositories_refreshed(self._names, whole=True)
-        else:
-            self._walk.repositories_listed(self._names, whole=self._whole)
+        self._told()
         return False
 
 
@@ -367,11 +357,14 @@ async def walk(world: World, memory: Memory, chance: random.Random) -> Walked:
             slots=99,
             split=True,
             queue=scheduler.add,
-            refresh=lambda one: scheduler.add(Listed(one, names_later, chance, again=True)),
+            refresh=lambda one: scheduler.add(
+                Listed(partial(one.repositories_refreshed, names_later, whole=True), chance)
+            ),
             may_ask_ahead=lambda _: chance.random() < 0.7,
         )
         walks.append(Walk(REGISTRY, Parents(), entry, context))
-        scheduler.add(Listed(walks[0], names, chance, whole=world.list_is_whole))
+        listed = partial(walks[0].repositories_listed, names, whole=world.list_is_whole)
+        scheduler.add(Listed(listed, chance))
         walks[0].start()
         memory.run = asyncio.create_task(scheduler.run())
         await asyncio.gather(memory.run, return_exceptions=True)

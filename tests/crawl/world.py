@@ -21,8 +21,8 @@ from exporter.crawl.decoders import Decoders
 from exporter.crawl.pipeline import Fetcher
 from exporter.crawl.progress import Progress
 from exporter.emulator import STATIC_TOKEN, CallLog, Emulator, Estate, LoggedCall, Shape
-from exporter.http.client import Client
 from exporter.settings import Credentials, Endpoints, Limits, Settings
+from exporter.sources.cloud.client import open_client
 from exporter.sources.cloud.discovery import Estate as Discovery
 from exporter.sources.cloud.split import partition as block
 from exporter.sources.cloud.split import scan as chain
@@ -120,7 +120,7 @@ async def crawl(
     progress = Progress(phase="listing")
     ledger = Ledger(progress)
     with Decoders(1) as decoders:
-        async with Client(settings) as client, KeptPages(staging, cancel_after) as stage:
+        async with open_client(settings) as client, KeptPages(staging, cancel_after) as stage:
             progress.client = client
             fetcher = Fetcher(client, stage, progress, decoders)
             discovery = Discovery(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from typing import Literal
 from urllib.parse import urlsplit
 
 import orjson
@@ -20,8 +19,6 @@ from exporter.http.retry import Sleep, ask
 from exporter.http.transport import Transport
 from exporter.settings import Settings
 from exporter.settings.values import is_loopback
-
-ServiceName = Literal["container_registry", "resource_manager", "iam"]
 
 _DISCOVERY_ATTEMPTS = 4
 _DISCOVERY_TIMEOUT = 15.0
@@ -46,7 +43,7 @@ class Directory:
         self._asking = asyncio.Lock()
         self._found: Mapping[str, str] | None = None
 
-    async def base(self, service: ServiceName) -> str:
+    async def base(self, service: str) -> str:
         """Return a service's base URL, without a slash at its end."""
         named = getattr(self._named, service)
         if named is not None:

@@ -7,15 +7,18 @@ passive object: whoever drives it sends `call`, decodes the page and hands the n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import blake2b
 
 import structlog
 
 from exporter.errors import AnswerError, PageError
 from exporter.http.address import call_line
-from exporter.http.types import Call
+from exporter.http.types import Call, Paging
 from exporter.sources.cloud.novelty import Novelty
 
+PAGING = Paging(size="pageSize", position="pageToken")
+"""The parameters by which every listing of this API is paged (`README.md`, List calls)."""
 MOST_EMPTY_PAGES = 1000
 """Empty pages in a row that are believed; a page may be empty while more follow (`API.md`)."""
 
@@ -30,6 +33,7 @@ class Chain:
     """
 
     def __init__(self, first: Call, *, page_size: int) -> None:
+        first = replace(first, paging=PAGING)
         self._first = first.without_params("pageToken").with_params(pageSize=str(page_size))
         self.page_size = page_size
         self.shortened = False

@@ -11,8 +11,8 @@ from exporter.crawl.decoders import Decoders
 from exporter.crawl.page_store import Unkept
 from exporter.crawl.pipeline import Fetcher
 from exporter.crawl.progress import Progress
-from exporter.http.client import Client
 from exporter.settings import Settings
+from exporter.sources.cloud.client import open_client
 from exporter.sources.cloud.discovery import Estate
 from exporter.sources.cloud.folder_listing import fewest_calls
 
@@ -47,7 +47,7 @@ async def look_ahead(
     """
     ledger = Ledger(progress)
     with Decoders(1) as decoders:
-        async with Client(settings) as client:
+        async with open_client(settings) as client:
             progress.client = client
             keeper = Unkept()
             fetcher = Fetcher(client, keeper, progress, decoders)

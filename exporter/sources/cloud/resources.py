@@ -11,7 +11,7 @@ import structlog
 from exporter.crawl.coverage import Entry, Listing
 from exporter.crawl.pipeline import Fetcher
 from exporter.errors import ApiError, StatusError
-from exporter.http.types import Call, Service
+from exporter.http.types import Call
 from exporter.sources.cloud.decode.resources import Parents, Resource, ResourcesPage
 from exporter.sources.cloud.paging import Chain
 from exporter.tables.bad_values import BAD_VALUES
@@ -26,7 +26,7 @@ MAX_RESTARTS = 3
 class Endpoint:
     """Where one kind of resource is listed, and the parameter that names its parent."""
 
-    service: Service
+    service: str
     path: str
     parameter: str
     parent: str

@@ -9,6 +9,7 @@ from exporter.http.retry import Sleep
 from exporter.http.transport import Transport
 from exporter.sources.cloud.credentials.exchange import MOST_BYTES, ask_for_token
 from exporter.sources.cloud.credentials.token import Token, clean, read_field
+from exporter.sources.cloud.status import read_status
 
 ADDRESS = "http://169.254.169.254"
 _PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
@@ -44,7 +45,7 @@ class MetadataService:
 
     async def _fetch(self) -> Token:
         # Asked once an hour: a session of its own keeps no connection open in between.
-        async with Transport(connections=1, ca_file=None) as transport:
+        async with Transport(connections=1, ca_file=None, read_error=read_status) as transport:
             answer = await ask_for_token(
                 lambda: transport.send(
                     self._url,
