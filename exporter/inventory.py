@@ -15,7 +15,7 @@ import structlog
 from exporter.clock import Clock
 from exporter.crawl.coverage import Ledger
 from exporter.crawl.decoders import Decoders
-from exporter.crawl.pipeline import Fetcher
+from exporter.crawl.pipeline import PagePipeline
 from exporter.crawl.progress import Progress
 from exporter.derive.conclude import conclude, total_row
 from exporter.settings import Settings
@@ -23,6 +23,7 @@ from exporter.snapshots.hints import image_counts
 from exporter.snapshots.manifest import Manifest, Requests, plain_row
 from exporter.sources.cloud.client import open_client
 from exporter.sources.cloud.discovery import Estate
+from exporter.sources.cloud.pages import Pages
 from exporter.staging.layout import StagedFile
 from exporter.staging.stage import Stage
 from exporter.staging.workspace import Place
@@ -83,7 +84,7 @@ async def _list(
             estate = Estate(
                 settings,
                 client,
-                Fetcher(client, stage, progress, decoders),
+                Pages(client, PagePipeline(client, stage, progress, decoders)),
                 stage,
                 ledger,
                 progress,

@@ -1,57 +1,73 @@
-"""A page of images that is on its way: who asked for it waits for it, or drops it."""
+"""A page that is on its way: who asked for it waits for it, or drops it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from exporter.crawl.memory import Held
 from exporter.crawl.page_store import Kept
 from exporter.http.types import Answer, Call, Sent
-from exporter.sources.cloud.decode.images import ImagesPage
-from exporter.sources.cloud.decode.resources import Parents
-from exporter.sources.cloud.pages import Dropped
 
-TokenCheck = Callable[[str], None]
-"""Raises `PageError` for a next page's token that the listing was given before, so that the page is
-asked for again."""
+P = TypeVar("P")
 
 
-def _nothing_follows(_token: str) -> None:
+class Peek(NamedTuple):
+    """What a body shows before it is decoded: the next page's cursor, and whether none follows.
+
+    The cursor is a likely guess, empty where none is seen.
+    """
+
+    cursor: str
+    last: bool
+
+
+def _ignore(_cursor: str) -> None:
     """Ask for nothing ahead."""
 
 
 @dataclass(frozen=True)
-class Question:
-    """What to ask for: one page of images, and what to make of it.
+class PageRequest(Generic[P]):
+    """One page to get, and what to make of it.
 
-    `attempt` tells apart the pages of a listing that had to be begun anew. `wanted` says by
-    repository name which images are in scope. `weight` tells the pages that may come after it: of
-    calls and of bodies that wait, the largest goes first. `follow` is told the next page's token
-    once the body shows it, which is before the page is decoded.
+    `key` tells it apart from all other pages of the run, in the store as well. `decode` makes a
+    page of the body, in a thread; `check` may refuse that with `PageError`, in the page's turn, so
+    that it is asked for again. `weight` tells the pages that may come after it: of calls and of
+    bodies that wait, the largest goes first. `follow` is told the next page's cursor once `peek`
+    has seen it in the body, which is before the page is decoded. `not_found_waits` are the seconds
+    before a page that is not found is asked for again.
     """
 
     call: Call
-    attempt: int
-    parents: Parents
-    wanted: Callable[[str], bool] | None
-    check: TokenCheck
+    key: str
+    decode: Callable[[bytes], P]
+    check: Callable[[P], None]
     weight: Callable[[], float]
-    follow: Callable[[str], None] = _nothing_follows
+    peek: Callable[[bytes], Peek]
+    follow: Callable[[str], None] = _ignore
+    not_found_waits: tuple[float, ...] = ()
+
+
+class Dropped(Exception):  # noqa: N818  (no error: the page is not wanted any more)
+    """Raised for a page that others have covered meanwhile; it took `calls`."""
+
+    def __init__(self, calls: int = 0) -> None:
+        super().__init__()
+        self.calls = calls
 
 
 @dataclass(frozen=True)
-class Fetched:
+class Fetched(Generic[P]):
     """A page that has come and is decoded, with its bytes in flight."""
 
-    answer: Answer[ImagesPage]
+    answer: Answer[P]
     held: Held
 
 
-class Asked:
-    """A page that was asked for, or was kept by an earlier attempt (`kept`).
+class PendingPage(Generic[P]):
+    """A page that was asked for, or was stored by an earlier attempt (`stored`).
 
     `fetch` gets it, and ends what it began where it is cancelled. It may run before it is the
     page's `turn`, while the page before is dealt with.
@@ -59,42 +75,36 @@ class Asked:
 
     def __init__(
         self,
-        question: Question,
-        key: str,
-        kept: Kept | None,
-        fetch: Callable[[Asked], Coroutine[Any, Any, Fetched]],
+        request: PageRequest[P],
+        stored: Kept | None,
+        fetch: Callable[[PendingPage[P]], Coroutine[Any, Any, Fetched[P]]],
     ) -> None:
-        self.question = question
-        self.key = key
-        self.kept = kept
+        self.request = request
+        self.stored = stored
         self.sent = Sent()
         self.turn = asyncio.Event()
         self._follows = ""
         self._dropped = False
-        self._task: asyncio.Task[Fetched] | None = None
-        if kept is None:
+        self._task: asyncio.Task[Fetched[P]] | None = None
+        if stored is None:
             self._task = asyncio.create_task(fetch(self))
             self._task.add_done_callback(_look)
 
-    def is_for(self, call: Call, attempt: int) -> bool:
-        """Say whether it is the page of a call."""
-        return (self.question.call, self.question.attempt) == (call, attempt)
+    def shows(self, cursor: str) -> None:
+        """Take the next page's cursor from the body that has come; empty where it shows none."""
+        self._follows = cursor
+        if self.turn.is_set() and cursor:
+            self.request.follow(cursor)
 
-    def shows(self, next_token: str) -> None:
-        """Take the next page's token from the body that has come; empty where it shows none."""
-        self._follows = next_token
-        if self.turn.is_set() and next_token:
-            self.question.follow(next_token)
-
-    async def fetched(self) -> Fetched:
+    async def fetched(self) -> Fetched[P]:
         """Wait for the page, as its turn has come; raises what its call raises, and `Dropped`."""
         task = self._task
         if task is None:
-            raise RuntimeError("the page was kept, and not asked for")
+            raise RuntimeError("the page was stored, and not asked for")
         self.turn.set()
         try:
             if self._follows:
-                self.question.follow(self._follows)
+                self.request.follow(self._follows)
             await asyncio.wait([task])
         except BaseException:
             self.drop()
@@ -114,7 +124,7 @@ class Asked:
             self._task.result().held.release()
 
 
-def _look(task: asyncio.Task[Fetched]) -> None:
+def _look(task: asyncio.Task[Any]) -> None:
     """Take note of a failure, which is no news where the page was dropped."""
     if not task.cancelled():
         task.exception()

@@ -18,6 +18,7 @@ import orjson
 
 from exporter.http.types import Call
 from exporter.settings import Settings
+from exporter.sources.cloud.paging import PAGING
 
 TOKEN = "t1.planted-token-9euelZ"
 IMAGES = Call(
@@ -25,12 +26,14 @@ IMAGES = Call(
     "/container-registry/v1/images",
     (("registryId", "crp1"), ("pageSize", "1000")),
     "images of registry crp1",
+    PAGING,
 )
 FOLDERS = Call(
     "resource_manager",
     "/resource-manager/v1/folders",
     (("cloudId", "b1g1"),),
     "folders of cloud b1g1",
+    PAGING,
 )
 
 PHRASES = {each.value: each.phrase for each in HTTPStatus}

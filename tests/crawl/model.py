@@ -1,4 +1,4 @@
-"""A registry in memory, walked by the real walk, scheduler, fetcher and decoder, without HTTP.
+"""A registry in memory, walked by the real walk, scheduler, pages and decoder, without HTTP.
 
 The server answers in whatever order its calls are let through, the keeper is a log of which any
 beginning may be all that survives. So a property can be held against many worlds in a second.
@@ -14,21 +14,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import orjson
 import pyarrow as pa
 
 from exporter.crawl.coverage import Entry
 from exporter.crawl.decoders import Decoders
-from exporter.crawl.pipeline import Fetcher
+from exporter.crawl.pipeline import PagePipeline
 from exporter.crawl.progress import Progress
 from exporter.crawl.scheduler import Job, Scheduler
 from exporter.errors import StatusError
-from exporter.http.client import Client
 from exporter.http.types import Answer, Call, Counts, PageT, Sent
 from exporter.settings import Repositories, Scope
 from exporter.sources.cloud.decode.resources import Parents
+from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.scope import Wanted
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.listing import Walk
@@ -338,7 +338,7 @@ async def walk(world: World, memory: Memory, chance: random.Random) -> Walked:
     server = Server(world, chance)
     entry = Entry("images", REGISTRY, known=True)
     with Decoders(1) as decoders:
-        fetcher = Fetcher(cast("Client", server), memory, Progress(), decoders)
+        pages = Pages(server, PagePipeline(server, memory, Progress(), decoders))
         walks: list[Walk] = []
 
         def steal() -> Job | None:
@@ -349,7 +349,7 @@ async def walk(world: World, memory: Memory, chance: random.Random) -> Walked:
         later = world.listed if world.listed_later is None else world.listed_later
         names_later = [f"{REGISTRY}/{path}" for path in later]
         context = Context(
-            fetcher=fetcher,
+            pages=pages,
             keeper=memory,
             wanted=world.wanted,
             page_size=world.page_size,

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from exporter.crawl import pipeline as fetch
+from exporter.crawl import pipeline
 from exporter.emulator import Behaviour, Estate, LoggedCall, Shape
 from exporter.http.types import Call
+from exporter.sources.cloud import pages
 from exporter.sources.cloud.decode.images import ImagesPage, decode_images
 from exporter.sources.cloud.paging import Chain
 from exporter.sources.cloud.split import scans as chains
@@ -60,7 +61,7 @@ async def test_the_next_page_is_asked_for_while_the_one_in_hand_is_decoded(
 ) -> None:
     estate = Estate(GIANT_REPOSITORY)
     waiting = Waiting(2)
-    monkeypatch.setattr(fetch, "decode_images", waiting.decode)
+    monkeypatch.setattr(pages, "decode_images", waiting.decode)
     async with serve(estate, SLOW) as emulator:
         on_answer(emulator, waiting.note)
         done = await crawl(emulator.url, tmp_path)
@@ -141,7 +142,7 @@ async def test_with_few_slots_every_image_is_staged_once(
 ) -> None:
     split_early(monkeypatch)
     # So small that pages asked for ahead would fill it, were they not sure to go on.
-    monkeypatch.setattr(fetch, "PAGE_BYTES_IN_FLIGHT", 4 * 1024)
+    monkeypatch.setattr(pipeline, "PAGE_BYTES_IN_FLIGHT", 4 * 1024)
     estate = Estate(MANY_SMALL)
     async with serve(estate, SLOW) as emulator:
         run = partial(crawl, emulator.url, tmp_path, limits={"concurrency": slots, "page_size": 3})

@@ -6,10 +6,10 @@ import pytest
 
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.order import Order, Position
-from exporter.sources.cloud.pages import Seen
 from exporter.sources.cloud.split import partition as block
 from exporter.sources.cloud.split.partition import Block
 from exporter.sources.cloud.split.scan import ImagesChain, Mode
+from exporter.sources.cloud.summary import Seen
 
 CALL = Call("container_registry", "/images", (("registryId", "crp1"),), "images of crp1")
 

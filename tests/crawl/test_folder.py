@@ -13,13 +13,13 @@ import pytest
 
 from exporter.crawl.coverage import Entry
 from exporter.crawl.page_store import Unkept
-from exporter.crawl.pipeline import Fetcher
 from exporter.crawl.scheduler import Job
 from exporter.emulator import Behaviour, Emulator, Estate, Faults, Shape
 from exporter.errors import StatusError
 from exporter.settings import Scope
 from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.folder_listing import FolderWalk, fewest_calls, worth_joining
+from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.scope import Wanted
 from exporter.sources.cloud.split.context import Context
 from tests.crawl.world import PAGE_SIZE, Outcome, check_rows, crawl, serve
@@ -220,12 +220,12 @@ async def test_a_registry_that_can_be_read_only_when_taken_up_again_is_not_misse
 
 
 class Refusing:
-    """A fetcher that is refused every page."""
+    """Is refused every page."""
 
-    def ask(self, _: object) -> None:
+    def start(self, _: object) -> None:
         """Ask for nothing."""
 
-    async def images(self, *_: object) -> None:
+    async def arrived(self, *_: object) -> None:
         raise StatusError("no", call="GET", scope="images", http_status=403, calls=3)
 
 
@@ -233,7 +233,7 @@ async def test_where_the_chain_fails_every_registry_is_asked_by_itself() -> None
     queued: list[Job] = []
     apart: list[tuple[str, Collection[str], bool]] = []
     context = Context(
-        fetcher=cast("Fetcher", Refusing()),
+        pages=cast("Pages", Refusing()),
         keeper=Unkept(),
         wanted=Wanted(Scope()),
         page_size=PAGE_SIZE,

@@ -22,7 +22,7 @@ def test_a_kept_page_is_found_whatever_size_other_chains_have_come_to() -> None:
     context = SimpleNamespace(
         split=True,
         wanted=SimpleNamespace(all_repositories=True),
-        fetcher=SimpleNamespace(is_kept=is_kept),
+        pages=SimpleNamespace(is_kept=is_kept),
         keeper=SimpleNamespace(claims=lambda: {"crp1": [(WHOLE, ALONE)]}),
         page_size=100,
         rung=0,

@@ -18,12 +18,13 @@ from pydantic import SecretStr
 
 from exporter.crawl.coverage import Ledger
 from exporter.crawl.decoders import Decoders
-from exporter.crawl.pipeline import Fetcher
+from exporter.crawl.pipeline import PagePipeline
 from exporter.crawl.progress import Progress
 from exporter.emulator import STATIC_TOKEN, CallLog, Emulator, Estate, LoggedCall, Shape
 from exporter.settings import Credentials, Endpoints, Limits, Settings
 from exporter.sources.cloud.client import open_client
 from exporter.sources.cloud.discovery import Estate as Discovery
+from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.split import partition as block
 from exporter.sources.cloud.split import scan as chain
 from exporter.sources.cloud.split import scans as chains
@@ -122,9 +123,9 @@ async def crawl(
     with Decoders(1) as decoders:
         async with open_client(settings) as client, KeptPages(staging, cancel_after) as stage:
             progress.client = client
-            fetcher = Fetcher(client, stage, progress, decoders)
+            pages = Pages(client, PagePipeline(client, stage, progress, decoders))
             discovery = Discovery(
-                settings, client, fetcher, stage, ledger, progress, expected_images=expected
+                settings, client, pages, stage, ledger, progress, expected_images=expected
             )
             stage.run = asyncio.create_task(discovery.run())
             with suppress(asyncio.CancelledError):

@@ -15,7 +15,6 @@ import structlog
 
 from exporter.crawl.coverage import NAMED_BY, Entry, Ledger, Listing
 from exporter.crawl.page_store import Keeper
-from exporter.crawl.pipeline import Fetcher
 from exporter.crawl.progress import Progress
 from exporter.errors import ApiError
 from exporter.http.client import Client
@@ -25,6 +24,7 @@ from exporter.sources.cloud.decode.resources import Parents, Resource
 from exporter.sources.cloud.doubts import Doubts
 from exporter.sources.cloud.found import LEVELS, Found
 from exporter.sources.cloud.named import Named
+from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.registries import Registries
 from exporter.sources.cloud.resources import ResourcesJob, listing_call
 from exporter.sources.cloud.scope import Wanted
@@ -43,7 +43,7 @@ class Estate:
         self,
         settings: Settings,
         client: Client,
-        fetcher: Fetcher,
+        pages: Pages,
         keeper: Keeper,
         ledger: Ledger,
         progress: Progress,
@@ -52,19 +52,19 @@ class Estate:
         with_images: bool = True,
     ) -> None:
         self._page_size = settings.limits.page_size
-        self._fetcher = fetcher
+        self._pages = pages
         self._ledger = ledger
         self._progress = progress
         self._wanted = Wanted(settings.scope)
         self._with_images = with_images
         self._found = Found(self._wanted)
         self._registries = Registries(
-            settings.limits, client, fetcher, keeper, ledger, self._wanted, expected_images or {}
+            settings.limits, client, pages, keeper, ledger, self._wanted, expected_images or {}
         )
         self._scheduler = self._registries.scheduler
         self._named = Named(self._wanted, self._found, ledger, with_images=with_images)
         doubts = Doubts(
-            fetcher, self._scheduler.add, self._page_size, self._found.named_in, self._call_of
+            pages, self._scheduler.add, self._page_size, self._found.named_in, self._call_of
         )
         ledger.doubt = doubts.of
         self._open: Counter[Listing] = Counter()
@@ -131,7 +131,7 @@ class Estate:
             go_into[listing](resource)
 
         job = ResourcesJob(
-            self._fetcher,
+            self._pages,
             entry,
             listing_call(listing, parent_id),
             parents,

@@ -13,10 +13,10 @@ from collections.abc import Callable
 import structlog
 
 from exporter.crawl.coverage import NAMED_BY, Entry, Listing
-from exporter.crawl.pipeline import Fetcher
 from exporter.crawl.scheduler import Job
 from exporter.errors import ApiError, is_not_found
 from exporter.http.types import Call
+from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.paging import Chain
 from exporter.tables.schemas import TABLES
 
@@ -34,13 +34,13 @@ class Doubts:
 
     def __init__(
         self,
-        fetcher: Fetcher,
+        pages: Pages,
         queue: Callable[[Job], None],
         page_size: int,
         named_in: Callable[[Listing, str], Entry | None],
         call_of: Callable[[Entry], Call],
     ) -> None:
-        self._fetcher = fetcher
+        self._pages = pages
         self._queue = queue
         self._page_size = page_size
         self._named_in = named_in
@@ -69,7 +69,7 @@ class Doubts:
         if reading is None or reading.begun:
             # What was read before the 404 came says nothing about it.
             call = self._call_of(named_in)
-            reading = Reading(self._fetcher, named_in, call, self._page_size)
+            reading = Reading(self._pages, named_in, call, self._page_size)
             self._readings[named_in] = reading
             self._queue(reading)
 
@@ -113,10 +113,10 @@ class Reading:
     weight = 1.0
     holds = False
 
-    def __init__(self, fetcher: Fetcher, entry: Entry, call: Call, page_size: int) -> None:
+    def __init__(self, pages: Pages, entry: Entry, call: Call, page_size: int) -> None:
         self.begun = False
         self.waiting: list[Callable[[set[str], ApiError | None], None]] = []
-        self._fetcher = fetcher
+        self._pages = pages
         self._entry = entry
         self._chain = Chain(call, page_size=page_size)
         self._names: set[str] = set()
@@ -128,7 +128,7 @@ class Reading:
             return False
         self.begun = True
         try:
-            page, calls = await self._fetcher.look(
+            page, calls = await self._pages.look(
                 call, TABLES[self._entry.listing], self._chain.check
             )
             self._entry.spent(calls)

@@ -21,15 +21,15 @@ from zlib import crc32
 import structlog
 
 from exporter.crawl.coverage import Entry
-from exporter.crawl.pending import Question
 from exporter.errors import ApiError
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.resources import Parents, registry_of
-from exporter.sources.cloud.pages import Images
+from exporter.sources.cloud.pages import ImagesDecoder, images_request
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.failures import Remedy, mend
 from exporter.sources.cloud.split.scan import ImagesChain, Mode, ladder
 from exporter.sources.cloud.split.scans import PATH
+from exporter.sources.cloud.summary import Images
 
 log = structlog.get_logger()
 
@@ -133,18 +133,19 @@ class FolderWalk:
         for registry_id in self._joined:
             self._entries[registry_id].begin()
         try:
-            question = Question(
+            decoder = ImagesDecoder(
+                self._parents, wanted=lambda name: registry_of(name) in self._joined
+            )
+            request = images_request(
                 call,
                 self._chain.attempt,
-                self._parents,
-                lambda name: registry_of(name) in self._joined,
-                self._chain.chain.check,
-                lambda: self.weight,
+                decoder,
+                check=self._chain.chain.check,
+                weight=lambda: self.weight,
             )
-            fetcher = self._context.fetcher
-            images = await fetcher.images(
-                fetcher.ask(question), lambda _seen, _decided: None, self._chain.partner_handed_over
-            )
+            pages = self._context.pages
+            with await pages.arrived(pages.start(request), decoder) as arrived:
+                images = await pages.write(arrived)
             self._note(images)
             self._chain.chain.advance(images.next_token, items=images.listed, sketch=images.sketch)
         except ApiError as error:

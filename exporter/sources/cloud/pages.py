@@ -1,102 +1,327 @@
-"""What is known of a page of images, what is decided by it, and how the journal keeps that."""
+"""The pages of the list API: how each kind is asked for, decoded and written.
+
+Pages of images come in two steps: `arrived` shows what is on a page, so that it can be judged, and
+`write` hands over the rows that the judgement has left.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from functools import lru_cache, partial
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlencode
 
 import orjson
+import pyarrow as pa
 
-from exporter.sources.cloud.decode.order import Cut, Order, Position
+from exporter.crawl import not_found
+from exporter.crawl.not_found import Caller
+from exporter.crawl.page_store import Kept
+from exporter.crawl.pending import Dropped, Fetched, PageRequest, Peek, PendingPage
+from exporter.crawl.pipeline import Cost, PagePipeline
+from exporter.http.types import Answer, Call, PageT
+from exporter.sources.cloud.decode.images import ImagesPage, decode_images
+from exporter.sources.cloud.decode.order import Cut
+from exporter.sources.cloud.decode.pages import has_token, shown_token
+from exporter.sources.cloud.decode.resources import Parents, ResourcesPage, decode_resources
+from exporter.sources.cloud.decode.sample import SamplePage, decode_sample
+from exporter.sources.cloud.summary import Decided, Images, Seen, from_json, to_json
+from exporter.tables.schemas import Table
+
+NOT_FOUND_WAITS = (0.25, 0.5, 1.0)
+"""Seconds before a call that was answered 404 by the API itself is sent again, each time. Whether
+what was asked about is gone is not for the API's 404 alone to say (`doubts`)."""
+
+TokenCheck = Callable[[str], None]
+"""Raises `PageError` for a next page's token that the listing was given before, so that the page is
+asked for again."""
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What was sent and received for a page: requests, and bytes as they travelled.
+class ImagesDecoder:
+    """Makes pages of images of bodies; `wanted` says by repository name what is in scope."""
 
-    `throttled` requests, of whatever page, were answered with 429 or 503 since the page before.
-    """
+    parents: Parents
+    wanted: Callable[[str], bool] | None
 
+    def without(self, cut: Cut | None) -> Callable[[bytes], ImagesPage]:
+        """Return what makes a page of a body, but for the rows that are `cut`."""
+        return partial(
+            decode_images,
+            cloud_id=self.parents.cloud_id,
+            folder_id=self.parents.folder_id,
+            wanted=self.wanted,
+            cut=cut,
+        )
+
+
+@dataclass(frozen=True)
+class Resources:
+    """A page of clouds, folders, registries or repositories, and the calls it took."""
+
+    page: ResourcesPage
     calls: int
-    wire_bytes: int
-    throttled: int
 
 
-@dataclass(frozen=True)
-class Images:
-    """What is known of a page of images once its rows are on their way to the parts.
+class ArrivedPage:
+    """A page of images that has come, or was stored by an earlier attempt, and is not written yet.
 
-    `listed` images were on the page and `rows` of them kept; `names` are the repositories met, in
-    the page's order, with what was kept of each; `nameless` says whether an image is of none;
-    `ids` are all listed ones', `cut` says what was left to another listing, and `sketch` tells the
-    images listed from others'.
+    `seen` is what it shows, None where no image is on it; `before` is what an earlier attempt has
+    decided about it. `calls` were sent for it. A context manager: at its end the page's memory is
+    given back, unless it was written.
     """
 
-    listed: int
-    rows: int
-    layers: int
-    names: Mapping[str, int]
-    nameless: bool
-    order: Order | None
-    ids: tuple[str, ...]
-    cut: Cut | None
-    next_token: str
-    cost: Cost
-    sketch: tuple[str, ...] = ()
+    def __init__(
+        self,
+        request: PageRequest[ImagesPage],
+        decoder: ImagesDecoder,
+        *,
+        seen: Seen | None,
+        fetched: Fetched[ImagesPage] | None = None,
+        stored: StoredImages | None = None,
+    ) -> None:
+        self.request = request
+        self.decoder = decoder
+        self.seen = seen
+        self.fetched = fetched
+        self.stored = stored
+        self.calls = fetched.answer.calls if fetched else 0
+
+    @property
+    def before(self) -> Decided | None:
+        """What an earlier attempt has cut from the page; None where none has stored it."""
+        return Decided(self.stored.summary.cut) if self.stored else None
+
+    def __enter__(self) -> Self:
+        """Return the page itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give the page's memory back, and say what it took where it is not wanted any more."""
+        if isinstance(error, Dropped):
+            error.calls = self.calls
+        if self.fetched is not None:
+            self.fetched.held.__exit__(kind, error, trace)
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a page tells a judge: its order, the repositories on it, and the ids of its images.
+class StoredImages:
+    """A page of images that an earlier attempt has stored, and what it wrote down about it."""
 
-    `seconds` is how long its call took; None where it was recalled.
+    page: Kept
+    summary: Images
+
+
+class Pages:
+    """Gets the pages of the list API, in whatever order they are asked for."""
+
+    def __init__(self, client: Caller, pipeline: PagePipeline) -> None:
+        self._client = client
+        self._pipeline = pipeline
+
+    @property
+    def behind(self) -> bool:
+        """Whether more calls at once would win nothing (`PagePipeline.behind`)."""
+        return self._pipeline.behind
+
+    def is_kept(self, call: Call, attempt: int) -> bool:
+        """Say whether a page was stored by an earlier attempt, and will not be asked for."""
+        return self._pipeline.stored(key_of(call, attempt)) is not None
+
+    async def resources(
+        self,
+        call: Call,
+        attempt: int,
+        table: Table,
+        parents: Parents,
+        stage: Callable[[ResourcesPage], Mapping[str, pa.Table]],
+        check: TokenCheck,
+    ) -> Resources:
+        """Get a page of small resources; raises `ApiError` and `OutputError`.
+
+        `stage` says which rows of it go to the parts at once. The page's body is kept as long as
+        the run is unfinished, because its items say what to ask next.
+        """
+        pipeline, key = self._pipeline, key_of(call, attempt)
+        stored = pipeline.stored(key)
+        if stored is not None and stored.body is not None:
+            page = decode_resources(stored.body, table, parents)
+            if not stored.sealed:
+                with await pipeline.small.hold(0.0) as held:
+                    held.weigh(len(stored.body))
+                    rows = stage(page)
+                    await pipeline.write(held, key, stored.summary, stored.body, rows, inline=True)
+            cost = Cost(**orjson.loads(stored.summary))
+            pipeline.count_stored(cost)
+            return Resources(page, cost.calls)
+        # What is found by it is what else there is to do, so it goes before all pages of images.
+        with await pipeline.small.hold(0.0) as held:
+            answer = await self._ask(call, partial(_resources, table, parents, check))
+            held.weigh(len(answer.body))
+            summary = orjson.dumps(pipeline.cost(answer))
+            rows = stage(answer.page)
+            await pipeline.write(held, key, summary, answer.body, rows, inline=True)
+            return Resources(answer.page, answer.calls)
+
+    async def look(self, call: Call, table: Table, check: TokenCheck) -> tuple[ResourcesPage, int]:
+        """Get a page of small resources only to look at it, and the calls it took."""
+        answer = await self._ask(call, partial(_resources, table, Parents(), check))
+        return answer.page, answer.calls
+
+    async def sample(self, call: Call, check: TokenCheck) -> tuple[SamplePage, int]:
+        """Get a page of images only to look at it, and the calls it took; raises `ApiError`."""
+
+        async def decode(body: bytes) -> SamplePage:
+            page = await self._pipeline.decode(decode_sample, body, weight=math.inf)
+            check(page.next_token)
+            return page
+
+        with await self._pipeline.large.hold(math.inf) as held:
+            answer = await self._ask(call, decode)
+            held.weigh(len(answer.body))
+            return answer.page, answer.calls
+
+    async def _ask(self, call: Call, decode: Callable[[bytes], Awaitable[PageT]]) -> Answer[PageT]:
+        return await not_found.get(
+            self._client, call, decode, waits=NOT_FOUND_WAITS, weight=math.inf
+        )
+
+    def start(self, request: PageRequest[ImagesPage]) -> PendingPage[ImagesPage]:
+        """Begin to get a page of images, unless an earlier attempt has stored it."""
+        return self._pipeline.start(request)
+
+    async def arrived(
+        self, pending: PendingPage[ImagesPage], decoder: ImagesDecoder
+    ) -> ArrivedPage:
+        """Wait for a page of images, in its turn; raises `ApiError` and `Dropped`.
+
+        `decoder` is what the page was asked for with.
+        """
+        request, kept = pending.request, pending.stored
+        if kept is not None:
+            stored = StoredImages(kept, from_json(kept.summary))
+            return ArrivedPage(request, decoder, seen=_seen(stored.summary), stored=stored)
+        fetched = await self._pipeline.arrived(pending)
+        seen = _seen(fetched.answer.page, fetched.answer.seconds)
+        return ArrivedPage(request, decoder, seen=seen, fetched=fetched)
+
+    async def write(
+        self,
+        arrived: ArrivedPage,
+        cut: Cut | None = None,
+        ready: Callable[[], Awaitable[None]] | None = None,
+    ) -> Images:
+        """Hand the rows of a page over, but for those that are `cut`; raises `OutputError`.
+
+        A page that is cut is handed over once what it is cut for is `ready`: handed over, and so
+        stored, before.
+        """
+        if arrived.fetched is None:
+            return await self._write_stored(arrived)
+        pipeline, request = self._pipeline, arrived.request
+        answer, page = arrived.fetched.answer, arrived.fetched.answer.page
+        if cut is not None:
+            page = await pipeline.decode(arrived.decoder.without(cut), answer.body, weight=math.inf)
+            if ready is not None:
+                await ready()
+        summary = Images(
+            listed=page.listed,
+            rows=page.images.num_rows,
+            layers=page.layers.num_rows,
+            names=page.names,
+            nameless=page.nameless,
+            order=page.order,
+            ids=page.ids,
+            cut=cut,
+            next_token=page.next_token,
+            cost=pipeline.cost(answer),
+            sketch=page.sketch,
+        )
+        await pipeline.write(
+            arrived.fetched.held, request.key, to_json(summary), answer.body, _tables(page)
+        )
+        pipeline.count_rows(images=summary.rows, layers=summary.layers)
+        return summary
+
+    async def _write_stored(self, arrived: ArrivedPage) -> Images:
+        """Hand a stored page over again, if its rows are in no finished part."""
+        pipeline, request, stored = self._pipeline, arrived.request, arrived.stored
+        if stored is None:
+            raise RuntimeError("the page has neither come nor was it stored")
+        page, summary = stored.page, stored.summary
+        if not page.sealed and page.body is not None:
+            with await pipeline.small.hold(0.0) as held:
+                held.weigh(len(page.body))
+                decode = arrived.decoder.without(summary.cut)
+                decoded = await pipeline.decode(decode, page.body, weight=request.weight())
+                request.check(decoded)
+                rows = _tables(decoded)
+                await pipeline.write(held, request.key, page.summary, page.body, rows)
+        pipeline.count_stored(summary.cost)
+        pipeline.count_rows(images=summary.rows, layers=summary.layers)
+        return summary
+
+
+def images_request(
+    call: Call,
+    attempt: int,
+    decoder: ImagesDecoder,
+    *,
+    check: TokenCheck,
+    weight: Callable[[], float],
+    follow: Callable[[str], None] = lambda _: None,
+) -> PageRequest[ImagesPage]:
+    """Return the request for a page of images.
+
+    `attempt` tells apart the pages of a listing that had to be begun anew. The others are as for
+    `PageRequest`, with the next page's token as the cursor.
     """
-
-    order: Order
-    names: tuple[str, ...]
-    ids: tuple[str, ...]
-    seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class Decided:
-    """What an earlier attempt has cut from a page that it kept."""
-
-    cut: Cut | None
+    return PageRequest(
+        call,
+        key_of(call, attempt),
+        decode=decoder.without(None),
+        check=lambda page: check(page.next_token),
+        weight=weight,
+        peek=_peek,
+        follow=follow,
+        not_found_waits=NOT_FOUND_WAITS,
+    )
 
 
-Judge = Callable[[Seen, Decided | None], Cut | None]
-"""Decides what to cut from a page, and is told what was decided where it was kept before."""
+@lru_cache(maxsize=1024)
+def key_of(call: Call, attempt: int) -> str:
+    """Return the key that a page is stored under."""
+    return f"{call.service}{call.path}?{urlencode(sorted(call.params))}#{attempt}"
 
 
-class Dropped(Exception):  # noqa: N818  (no error: the page is not wanted any more)
-    """Raised for a page that others have covered meanwhile, by a `Judge` too; it took `calls`."""
-
-    def __init__(self, calls: int = 0) -> None:
-        super().__init__()
-        self.calls = calls
+def _peek(body: bytes) -> Peek:
+    token = shown_token(body)
+    # It takes long to look for a token that is not shown.
+    return Peek(token, last=not (token or has_token(body)))
 
 
-def to_json(summary: Images) -> bytes:
-    """Return what the journal is to keep of a page."""
-    return orjson.dumps(summary)
+def _seen(page: ImagesPage | Images, seconds: float | None = None) -> Seen | None:
+    if page.order is None:
+        return None
+    return Seen(page.order, tuple(page.names), page.ids, seconds)
 
 
-def from_json(text: bytes) -> Images:
-    """Return what `to_json` has written down of a page."""
-    fields: dict[str, Any] = orjson.loads(text)
-    order, cut = fields["order"], fields["cut"]
-    fields["cost"] = Cost(**fields["cost"])
-    if order is not None:
-        places = {name: _position(order[name]) for name in ("first", "last")}
-        fields["order"] = Order(**{**order, **places})
-    if cut is not None:
-        fields["cut"] = Cut(tuple(cut["but_not"]), cut["last"])
-    return Images(**{**fields, "ids": tuple(fields["ids"])})
+async def _resources(
+    table: Table, parents: Parents, check: TokenCheck, body: bytes
+) -> ResourcesPage:
+    page = decode_resources(body, table, parents)
+    check(page.next_token)
+    return page
 
 
-def _position(fields: Mapping[str, Any]) -> Position:
-    at = fields["at"]
-    return Position(**{**fields, "at": datetime.fromisoformat(at) if at else None})
+def _tables(page: ImagesPage) -> dict[str, pa.Table]:
+    names = ("images", "layers", "config_blobs", "bad_values")
+    return {name: getattr(page, name) for name in names}

@@ -9,12 +9,13 @@ from typing import Any
 from exporter.crawl.coverage import Ledger
 from exporter.crawl.decoders import Decoders
 from exporter.crawl.page_store import Unkept
-from exporter.crawl.pipeline import Fetcher
+from exporter.crawl.pipeline import PagePipeline
 from exporter.crawl.progress import Progress
 from exporter.settings import Settings
 from exporter.sources.cloud.client import open_client
 from exporter.sources.cloud.discovery import Estate
 from exporter.sources.cloud.folder_listing import fewest_calls
+from exporter.sources.cloud.pages import Pages
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ async def look_ahead(
         async with open_client(settings) as client:
             progress.client = client
             keeper = Unkept()
-            fetcher = Fetcher(client, keeper, progress, decoders)
-            estate = Estate(settings, client, fetcher, keeper, ledger, progress, with_images=False)
+            pages = Pages(client, PagePipeline(client, keeper, progress, decoders))
+            estate = Estate(settings, client, pages, keeper, ledger, progress, with_images=False)
             await estate.run()
             calls = client.counts.calls
     estate.refuse(partial=False)

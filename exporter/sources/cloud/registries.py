@@ -15,13 +15,13 @@ import structlog
 
 from exporter.crawl.coverage import Entry, Ledger
 from exporter.crawl.page_store import Keeper
-from exporter.crawl.pipeline import Fetcher
 from exporter.crawl.scheduler import Job, Scheduler
 from exporter.errors import ApiError
 from exporter.http.client import Client
 from exporter.settings import Limits
 from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.folder_listing import FolderWalk, is_small, worth_joining
+from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.resources import ResourcesJob, listing_call
 from exporter.sources.cloud.scope import Wanted
 from exporter.sources.cloud.split.check import page_size_for
@@ -56,7 +56,7 @@ class Registries:
         self,
         limits: Limits,
         client: Client,
-        fetcher: Fetcher,
+        pages: Pages,
         keeper: Keeper,
         ledger: Ledger,
         wanted: Wanted,
@@ -65,12 +65,12 @@ class Registries:
         self.scheduler = Scheduler(limits.concurrency, self._steal)
         self._page_size = limits.page_size
         self._client = client
-        self._fetcher = fetcher
+        self._pages = pages
         self._ledger = ledger
         self._wanted = wanted
         self._expected = expected
         self._context = Context(
-            fetcher=fetcher,
+            pages=pages,
             keeper=keeper,
             wanted=wanted,
             page_size=limits.page_size,
@@ -181,7 +181,7 @@ class Registries:
         weight: float = 1.0,
     ) -> Job:
         return ResourcesJob(
-            self._fetcher,
+            self._pages,
             entry,
             listing_call("repositories", entry.parent_id),
             parents,
@@ -234,7 +234,7 @@ class Registries:
         weights = {walk: walk.weight for walk in self._walks}
         walks = sorted(weights, key=lambda one: -weights[one])
         claims = not self._client.paced("container_registry")
-        if self._fetcher.behind:
+        if self._pages.behind:
             # More at once wins nothing now, but what takes longest may still take longer than all
             # the rest, and to meet it costs no more than a page.
             left = sum(weights.values())

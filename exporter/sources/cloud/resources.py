@@ -9,10 +9,10 @@ import pyarrow as pa
 import structlog
 
 from exporter.crawl.coverage import Entry, Listing
-from exporter.crawl.pipeline import Fetcher
 from exporter.errors import ApiError, StatusError
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.resources import Parents, Resource, ResourcesPage
+from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.paging import Chain
 from exporter.tables.bad_values import BAD_VALUES
 from exporter.tables.schemas import TABLES
@@ -67,7 +67,7 @@ class ResourcesJob:
 
     def __init__(
         self,
-        fetcher: Fetcher,
+        pages: Pages,
         entry: Entry,
         call: Call,
         parents: Parents,
@@ -82,7 +82,7 @@ class ResourcesJob:
     ) -> None:
         self.rank = rank
         self.weight = weight
-        self._fetcher = fetcher
+        self._pages = pages
         self._entry = entry
         self._parents = parents
         self._found = found
@@ -101,7 +101,7 @@ class ResourcesJob:
             return False
         self._entry.begin()
         try:
-            got = await self._fetcher.resources(
+            got = await self._pages.resources(
                 call, self._attempt, self._table, self._parents, self._rows, self._chain.check
             )
             self._entry.page(calls=got.calls, items=len(got.page.resources))

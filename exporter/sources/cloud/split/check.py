@@ -18,11 +18,11 @@ from collections.abc import Callable, Container, Mapping
 import structlog
 
 from exporter.crawl.coverage import Entry
-from exporter.crawl.pipeline import Fetcher
 from exporter.errors import ApiError
 from exporter.http.types import Call
 from exporter.settings import Limits
 from exporter.sources.cloud.decode.sample import SamplePage
+from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.paging import Chain
 
 log = structlog.get_logger()
@@ -104,13 +104,13 @@ class Witness:
 
     def __init__(
         self,
-        fetcher: Fetcher,
+        pages: Pages,
         registry: Call,
         page_size: int,
         entry: Entry,
         told: Callable[[Sample | None], None],
     ) -> None:
-        self._fetcher = fetcher
+        self._pages = pages
         self._chain = Chain(registry.with_params(orderBy="digest"), page_size=page_size)
         self._entry = entry
         self._told = told
@@ -122,7 +122,7 @@ class Witness:
         if call is None:
             return False
         try:
-            page, calls = await self._fetcher.sample(call, self._chain.check)
+            page, calls = await self._pages.sample(call, self._chain.check)
             self._entry.spent(calls)
             self._sample.add(page)
             self._chain.advance(page.next_token, items=page.listed)

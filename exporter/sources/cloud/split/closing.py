@@ -107,7 +107,7 @@ class Closing:
             self._heard = False
             context, call = self._context, self._chains.registry_call
             witness = Witness(
-                context.fetcher, call, context.sample_size, self._entry, self._witnessed
+                context.pages, call, context.sample_size, self._entry, self._witnessed
             )
             context.queue(witness)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from exporter.crawl.page_store import Keeper
-from exporter.crawl.pipeline import Fetcher
 from exporter.crawl.scheduler import Job
 from exporter.sources.cloud.decode.resources import Parents
+from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.scope import Wanted
 
 
@@ -39,7 +39,7 @@ class Context:
     has not refused, `backwards` whether it sorts downwards as far as is known.
     """
 
-    fetcher: Fetcher
+    pages: Pages
     keeper: Keeper
     wanted: Wanted
     page_size: int

@@ -41,11 +41,11 @@ from functools import partial
 import structlog
 
 from exporter.crawl.coverage import Entry
+from exporter.crawl.pending import Dropped
 from exporter.crawl.scheduler import Job
 from exporter.errors import ApiError, StatusError
 from exporter.sources.cloud.decode.order import Cut
 from exporter.sources.cloud.decode.resources import Parents
-from exporter.sources.cloud.pages import Decided, Dropped, Images, Seen
 from exporter.sources.cloud.split.closing import Closing
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.failures import Remedy, mend
@@ -54,6 +54,7 @@ from exporter.sources.cloud.split.partition import Block, listable
 from exporter.sources.cloud.split.requests import Asking
 from exporter.sources.cloud.split.scan import ImagesChain, Mode
 from exporter.sources.cloud.split.scans import Chains
+from exporter.sources.cloud.summary import Decided, Images, Seen
 
 log = structlog.get_logger()
 
@@ -163,9 +164,10 @@ class Walk:
         self._entry.begin()
         chain.asked = self._asking.page(chain, chain.chain.call)
         try:
-            images = await self._context.fetcher.images(
-                chain.asked, partial(self._judge, chain), chain.partner_handed_over
-            )
+            pages = self._context.pages
+            with await pages.arrived(chain.asked, self._asking.decoder) as arrived:
+                cut = self._judge(chain, arrived.seen, arrived.before) if arrived.seen else None
+                images = await pages.write(arrived, cut, chain.partner_handed_over)
             chain.pages += 1
             self._note(chain, images)
             chain.chain.advance(images.next_token, items=images.listed, sketch=images.sketch)

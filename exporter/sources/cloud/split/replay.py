@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from exporter.crawl.pipeline import Fetcher
+from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.split.scan import ImagesChain
 
 
@@ -14,8 +14,8 @@ class Replay:
     A chain that asked on, before another's kept pages are known, would list again what they hold.
     """
 
-    def __init__(self, fetcher: Fetcher) -> None:
-        self._fetcher = fetcher
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
         self._chains: set[ImagesChain] = set()
         self._over = asyncio.Event()
 
@@ -41,11 +41,11 @@ class Replay:
         call = chain.chain.call
         if call is None or chain.done:
             return False
-        if self._fetcher.is_kept(call, chain.attempt):
+        if self._pages.is_kept(call, chain.attempt):
             return True
         size = chain.page_size if chain in self._chains or not chain.chain.pages else 0
         while (size := size // 2) > 0:
-            if self._fetcher.is_kept(call.with_params(pageSize=str(size)), chain.attempt):
+            if self._pages.is_kept(call.with_params(pageSize=str(size)), chain.attempt):
                 chain.resize(size)
                 return True
         return False

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from functools import partial
 
 from exporter.crawl.coverage import Entry
-from exporter.crawl.pending import Asked, Question
+from exporter.crawl.pending import PendingPage
 from exporter.crawl.scheduler import Job
 from exporter.http.types import Call
+from exporter.sources.cloud.decode.images import ImagesPage
 from exporter.sources.cloud.decode.resources import Parents
+from exporter.sources.cloud.pages import ImagesDecoder, images_request, key_of
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.scan import ImagesChain
 from exporter.sources.cloud.split.scans import Chains
@@ -29,16 +31,16 @@ class Asking:
         chains: Chains,
         job: Callable[[ImagesChain], Job],
     ) -> None:
-        self._parents = parents
+        self.decoder = ImagesDecoder(parents, context.filter)
         self._entry = entry
         self._context = context
         self._chains = chains
         self._job = job
 
-    def page(self, chain: ImagesChain, call: Call) -> Asked:
+    def page(self, chain: ImagesChain, call: Call) -> PendingPage[ImagesPage]:
         """Return a chain's next page, asked for ahead or now."""
         ahead = chain.ahead
-        if ahead is not None and ahead.is_for(call, chain.attempt):
+        if ahead is not None and ahead.request.key == key_of(call, chain.attempt):
             chain.ahead = None
             return ahead
         self.drop_ahead(chain)
@@ -51,28 +53,27 @@ class Asking:
             self._entry.spent(chain.ahead.sent.calls)
             chain.ahead = None
 
-    def _ask(self, chain: ImagesChain, call: Call) -> Asked:
+    def _ask(self, chain: ImagesChain, call: Call) -> PendingPage[ImagesPage]:
         job = self._job(chain)
-        question = Question(
+        request = images_request(
             call,
             chain.attempt,
-            self._parents,
-            self._context.filter,
-            chain.chain.check,
-            lambda: job.weight,
-            partial(self._ask_ahead, chain),
+            self.decoder,
+            check=chain.chain.check,
+            weight=lambda: job.weight,
+            follow=partial(self._ask_ahead, chain),
         )
-        return self._context.fetcher.ask(question)
+        return self._context.pages.start(request)
 
     def _ask_ahead(self, chain: ImagesChain, token: str) -> None:
         """Ask for the page after the one that has come, while that is decoded and dealt with."""
         call = chain.chain.following(token)
         if call is None or chain.stopped or chain.anew or self._chains.replay:
             return
-        if chain.ahead is not None and chain.ahead.is_for(call, chain.attempt):
+        if chain.ahead is not None and chain.ahead.request.key == key_of(call, chain.attempt):
             return
         self.drop_ahead(chain)
         context = self._context
         wanted = context.may_ask_ahead(self._job(chain)) and self._chains.goes_on(chain)
-        if wanted and not context.fetcher.is_kept(call, chain.attempt):
+        if wanted and not context.pages.is_kept(call, chain.attempt):
             chain.ahead = self._ask(chain, call)

@@ -12,12 +12,13 @@ from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 
-from exporter.crawl.pending import Asked
+from exporter.crawl.pending import PendingPage
 from exporter.http.types import Call
+from exporter.sources.cloud.decode.images import ImagesPage
 from exporter.sources.cloud.decode.order import Cut, Position, is_behind
-from exporter.sources.cloud.pages import Seen
 from exporter.sources.cloud.paging import Chain
 from exporter.sources.cloud.split.proof import Proof
+from exporter.sources.cloud.summary import Seen
 
 PROOF = 16
 """Images after which an order that has held is believed. On pages of one or two images, what comes
@@ -120,9 +121,9 @@ class ImagesChain:
         """It has to begin again before its next page: what arrives is dropped."""
         self.partner: ImagesChain | None = None
         """The chain that comes from the other end."""
-        self.asked: Asked | None = None
+        self.asked: PendingPage[ImagesPage] | None = None
         """The page in hand, until it has come."""
-        self.ahead: Asked | None = None
+        self.ahead: PendingPage[ImagesPage] | None = None
         """The page after it, where that was asked for before the one in hand is dealt with."""
         self.handed_over = asyncio.Event()
         """Set once the page judged last is handed over."""

@@ -50,7 +50,7 @@ class Chains:
         self.open: set[ImagesChain] = set()
         self.up: ImagesChain | None = None
         self.down: ImagesChain | None = None
-        self.replay = Replay(context.fetcher)
+        self.replay = Replay(context.pages)
         self.registry_call = Call(
             "container_registry",
             PATH,
@@ -108,7 +108,7 @@ class Chains:
         for first in range(len(ladder(chain.mode, chain.repository, chain.reading))):
             chain.begin_with(first)
             while chain.chain.call is not None:
-                if self._context.fetcher.is_kept(chain.chain.call, chain.attempt):
+                if self._context.pages.is_kept(chain.chain.call, chain.attempt):
                     return
                 if not chain.descend():
                     break
