@@ -18,7 +18,14 @@ from exporter.api.address import call_line, call_url
 from exporter.api.credentials import Tokens, choose_source
 from exporter.api.credentials.exchange import Exchange
 from exporter.api.endpoints import Directory
-from exporter.api.faults import Fault, FaultError, fault_of_reply, is_unauthenticated
+from exporter.api.faults import (
+    FLAWED,
+    Fault,
+    FaultError,
+    fault_of_page,
+    fault_of_reply,
+    is_unauthenticated,
+)
 from exporter.api.limiter import Limiter, LimiterStatistics
 from exporter.api.outage import Attempts, HostClosedError, Outages
 from exporter.api.retry import Sleep, retrying
@@ -27,10 +34,14 @@ from exporter.api.silence import OutageStatistics
 from exporter.api.toolarge import Signs, with_advice
 from exporter.api.transport import Reply, Transport
 from exporter.api.types import Answer, Call, Counts, PageT, Sent, Service
-from exporter.errors import ApiError, CredentialsError, PageError
+from exporter.errors import ApiError, CredentialsError, FlawedPageError, PageError
 from exporter.settings import Settings
 
 _TOKEN_ATTEMPTS = 5
+
+MOST_FLAWED = 4
+"""Answers in a row with something that cannot be read, after which it is left out. A gateway has
+spoilt the same answer several times."""
 
 _log = structlog.get_logger(__name__)
 
@@ -126,6 +137,9 @@ class Client:
         Where calls have to wait for the host, the one with the largest `weight` goes first.
         `sent` is kept up to date for whoever may cancel it.
 
+        A page with a flaw (`FlawedPageError` of `decode`) is asked for again as well, and taken as
+        it is where every answer in a row has one.
+
         A passing fault is tried again, `limits.attempts` times in all: an error that is not the
         API's own word, or one that it calls passing (`status`), no whole answer in time, a body
         that is no JSON object, and a `PageError` of `decode`.
@@ -142,14 +156,21 @@ class Client:
         attempts = Attempts(self._limits.attempts)
         signs = Signs()
         again = retrying(
-            lambda _: attempts.given_up or (_is_long(call) and signs.point_to_size(given_up=False)),
+            lambda _: (
+                attempts.given_up
+                or signs.in_a_row(FLAWED) >= MOST_FLAWED
+                or (_is_long(call) and signs.point_to_size(given_up=False))
+            ),
             partial(self._back_off, target.host.limiter),
             what=call.scope,
         )
         try:
             return await again(self._answered, target, decode, sent, attempts, signs)
         except FaultError as error:
-            fault = error.fault
+            fault, answer = error.fault, error.answer
+        if answer is not None:
+            _log.warning("flawed_page_taken", scope=call.scope, reason=fault.told(sent.calls))
+            return answer
         shorter = _is_long(call) and signs.point_to_size(given_up=attempts.given_up)
         told = fault if _is_long(call) else with_advice(fault)
         failure = told.error(call=target.line, scope=call.scope, calls=sent.calls)
@@ -197,11 +218,11 @@ class Client:
             except HostClosedError:
                 continue
             except FaultError as error:
-                fault = error.fault
+                fault, answer = error.fault, error.answer
             probe = partial(self._probe, _least_of(target))
             if not await watch.failed(attempts, sent.began, fault, probe):
                 signs.note(fault)
-                raise FaultError(fault)
+                raise FaultError(fault, answer)
 
     async def _probe(self, target: Target, seconds: float | None) -> Fault | None:
         return await self._sender.probe(target, await self._good_tokens.get(), seconds)
@@ -217,22 +238,18 @@ class Client:
         fault = fault_of_reply(reply)
         if fault is not None:
             raise FaultError(fault)
+        answer: Answer[PageT] | None = None
         try:
             page = await decode(reply.body)
+        except FlawedPageError as error:
+            answer = _answer(error.page, reply, sent)
+            fault = fault_of_page(error, reply)
         except PageError as error:
-            fault = Fault(
-                "bad_page" if reply.body.rstrip().endswith(b"}") else "cut_off",
-                f"the API answered with a page that cannot be used: {error}",
-                kind="answer",
-                passing=True,
-                request_id=reply.request_id,
-            )
+            fault = fault_of_page(error, reply)
         else:
             self._note_proof(target)
-            return Answer(
-                page, reply.body, sent.calls, reply.request_id, sent.wire_bytes, sent.seconds
-            )
-        raise FaultError(fault)
+            return _answer(page, reply, sent)
+        raise FaultError(fault, answer)
 
     def _note_proof(self, target: Target) -> None:
         """Remember calls that were answered: what proves a token later, and that a host is up."""
@@ -292,6 +309,10 @@ class Client:
         if self._tokens is None:
             raise RuntimeError("the client is used outside its `async with`")
         return self._tokens
+
+
+def _answer(page: PageT, reply: Reply, sent: Sent) -> Answer[PageT]:
+    return Answer(page, reply.body, sent.calls, reply.request_id, sent.wire_bytes, sent.seconds)
 
 
 def _least_of(target: Target) -> Target:

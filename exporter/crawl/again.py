@@ -1,4 +1,4 @@
-"""What the API does not find is asked for again: a replica of its store may be behind."""
+"""What is asked for again: what is not found, as a replica may be behind, and flawed pages."""
 
 from __future__ import annotations
 
@@ -9,12 +9,24 @@ import structlog
 
 from exporter.api import Answer, Call, Client, Sent
 from exporter.api.types import PageT
-from exporter.errors import StatusError, is_not_found
+from exporter.errors import FlawedPageError, StatusError, is_not_found
+from exporter.tables.images import ImagesPage
+from exporter.tables.resources import ResourcesPage
+from exporter.tables.sample import SamplePage
 
 log = structlog.get_logger()
 
 WAITS = (0.25, 0.5, 1.0)
 """Seconds before a call that was answered 404 by the API itself is sent again, each time."""
+
+
+def refuse_flaws(page: ImagesPage | ResourcesPage | SamplePage) -> None:
+    """Have a page with something that cannot be read asked for again, before it is taken as it is.
+
+    Raises `FlawedPageError`.
+    """
+    if page.doubt:
+        raise FlawedPageError(page.doubt, page)
 
 
 async def get(

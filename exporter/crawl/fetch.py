@@ -24,6 +24,7 @@ from exporter.crawl.decoders import Decoders
 from exporter.crawl.keeper import Keeper, Kept
 from exporter.crawl.pages import Cost, Decided, Dropped, Images, Judge, Seen, from_json, to_json
 from exporter.crawl.progress import Progress
+from exporter.errors import PageError
 from exporter.tables.images import ImagesPage, decode_images
 from exporter.tables.order import Cut
 from exporter.tables.pages import has_token, shown_token
@@ -99,7 +100,7 @@ class Fetcher:
         key = _key(call, attempt)
         recalled = self._keeper.recall(key)
         if recalled is not None and recalled.body is not None:
-            page = decode_resources(recalled.body, table, parents)
+            page = decode_resources(recalled.body, table, parents, call.scope)
             if not recalled.sealed:
                 with await self._other_budget.hold(0.0) as held:
                     held.weigh(len(recalled.body))
@@ -112,8 +113,9 @@ class Fetcher:
             return Resources(page, cost.calls)
 
         async def decode(body: bytes) -> ResourcesPage:
-            page = decode_resources(body, table, parents)
+            page = decode_resources(body, table, parents, call.scope)
             check(page.next_token)
+            again.refuse_flaws(page)
             return page
 
         # What is found by it is what else there is to do, so it goes before all pages of images.
@@ -127,11 +129,14 @@ class Fetcher:
             return Resources(answer.page, answer.calls)
 
     async def look(self, call: Call, table: Table, check: TokenCheck) -> tuple[ResourcesPage, int]:
-        """Get a page of small resources only to look at it, and the calls it took."""
+        """Get a page of small resources only to see which it names, and the calls it took."""
 
         async def decode(body: bytes) -> ResourcesPage:
-            page = decode_resources(body, table, Parents())
+            page = decode_resources(body, table, Parents(), call.scope)
             check(page.next_token)
+            if page.lost:
+                raise PageError(page.doubt)
+            again.refuse_flaws(page)
             return page
 
         answer = await again.get(self._client, call, decode, weight=math.inf)
@@ -158,6 +163,7 @@ class Fetcher:
             page = await self._decode(question, body, weight=weight)
             await asked.turn.wait()
             question.check(page.next_token)
+            again.refuse_flaws(page)
             return page
 
         try:
@@ -178,6 +184,7 @@ class Fetcher:
             folder_id=question.parents.folder_id,
             wanted=question.wanted,
             cut=cut,
+            scope=question.call.scope,
         )
         return await self._decoders.run(work, body, weight=weight)
 
@@ -217,6 +224,7 @@ class Fetcher:
                 next_token=page.next_token,
                 cost=self._cost(answer),
                 sketch=page.sketch,
+                lost=page.lost,
             )
             self._progress.pages += 1
             await self._hand_over(held, asked.key, to_json(summary), answer.body, _tables(page))
@@ -247,6 +255,7 @@ class Fetcher:
         async def decode(body: bytes) -> SamplePage:
             page = await self._decoders.run(decode_sample, body, weight=math.inf)
             check(page.next_token)
+            again.refuse_flaws(page)
             return page
 
         with await self._budget.hold(math.inf) as held:

@@ -18,7 +18,7 @@ from .ordering import Orders
 from .pages import cut_page, drift, open_listing, with_churn, without_hidden
 from .pagetokens import Cursor, PageTokens
 from .parameters import find_scope, parse_query
-from .sabotage import through_gateway
+from .sabotage import spoil_items, through_gateway
 from .status import denied, not_found, unauthenticated
 
 if TYPE_CHECKING:
@@ -121,7 +121,8 @@ class Listings:
               behaviour.order_seed, behaviour.pretty, behaviour.byte_order_mark, faults.hidden,
               zipped, query.page_size, behaviour.largest_body,
               behaviour.ties, behaviour.misplaced)  # fmt: skip
-        changing = churning or (images and behaviour.ties == "reshuffled")
+        spoilt = bool(faults.spoilt or faults.repeated)
+        changing = churning or spoilt or (images and behaviour.ties == "reshuffled")
         if at in self._cache and not oddity and not changing:
             self._cache.move_to_end(at)
             return Answer(self._cache[at], zipped, None)
@@ -142,6 +143,8 @@ class Listings:
         page = cut_page(listing, cursor, query.page_size, oddity, faults.turns)
         if churning:
             page = drift(page, query, listing, faults)
+        if spoilt:
+            page = replace(page, items=spoil_items(page.items, query.call.name, faults))
         body = through_gateway(self._encode(query, page, oddity, behaviour, now), behaviour)
         if zipped:
             body = gzip.compress(body, 1)
