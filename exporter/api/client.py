@@ -40,8 +40,8 @@ from exporter.settings import Settings
 _TOKEN_ATTEMPTS = 5
 
 MOST_FLAWED = 4
-"""Answers in a row with something that cannot be read, after which it is left out. A gateway has
-spoilt the same answer several times."""
+"""Answers to one call with something that cannot be read, with the last of which it is left out.
+Gateways have spoilt an answer more than once."""
 
 _log = structlog.get_logger(__name__)
 
@@ -138,7 +138,7 @@ class Client:
         `sent` is kept up to date for whoever may cancel it.
 
         A page with a flaw (`FlawedPageError` of `decode`) is asked for again as well, and taken as
-        it is where every answer in a row has one.
+        it is once `MOST_FLAWED` of them have come, or no attempt is left.
 
         A passing fault is tried again, `limits.attempts` times in all: an error that is not the
         API's own word, or one that it calls passing (`status`), no whole answer in time, a body
@@ -158,7 +158,7 @@ class Client:
         again = retrying(
             lambda _: (
                 attempts.given_up
-                or signs.in_a_row(FLAWED) >= MOST_FLAWED
+                or attempts.flawed >= MOST_FLAWED
                 or (_is_long(call) and signs.point_to_size(given_up=False))
             ),
             partial(self._back_off, target.host.limiter),
@@ -222,6 +222,7 @@ class Client:
             probe = partial(self._probe, _least_of(target))
             if not await watch.failed(attempts, sent.began, fault, probe):
                 signs.note(fault)
+                attempts.flawed += fault.reason == FLAWED
                 raise FaultError(fault, answer)
 
     async def _probe(self, target: Target, seconds: float | None) -> Fault | None:

@@ -53,10 +53,6 @@ class Signs:
         self._last = fault.reason
         self._enough = _enough(fault)
 
-    def in_a_row(self, reason: str) -> int:
-        """Return how many times the latest failures were for a reason, one after the other."""
-        return self._row if reason == self._last else 0
-
     def point_to_size(self, *, given_up: bool) -> bool:
         """Say whether a smaller page should be asked for; `given_up`: no attempt is left."""
         return self._enough > 0 and (given_up or self._row >= self._enough)
