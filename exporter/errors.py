@@ -24,6 +24,8 @@ it never holds a token, a key or a JWT.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class ExporterError(Exception):
     """Base of all errors raised on purpose; `exit_code` is what the command ends with."""
@@ -135,6 +137,17 @@ class PageError(ExporterError):
 
     Raised where a page is decoded; the client takes it for a passing fault and asks again.
     """
+
+
+class FlawedPageError(PageError):
+    """A page with something on it that cannot be read; `page` is the page without that.
+
+    Asking again may bring it. Where it does not, the client takes `page` as it is.
+    """
+
+    def __init__(self, message: str, page: Any) -> None:
+        super().__init__(message)
+        self.page = page
 
 
 class ApiError(ExporterError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -26,6 +26,9 @@ _CHECK_AND_AGAIN = (
 )
 _GO_ON = "run again, which goes on with what was listed"
 
+MOST_NAMED = 5
+"""Items without a row that a listing's message names."""
+
 NAMED_BY: Mapping[Listing, Listing] = {
     "folders": "clouds",
     "registries": "folders",
@@ -43,7 +46,8 @@ class Entry:
 
     `known` says whether the parent was listed earlier in the run, so that a 404 may mean that it
     has vanished since, if it is the API's own and no gateway's. `items` are all that its pages
-    showed; the `rows` are only known at the end (`Ledger.count_rows`).
+    showed, and `lost` says which of them have no row, for want of an id; the `rows` are only known
+    at the end (`Ledger.count_rows`).
     """
 
     listing: Listing
@@ -60,6 +64,7 @@ class Entry:
     http_status: int | None = None
     error_code: str | None = None
     message: str | None = None
+    lost: set[str] = field(default_factory=set)
     _on_end: list[Progress] = field(default_factory=list, repr=False)
     _clock: Clock = field(default_factory=Clock, repr=False)
     _doubt: Callable[[Entry], None] = field(default=lambda _: None, repr=False)
@@ -80,13 +85,23 @@ class Entry:
         self.calls += calls
         self.retries += max(0, calls - 1)
 
+    def lose(self, items: Iterable[str]) -> None:
+        """Take note of items that have no row, each as a clause: the listing is not complete."""
+        self.lost.update(items)
+
     def complete(self, message: str | None = None) -> None:
-        """End the listing: everything there was has been listed."""
-        self._end("complete", message)
+        """End the listing: everything there was has been listed, and has a row."""
+        if self.lost:
+            self.doubt(self._missing)
+        else:
+            self._end("complete", message)
 
     def skip(self, message: str) -> None:
         """End the listing: the user's filter left it, or some of it, out."""
-        self._end("skipped", message)
+        if self.lost:
+            self.doubt(self._missing)
+        else:
+            self._end("skipped", message)
 
     def fail(self, error: ApiError) -> None:
         """End the listing with the error that stopped it.
@@ -144,6 +159,16 @@ class Entry:
     def whole(self) -> bool:
         """Whether nothing that was set out for is missing here."""
         return self.status in WHOLE
+
+    @property
+    def _missing(self) -> str:
+        """What has no row."""
+        named = sorted(self.lost)[:MOST_NAMED]
+        more = len(self.lost) - len(named)
+        return (
+            f"all is listed but what has no row, for want of an id: the {', the '.join(named)}"
+            f"{f' and {more} more' if more else ''}; have the operator of the API mend that"
+        )
 
     @property
     def _advice(self) -> str:

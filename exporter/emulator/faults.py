@@ -120,6 +120,10 @@ class Faults:
             go on naming them.
         hidden: Ids that no list names, nor anything in them, and that are answered with 404: what a
             token without a role sees.
+        spoilt: Ids (full names of repositories) that lists show as the JSON that stands here, or
+            without an id where nothing does, however often one asks.
+        repeated: Ids of images that each page shows twice; the second time with other tags, where
+            that is said.
         turns: Pages of a looping listing, of which the last is followed by the first.
         revoke_after: Number of list calls after which a bearer token is refused (401).
         outages: Times in which the service is down, each of them once.
@@ -140,6 +144,8 @@ class Faults:
     vanished: Mapping[str, int] = field(default_factory=dict)
     unfound: frozenset[str] = frozenset()
     hidden: frozenset[str] = frozenset()
+    spoilt: Mapping[str, str] = field(default_factory=dict)
+    repeated: Mapping[str, bool] = field(default_factory=dict)
     turns: int = 1
     revoke_after: int | None = None
     outages: tuple[Outage, ...] = ()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import json
 from codecs import BOM_UTF8
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-
-import orjson
 
 from .churn import churns
 from .disorder import check_keys
@@ -18,7 +17,7 @@ from .ordering import Orders
 from .pages import cut_page, drift, open_listing, with_churn, without_hidden
 from .pagetokens import Cursor, PageTokens
 from .parameters import find_scope, parse_query
-from .sabotage import through_gateway
+from .sabotage import spoil_items, through_gateway
 from .status import denied, not_found, unauthenticated
 
 if TYPE_CHECKING:
@@ -121,7 +120,8 @@ class Listings:
               behaviour.order_seed, behaviour.pretty, behaviour.byte_order_mark, faults.hidden,
               zipped, query.page_size, behaviour.largest_body,
               behaviour.ties, behaviour.misplaced)  # fmt: skip
-        changing = churning or (images and behaviour.ties == "reshuffled")
+        spoilt = bool(faults.spoilt or faults.repeated)
+        changing = churning or spoilt or (images and behaviour.ties == "reshuffled")
         if at in self._cache and not oddity and not changing:
             self._cache.move_to_end(at)
             return Answer(self._cache[at], zipped, None)
@@ -142,6 +142,8 @@ class Listings:
         page = cut_page(listing, cursor, query.page_size, oddity, faults.turns)
         if churning:
             page = drift(page, query, listing, faults)
+        if spoilt:
+            page = replace(page, items=spoil_items(page.items, query.call.name, faults))
         body = through_gateway(self._encode(query, page, oddity, behaviour, now), behaviour)
         if zipped:
             body = gzip.compress(body, 1)
@@ -181,7 +183,8 @@ class Listings:
             fields.append(b'"%b":"%b"' % (name, token.encode()))
         body = b"{" + b",".join(fields) + b"}"
         if behaviour.pretty:
-            body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
+            # Not by orjson, which takes no half of a surrogate pair.
+            body = json.dumps(json.loads(body), indent=2).encode()
         return BOM_UTF8 + body if behaviour.byte_order_mark else body
 
     def _keep(self, at: tuple[object, ...], body: bytes, room: int) -> None:

@@ -7,6 +7,7 @@ import re
 import zlib
 from typing import TYPE_CHECKING
 
+import orjson
 from aiohttp import web
 
 from .faults import Fault
@@ -164,6 +165,24 @@ def spoil_body(fault: Fault, body: bytes, table: str, faults: Faults) -> bytes:
             # The same JSON, with blanks before its last brace.
             body = body[:-1] + b" " * max(0, faults.oversize_bytes - len(body)) + b"}"
     return body
+
+
+def spoil_items(items: list[bytes], call: str, faults: Faults) -> list[bytes]:
+    """A page's items as JSON, with spoilt ids, and those twice that are repeated."""
+    key = "name" if call == "repositories" else "id"
+    spoilt = []
+    for text in items:
+        item = orjson.loads(text)
+        at = item[key]
+        spoilt.append(text)
+        if at in faults.spoilt:
+            del item[key]
+            rest, put = orjson.dumps(item), faults.spoilt[at]
+            spoilt[-1] = b'{"%b":%b,%b' % (key.encode(), put.encode(), rest[1:]) if put else rest
+        elif at in faults.repeated:
+            again = item | {"tags": ["repeated"]} if faults.repeated[at] else item
+            spoilt.append(orjson.dumps(again))
+    return spoilt
 
 
 def _gzip_bomb(size: int) -> bytes:

@@ -15,11 +15,18 @@ from urllib.parse import urlsplit
 import structlog
 from pydantic import SecretStr
 
-from exporter.errors import ApiError, CredentialsError, PageError
+from exporter.errors import ApiError, CredentialsError, FlawedPageError, PageError
 from exporter.http.address import call_line, call_url
 from exporter.http.api import OpenApi
 from exporter.http.auth import Authenticator
-from exporter.http.faults import Fault, FaultError, fault_of_reply, is_unauthenticated
+from exporter.http.faults import (
+    FLAWED,
+    Fault,
+    FaultError,
+    fault_of_page,
+    fault_of_reply,
+    is_unauthenticated,
+)
 from exporter.http.limiter import Limiter, LimiterStatistics
 from exporter.http.outage import Attempts, HostClosedError, Outages
 from exporter.http.retry import Sleep, retrying
@@ -30,6 +37,10 @@ from exporter.http.too_large import Signs, with_advice
 from exporter.http.transport import Reply, Transport
 from exporter.http.types import Answer, Call, Counts, PageT, Sent
 from exporter.settings import Limits
+
+MOST_FLAWED = 4
+"""Answers to one call with something that cannot be read, with the last of which it is left out.
+Gateways have spoilt an answer more than once."""
 
 _log = structlog.get_logger(__name__)
 
@@ -132,6 +143,9 @@ class Client:
         Where calls have to wait for the host, the one with the largest `weight` goes first.
         `sent` is kept up to date for whoever may cancel it.
 
+        A page with a flaw (`FlawedPageError` of `decode`) is asked for again as well, and taken as
+        it is once `MOST_FLAWED` of them have come, or no attempt is left.
+
         A passing fault is tried again, `limits.attempts` times in all: an error that is not the
         API's own word, or one that it calls passing (`status`), no whole answer in time, a body
         that is no JSON object, and a `PageError` of `decode`.
@@ -148,7 +162,11 @@ class Client:
         attempts = Attempts(self._limits.attempts)
         signs = Signs()
         again = retrying(
-            lambda _: attempts.given_up or (call.is_long and signs.point_to_size(given_up=False)),
+            lambda _: (
+                attempts.given_up
+                or attempts.flawed >= MOST_FLAWED
+                or (call.is_long and signs.point_to_size(given_up=False))
+            ),
             partial(self._back_off, target.host.limiter),
             what=call.scope,
         )
@@ -156,6 +174,10 @@ class Client:
             return await again(self._answered, target, decode, sent, attempts, signs)
         except FaultError as error:
             fault = error.fault
+            fault, answer = error.fault, error.answer
+        if answer is not None:
+            _log.warning("flawed_page_taken", scope=call.scope, reason=fault.told(sent.calls))
+            return answer
         shorter = call.is_long and signs.point_to_size(given_up=attempts.given_up)
         told = fault if call.is_long else with_advice(fault)
         failure = told.error(call=target.line, scope=call.scope, calls=sent.calls)
@@ -203,11 +225,12 @@ class Client:
             except HostClosedError:
                 continue
             except FaultError as error:
-                fault = error.fault
+                fault, answer = error.fault, error.answer
             probe = partial(self._probe, _least_of(target))
             if not await watch.failed(attempts, sent.began, fault, probe):
                 signs.note(fault)
-                raise FaultError(fault)
+                attempts.flawed += fault.reason == FLAWED
+                raise FaultError(fault, answer)
 
     async def _probe(self, target: Target, seconds: float | None) -> Fault | None:
         return await self._sender.probe(target, await self._good_tokens.get(), seconds)
@@ -223,22 +246,18 @@ class Client:
         fault = fault_of_reply(reply)
         if fault is not None:
             raise FaultError(fault)
+        answer: Answer[PageT] | None = None
         try:
             page = await decode(reply.body)
+        except FlawedPageError as error:
+            answer = _answer(error.page, reply, sent)
+            fault = fault_of_page(error, reply)
         except PageError as error:
-            fault = Fault(
-                "bad_page" if reply.body.rstrip().endswith(b"}") else "cut_off",
-                f"the API answered with a page that cannot be used: {error}",
-                kind="answer",
-                passing=True,
-                request_id=reply.request_id,
-            )
+            fault = fault_of_page(error, reply)
         else:
             self._note_proof(target)
-            return Answer(
-                page, reply.body, sent.calls, reply.request_id, sent.wire_bytes, sent.seconds
-            )
-        raise FaultError(fault)
+            return _answer(page, reply, sent)
+        raise FaultError(fault, answer)
 
     def _note_proof(self, target: Target) -> None:
         """Remember calls that were answered: what proves a token later, and that a host is up."""
@@ -298,6 +317,10 @@ class Client:
         if self._tokens is None:
             raise RuntimeError("the client is used outside its `async with`")
         return self._tokens
+
+
+def _answer(page: PageT, reply: Reply, sent: Sent) -> Answer[PageT]:
+    return Answer(page, reply.body, sent.calls, reply.request_id, sent.wire_bytes, sent.seconds)
 
 
 def _least_of(target: Target) -> Target:

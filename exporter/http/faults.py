@@ -9,12 +9,14 @@ import math
 import re
 import time
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from exporter.errors import (
     AnswerError,
     CredentialsError,
     ExporterError,
+    FlawedPageError,
+    PageError,
     StatusError,
     UnreachableError,
 )
@@ -22,11 +24,15 @@ from exporter.http.dates import parse_http_date
 from exporter.http.status import is_passing, is_success, name_status
 from exporter.http.transport import Reply
 from exporter.http.trouble import LASTING_TROUBLES, NoReplyError
+from exporter.http.types import Answer
 
 LONGEST_RETRY_AFTER = 300.0
 """Seconds that a `Retry-After` can hold a host at most; servers have sent days by mistake."""
 
 THROTTLED_STATUSES = frozenset({429, 503})
+
+FLAWED = "flawed_page"
+"""The reason of a fault that leaves a page, without what of it cannot be read."""
 
 _CHECK_THE_WAY = "check the address, and what is on the way there"
 _LONGEST_LOCATION = 300
@@ -82,11 +88,15 @@ class Fault:
 
 
 class FaultError(Exception):
-    """Carries a fault to where it is decided whether to ask again."""
+    """Carries a fault to where it is decided whether to ask again.
 
-    def __init__(self, fault: Fault) -> None:
+    `answer` is what there is without what is wrong, for a fault that leaves so much.
+    """
+
+    def __init__(self, fault: Fault, answer: Answer[Any] | None = None) -> None:
         super().__init__(fault.message)
         self.fault = fault
+        self.answer = answer
 
 
 def fault_of_silence(error: NoReplyError) -> Fault:
@@ -139,6 +149,16 @@ def fault_of_reply(reply: Reply) -> Fault | None:
         request_id=reply.request_id,
         retry_after=parse_retry_after(reply.retry_after),
         advice="" if code else _gateway_advice(reply),
+    )
+
+
+def fault_of_page(error: PageError, reply: Reply) -> Fault:
+    """Name the fault behind a page that could not be decoded as it should be."""
+    if isinstance(error, FlawedPageError):
+        return _wrong_answer(FLAWED, f"the API answered with a flawed page: {error}", reply)
+    reason = "bad_page" if reply.body.rstrip().endswith(b"}") else "cut_off"
+    return _wrong_answer(
+        reason, f"the API answered with a page that cannot be used: {error}", reply
     )
 
 

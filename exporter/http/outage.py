@@ -62,6 +62,8 @@ class Attempts:
     most: int
     used: int = 0
     let_off: int = 0
+    flawed: int = 0
+    """Answers with something that cannot be read."""
 
     @property
     def given_up(self) -> bool:

@@ -24,6 +24,9 @@ BAD_VALUES = Table(
     schema=pa.schema([(name, pa.string()) for name in ("listing", "subject", *_PLACES, "detail")]),
 )
 
+LOST = "lost"
+"""Stands for the listing of what has no row: nothing tells which it is."""
+
 STAGED: Mapping[str, Table] = MappingProxyType({**TABLES, BAD_VALUES.name: BAD_VALUES})
 """Every table that has parts while a run is under way."""
 

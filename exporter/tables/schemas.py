@@ -234,7 +234,8 @@ FINDINGS = _table(
         "size_conflict (one digest, two sizes), size_mismatch (compressed_size is not the sum of "
         "the layers), tag_on_two_images, image_changed (one id, two contents), unlisted_repository "
         "(no repository list names it), unknown_registry (images or a repository of no registry "
-        "that was listed), bad_value (values that cannot be read, and are left out), negative_size "
+        "that was listed), bad_value (values that cannot be read, and are left out, or an item "
+        "whose id cannot be, which has no row), negative_size "
         "or size_overflow (a sum that is more than its column can hold)",
     ),
     _text("registry_id", "The registry concerned"),

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import Any
 
-from exporter.emulator import Behaviour, Fault, Faults, Outage, Quirks, Shape
+from exporter.emulator import Behaviour, Estate, Fault, Faults, Outage, Quirks, Shape
 from exporter.emulator.faults import HOPELESS, PAGING, TRANSIENT
 
 SHAPES = {
@@ -20,6 +20,7 @@ SHAPES = {
 # A page with two contents on two readings is a finding about the run, not about the estate.
 _KINDS = sorted((TRANSIENT | PAGING) - HOPELESS - {Fault.CHANGED_TWICE})
 _MOST_FAULTS = 0.1
+_NO_IDS = ["", "null", "12345", "[]", '"\\ud800"']
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class World:
     split_early: bool
     nights: int
     about: str
+
+    @property
+    def code(self) -> int:
+        """What an undisturbed run ends with: partial, where ids cannot be read."""
+        return 3 if self.faults.spoilt else 0
 
 
 def draw(seed: int) -> World:
@@ -65,6 +71,7 @@ def draw(seed: int) -> World:
         **_gateway(random.Random(f"gateway {seed}")),
     )
     outages = _outages(random.Random(f"outages {seed}"))
+    spoilt, repeated = _odd_rows(shape, random.Random(f"odd rows {seed}"))
     sections = {
         "limits": {
             "concurrency": chance.choice([1, 4, 16]),
@@ -81,6 +88,7 @@ def draw(seed: int) -> World:
         f"{sections['limits']['concurrency']} slots, pages of {sections['limits']['page_size']}, "
         f"faults: {', '.join(sorted(rates)) or 'none'}, {len(outages)} outages"
         f"{', a gateway' if behaviour.largest_body else ''}"
+        f"{', spoilt ids' if spoilt else ''}{', repeated rows' if repeated else ''}"
     )
     return World(
         seed=seed,
@@ -93,6 +101,8 @@ def draw(seed: int) -> World:
             drip_seconds=0.01,
             drip_bytes=512,
             outages=outages,
+            spoilt=spoilt,
+            repeated=repeated,
         ),
         sections=sections,
         split_early=split_early,
@@ -110,6 +120,16 @@ def _gateway(chance: random.Random) -> dict[str, Any]:
         "past_largest": chance.choice(["429", "413", "502", "504", "cut"]),
         "bound_to_size": chance.random() < 0.5,
     }
+
+
+def _odd_rows(shape: Shape, chance: random.Random) -> tuple[dict[str, str], dict[str, bool]]:
+    """Return which images' ids cannot be read, and which come twice a page; none for most seeds."""
+    ids = [str(image["id"]) for image in Estate(shape).images()]
+    spoilt = {
+        one: chance.choice(_NO_IDS) for one in chance.sample(ids, chance.choice([0] * 5 + [2]))
+    }
+    repeated = chance.sample(ids, chance.choice([0, 0, 0, 5]))
+    return spoilt, dict.fromkeys((one for one in repeated if one not in spoilt), False)
 
 
 def _outages(chance: random.Random) -> tuple[Outage, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 
 from exporter.emulator import Estate, Resource
 from tests.oracle.compare import differences
@@ -90,6 +91,32 @@ def complete_ledger(world: World) -> Rows:
 
 def _listed(listing: str, parent_id: str, rows: int) -> Row:
     return {"listing": listing, "parent_id": parent_id, "status": "complete", "rows": rows}
+
+
+def without_ids(world: World, images: Collection[str]) -> tuple[World, Rows]:
+    """Return a world with no id that can be read of some images, and its ledger.
+
+    Such an image has no row, a finding tells of it, and its registry is partial.
+    """
+    lost = [image for image in world.images if image["id"] in images]
+    left = replace(
+        world,
+        images=[image for image in world.images if image["id"] not in images],
+        lost=[
+            (f"{image['name']}@{image['digest']}", registry_of(image["name"]), image["name"])
+            for image in lost
+        ],
+    )
+    places = {("images", registry_of(image["name"])) for image in lost}
+    return left, partial(complete_ledger(left), places)
+
+
+def partial(ledger: Rows, listings: Collection[tuple[str, str | None]]) -> Rows:
+    """Return the ledger with some listings that are not whole."""
+    return [
+        row | {"status": "partial"} if (row["listing"], row["parent_id"]) in listings else row
+        for row in ledger
+    ]
 
 
 def with_status(ledger: Rows, status: str, rows: int, *listings: tuple[str, str]) -> Rows:

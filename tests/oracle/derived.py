@@ -182,7 +182,7 @@ def _bad_values(world: World) -> Rows:
         for each in [*world.clouds, *world.folders, *world.registries]
         if is_bad(each)
     ]
-    return rows
+    return rows + [_finding("bad_value", *lost) for lost in world.lost]
 
 
 def _negative_sizes(listed: Tables) -> Rows:

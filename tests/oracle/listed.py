@@ -32,7 +32,8 @@ class World:
     `registries`: those that were asked for directly, and those that a filter left out.
     `repositories` are those that the lists name; images may be of others. `unseen_registries` were
     asked for by id and never met on a list: nothing else is known of them. `listed_in` says by id
-    in which registry images were listed whose name does not tell.
+    in which registry images were listed whose name does not tell. `lost` are the findings' subject,
+    registry and repository of what lists show without an id.
     """
 
     clouds: list[Resource] = field(default_factory=list)
@@ -44,6 +45,7 @@ class World:
     folder_of_registry: dict[str, str] = field(default_factory=dict)
     unseen_registries: list[str] = field(default_factory=list)
     listed_in: dict[str, str] = field(default_factory=dict)
+    lost: list[tuple[str, str | None, str | None]] = field(default_factory=list)
 
     def parents(self) -> Parents:
         """Return the folder and the cloud of each registry."""

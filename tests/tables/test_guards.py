@@ -44,8 +44,6 @@ NO_OBJECTS: dict[str, bytes] = {
     "something behind it": b'{"images":[]} x',
     "null behind it": b'{"images":[]}\nnull',
     "broken UTF-8 in a key": b'{"ima\xffges":[]}',
-    "broken UTF-8 in a value": b'{"images":[{"id":"\xff"}]}',
-    "half a surrogate pair": b'{"images":[{"id":"\\ud800"}]}',
     "cut off in a text": b'{"images":[{"id":"cr',
     "cut off between images": b'{"images":[{"id":"crp1"},',
     "cut off before the last bracket": b'{"images":[{"id":"crp1"}]',
@@ -58,22 +56,40 @@ NO_PAGES: dict[str, bytes] = {
     "an error that came as a 200": b'{"code":7,"message":"denied"}',
     "an object for the list": b'{"images":{}}',
     "a text for the list": b'{"images":"none"}',
-    "a null for an image": b'{"images":[{"id":"a"},null]}',
-    "a number for an image": b'{"images":[1]}',
-    "a list for an image": b'{"images":[[]]}',
     "a number for a token": b'{"images":[],"nextPageToken":7}',
-    "a number for an id": b'{"images":[{"id":7}]}',
-    "a number for an id beside a bad value": b'{"images":[{"id":7,"createdAt":"yesterday"}]}',
     "a key that stands twice beside a bad value": (
         b'{"images":[{"id":"a","createdAt":"yesterday"}],"images":[{"id":"b"}]}'
     ),
     "two spellings of a strange key, and no token": b'{"next_page":"t","nextPage":"t"}',
-    "an image without an id": b'{"images":[{"id":"a"},{"name":"crp1/a"}]}',
-    "an image whose id is null": b'{"images":[{"id":null}]}',
-    "an image whose id is empty": b'{"images":[{"id":"a"},{"id":""}]}',
     "a renamed key, and a token": b'{"pictures":[{"id":"a"}],"nextPageToken":"t"}',
     "a renamed key beside other lists": b'{"warnings":[],"pictures":[{"name":"crp1/a"}]}',
 }
+FLAWED: dict[str, tuple[bytes, list[str], int, str]] = {
+    "a null": (b'{"images":[{"id":"a"},null]}', ["a"], 1, "is null instead of an object"),
+    "a number": (b'{"images":[1]}', [], 1, "is a number instead of an object"),
+    "a list": (b'{"images":[[]]}', [], 1, "is a list instead of an object"),
+    "a number for an id": (b'{"images":[{"id":7}]}', [], 1, "has a number instead of a text"),
+    "a truth for an id": (b'{"images":[{"id":true}]}', [], 1, "has true or false instead of a"),
+    "a number for an id beside a bad value": (
+        b'{"images":[{"id":7,"createdAt":"yesterday"},{"id":"a"}]}',
+        ["a"],
+        1,
+        "has a number instead of a text as its id",
+    ),
+    "no id": (b'{"images":[{"id":"a"},{"name":"crp1/a"}]}', ["a"], 1, "an image has no id"),
+    "null for an id": (b'{"images":[{"id":null}]}', [], 1, "an image has no id"),
+    "an empty id": (b'{"images":[{"id":"a"},{"id":""}]}', ["a"], 1, "an image has no id"),
+    "two ids": (b'{"images":[{"id":"a","id":"b"},{"id":"c"}]}', ["c"], 1, "stands twice"),
+    "two names": (b'{"images":[{"id":"a","name":"b","name":"c"}]}', ["a"], 0, "stands twice"),
+    "a number for a digest": (b'{"images":[{"id":"a","digest":7}]}', ["a"], 0, "as its digest"),
+    "a list for a name": (b'{"images":[{"id":"a","name":[]}]}', ["a"], 0, "as its name"),
+    "broken UTF-8 in an id": (b'{"images":[{"id":"\xff"},{"id":"a"}]}', ["a"], 1, "not JSON"),
+    "broken UTF-8 in a key": (b'{"images":[{"id":"a","cr\xffAt":"b"}]}', ["a"], 0, "not JSON"),
+    "half a pair in an id": (b'{"images":[{"id":"\\ud800"}]}', [], 1, "not JSON"),
+    "half a pair in a digest": (b'{"images":[{"id":"a","digest":"\\udc00"}]}', ["a"], 0, "not"),
+    "half a pair in a tag": (b'{"images":[{"id":"a","tags":["\\ud800"]}]}', ["a"], 0, "not JSON"),
+}
+"""Pages with something that cannot be read: the ids left, how many are lost, what is in doubt."""
 STRANGERS: dict[str, bytes] = {
     "a strange list that nests": b'{"x":' + b"[" * DEEP + b"]" * DEEP + b',"images":[{"id":"a"}]}',
     "a strange object that nests": (
@@ -98,6 +114,16 @@ def refusal(body: bytes) -> str:
 ])  # fmt: skip
 def test_a_body_that_is_no_page_of_images_is_refused(body: bytes) -> None:
     assert refusal(body)
+
+
+@pytest.mark.parametrize("name", FLAWED)
+def test_what_cannot_be_read_is_left_out_and_puts_the_page_in_doubt(name: str) -> None:
+    body, ids, lost, doubt = FLAWED[name]
+    page = decode_images(body, cloud_id=None, folder_id=None)
+    assert page.images["image_id"].to_pylist() == list(page.ids) == ids
+    assert (len(page.lost), page.listed) == (lost, lost + len(ids))
+    assert page.bad_values.num_rows == 1
+    assert doubt in page.doubt
 
 
 @pytest.mark.parametrize("name", sorted(NO_OBJECTS.keys() - {"a key that stands twice"}))
@@ -179,14 +205,16 @@ def test_brackets_inside_texts_are_not_taken_for_nesting() -> None:
 def test_a_refusal_does_not_quote_what_the_body_holds() -> None:
     secret = "t1.secret-of-somebody"
     bodies = (
-        f'{{"images":[{{"compressedSize":"{secret}"}}]}}',
-        f'{{"images":[{{"createdAt":"{secret}"}}]}}',
         f'{{"images":"{secret}"}}',
-        f'{{"images":[{{"id":["{secret}"]}}]}}',
         f'{{"error":"{secret}"}}',
         f'{{"images":[{{"id":"{secret}',
     )
     assert [body for body in bodies if secret in refusal(body.encode())] == []
+    for fields in (f'"id":["{secret}"]', f'"createdAt":"{secret}"', f'"id":"{secret}\\ud800"'):
+        flawed = f'{{"images":[{{{fields}}}]}}'.encode()
+        page = decode_images(flawed, cloud_id=None, folder_id=None)
+        assert page.doubt
+        assert secret not in "".join([page.doubt, *page.lost])
 
 
 @pytest.mark.parametrize(

@@ -165,20 +165,38 @@ def test_only_what_is_wanted_has_rows() -> None:
 @pytest.mark.parametrize(
     "items",
     [
-        [{}],
-        [{"id": "", "name": ""}],
-        [{"id": 7, "name": 7}],
-        [None],
-        ["b1g1"],
         {"id": "b1g1"},
         "b1g1",
-        [{"id": "b1g1", "name": "n", "createdAt": "yesterday"}, {"id": 7, "name": 7}],
     ],
     ids=str,
 )
-def test_items_that_are_no_resources_are_refused(table: Table, items: Any) -> None:
+def test_items_that_are_no_list_are_refused(table: Table, items: Any) -> None:
     with pytest.raises(PageError):
         decode_resources(json.dumps({table.name: items}).encode(), table, PARENTS)
+
+
+@pytest.mark.parametrize("table", [CLOUDS, FOLDERS, REGISTRIES, REPOSITORIES])
+@pytest.mark.parametrize(
+    "item", [{}, {"id": "", "name": ""}, {"id": 7, "name": 7}, None, "b1g1"], ids=str
+)
+def test_an_item_without_its_key_has_no_row_and_is_named(table: Table, item: Any) -> None:
+    good = {"id": "b1g1", "name": "n"}
+    body = json.dumps({table.name: [good, item]}).encode()
+    page = decode_resources(body, table, PARENTS, "things of a parent")
+    assert [one.id for one in page.resources] == ["n" if table is REPOSITORIES else "b1g1"]
+    (problem,) = page.bad_values.to_pylist()
+    assert (problem["listing"], problem["subject"]) == ("lost", "things of a parent")
+    (lost,) = page.lost
+    assert f"The {lost}, so that" in problem["detail"]
+    assert page.doubt
+
+
+@pytest.mark.parametrize("table", [CLOUDS, FOLDERS, REGISTRIES, REPOSITORIES])
+def test_an_item_without_its_key_is_named_by_what_is_known_of_it(table: Table) -> None:
+    item = {"id": "rep1"} if table is REPOSITORIES else {"name": "rep1"}
+    page = decode_resources(json.dumps({table.name: [item]}).encode(), table, PARENTS, "things")
+    assert page.bad_values["subject"].to_pylist() == ["things: rep1"]
+    assert " rep1 has no " in page.lost[0]
 
 
 @pytest.mark.parametrize(

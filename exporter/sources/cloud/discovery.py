@@ -174,8 +174,8 @@ class Estate:
             entry.complete()
         else:
             entry.fail(error)
-            if self._found.is_a_look_up(entry.listing):
-                self._failed_look_ups.append(entry)
+        if not entry.whole and self._found.is_a_look_up(entry.listing):
+            self._failed_look_ups.append(entry)
         if entry.listing == "registries":
             self._registries.folder_listed(parents)
         self._open[entry.listing] -= 1

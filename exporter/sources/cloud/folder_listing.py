@@ -6,8 +6,8 @@ absent from it without a word. So each registry's repositories are listed first,
 - Only registries whose repositories could be listed are taken from the chain.
 - A registry that has repositories, but no image in the chain, is asked by itself.
 - Where the chain fails, shows an image twice, so that it may not show another (`proof`), or shows
-  one whose name does not tell a registry that was met, each registry is asked by itself, and the
-  ledger says how that went.
+  one without an id, or whose name tells no registry that was met, each registry is asked by
+  itself, and the ledger says how that went.
 """
 
 from __future__ import annotations
@@ -155,7 +155,9 @@ class FolderWalk:
             self._all_apart(error.reason)
             return False
         self._chain.proof.add(images.ids, in_order=False)
-        if images.nameless or not all(self._is_met(registry_of(name)) for name in images.names):
+        if images.lost:
+            self._all_apart("an image has no id")
+        elif images.nameless or not all(self._is_met(registry_of(name)) for name in images.names):
             self._all_apart("an image does not name a registry that was met")
         elif self._chain.chain.call is not None:
             return True

@@ -22,6 +22,7 @@ from exporter.crawl.not_found import Caller
 from exporter.crawl.page_store import Kept
 from exporter.crawl.pending import Dropped, Fetched, PageRequest, Peek, PendingPage
 from exporter.crawl.pipeline import Cost, PagePipeline
+from exporter.errors import FlawedPageError, PageError
 from exporter.http.types import Answer, Call, PageT
 from exporter.sources.cloud.decode.images import ImagesPage, decode_images
 from exporter.sources.cloud.decode.order import Cut
@@ -47,14 +48,15 @@ class ImagesDecoder:
     parents: Parents
     wanted: Callable[[str], bool] | None
 
-    def without(self, cut: Cut | None) -> Callable[[bytes], ImagesPage]:
-        """Return what makes a page of a body, but for the rows that are `cut`."""
+    def without(self, cut: Cut | None, call: Call) -> Callable[[bytes], ImagesPage]:
+        """Return what makes a page of the body of `call`, but for the rows that are `cut`."""
         return partial(
             decode_images,
             cloud_id=self.parents.cloud_id,
             folder_id=self.parents.folder_id,
             wanted=self.wanted,
             cut=cut,
+            scope=call.scope,
         )
 
 
@@ -153,7 +155,7 @@ class Pages:
         pipeline, key = self._pipeline, key_of(call, attempt)
         stored = pipeline.stored(key)
         if stored is not None and stored.body is not None:
-            page = decode_resources(stored.body, table, parents)
+            page = decode_resources(stored.body, table, parents, call.scope)
             if not stored.sealed:
                 with await pipeline.small.hold(0.0) as held:
                     held.weigh(len(stored.body))
@@ -164,7 +166,7 @@ class Pages:
             return Resources(page, cost.calls)
         # What is found by it is what else there is to do, so it goes before all pages of images.
         with await pipeline.small.hold(0.0) as held:
-            answer = await self._ask(call, partial(_resources, table, parents, check))
+            answer = await self._ask(call, partial(_resources, call, table, parents, check))
             held.weigh(len(answer.body))
             summary = orjson.dumps(pipeline.cost(answer))
             rows = stage(answer.page)
@@ -172,8 +174,17 @@ class Pages:
             return Resources(answer.page, answer.calls)
 
     async def look(self, call: Call, table: Table, check: TokenCheck) -> tuple[ResourcesPage, int]:
-        """Get a page of small resources only to look at it, and the calls it took."""
-        answer = await self._ask(call, partial(_resources, table, Parents(), check))
+        """Get a page of small resources only to see which it names, and the calls it took."""
+
+        async def decode(body: bytes) -> ResourcesPage:
+            page = decode_resources(body, table, Parents(), call.scope)
+            check(page.next_token)
+            if page.lost:
+                raise PageError(page.doubt)
+            _refuse_flaws(page)
+            return page
+
+        answer = await self._ask(call, decode)
         return answer.page, answer.calls
 
     async def sample(self, call: Call, check: TokenCheck) -> tuple[SamplePage, int]:
@@ -182,6 +193,7 @@ class Pages:
         async def decode(body: bytes) -> SamplePage:
             page = await self._pipeline.decode(decode_sample, body, weight=math.inf)
             check(page.next_token)
+            _refuse_flaws(page)
             return page
 
         with await self._pipeline.large.hold(math.inf) as held:
@@ -229,7 +241,9 @@ class Pages:
         pipeline, request = self._pipeline, arrived.request
         answer, page = arrived.fetched.answer, arrived.fetched.answer.page
         if cut is not None:
-            page = await pipeline.decode(arrived.decoder.without(cut), answer.body, weight=math.inf)
+            page = await pipeline.decode(
+                arrived.decoder.without(cut, request.call), answer.body, weight=math.inf
+            )
             if ready is not None:
                 await ready()
         summary = Images(
@@ -244,6 +258,7 @@ class Pages:
             next_token=page.next_token,
             cost=pipeline.cost(answer),
             sketch=page.sketch,
+            lost=page.lost,
         )
         await pipeline.write(
             arrived.fetched.held, request.key, to_json(summary), answer.body, _tables(page)
@@ -260,9 +275,8 @@ class Pages:
         if not page.sealed and page.body is not None:
             with await pipeline.small.hold(0.0) as held:
                 held.weigh(len(page.body))
-                decode = arrived.decoder.without(summary.cut)
+                decode = arrived.decoder.without(summary.cut, request.call)
                 decoded = await pipeline.decode(decode, page.body, weight=request.weight())
-                request.check(decoded)
                 rows = _tables(decoded)
                 await pipeline.write(held, request.key, page.summary, page.body, rows)
         pipeline.count_stored(summary.cost)
@@ -287,8 +301,8 @@ def images_request(
     return PageRequest(
         call,
         key_of(call, attempt),
-        decode=decoder.without(None),
-        check=lambda page: check(page.next_token),
+        decode=decoder.without(None, call),
+        check=partial(_check_images, check),
         weight=weight,
         peek=_peek,
         follow=follow,
@@ -315,11 +329,26 @@ def _seen(page: ImagesPage | Images, seconds: float | None = None) -> Seen | Non
 
 
 async def _resources(
-    table: Table, parents: Parents, check: TokenCheck, body: bytes
+    call: Call, table: Table, parents: Parents, check: TokenCheck, body: bytes
 ) -> ResourcesPage:
-    page = decode_resources(body, table, parents)
+    page = decode_resources(body, table, parents, call.scope)
     check(page.next_token)
+    _refuse_flaws(page)
     return page
+
+
+def _check_images(check: TokenCheck, page: ImagesPage) -> None:
+    check(page.next_token)
+    _refuse_flaws(page)
+
+
+def _refuse_flaws(page: ImagesPage | ResourcesPage | SamplePage) -> None:
+    """Have a page with something that cannot be read asked for again, before it is taken as it is.
+
+    Raises `FlawedPageError`.
+    """
+    if page.doubt:
+        raise FlawedPageError(page.doubt, page)
 
 
 def _tables(page: ImagesPage) -> dict[str, pa.Table]:

@@ -157,7 +157,7 @@ class Registries:
                 entry.complete()
             else:
                 entry.fail(error)
-            listed(names, whole=error is None)
+            listed(names, whole=entry.whole)
 
         self.scheduler.add(
             self._repositories_job(
@@ -206,7 +206,7 @@ class Registries:
         def ended(error: ApiError | None) -> None:
             if error is not None:
                 log.warning("refresh_failed", scope=error.scope, reason=error.reason)
-            walk.repositories_refreshed(names, whole=error is None)
+            walk.repositories_refreshed(names, whole=error is None and not entry.lost)
 
         self.scheduler.add(
             self._repositories_job(

@@ -104,13 +104,15 @@ class ResourcesJob:
             got = await self._pages.resources(
                 call, self._attempt, self._table, self._parents, self._rows, self._chain.check
             )
-            self._entry.page(calls=got.calls, items=len(got.page.resources))
+            items = len(got.page.resources) + len(got.page.lost)
+            self._entry.page(calls=got.calls, items=items)
+            self._entry.lose(got.page.lost)
             for one in got.page.resources:
                 if one.id not in self._seen:
                     self._seen.add(one.id)
                     self._found(one)
             page = got.page
-            self._chain.advance(page.next_token, items=len(page.resources), sketch=page.sketch)
+            self._chain.advance(page.next_token, items=items, sketch=page.sketch)
         except ApiError as error:
             self._entry.spent(error.calls)
             if error.shorter_page_may_do and self._chain.shorten(error.reason):

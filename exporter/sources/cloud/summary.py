@@ -20,7 +20,7 @@ class Images:
     `listed` images were on the page and `rows` of them kept; `names` are the repositories met, in
     the page's order, with what was kept of each; `nameless` says whether an image is of none;
     `ids` are all listed ones', `cut` says what was left to another listing, and `sketch` tells the
-    images listed from others'.
+    images listed from others'. `lost` says which images have no row, for want of an id.
     """
 
     listed: int
@@ -34,6 +34,7 @@ class Images:
     next_token: str
     cost: Cost
     sketch: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def from_json(text: bytes) -> Images:
         fields["order"] = Order(**{**order, **places})
     if cut is not None:
         fields["cut"] = Cut(tuple(cut["but_not"]), cut["last"])
-    return Images(**{**fields, "ids": tuple(fields["ids"])})
+    texts = {name: tuple(fields.get(name, ())) for name in ("ids", "sketch", "lost")}
+    return Images(**{**fields, **texts})
 
 
 def _position(fields: Mapping[str, Any]) -> Position:

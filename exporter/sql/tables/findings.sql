@@ -97,7 +97,8 @@ overflows AS (
     INTO NAME measure VALUE bytes
 ),
 
--- Bad values of what is in the snapshot: a filter, or another listing, may have left it out.
+-- Bad values of what is in the snapshot, for a filter, or another listing, may have left it out;
+-- and of what has no row, for nothing tells which it is.
 found AS (
     SELECT image_id AS subject, 'images' AS listing
     FROM images SEMI JOIN bad_values ON images.image_id = subject
@@ -110,6 +111,8 @@ found AS (
     SELECT folder_id, 'folders' FROM folders
     UNION ALL
     SELECT cloud_id, 'clouds' FROM clouds
+    UNION ALL
+    SELECT subject, listing FROM bad_values WHERE listing = 'lost'
 ),
 
 -- Where the list of repositories is not complete, its silence says nothing.

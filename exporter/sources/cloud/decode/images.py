@@ -8,20 +8,23 @@ are left out. What comes of it is flattened in the same way.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from exporter.errors import PageError
-from exporter.sources.cloud.decode.one_by_one import IMAGE, read_one_by_one
-from exporter.sources.cloud.decode.order import Cut, Order, kept, order_of
+from exporter.sources.cloud.decode.lost import LostItem, lost_item
+from exporter.sources.cloud.decode.one_by_one import IMAGE, ReadImages, read_one_by_one
+from exporter.sources.cloud.decode.order import Cut, Order, kept, order_of_page
 from exporter.sources.cloud.decode.pages import read_columns
 from exporter.sources.cloud.decode.resources import registry_of
 from exporter.sources.cloud.decode.sizes import parse_sizes
 from exporter.sources.cloud.decode.sketch import sketch_of
 from exporter.sources.cloud.decode.times import parse_times
 from exporter.tables.bad_values import bad_value, bad_values
+
+NO_ID = "has no id"
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,10 @@ class ImagesPage:
     whether an image does not tell its repository or the registry that is in. `order` is None for a
     page without images, `ids` are those of all images it held, and `next_token` is empty on the
     last page. `sketch` tells the images listed from other pages' (`sketch_of`).
+
+    An image without an id has no row. `lost` says of each of them which it is, as far as a filter
+    lets it be in scope; nothing but that and `listed` counts them. `doubt` says why the page should
+    be asked for again; it is empty for a sound one.
     """
 
     images: pa.Table
@@ -48,6 +55,8 @@ class ImagesPage:
     ids: tuple[str, ...]
     next_token: str
     sketch: tuple[str, ...]
+    lost: tuple[str, ...]
+    doubt: str
 
 
 def decode_images(
@@ -57,43 +66,47 @@ def decode_images(
     folder_id: str | None,
     wanted: Callable[[str], bool] | None = None,
     cut: Cut | None = None,
+    scope: str = "images",
 ) -> ImagesPage:
     """Decode one page of `images`; `wanted` says by repository name which images are in scope.
 
-    Raises `PageError` for a body that is not such a page.
+    `scope` says in a person's words what is listed. Raises `PageError` for a body that is not such
+    a page.
     """
     try:
-        rows, token = read_columns(body, "images", IMAGE)
-        return _page(rows, {}, token, cloud_id, folder_id, wanted, cut)
+        read = ReadImages(*read_columns(body, "images", IMAGE))
+        return _page(read, cloud_id, folder_id, wanted, cut, scope)
     except PageError:
-        rows, problems, token = read_one_by_one(body)
-    return _page(rows, problems, token, cloud_id, folder_id, wanted, cut)
+        read = read_one_by_one(body)
+    return _page(read, cloud_id, folder_id, wanted, cut, scope)
 
 
 def _page(
-    rows: pa.StructArray,
-    problems: Mapping[int, str],
-    token: str,
+    read: ReadImages,
     cloud_id: str | None,
     folder_id: str | None,
     wanted: Callable[[str], bool] | None,
     cut: Cut | None,
+    scope: str,
 ) -> ImagesPage:
-    listed = len(rows)
+    listed = len(read.rows)
+    lost: list[LostItem] = []
+    if _any_empty(read.rows.field("id")):
+        lost, read = _lost(read, wanted, scope), _with_ids(read)
+    rows = read.rows
     ids = rows.field("id")
-    if _any_empty(ids):
-        raise PageError("an image has no id")
     names = rows.field("name").dictionary_encode()
     registries = [registry_of(name) or None for name in names.dictionary.to_pylist()]
     nameless = names.null_count > 0 or None in registries
     times = _either(rows, "createdAt", "created_at")
     created = parse_times(times)
     listed_ids = tuple(dict.fromkeys(ids.to_pylist()))
-    order = _order(names, created, times, rows.field("digest"), ids, listed_ids) if listed else None
+    digests = rows.field("digest")
+    order = order_of_page(names, created, times, digests, ids, listed_ids) if listed_ids else None
     keep = kept(ids, names, wanted, cut)
     bad = [
         _bad_value(detail, ids[number].as_py(), names[number].as_py())
-        for number, detail in problems.items()
+        for number, detail in read.problems.items()
         if keep is None or keep[number].as_py()
     ]
     if keep is not None:
@@ -101,32 +114,41 @@ def _page(
     tables = _flatten(rows, names, registries, created, cloud_id, folder_id)
     return ImagesPage(
         *tables,
-        bad_values(bad),
+        bad_values([*bad, *(one.problem for one in lost)]),
         listed,
         _counted(names),
         nameless,
         order,
         listed_ids,
-        token,
+        read.next_token,
         sketch_of(listed_ids),
+        tuple(one.said for one in lost),
+        read.doubt,
     )
 
 
-def _order(
-    names: pa.DictionaryArray,
-    created: pa.TimestampArray,
-    times: pa.StringArray,
-    digests: pa.StringArray,
-    ids: pa.StringArray,
-    distinct: tuple[str, ...],
-) -> Order:
-    """Return the order of a page; an image that it shows twice stands where it does first."""
-    if len(distinct) == len(ids):
-        return order_of(names, created, times, digests)
-    first = pa.array(pc.index_in(pa.array(distinct, pa.string()), ids))
-    # Numbered anew, for names are held to be numbered as they appear.
-    firsts = names.take(first).cast(pa.string()).dictionary_encode()
-    return order_of(firsts, created.take(first), times.take(first), digests.take(first))
+def _lost(read: ReadImages, wanted: Callable[[str], bool] | None, scope: str) -> list[LostItem]:
+    """Return the images without an id, but for those that a filter leaves out."""
+    lost = []
+    for number in pc.indices_nonzero(_empty(read.rows.field("id"))).to_pylist():
+        image = read.rows[number].as_py()
+        name = image["name"] or ""
+        if name and wanted is not None and not wanted(name):
+            continue
+        known = "@".join(filter(None, (name, image["digest"])))
+        row = {"registry_id": registry_of(name) or None, "repository_name": name or None}
+        wrong, problem = read.misread.get(number, NO_ID), read.problems.get(number)
+        lost.append(lost_item("image", known, wrong, problem, scope, row, placed=bool(name)))
+    return lost
+
+
+def _with_ids(read: ReadImages) -> ReadImages:
+    """Return a page without its images that have no id."""
+    having = pc.invert(_empty(read.rows.field("id")))
+    old = enumerate(pc.indices_nonzero(having).to_pylist())
+    problems = {new: read.problems[number] for new, number in old if number in read.problems}
+    doubt = read.doubt or f"an image {NO_ID}"
+    return replace(read, rows=read.rows.filter(having), problems=problems, doubt=doubt)
 
 
 def _bad_value(detail: str, image_id: str, name: str | None) -> dict[str, str | None]:
@@ -139,6 +161,10 @@ def _either(rows: pa.StructArray, name: str, other: str) -> pa.StringArray:
     """Return a field that may come under either of two names."""
     values, others = rows.field(name), rows.field(other)
     return values if others.null_count == len(others) else pc.coalesce(values, others)
+
+
+def _empty(texts: pa.StringArray) -> pa.BooleanArray:
+    return pc.fill_null(pc.equal(pc.binary_length(texts), 0), True)
 
 
 def _any_empty(texts: pa.StringArray) -> bool:

@@ -5,6 +5,8 @@ It comes to the same as what PyArrow reads, but without the values that cannot b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import pyarrow as pa
@@ -39,20 +41,38 @@ IMAGE = pa.struct(
 """What is read of an image, as it comes."""
 
 
-def read_one_by_one(body: bytes) -> tuple[pa.StructArray, dict[int, str], str]:
+@dataclass(frozen=True)
+class ReadImages:
+    """The images of a page as `IMAGE`, and the next page's token or an empty text.
+
+    `problems` says by an image's number what of it could not be read. `misread` says so of those
+    without an id, a name or a digest for that reason, as the end of a sentence. `doubt` says why
+    the page should be asked for again, and is empty for a sound one.
+    """
+
+    rows: pa.StructArray
+    next_token: str
+    problems: Mapping[int, str] = field(default_factory=dict)
+    misread: Mapping[int, str] = field(default_factory=dict)
+    doubt: str = ""
+
+
+def read_one_by_one(body: bytes) -> ReadImages:
     """Read a page whatever its values are; those that cannot be read are null.
 
-    Returns the images as `read_columns` does, and what could not be read of which of them. Raises
-    `PageError` for what is no page, and where an image has no id.
+    Raises `PageError` for what is no page.
     """
-    listed, token = read_object(body, "images", strict=True)
-    images, problems = [], {}
-    for number, fields in enumerate(listed):
+    page = read_object(body, "images", strict=True)
+    images, problems, misread = [], {}, {}
+    for number, fields in enumerate(page.items):
         item = Item(fields)
         images.append(_plain_image(item))
         if item.problem is not None:
             problems[number] = item.problem
-    return pa.array(images, IMAGE), problems, token
+            if wrong := item.misread("id", "name", "digest"):
+                misread[number] = wrong
+    doubt = page.doubt or next((f"an image {wrong}" for wrong in misread.values()), "")
+    return ReadImages(pa.array(images, IMAGE), page.next_token, problems, misread, doubt)
 
 
 def _plain_image(item: Item) -> dict[str, object]:

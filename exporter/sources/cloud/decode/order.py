@@ -76,7 +76,24 @@ def kept(
     return chosen if left is None else pc.and_(left, chosen)
 
 
-def order_of(
+def order_of_page(
+    names: pa.DictionaryArray,
+    created: pa.TimestampArray,
+    times: pa.StringArray,
+    digests: pa.StringArray,
+    ids: pa.StringArray,
+    distinct: tuple[str, ...],
+) -> Order:
+    """Return the order of a page; an image that it shows twice stands where it does first."""
+    if len(distinct) == len(ids):
+        return _order_of(names, created, times, digests)
+    first = pa.array(pc.index_in(pa.array(distinct, pa.string()), ids))
+    # Numbered anew, for names are held to be numbered as they appear.
+    firsts = names.take(first).cast(pa.string()).dictionary_encode()
+    return _order_of(firsts, created.take(first), times.take(first), digests.take(first))
+
+
+def _order_of(
     names: pa.DictionaryArray,
     created: pa.TimestampArray,
     texts: pa.StringArray,

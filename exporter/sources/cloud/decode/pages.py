@@ -12,6 +12,7 @@ import codecs
 import json
 import re
 import struct
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -26,6 +27,31 @@ _TOKEN = rb"(?:%b)" % b"|".join(_TOKEN_KEYS) + rb'\s*:\s*"([!#-\[\]-~]+)"'
 _TOKEN_LAST = re.compile(_TOKEN + rb"\s*\}\s*\Z")
 _TOKEN_FIRST = re.compile(rb"(?:%b)?\s*\{\s*" % codecs.BOM_UTF8 + _TOKEN)
 _LONGEST_TOKEN = 4096
+
+
+_LONGEST_INT = 100
+"""Digits of a whole number that Python is asked to convert; none of so many has a column."""
+
+
+class Twice:
+    """Stands for the values of a key that stands twice in one object: neither is to be believed."""
+
+    def __str__(self) -> str:
+        """Say what is there, for people."""
+        return "two values"
+
+
+@dataclass(frozen=True)
+class Objects:
+    """What a page holds as Python objects: its items, and the next page's token or an empty text.
+
+    `doubt` says why the body is no sound JSON, though it could be read; it is empty for one that
+    is. Texts then may hold surrogates for what is no Unicode.
+    """
+
+    items: list[Any]
+    next_token: str
+    doubt: str
 
 
 def shown_token(body: bytes) -> str:
@@ -54,22 +80,30 @@ def _guard(body: bytes) -> None:
         raise PageError("the body is not UTF-8") from None
 
 
-def read_object(body: bytes, items: str, *, strict: bool = False) -> tuple[list[Any], str]:
+def read_object(body: bytes, items: str, *, strict: bool = False) -> Objects:
     """Parse a page into Python objects; `items` names the key its items stand under.
 
-    Returns the items, which are all dicts, and the next page's token or an empty text. With
-    `strict`, numbers with a fraction are Decimals, and a key that stands twice in one object is
-    refused. Raises `PageError`.
+    With `strict`, numbers with a fraction are Decimals, and a key that stands twice in one object
+    has `Twice` for a value. Raises `PageError`.
     """
-    page = _parse(body, strict=strict)
+    page, doubt = _parse(body, strict=strict)
     _refuse_strangers(page, items)
     listed = [] if page.get(items) is None else page[items]
-    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
-        raise PageError(f"`{items}` is not a list of objects")
+    if not isinstance(listed, list):
+        raise PageError(f"`{items}` is not a list")
     token = page.get("nextPageToken") or page.get("next_page_token") or ""
-    if not isinstance(token, str):
+    if not isinstance(token, str) or not is_unicode(token):
         raise PageError("`nextPageToken` is not a text")
-    return listed, token
+    return Objects(listed, token, doubt)
+
+
+def is_unicode(text: str) -> bool:
+    """Say whether a text can be written down: it holds no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read_columns(body: bytes, items: str, item: pa.StructType) -> tuple[pa.StructArray, str]:
@@ -100,34 +134,69 @@ def read_columns(body: bytes, items: str, item: pa.StructType) -> tuple[pa.Struc
     listed = table.column(items).chunk(0)
     token = next(filter(None, (table.column(name)[0].as_py() for name in tokens)), "")
     if listed.null_count:
-        _refuse_strangers(_parse(body), items)
+        _refuse_strangers(_parse(body)[0], items)
     rows: pa.StructArray = listed.flatten()
     if rows.null_count:
         raise PageError(f"`{items}` holds a null")
     return rows, token
 
 
-def _parse(body: bytes, *, strict: bool = False) -> dict[str, Any]:
+def _parse(body: bytes, *, strict: bool = False) -> tuple[dict[str, Any], str]:
+    """Return the object that a body is, and why it is no sound JSON, or an empty text."""
     body = body.removeprefix(codecs.BOM_UTF8)
+    doubt = ""
     try:
         page = orjson.loads(body)
-        if strict:
-            # What has come so far is JSON, so that this is left to say how it is to be read.
-            page = json.loads(body, parse_float=Decimal, object_pairs_hook=_without_doubles)
     except orjson.JSONDecodeError as error:
-        raise PageError(f"the body is not JSON: {error.msg}") from None
-    except RecursionError:
-        raise PageError("the body is nested too deep") from None
+        doubt = f"the body is not JSON: {error.msg}"
+    if strict or doubt:
+        page, doubled = _parse_leniently(body, doubt)
+        doubt = doubt or doubled
     if not isinstance(page, dict):
         raise PageError("the body is not a JSON object")
-    return page
+    return page, doubt
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        raise PageError("a key stands twice in one object")
-    return fields
+def _parse_leniently(body: bytes, doubt: str) -> tuple[Any, str]:
+    """Read JSON whose texts need not be Unicode; also return which key stands twice, if one does.
+
+    It is for `Item` to say which values cannot be used. What was refused because of anything else
+    in it (`doubt`) is refused here as well.
+    """
+    doubled: list[str] = []
+
+    def fields_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        fields = dict(pairs)
+        if len(fields) < len(pairs):
+            seen: set[str] = set()
+            for key, _ in pairs:
+                if key in seen:
+                    fields[key] = Twice()
+                seen.add(key)
+            doubled.append("a key stands twice in one object")
+        return fields
+
+    try:
+        page = json.loads(
+            body.decode("utf-8", "surrogateescape"),
+            parse_float=Decimal,
+            parse_int=_int_or_decimal,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=fields_of,
+        )
+    except (ValueError, ArithmeticError):
+        raise PageError(doubt or "the body is not JSON") from None
+    except RecursionError:
+        raise PageError("the body is nested too deep") from None
+    return page, doubled[0] if doubled else ""
+
+
+def _int_or_decimal(text: str) -> int | Decimal:
+    return int(text) if len(text) < _LONGEST_INT else Decimal(text)
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(text)
 
 
 def _refuse_strangers(page: dict[str, Any], items: str) -> None:
@@ -141,7 +210,7 @@ def _refuse_strangers(page: dict[str, Any], items: str) -> None:
         return
     renamed = sorted(key for key, value in page.items() if _holds_items(value))
     if renamed:
-        raise PageError(f"the page has no `{items}`, but items named `{renamed[0][:40]}`")
+        raise PageError(f"the page has no `{items}`, but items named {renamed[0][:40]!a}")
     if page.keys().isdisjoint(("nextPageToken", "next_page_token")):
         raise PageError(f"the page has neither `{items}` nor `nextPageToken`")
 

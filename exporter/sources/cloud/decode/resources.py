@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from exporter.errors import PageError
+from exporter.sources.cloud.decode.lost import lost_item
 from exporter.sources.cloud.decode.pages import read_object
 from exporter.sources.cloud.decode.sketch import sketch_of
 from exporter.sources.cloud.decode.values import Item
@@ -39,13 +39,17 @@ class Resource:
 class ResourcesPage:
     """The items of one page in the API's order; `next_token` is empty on the last page.
 
-    `bad_values` has a row for each item with a value that could not be read.
+    `bad_values` has a row for each item with a value that could not be read. `lost` says of each
+    item that has no row what it is, for nothing tells which: they are none of the `resources`.
+    `doubt` says why the page should be asked for again; it is empty for a sound one.
     """
 
     table: Table
     resources: tuple[Resource, ...]
     bad_values: pa.Table
     next_token: str
+    lost: tuple[str, ...] = ()
+    doubt: str = ""
 
     @property
     def sketch(self) -> tuple[str, ...]:
@@ -58,23 +62,32 @@ class ResourcesPage:
         return rows_to_arrow(rows, self.table)
 
 
-def decode_resources(body: bytes, table: Table, parents: Parents) -> ResourcesPage:
-    """Decode one page of clouds, folders, registries or repositories; raises `PageError`."""
-    listed, token = read_object(body, table.name)
+def decode_resources(body: bytes, table: Table, parents: Parents, scope: str = "") -> ResourcesPage:
+    """Decode one page of clouds, folders, registries or repositories; raises `PageError`.
+
+    `scope` says in a person's words what is listed.
+    """
+    page = read_object(body, table.name)
     make, key = _ROWS[table.name], table.key[0]
-    resources, problems = [], []
-    for fields in listed:
-        if not isinstance(fields.get("id", ""), str | None):
-            raise PageError(f"an item of `{table.name}` has an id that is no text")
+    kind, doubt = _KINDS[table.name], page.doubt
+    resources, problems, lost = [], [], []
+    for fields in page.items:
         item = Item(fields)
         row = make(item, parents)
-        name = row[key]
-        if not name:
-            raise PageError(f"an item of `{table.name}` has no {key}")
-        resources.append(Resource(name, row))
-        if item.problem is not None:
-            problems.append(bad_value(table.name, name, item.problem, row))
-    return ResourcesPage(table, tuple(resources), bad_values(problems), token)
+        name, wrong = row[key], item.misread("id", "name")
+        if name:
+            resources.append(Resource(name, row))
+            if item.problem is not None:
+                problems.append(bad_value(table.name, name, item.problem, row))
+        else:
+            wrong = wrong or f"has no {'name' if table is REPOSITORIES else 'id'}"
+            known = item.text("id" if table is REPOSITORIES else "name") or ""
+            item_lost = lost_item(kind, known, wrong, item.problem, scope or table.name, row)
+            lost.append(item_lost.said)
+            problems.append(item_lost.problem)
+        doubt = doubt or (wrong and f"a {kind} {wrong}")
+    rows = bad_values(problems)
+    return ResourcesPage(table, tuple(resources), rows, page.next_token, tuple(lost), doubt)
 
 
 def rows_to_arrow(rows: list[Mapping[str, Any]], table: Table) -> pa.Table:
@@ -139,6 +152,12 @@ def _repository(item: Item, parents: Parents) -> dict[str, Any]:
     }
 
 
+_KINDS: Mapping[str, str] = {
+    CLOUDS.name: "cloud",
+    FOLDERS.name: "folder",
+    REGISTRIES.name: "registry",
+    REPOSITORIES.name: "repository",
+}
 _ROWS: Mapping[str, Callable[[Item, Parents], dict[str, Any]]] = {
     CLOUDS.name: _cloud,
     FOLDERS.name: _folder,

@@ -19,7 +19,8 @@ _IMAGE = pa.struct([("name", pa.string()), ("digest", pa.string())])
 class SamplePage:
     """What a page by digest shows: how many images of which repository, and their order.
 
-    `first` and `last` are its outermost digests, empty for an empty page.
+    `first` and `last` are its outermost digests, empty for an empty page. `doubt` says why the page
+    should be asked for again; it is empty for a sound one.
     """
 
     listed: int
@@ -28,6 +29,7 @@ class SamplePage:
     first: str
     last: str
     next_token: str
+    doubt: str = ""
 
 
 def decode_sample(body: bytes) -> SamplePage:
@@ -35,11 +37,13 @@ def decode_sample(body: bytes) -> SamplePage:
 
     What cannot be read counts as absent.
     """
+    doubt = ""
     try:
         rows, next_token = read_columns(body, "images", _IMAGE)
     except PageError:
-        listed, next_token = read_object(body, "images", strict=True)
-        images = [Item(fields) for fields in listed]
+        page = read_object(body, "images", strict=True)
+        next_token, doubt = page.next_token, page.doubt
+        images = [Item(fields) for fields in page.items]
         plain = [{name: item.text(name) for name in ("name", "digest")} for item in images]
         rows = pa.array(plain, _IMAGE)
     digests = pc.fill_null(rows.field("digest"), "")
@@ -52,4 +56,5 @@ def decode_sample(body: bytes) -> SamplePage:
         first=digests[0].as_py() if len(rows) else "",
         last=digests[-1].as_py() if len(rows) else "",
         next_token=next_token,
+        doubt=doubt,
     )

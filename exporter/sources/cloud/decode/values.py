@@ -15,6 +15,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from exporter.sources.cloud.decode.pages import is_unicode
+
 LARGEST, SMALLEST = 2**63 - 1, -(2**63)
 _MOST_DIGITS = 19
 _TIME = re.compile(
@@ -22,6 +24,14 @@ _TIME = re.compile(
 )
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _CAPITAL = re.compile("[A-Z]")
+_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (str, "what is no Unicode"),
+    (bool, "true or false"),
+    ((int, float, Decimal), "a number"),
+    (list, "a list"),
+    (dict, "an object"),
+    (type(None), "null"),
+)
 _SHOWN = 60
 _NAMED = 5
 
@@ -87,13 +97,20 @@ def whole_of(value: object) -> int | None:
 class Item:
     """One object of a page, whose fields are read in either spelling.
 
-    What cannot be read is None, or left out of a list or map, and is noted for `problem`.
+    What cannot be read is None, or left out of a list or map, and is noted for `problem`. What is
+    no object at all has no field.
     """
 
-    def __init__(self, fields: Mapping[str, Any]) -> None:
-        self._fields = fields
-        self._path = ""
-        self._bad: list[str] = []
+    def __init__(self, fields: object, path: str = "", bad: list[str] | None = None) -> None:
+        self._path = path
+        self._bad: list[str] = [] if bad is None else bad
+        self._fields: Mapping[str, Any] = fields if isinstance(fields, dict) else {}
+        self._whole = fields
+        if not isinstance(fields, dict):
+            self._note("the item", fields)
+        for key in self._fields:
+            if not (key.isascii() or is_unicode(key)):
+                self._note("the key", key)
 
     def text(self, name: str) -> str | None:
         """Return a text."""
@@ -129,10 +146,14 @@ class Item:
     def labels(self, name: str) -> list[tuple[str, str]]:
         """Return a map of texts."""
         labels = self._read(name, dict) or {}
-        for key, value in labels.items():
-            if not isinstance(value, str):
-                self._note(f"{name}.{key}", value)
-        return [(key, value) for key, value in labels.items() if isinstance(value, str)]
+        for key in labels:
+            if not is_unicode(key):
+                self._note(f"a key of {name}", key)
+        return [
+            (key, value)
+            for key, value in labels.items()
+            if is_unicode(key) and self._is(value, str, f"{name}.{key}")
+        ]
 
     def child(self, name: str) -> Item | None:
         """Return an object; its problems are this one's."""
@@ -156,10 +177,21 @@ class Item:
         named = ", ".join(self._bad[:_NAMED])
         return f"These values cannot be read, and are left out: {named}{more}."
 
+    def misread(self, *names: str) -> str:
+        """Say which of some texts is there and is none, as the end of a sentence; else nothing.
+
+        It does not quote the value, for it goes into errors and logs.
+        """
+        if not isinstance(self._whole, dict):
+            return f"is {_kind(self._whole)} instead of an object"
+        for name in names:
+            value = field_of(self._fields, name)
+            if value is not None and not _is_text(value):
+                return f"has {_kind(value)} instead of a text as its {name}"
+        return ""
+
     def _inner(self, fields: Mapping[str, Any], name: str) -> Item:
-        inner = Item(fields)
-        inner._path, inner._bad = f"{self._path}{name}.", self._bad
-        return inner
+        return Item(fields, f"{self._path}{name}.", self._bad)
 
     def _read(self, name: str, kind: type) -> Any:
         value = field_of(self._fields, name)
@@ -171,15 +203,40 @@ class Item:
                 yield value
 
     def _is(self, value: object, kind: type, name: str) -> bool:
-        if not isinstance(value, kind):
+        if not (_is_text(value) if kind is str else isinstance(value, kind)):
             self._note(name, value)
             return False
         return True
 
     def _note(self, name: str, value: object) -> None:
-        try:
-            text = json.dumps(value, ensure_ascii=False, default=float)
-        except RecursionError:
-            text = "nested too deep to be shown"
-        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-        self._bad.append(f"{self._path}{name} {shown}")
+        self._bad.append(_writable(f"{self._path}{name} {_shown(value)}"))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and (value.isascii() or is_unicode(value))
+
+
+def _kind(value: object) -> str:
+    """Return what a value is that is no text."""
+    for kind, name in _KINDS:
+        if isinstance(value, kind):
+            return name
+    return str(value)
+
+
+def _shown(value: object) -> str:
+    """Return a value for people, as JSON, cut where it is long."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=_plain)
+    except RecursionError:
+        text = "nested too deep to be shown"
+    return _writable(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
+
+
+def _plain(value: object) -> float | str:
+    return float(value) if isinstance(value, Decimal) else str(value)
+
+
+def _writable(text: str) -> str:
+    """Return a text with escapes for what is no Unicode in it."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -197,6 +197,7 @@ class Walk:
     def _note(self, chain: ImagesChain, images: Images) -> None:
         self._chains.note(chain, images.ids)
         self._entry.page(calls=images.cost.calls, items=images.listed)
+        self._entry.lose(images.lost)
         if chain.repository is None:
             self._closing.met.update(name for name, kept in images.names.items() if kept)
         wanted = self._context.filter
