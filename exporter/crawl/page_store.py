@@ -8,8 +8,8 @@ from typing import Protocol
 import pyarrow as pa
 
 
-class Kept(Protocol):
-    """A page of an earlier attempt: see `snapshot.journal.Recalled`."""
+class StoredPage(Protocol):
+    """A page of an earlier attempt: see `snapshot.journal.JournalPage`."""
 
     @property
     def summary(self) -> bytes:
@@ -27,10 +27,10 @@ class Kept(Protocol):
         ...
 
 
-class Keeper(Protocol):
+class PageStore(Protocol):
     """Where pages are kept: `snapshot.stage.Stage`, as the crawl needs it."""
 
-    def recall(self, key: str) -> Kept | None:
+    def stored(self, key: str) -> StoredPage | None:
         """Return the page an earlier attempt kept under `key`."""
         ...
 
@@ -56,10 +56,10 @@ class Keeper(Protocol):
         ...
 
 
-class Unkept:
+class NullPageStore:
     """A keeper for runs that only look: nothing is kept, nothing is recalled."""
 
-    def recall(self, key: str) -> None:
+    def stored(self, key: str) -> None:
         """Return nothing."""
 
     async def keep(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from exporter.crawl.memory import Held
-from exporter.crawl.page_store import Kept
+from exporter.crawl.page_store import StoredPage
 from exporter.http.types import Answer, Call, Sent
 
 P = TypeVar("P")
@@ -76,7 +76,7 @@ class PendingPage(Generic[P]):
     def __init__(
         self,
         request: PageRequest[P],
-        stored: Kept | None,
+        stored: StoredPage | None,
         fetch: Callable[[PendingPage[P]], Coroutine[Any, Any, Fetched[P]]],
     ) -> None:
         self.request = request

@@ -20,7 +20,7 @@ from exporter.crawl import not_found
 from exporter.crawl.decoders import Decoders
 from exporter.crawl.memory import Budget, Held
 from exporter.crawl.not_found import Caller
-from exporter.crawl.page_store import Keeper, Kept
+from exporter.crawl.page_store import PageStore, StoredPage
 from exporter.crawl.pending import Fetched, PageRequest, PendingPage
 from exporter.crawl.progress import Progress
 from exporter.http.types import Answer
@@ -61,7 +61,7 @@ class PagePipeline:
     """
 
     def __init__(
-        self, client: Caller, store: Keeper, progress: Progress, decoders: Decoders
+        self, client: Caller, store: PageStore, progress: Progress, decoders: Decoders
     ) -> None:
         self.large = Budget(PAGE_BYTES_IN_FLIGHT, FULL_PAGE_BYTES)
         self.small = Budget(OTHER_BYTES_IN_FLIGHT)
@@ -80,9 +80,9 @@ class PagePipeline:
         """
         return self._decoders.backlog > self._call_seconds
 
-    def stored(self, key: str) -> Kept | None:
+    def stored(self, key: str) -> StoredPage | None:
         """Return the page that an earlier attempt stored under a key."""
-        return self._store.recall(key)
+        return self._store.stored(key)
 
     def start(self, request: PageRequest[P]) -> PendingPage[P]:
         """Begin to get a large page, unless an earlier attempt has stored it."""

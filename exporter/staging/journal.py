@@ -55,7 +55,7 @@ _CODEC = pa.Codec("zstd", compression_level=-5)
 
 
 @dataclass(frozen=True)
-class Recalled:
+class JournalPage:
     """A page that an earlier attempt kept.
 
     `sealed`: its rows are in a finished part. `body` is None where it was let go on sealing;
@@ -68,7 +68,7 @@ class Recalled:
 
 
 class Journal:
-    """The journal of one staging folder. All methods belong to one thread, `recall` to any."""
+    """The journal of one staging folder. All methods belong to one thread, `stored` to any."""
 
     def __init__(self, staging: Path) -> None:
         self._staging = staging
@@ -125,7 +125,7 @@ class Journal:
             self._database.executemany("REPLACE INTO meta VALUES (?, ?)", values.items())
             self._database.commit()
 
-    def recall(self, key: str) -> Recalled | None:
+    def stored(self, key: str) -> JournalPage | None:
         """Return the page kept under `key` by an earlier attempt, if there is one."""
         if not self.kept_before:
             return None
@@ -142,7 +142,7 @@ class Journal:
             with output_errors(self._staging), self._spool_path(spool).open("rb") as file:
                 file.seek(start)
                 body = _CODEC.decompress(file.read(packed), length, asbytes=True)
-        return Recalled(summary, body, sealed=generation is not None)
+        return JournalPage(summary, body, sealed=generation is not None)
 
     def keep(self, key: str, summary: bytes, body: bytes, *, inline: bool) -> None:
         """Keep a page; `inline` for one whose body is needed as long as the run is.

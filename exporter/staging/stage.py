@@ -19,7 +19,7 @@ import pyarrow as pa
 import structlog
 
 from exporter.errors import OutputError
-from exporter.staging.journal import Journal, Recalled
+from exporter.staging.journal import Journal, JournalPage
 from exporter.staging.layout import StagedFile, staged_path
 from exporter.staging.parquet import PART_BYTES, Parts, output_errors
 from exporter.wording import switch
@@ -81,9 +81,9 @@ class Stage:
         """Note facts about the run; only before the first page."""
         self._journal.note(**values)
 
-    def recall(self, key: str) -> Recalled | None:
+    def stored(self, key: str) -> JournalPage | None:
         """Return the page that an earlier attempt kept under `key`, if there is one."""
-        return self._journal.recall(key)
+        return self._journal.stored(key)
 
     def claims(self) -> dict[str, list[tuple[str, str]]]:
         """Return what an earlier attempt claimed, by registry: repository and mode."""

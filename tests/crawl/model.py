@@ -255,7 +255,7 @@ class Memory:
     log: list[Entered] = field(default_factory=list)
     run: asyncio.Task[None] | None = None
 
-    def recall(self, key: str) -> Page | None:
+    def stored(self, key: str) -> Page | None:
         pages = [one for one in self.before if isinstance(one, Page) and one.key == key]
         return pages[-1] if pages else None
 
@@ -350,7 +350,7 @@ async def walk(world: World, memory: Memory, chance: random.Random) -> Walked:
         names_later = [f"{REGISTRY}/{path}" for path in later]
         context = Context(
             pages=pages,
-            keeper=memory,
+            store=memory,
             wanted=world.wanted,
             page_size=world.page_size,
             sample_size=1000,

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from exporter.crawl.coverage import Entry
-from exporter.crawl.page_store import Unkept
+from exporter.crawl.page_store import NullPageStore
 from exporter.crawl.scheduler import Job
 from exporter.emulator import Behaviour, Emulator, Estate, Faults, Shape
 from exporter.errors import StatusError
@@ -234,7 +234,7 @@ async def test_where_the_chain_fails_every_registry_is_asked_by_itself() -> None
     apart: list[tuple[str, Collection[str], bool]] = []
     context = Context(
         pages=cast("Pages", Refusing()),
-        keeper=Unkept(),
+        store=NullPageStore(),
         wanted=Wanted(Scope()),
         page_size=PAGE_SIZE,
         sample_size=1000,

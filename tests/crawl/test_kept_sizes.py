@@ -15,15 +15,15 @@ KEPT = {"crp1/halved": "50", "crp1/whole": "100"}
 
 
 def test_a_kept_page_is_found_whatever_size_other_chains_have_come_to() -> None:
-    def is_kept(call: Call, attempt: int) -> bool:
+    def is_stored(call: Call, attempt: int) -> bool:
         params = dict(call.params)
         return attempt == 0 and KEPT.get(params["repositoryName"]) == params["pageSize"]
 
     context = SimpleNamespace(
         split=True,
         wanted=SimpleNamespace(all_repositories=True),
-        pages=SimpleNamespace(is_kept=is_kept),
-        keeper=SimpleNamespace(claims=lambda: {"crp1": [(WHOLE, ALONE)]}),
+        pages=SimpleNamespace(is_stored=is_stored),
+        store=SimpleNamespace(claims=lambda: {"crp1": [(WHOLE, ALONE)]}),
         page_size=100,
         rung=0,
     )

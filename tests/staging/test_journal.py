@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import OutputError
-from exporter.staging.journal import NAME, Journal, Recalled
+from exporter.staging.journal import NAME, Journal, JournalPage
 from exporter.staging.layout import StagedFile, staged_path
 from exporter.staging.stage import Stage
 from tests.staging.world import ROOT, body_of, image_ids, key_of, summary_of
@@ -37,9 +37,9 @@ def test_pages_that_were_kept_come_back_with_their_bodies(tmp_path: Path) -> Non
     with Journal(tmp_path) as journal:
         assert journal.kept_before == 6
         for number in (0, 1, 2, 3, 4, 7):
-            recalled = Recalled(summary_of(number), body_of(number), sealed=False)
-            assert journal.recall(key_of(number)) == recalled
-        assert journal.recall(key_of(99)) is None
+            recalled = JournalPage(summary_of(number), body_of(number), sealed=False)
+            assert journal.stored(key_of(number)) == recalled
+        assert journal.stored(key_of(99)) is None
 
 
 def test_sealing_lets_bodies_go_but_those_that_are_needed(tmp_path: Path) -> None:
@@ -52,9 +52,9 @@ def test_sealing_lets_bodies_go_but_those_that_are_needed(tmp_path: Path) -> Non
         keep(journal, [3])
         journal.commit()
     with Journal(tmp_path) as journal:
-        assert journal.recall(key_of(1)) == Recalled(summary_of(1), None, sealed=True)
-        assert journal.recall(key_of(2)) == Recalled(summary_of(2), body_of(2), sealed=True)
-        assert journal.recall(key_of(3)) == Recalled(summary_of(3), body_of(3), sealed=False)
+        assert journal.stored(key_of(1)) == JournalPage(summary_of(1), None, sealed=True)
+        assert journal.stored(key_of(2)) == JournalPage(summary_of(2), body_of(2), sealed=True)
+        assert journal.stored(key_of(3)) == JournalPage(summary_of(3), body_of(3), sealed=False)
         assert journal.parts() == [("images", 3, 9)]
 
 
@@ -74,7 +74,7 @@ def test_spools_go_once_nothing_in_them_is_needed(tmp_path: Path) -> None:
         journal.seal([])
         # Page 4 was not kept again: its rows are in no part, so its body has to stay.
         assert len(spools(tmp_path)) == 1
-        recalled = journal.recall(key_of(4))
+        recalled = journal.stored(key_of(4))
         assert recalled is not None
         assert recalled.body == body_of(4)
 
@@ -87,8 +87,8 @@ def test_a_page_kept_again_is_sealed_with_the_pages_of_this_attempt(tmp_path: Pa
         keep(journal, [1])
         journal.seal([])
     with Journal(tmp_path) as journal:
-        assert journal.recall(key_of(1)) == Recalled(summary_of(1), None, sealed=True)
-        assert journal.recall(key_of(2)) == Recalled(summary_of(2), body_of(2), sealed=False)
+        assert journal.stored(key_of(1)) == JournalPage(summary_of(1), None, sealed=True)
+        assert journal.stored(key_of(2)) == JournalPage(summary_of(2), body_of(2), sealed=False)
 
 
 def as_killed(staging: Path) -> Path:
@@ -104,8 +104,8 @@ def test_what_was_never_committed_is_not_there(tmp_path: Path) -> None:
         journal.commit()
         keep(journal, [2])
         with Journal(as_killed(staging)) as after:
-            assert after.recall(key_of(1)) is not None
-            assert after.recall(key_of(2)) is None
+            assert after.stored(key_of(1)) is not None
+            assert after.stored(key_of(2)) is None
 
 
 def test_a_page_of_this_attempt_is_not_recalled_by_it_in_a_fresh_journal(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_page_of_this_attempt_is_not_recalled_by_it_in_a_fresh_journal(tmp_pat
         keep(journal, [1])
         journal.commit()
         assert journal.kept_before == 0
-        assert journal.recall(key_of(1)) is None
+        assert journal.stored(key_of(1)) is None
 
 
 def test_a_claim_is_there_whenever_a_page_kept_after_it_is(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_claim_is_there_whenever_a_page_kept_after_it_is(tmp_path: Path) -> No
         journal.commit()
         journal.claim("crp1", "crp1/lib", "back")
         with Journal(as_killed(staging)) as after:
-            assert after.recall(key_of(1)) is not None
+            assert after.stored(key_of(1)) is not None
             assert after.claims() == {"crp1": [("crp1/app", "alone")]}
 
 
@@ -181,7 +181,7 @@ def write_until_killed(staging: Path, lines: int) -> int:
 async def check_recalled(staging: Path, committed: int) -> None:
     async with Stage(staging) as stage:
         assert stage.kept_before >= committed
-        recalled = {number: stage.recall(key_of(number)) for number in range(committed)}
+        recalled = {number: stage.stored(key_of(number)) for number in range(committed)}
         pages = {number: page for number, page in recalled.items() if page is not None}
         assert len(pages) == committed
         assert [n for n, page in pages.items() if page.summary != summary_of(n)] == []

@@ -29,7 +29,7 @@ def spooled(staging: Path) -> int:
 async def recall_all(staging: Path, numbers: range) -> dict[int, bytes | None]:
     """Return the bodies of the pages that an earlier attempt kept."""
     async with Stage(staging) as stage:
-        pages = {number: stage.recall(key_of(number)) for number in numbers}
+        pages = {number: stage.stored(key_of(number)) for number in numbers}
     return {number: page.body for number, page in pages.items() if page is not None}
 
 
@@ -58,7 +58,7 @@ async def test_parts_that_were_open_at_the_end_are_deleted_and_their_pages_recal
         assert parts(tmp_path) == []
         assert stage.kept_before == 2
         for number in (1, 2):
-            recalled = stage.recall(key_of(number))
+            recalled = stage.stored(key_of(number))
             assert recalled is not None
             assert (recalled.body, recalled.sealed) == (body_of(number), False)
         await keep(stage, 1, 2, 3)
@@ -72,7 +72,7 @@ async def test_finished_parts_stay_and_new_ones_have_new_numbers(tmp_path: Path)
         first = await stage.finish()
         await keep(stage, 2)
     async with Stage(tmp_path) as stage:
-        recalled = [stage.recall(key_of(number)) for number in (1, 2)]
+        recalled = [stage.stored(key_of(number)) for number in (1, 2)]
         assert [page.sealed for page in recalled if page is not None] == [True, False]
         await keep(stage, 2)
         second = await stage.finish()
@@ -97,7 +97,7 @@ async def test_a_claim_is_there_whenever_a_page_handed_over_after_it_is(tmp_path
         stage.claim("crp1", "crp1/app", "alone")
         await keep(stage, 1)
     async with Stage(tmp_path) as stage:
-        assert stage.recall(key_of(1)) is not None
+        assert stage.stored(key_of(1)) is not None
         assert stage.claims() == {"crp1": [("crp1/app", "alone")]}
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import structlog
 
 from exporter.crawl.coverage import NAMED_BY, Entry, Ledger, Listing
-from exporter.crawl.page_store import Keeper
+from exporter.crawl.page_store import PageStore
 from exporter.crawl.progress import Progress
 from exporter.errors import ApiError
 from exporter.http.client import Client
@@ -44,7 +44,7 @@ class Estate:
         settings: Settings,
         client: Client,
         pages: Pages,
-        keeper: Keeper,
+        store: PageStore,
         ledger: Ledger,
         progress: Progress,
         *,
@@ -59,7 +59,7 @@ class Estate:
         self._with_images = with_images
         self._found = Found(self._wanted)
         self._registries = Registries(
-            settings.limits, client, pages, keeper, ledger, self._wanted, expected_images or {}
+            settings.limits, client, pages, store, ledger, self._wanted, expected_images or {}
         )
         self._scheduler = self._registries.scheduler
         self._named = Named(self._wanted, self._found, ledger, with_images=with_images)

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from exporter.crawl import not_found
 from exporter.crawl.not_found import Caller
-from exporter.crawl.page_store import Kept
+from exporter.crawl.page_store import StoredPage
 from exporter.crawl.pending import Dropped, Fetched, PageRequest, Peek, PendingPage
 from exporter.crawl.pipeline import Cost, PagePipeline
 from exporter.errors import FlawedPageError, PageError
@@ -118,7 +118,7 @@ class ArrivedPage:
 class StoredImages:
     """A page of images that an earlier attempt has stored, and what it wrote down about it."""
 
-    page: Kept
+    page: StoredPage
     summary: Images
 
 
@@ -134,7 +134,7 @@ class Pages:
         """Whether more calls at once would win nothing (`PagePipeline.behind`)."""
         return self._pipeline.behind
 
-    def is_kept(self, call: Call, attempt: int) -> bool:
+    def is_stored(self, call: Call, attempt: int) -> bool:
         """Say whether a page was stored by an earlier attempt, and will not be asked for."""
         return self._pipeline.stored(key_of(call, attempt)) is not None
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from exporter.crawl.coverage import Ledger
 from exporter.crawl.decoders import Decoders
-from exporter.crawl.page_store import Unkept
+from exporter.crawl.page_store import NullPageStore
 from exporter.crawl.pipeline import PagePipeline
 from exporter.crawl.progress import Progress
 from exporter.settings import Settings
@@ -50,9 +50,9 @@ async def look_ahead(
     with Decoders(1) as decoders:
         async with open_client(settings) as client:
             progress.client = client
-            keeper = Unkept()
-            pages = Pages(client, PagePipeline(client, keeper, progress, decoders))
-            estate = Estate(settings, client, pages, keeper, ledger, progress, with_images=False)
+            store = NullPageStore()
+            pages = Pages(client, PagePipeline(client, store, progress, decoders))
+            estate = Estate(settings, client, pages, store, ledger, progress, with_images=False)
             await estate.run()
             calls = client.counts.calls
     estate.refuse(partial=False)

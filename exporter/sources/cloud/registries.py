@@ -14,7 +14,7 @@ from typing import Protocol
 import structlog
 
 from exporter.crawl.coverage import Entry, Ledger
-from exporter.crawl.page_store import Keeper
+from exporter.crawl.page_store import PageStore
 from exporter.crawl.scheduler import Job, Scheduler
 from exporter.errors import ApiError
 from exporter.http.client import Client
@@ -57,7 +57,7 @@ class Registries:
         limits: Limits,
         client: Client,
         pages: Pages,
-        keeper: Keeper,
+        store: PageStore,
         ledger: Ledger,
         wanted: Wanted,
         expected: Mapping[str, int],
@@ -71,7 +71,7 @@ class Registries:
         self._expected = expected
         self._context = Context(
             pages=pages,
-            keeper=keeper,
+            store=store,
             wanted=wanted,
             page_size=limits.page_size,
             sample_size=page_size_for(limits),
@@ -111,7 +111,7 @@ class Registries:
 
     def _joined_before(self, folder_id: str) -> set[str]:
         """Return the registries of a folder that an earlier attempt has listed together."""
-        claims = self._context.keeper.claims().get(folder_id, [])
+        claims = self._context.store.claims().get(folder_id, [])
         return {registry_id for registry_id, mode in claims if mode == TOGETHER}
 
     def open(self, registry_id: str, parents: Parents, *, known: bool) -> None:
@@ -142,7 +142,7 @@ class Registries:
 
         folder = FolderWalk(folder_id, parents, entries, self._context, is_met, apart)
         for one in joined:
-            self._context.keeper.claim(folder_id, one, TOGETHER)
+            self._context.store.claim(folder_id, one, TOGETHER)
             self._list_repositories(one, parents, True, partial(folder.repositories_listed, one))
 
     def _list_repositories(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from exporter.crawl.page_store import Keeper
+from exporter.crawl.page_store import PageStore
 from exporter.crawl.scheduler import Job
 from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.pages import Pages
@@ -40,7 +40,7 @@ class Context:
     """
 
     pages: Pages
-    keeper: Keeper
+    store: PageStore
     wanted: Wanted
     page_size: int
     sample_size: int

@@ -28,7 +28,7 @@ class Replay:
 
     def look(self, chain: ImagesChain) -> None:
         """Find out whether a chain's next page is one that was kept."""
-        if self._is_kept(chain):
+        if self._is_stored(chain):
             self._chains.add(chain)
             self._over.clear()
         else:
@@ -36,16 +36,16 @@ class Replay:
             if not self._chains:
                 self._over.set()
 
-    def _is_kept(self, chain: ImagesChain) -> bool:
+    def _is_stored(self, chain: ImagesChain) -> bool:
         """Say whether a chain's next page was kept, maybe with fewer images than it asks for."""
         call = chain.chain.call
         if call is None or chain.done:
             return False
-        if self._pages.is_kept(call, chain.attempt):
+        if self._pages.is_stored(call, chain.attempt):
             return True
         size = chain.page_size if chain in self._chains or not chain.chain.pages else 0
         while (size := size // 2) > 0:
-            if self._pages.is_kept(call.with_params(pageSize=str(size)), chain.attempt):
+            if self._pages.is_stored(call.with_params(pageSize=str(size)), chain.attempt):
                 chain.resize(size)
                 return True
         return False

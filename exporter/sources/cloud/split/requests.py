@@ -75,5 +75,5 @@ class Asking:
         self.drop_ahead(chain)
         context = self._context
         wanted = context.may_ask_ahead(self._job(chain)) and self._chains.goes_on(chain)
-        if wanted and not context.pages.is_kept(call, chain.attempt):
+        if wanted and not context.pages.is_stored(call, chain.attempt):
             chain.ahead = self._ask(chain, call)

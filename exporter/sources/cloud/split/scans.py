@@ -62,7 +62,7 @@ class Chains:
         self._job = job
         self._known: set[str] = set()
         self._begun: set[str] = set()  # Repositories that a chain was begun for.
-        self._claimed_before = context.keeper.claims().get(registry_id, [])
+        self._claimed_before = context.store.claims().get(registry_id, [])
 
     @property
     def _page_size(self) -> int:
@@ -88,7 +88,7 @@ class Chains:
         # What was kept was begun with as many as may be asked for, or with half of that, and so on.
         page_size = context.page_size if self.resumes else self._page_size
         chain = ImagesChain(call, mode, name, page_size, rung, reading)
-        self._find_kept(chain, rung)
+        self._find_stored(chain, rung)
         self.open.add(chain)
         self.replay.look(chain)
         if chain not in self.replay:
@@ -97,7 +97,7 @@ class Chains:
             context.queue(self._job(chain))
         return chain
 
-    def _find_kept(self, chain: ImagesChain, rung: int) -> None:
+    def _find_stored(self, chain: ImagesChain, rung: int) -> None:
         """Have a chain begin with the order whose pages an earlier attempt has kept.
 
         What was listed otherwise was cut on their account.
@@ -108,7 +108,7 @@ class Chains:
         for first in range(len(ladder(chain.mode, chain.repository, chain.reading))):
             chain.begin_with(first)
             while chain.chain.call is not None:
-                if self._context.pages.is_kept(chain.chain.call, chain.attempt):
+                if self._context.pages.is_stored(chain.chain.call, chain.attempt):
                     return
                 if not chain.descend():
                     break
@@ -138,7 +138,7 @@ class Chains:
 
     def split(self) -> None:
         """List all repositories one by one instead of going on with the registry's own chains."""
-        self._context.keeper.claim(self._registry_id, WHOLE, ALONE)
+        self._context.store.claim(self._registry_id, WHOLE, ALONE)
         log.debug("listing_split", registry_id=self._registry_id, how="by repository")
         self.alone = True
         for chain in (self.up, self.down):
@@ -172,7 +172,7 @@ class Chains:
 
     def _meet(self, up: ImagesChain, *, queue: bool) -> ImagesChain:
         """Open the chain that comes to meet another from above."""
-        self._context.keeper.claim(self._registry_id, up.repository or WHOLE, Mode.DOWN.value)
+        self._context.store.claim(self._registry_id, up.repository or WHOLE, Mode.DOWN.value)
         log.debug(
             "listing_split",
             registry_id=self._registry_id,
