@@ -11,13 +11,13 @@ from typing import Self
 _LEARNING = 0.1
 
 
-class Held:
+class MemoryReservation:
     """The bytes of one page in flight; until its body has come, those of an average page.
 
     A context manager: at its end they are given back, unless they were handed over.
     """
 
-    def __init__(self, budget: Budget, usual: float) -> None:
+    def __init__(self, budget: MemoryBudget, usual: float) -> None:
         self._budget = budget
         self._bytes = usual
         self._handed_over = False
@@ -36,12 +36,12 @@ class Held:
         if not self._handed_over:
             self.release()
 
-    def weigh(self, body_bytes: int) -> None:
+    def resize(self, body_bytes: int) -> None:
         """Take the size of the body, which has come."""
-        self._budget.weigh(self._bytes, body_bytes)
+        self._budget.resize(self._bytes, body_bytes)
         self._bytes = body_bytes
 
-    def hand_over(self) -> None:
+    def keep_until_written(self) -> None:
         """Leave it to whoever writes the page to `release` its bytes."""
         self._handed_over = True
 
@@ -51,7 +51,7 @@ class Held:
         self._bytes = 0.0
 
 
-class Budget:
+class MemoryBudget:
     """A bound on the bytes of pages in flight; a single page passes whatever its size.
 
     It is what lets a slow disk slow the calls down instead of filling memory. Of pages that wait
@@ -63,12 +63,12 @@ class Budget:
         self._limit = limit_bytes
         self._held = 0.0
         self._usual = usual_bytes  # An average page.
-        self._waiting: list[tuple[float, int, asyncio.Future[Held]]] = []
+        self._waiting: list[tuple[float, int, asyncio.Future[MemoryReservation]]] = []
         self._numbers = count()
 
-    async def hold(self, weight: float) -> Held:
+    async def reserve(self, weight: float) -> MemoryReservation:
         """Wait for room for a page, before its call, and hold it."""
-        turn: asyncio.Future[Held] = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[MemoryReservation] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (-weight, next(self._numbers), turn))
         self._admit()
         try:
@@ -78,7 +78,7 @@ class Budget:
                 turn.result().release()
             raise
 
-    def weigh(self, before: float, body_bytes: int) -> None:
+    def resize(self, before: float, body_bytes: int) -> None:
         """Take the size of a page for which `before` bytes were held."""
         self._held += body_bytes - before
         self._usual += (body_bytes - self._usual) * _LEARNING
@@ -94,4 +94,4 @@ class Budget:
             turn = heapq.heappop(self._waiting)[-1]
             if not turn.cancelled():
                 self._held += self._usual
-                turn.set_result(Held(self, self._usual))
+                turn.set_result(MemoryReservation(self, self._usual))

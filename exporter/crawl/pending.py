@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from exporter.crawl.memory import Held
+from exporter.crawl.memory import MemoryReservation
 from exporter.crawl.page_store import StoredPage
 from exporter.http.types import Answer, Call, Sent
 
@@ -63,7 +63,7 @@ class Fetched(Generic[P]):
     """A page that has come and is decoded, with its bytes in flight."""
 
     answer: Answer[P]
-    held: Held
+    reservation: MemoryReservation
 
 
 class PendingPage(Generic[P]):
@@ -121,7 +121,7 @@ class PendingPage(Generic[P]):
         if self._task is None or self._task.cancel() or self._task.cancelled():
             return
         if self._task.exception() is None:
-            self._task.result().held.release()
+            self._task.result().reservation.release()
 
 
 def _look(task: asyncio.Task[Any]) -> None:

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from exporter.crawl import not_found
 from exporter.crawl.decoders import Decoders
-from exporter.crawl.memory import Budget, Held
+from exporter.crawl.memory import MemoryBudget, MemoryReservation
 from exporter.crawl.not_found import Caller
 from exporter.crawl.page_store import PageStore, StoredPage
 from exporter.crawl.pending import Fetched, PageRequest, PendingPage
@@ -63,8 +63,8 @@ class PagePipeline:
     def __init__(
         self, client: Caller, store: PageStore, progress: Progress, decoders: Decoders
     ) -> None:
-        self.large = Budget(PAGE_BYTES_IN_FLIGHT, FULL_PAGE_BYTES)
-        self.small = Budget(OTHER_BYTES_IN_FLIGHT)
+        self.large = MemoryBudget(PAGE_BYTES_IN_FLIGHT, FULL_PAGE_BYTES)
+        self.small = MemoryBudget(OTHER_BYTES_IN_FLIGHT)
         self._client = client
         self._store = store
         self._progress = progress
@@ -93,10 +93,10 @@ class PagePipeline:
 
     async def _fetch(self, pending: PendingPage[P]) -> Fetched[P]:
         request = pending.request
-        held = await self.large.hold(request.weight())
+        reservation = await self.large.reserve(request.weight())
 
         async def decode(body: bytes) -> P:
-            held.weigh(len(body))
+            reservation.resize(len(body))
             cursor, last = request.peek(body)
             pending.shows(cursor)
             weight = 0.0 if last else request.weight()  # Nothing waits for a last page.
@@ -115,9 +115,9 @@ class PagePipeline:
                 sent=pending.sent,
             )
         except BaseException:
-            held.release()
+            reservation.release()
             raise
-        return Fetched(answer, held)
+        return Fetched(answer, reservation)
 
     async def arrived(self, pending: PendingPage[P]) -> Fetched[P]:
         """Wait for a page that was asked for, in its turn; raises `ApiError` and `Dropped`."""
@@ -131,7 +131,7 @@ class PagePipeline:
 
     async def write(
         self,
-        held: Held,
+        reservation: MemoryReservation,
         key: str,
         summary: bytes,
         body: bytes,
@@ -147,16 +147,16 @@ class PagePipeline:
         self._decoders.handed_over()
         try:
             await self._store.keep(
-                key, summary, body, rows, inline=inline, written=partial(self._written, held)
+                key, summary, body, rows, inline=inline, written=partial(self._written, reservation)
             )
         except BaseException:
             self._decoders.written()
             raise
-        held.hand_over()
+        reservation.keep_until_written()
 
-    def _written(self, held: Held) -> None:
+    def _written(self, reservation: MemoryReservation) -> None:
         self._decoders.written()
-        held.release()
+        reservation.release()
 
     def cost(self, answer: Answer[Any]) -> Cost:
         """Return what an answer has cost, and count its page."""

@@ -6,16 +6,16 @@ import asyncio
 
 import pytest
 
-from exporter.crawl.memory import Budget, Held
+from exporter.crawl.memory import MemoryBudget, MemoryReservation
 
 
 class Pages:
     """Pages of one budget, each a task that goes on until it is told how to end."""
 
     def __init__(self, limit_bytes: int, usual_bytes: float = 0.0) -> None:
-        self.budget = Budget(limit_bytes, usual_bytes)
+        self.budget = MemoryBudget(limit_bytes, usual_bytes)
         self.begun: list[str] = []
-        self.held: dict[str, Held] = {}
+        self.reservation: dict[str, MemoryReservation] = {}
         self._ends: dict[str, asyncio.Event] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -26,15 +26,15 @@ class Pages:
         await settled()
 
     async def _page(self, name: str, weight: float) -> None:
-        with await self.budget.hold(weight) as held:
+        with await self.budget.reserve(weight) as reservation:
             self.begun.append(name)
-            self.held[name] = held
+            self.reservation[name] = reservation
             await self._ends[name].wait()
 
     async def end(self, name: str, *, handed_over: bool = False) -> None:
         """Let a page end; `handed_over` if whoever writes it gives its bytes back."""
         if handed_over:
-            self.held[name].hand_over()
+            self.reservation[name].keep_until_written()
         self._ends[name].set()
         await self._tasks[name]
         await settled()
@@ -57,7 +57,7 @@ async def full(limit_bytes: int = 100) -> Pages:
     """Return pages whose budget is taken by one of as many bytes, `first`."""
     pages = Pages(limit_bytes)
     await pages.ask("first")
-    pages.held["first"].weigh(limit_bytes)
+    pages.reservation["first"].resize(limit_bytes)
     return pages
 
 
@@ -75,10 +75,10 @@ async def test_pages_go_on_together_as_long_as_average_ones_have_room() -> None:
         await pages.ask(name)
     assert pages.begun == list("abcd")  # Nothing is known of their sizes.
     for name in "abcd":
-        pages.held[name].weigh(20)
+        pages.reservation[name].resize(20)
     await pages.ask("e")
     assert pages.begun == list("abcde")
-    pages.held["e"].weigh(20)
+    pages.reservation["e"].resize(20)
     await pages.ask("f")
     assert pages.begun == list("abcde")
 
@@ -88,7 +88,7 @@ async def test_at_first_no_more_go_on_than_usual_pages_have_room() -> None:
     for name in "abcd":
         await pages.ask(name)
     assert pages.begun == list("ab")
-    pages.held["a"].weigh(10)  # 50 are held now, and the next is taken to have 37.
+    pages.reservation["a"].resize(10)  # 50 are held now, and the next is taken to have 37.
     await settled()
     assert pages.begun == list("abc")
 
@@ -106,16 +106,16 @@ async def test_what_is_handed_over_holds_its_bytes_until_it_is_written() -> None
     await pages.ask("second")
     await pages.end("first", handed_over=True)
     assert pages.begun == ["first"]
-    pages.held["first"].release()
+    pages.reservation["first"].release()
     await settled()
     assert pages.begun == ["first", "second"]
 
 
 async def test_bytes_are_given_back_once() -> None:
     pages = await full()
-    pages.held["first"].release()
+    pages.reservation["first"].release()
     await pages.ask("second")
-    pages.held["second"].weigh(100)
+    pages.reservation["second"].resize(100)
     await pages.end("first")  # It is written before whoever asked for it has gone on.
     await pages.ask("third")
     assert pages.begun == ["first", "second"]
@@ -123,7 +123,7 @@ async def test_bytes_are_given_back_once() -> None:
 
 async def test_a_page_larger_than_all_there_is_passes_alone() -> None:
     pages = await full()
-    pages.held["first"].weigh(1000)
+    pages.reservation["first"].resize(1000)
     await pages.ask("second")
     await pages.ask("third")
     await pages.end("first")
@@ -144,11 +144,11 @@ async def test_a_page_that_is_given_up_while_it_waits_takes_no_room() -> None:
 async def test_a_page_that_is_given_up_just_as_it_gets_room_gives_it_back() -> None:
     pages = await full()
     for _ in range(50):
-        pages.held["first"].weigh(100)  # Now all pages are expected to be as large.
-    asked = asyncio.create_task(pages.budget.hold(1.0))
+        pages.reservation["first"].resize(100)  # Now all pages are expected to be as large.
+    asked = asyncio.create_task(pages.budget.reserve(1.0))
     await settled()
     await pages.ask("third")
-    pages.held["first"].release()  # What waits has room, and is to be told of it next.
+    pages.reservation["first"].release()  # What waits has room, and is to be told of it next.
     asked.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asked

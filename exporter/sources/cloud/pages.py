@@ -111,7 +111,7 @@ class ArrivedPage:
         if isinstance(error, Dropped):
             error.calls = self.calls
         if self.fetched is not None:
-            self.fetched.held.__exit__(kind, error, trace)
+            self.fetched.reservation.__exit__(kind, error, trace)
 
 
 @dataclass(frozen=True)
@@ -157,20 +157,22 @@ class Pages:
         if stored is not None and stored.body is not None:
             page = decode_resources(stored.body, table, parents, call.scope)
             if not stored.sealed:
-                with await pipeline.small.hold(0.0) as held:
-                    held.weigh(len(stored.body))
+                with await pipeline.small.reserve(0.0) as reservation:
+                    reservation.resize(len(stored.body))
                     rows = stage(page)
-                    await pipeline.write(held, key, stored.summary, stored.body, rows, inline=True)
+                    await pipeline.write(
+                        reservation, key, stored.summary, stored.body, rows, inline=True
+                    )
             cost = Cost(**orjson.loads(stored.summary))
             pipeline.count_stored(cost)
             return Resources(page, cost.calls)
         # What is found by it is what else there is to do, so it goes before all pages of images.
-        with await pipeline.small.hold(0.0) as held:
+        with await pipeline.small.reserve(0.0) as reservation:
             answer = await self._ask(call, partial(_resources, call, table, parents, check))
-            held.weigh(len(answer.body))
+            reservation.resize(len(answer.body))
             summary = orjson.dumps(pipeline.cost(answer))
             rows = stage(answer.page)
-            await pipeline.write(held, key, summary, answer.body, rows, inline=True)
+            await pipeline.write(reservation, key, summary, answer.body, rows, inline=True)
             return Resources(answer.page, answer.calls)
 
     async def look(self, call: Call, table: Table, check: TokenCheck) -> tuple[ResourcesPage, int]:
@@ -196,9 +198,9 @@ class Pages:
             _refuse_flaws(page)
             return page
 
-        with await self._pipeline.large.hold(math.inf) as held:
+        with await self._pipeline.large.reserve(math.inf) as reservation:
             answer = await self._ask(call, decode)
-            held.weigh(len(answer.body))
+            reservation.resize(len(answer.body))
             return answer.page, answer.calls
 
     async def _ask(self, call: Call, decode: Callable[[bytes], Awaitable[PageT]]) -> Answer[PageT]:
@@ -261,7 +263,7 @@ class Pages:
             lost=page.lost,
         )
         await pipeline.write(
-            arrived.fetched.held, request.key, to_json(summary), answer.body, _tables(page)
+            arrived.fetched.reservation, request.key, to_json(summary), answer.body, _tables(page)
         )
         pipeline.count_rows(images=summary.rows, layers=summary.layers)
         return summary
@@ -273,12 +275,12 @@ class Pages:
             raise RuntimeError("the page has neither come nor was it stored")
         page, summary = stored.page, stored.summary
         if not page.sealed and page.body is not None:
-            with await pipeline.small.hold(0.0) as held:
-                held.weigh(len(page.body))
+            with await pipeline.small.reserve(0.0) as reservation:
+                reservation.resize(len(page.body))
                 decode = arrived.decoder.without(summary.cut, request.call)
                 decoded = await pipeline.decode(decode, page.body, weight=request.weight())
                 rows = _tables(decoded)
-                await pipeline.write(held, request.key, page.summary, page.body, rows)
+                await pipeline.write(reservation, request.key, page.summary, page.body, rows)
         pipeline.count_stored(summary.cost)
         pipeline.count_rows(images=summary.rows, layers=summary.layers)
         return summary
