@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 
 from exporter.errors import AnswerError
-from exporter.sources.cloud.paging import MOST_EMPTY_PAGES, Chain
+from exporter.sources.cloud.paging import MOST_EMPTY_PAGES, PageCursor
 from tests.api.scripted import IMAGES
 
 
-def params(chain: Chain) -> dict[str, str]:
+def params(chain: PageCursor) -> dict[str, str]:
     assert chain.call is not None
     return dict(chain.call.params)
 
 
 def test_a_chain_walks_from_token_to_token_until_there_is_none() -> None:
-    chain = Chain(IMAGES, page_size=500)
+    chain = PageCursor(IMAGES, page_size=500)
     assert params(chain) == {"registryId": "crp1", "pageSize": "500"}
     chain.advance("p2", items=500)
     assert params(chain) == {"registryId": "crp1", "pageSize": "500", "pageToken": "p2"}
@@ -28,7 +28,7 @@ def test_a_chain_walks_from_token_to_token_until_there_is_none() -> None:
 
 @pytest.mark.parametrize("ring", [["a", "a"], ["a", "b", "c", "a"]])
 def test_a_token_that_comes_again_ends_the_chain(ring: list[str]) -> None:
-    chain = Chain(IMAGES, page_size=10)
+    chain = PageCursor(IMAGES, page_size=10)
     for token in ring[:-1]:
         chain.advance(token, items=10)
     with pytest.raises(AnswerError, match="the same page token twice") as caught:
@@ -37,7 +37,7 @@ def test_a_token_that_comes_again_ends_the_chain(ring: list[str]) -> None:
 
 
 def test_empty_pages_without_end_end_the_chain() -> None:
-    chain = Chain(IMAGES, page_size=10)
+    chain = PageCursor(IMAGES, page_size=10)
     for number in range(MOST_EMPTY_PAGES):
         chain.advance(f"p{number}", items=0)
     with pytest.raises(AnswerError, match="1001 empty pages in a row"):
@@ -45,14 +45,14 @@ def test_empty_pages_without_end_end_the_chain() -> None:
 
 
 def test_a_page_with_items_starts_the_count_of_empty_ones_anew() -> None:
-    chain = Chain(IMAGES, page_size=10)
+    chain = PageCursor(IMAGES, page_size=10)
     for number in range(3 * MOST_EMPTY_PAGES):
         chain.advance(f"p{number}", items=number % MOST_EMPTY_PAGES == 0)
     assert chain.pages == 3 * MOST_EMPTY_PAGES
 
 
 def test_a_restarted_chain_begins_at_the_first_page_and_may_see_the_same_tokens() -> None:
-    chain = Chain(IMAGES.with_params(pageToken="stale"), page_size=10)
+    chain = PageCursor(IMAGES.with_params(pageToken="stale"), page_size=10)
     chain.advance("p2", items=10)
     chain.restart()
     assert "pageToken" not in params(chain)

@@ -18,7 +18,7 @@ from exporter.emulator import Behaviour, Estate, LoggedCall, Shape
 from exporter.http.types import Call
 from exporter.sources.cloud import pages
 from exporter.sources.cloud.decode.images import ImagesPage, decode_images
-from exporter.sources.cloud.paging import Chain
+from exporter.sources.cloud.paging import PageCursor
 from exporter.sources.cloud.split import scans as chains
 from tests.crawl.model import Image, Memory, World, walk
 from tests.crawl.world import (
@@ -128,7 +128,7 @@ async def test_two_chains_that_meet_ask_for_hardly_a_page_in_vain(
 
 
 def test_a_token_that_was_given_before_leads_to_no_page() -> None:
-    chain = Chain(Call("container_registry", "/images", (), "images"), page_size=5)
+    chain = PageCursor(Call("container_registry", "/images", (), "images"), page_size=5)
     chain.advance("one", items=5)
     following = chain.following("two")
     assert following is not None

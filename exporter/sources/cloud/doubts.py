@@ -17,7 +17,7 @@ from exporter.crawl.scheduler import Job
 from exporter.errors import ApiError, is_not_found
 from exporter.http.types import Call
 from exporter.sources.cloud.pages import Pages
-from exporter.sources.cloud.paging import Chain
+from exporter.sources.cloud.paging import PageCursor
 from exporter.tables.schemas import TABLES
 
 log = structlog.get_logger()
@@ -118,30 +118,30 @@ class Reading:
         self.waiting: list[Callable[[set[str], ApiError | None], None]] = []
         self._pages = pages
         self._entry = entry
-        self._chain = Chain(call, page_size=page_size)
+        self._cursor = PageCursor(call, page_size=page_size)
         self._names: set[str] = set()
 
     async def step(self) -> bool:
         """Ask for the next page; return True while there is more."""
-        call = self._chain.call
+        call = self._cursor.call
         if call is None:
             return False
         self.begun = True
         try:
             page, calls = await self._pages.look(
-                call, TABLES[self._entry.listing], self._chain.check
+                call, TABLES[self._entry.listing], self._cursor.check
             )
             self._entry.spent(calls)
             self._names.update(one.id for one in page.resources)
-            self._chain.advance(page.next_token, items=len(page.resources), sketch=page.sketch)
+            self._cursor.advance(page.next_token, items=len(page.resources), sketch=page.sketch)
         except ApiError as error:
             self._entry.spent(error.calls)
-            if error.shorter_page_may_do and self._chain.shorten(error.reason):
+            if error.shorter_page_may_do and self._cursor.shorten(error.reason):
                 return True
             log.warning("not_listed_again", scope=error.scope, reason=error.reason)
             self._end(error)
             return False
-        if self._chain.call is not None:
+        if self._cursor.call is not None:
             return True
         self._end(None)
         return False

@@ -25,7 +25,7 @@ MOST_EMPTY_PAGES = 1000
 _log = structlog.get_logger(__name__)
 
 
-class Chain:
+class PageCursor:
     """Walks one listing page by page.
 
     `call` is the call to send next, or None once the last page has come. What is remembered of

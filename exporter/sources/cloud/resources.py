@@ -13,7 +13,7 @@ from exporter.errors import ApiError, StatusError
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.resources import Parents, Resource, ResourcesPage
 from exporter.sources.cloud.pages import Pages
-from exporter.sources.cloud.paging import Chain
+from exporter.sources.cloud.paging import PageCursor
 from exporter.tables.bad_values import BAD_VALUES
 from exporter.tables.schemas import TABLES
 
@@ -91,18 +91,18 @@ class ResourcesJob:
         self._attempt = attempt
         self._restarts = 0
         self._table = TABLES[entry.listing]
-        self._chain = Chain(call, page_size=page_size)
+        self._cursor = PageCursor(call, page_size=page_size)
         self._seen: set[str] = set()
 
     async def step(self) -> bool:
         """Ask for the next page; return True while there is more."""
-        call = self._chain.call
+        call = self._cursor.call
         if call is None:
             return False
         self._entry.begin()
         try:
             got = await self._pages.resources(
-                call, self._attempt, self._table, self._parents, self._rows, self._chain.check
+                call, self._attempt, self._table, self._parents, self._rows, self._cursor.check
             )
             items = len(got.page.resources) + len(got.page.lost)
             self._entry.page(calls=got.calls, items=items)
@@ -112,16 +112,16 @@ class ResourcesJob:
                     self._seen.add(one.id)
                     self._found(one)
             page = got.page
-            self._chain.advance(page.next_token, items=items, sketch=page.sketch)
+            self._cursor.advance(page.next_token, items=items, sketch=page.sketch)
         except ApiError as error:
             self._entry.spent(error.calls)
-            if error.shorter_page_may_do and self._chain.shorten(error.reason):
+            if error.shorter_page_may_do and self._cursor.shorten(error.reason):
                 return True
             if self._begins_anew(error):
                 return True
             self._ended(error)
             return False
-        if self._chain.call is not None:
+        if self._cursor.call is not None:
             return True
         self._ended(None)
         return False
@@ -129,13 +129,13 @@ class ResourcesJob:
     def _begins_anew(self, error: ApiError) -> bool:
         """Start over where a page token has expired: it is the only mend for a 400 midway."""
         expired = isinstance(error, StatusError) and error.http_status == 400
-        shortened = self._chain.shortened  # It is no token of a page so short.
-        if not (expired and self._chain.pages and (shortened or self._restarts < MAX_RESTARTS)):
+        shortened = self._cursor.shortened  # It is no token of a page so short.
+        if not (expired and self._cursor.pages and (shortened or self._restarts < MAX_RESTARTS)):
             return False
         log.warning("listing_restarted", scope=error.scope, reason=error.reason)
         self._restarts += not shortened
         self._attempt += 1
-        self._chain.restart()
+        self._cursor.restart()
         return True
 
     def _rows(self, page: ResourcesPage) -> Mapping[str, pa.Table]:

@@ -23,7 +23,7 @@ from exporter.http.types import Call
 from exporter.settings import Limits
 from exporter.sources.cloud.decode.sample import SamplePage
 from exporter.sources.cloud.pages import Pages
-from exporter.sources.cloud.paging import Chain
+from exporter.sources.cloud.paging import PageCursor
 
 log = structlog.get_logger()
 
@@ -111,29 +111,29 @@ class Witness:
         told: Callable[[Sample | None], None],
     ) -> None:
         self._pages = pages
-        self._chain = Chain(registry.with_params(orderBy="digest"), page_size=page_size)
+        self._cursor = PageCursor(registry.with_params(orderBy="digest"), page_size=page_size)
         self._entry = entry
         self._told = told
         self._sample = Sample()
 
     async def step(self) -> bool:
         """Ask for the next page; return True while there are too few images."""
-        call = self._chain.call
+        call = self._cursor.call
         if call is None:
             return False
         try:
-            page, calls = await self._pages.sample(call, self._chain.check)
+            page, calls = await self._pages.sample(call, self._cursor.check)
             self._entry.spent(calls)
             self._sample.add(page)
-            self._chain.advance(page.next_token, items=page.listed)
+            self._cursor.advance(page.next_token, items=page.listed)
         except ApiError as error:
             self._entry.spent(error.calls)
-            if error.shorter_page_may_do and self._chain.shorten(error.reason):
+            if error.shorter_page_may_do and self._cursor.shorten(error.reason):
                 return True
             log.info("no_witness", scope=error.scope, reason=error.reason)
             self._told(None)
             return False
-        if not self._sample.enough and self._chain.pages < MOST_PAGES:
+        if not self._sample.enough and self._cursor.pages < MOST_PAGES:
             return True
         self._told(self._sample)
         return False

@@ -16,7 +16,7 @@ from exporter.crawl.pending import PendingPage
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.images import ImagesPage
 from exporter.sources.cloud.decode.order import Cut, Position, is_behind
-from exporter.sources.cloud.paging import Chain
+from exporter.sources.cloud.paging import PageCursor
 from exporter.sources.cloud.split.proof import Proof
 from exporter.sources.cloud.summary import Seen
 
@@ -196,7 +196,7 @@ class ImagesChain:
         first = self._base
         if ordering.order_by is not None:
             first = first.with_params(orderBy=ordering.order_by)
-        self.chain = Chain(first, page_size=self.page_size)
+        self.chain = PageCursor(first, page_size=self.page_size)
         self.attempt += 1
         self.relists = self.pages > 0
         self.by_name = ordering.by_name
