@@ -8,7 +8,7 @@ from exporter.http.types import Call
 from exporter.sources.cloud.decode.order import Order, Position
 from exporter.sources.cloud.split import partition as block
 from exporter.sources.cloud.split.partition import Block
-from exporter.sources.cloud.split.scan import ImagesChain, Mode
+from exporter.sources.cloud.split.scan import Mode, Scan
 from exporter.sources.cloud.summary import Seen
 
 CALL = Call("container_registry", "/images", (("registryId", "crp1"),), "images of crp1")
@@ -21,11 +21,9 @@ def page_of(name: str) -> Seen:
     return Seen(order, (name,), tuple(f"i{number}" for number in range(10)))
 
 
-def chain_at(
-    name: str, mode: Mode = Mode.UP, *, pages: int = 10, seconds: float = 1.0
-) -> ImagesChain:
+def chain_at(name: str, mode: Mode = Mode.UP, *, pages: int = 10, seconds: float = 1.0) -> Scan:
     """Return a registry's chain that has come to a repository; nowhere for an empty name."""
-    chain = ImagesChain(CALL, mode, None, 10, 0)
+    chain = Scan(CALL, mode, None, 10, 0)
     if name:
         chain.observe(page_of(name))
         chain.pages = pages

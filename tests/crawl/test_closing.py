@@ -13,17 +13,17 @@ from exporter.http.types import Call
 from exporter.sources.cloud.split.closing import Closing
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.partition import Block
-from exporter.sources.cloud.split.scan import ImagesChain, Mode
-from exporter.sources.cloud.split.scans import Chains
+from exporter.sources.cloud.split.scan import Mode, Scan
+from exporter.sources.cloud.split.scans import Scans
 
 APP = "crp1/app"
 MOST_BEGUN = 10
 
 
-def not_whole(repository: str | None) -> ImagesChain:
+def not_whole(repository: str | None) -> Scan:
     """Return a chain that has come to its end and has shown an image twice."""
     call = Call("container_registry", "/images", (), "images")
-    chain = ImagesChain(call, Mode.UP, repository, 10, 0)
+    chain = Scan(call, Mode.UP, repository, 10, 0)
     chain.proof.add(["i1", "i1"], in_order=False)
     return chain
 
@@ -53,7 +53,7 @@ def test_a_scope_that_cannot_be_listed_again_is_not_listed_again_without_end(
     wanted = SimpleNamespace(all_repositories=True)
     entry = Ledger(Progress()).open("images", "crp1")
     closing = Closing(
-        cast(Chains, chains),
+        cast(Scans, chains),
         entry,
         cast(Context, SimpleNamespace(wanted=wanted)),
         lambda: closing.refreshed([], whole=True),

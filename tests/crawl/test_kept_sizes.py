@@ -9,7 +9,7 @@ from exporter.crawl.scheduler import Job
 from exporter.http.types import Call
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.scan import Mode
-from exporter.sources.cloud.split.scans import ALONE, WHOLE, Chains
+from exporter.sources.cloud.split.scans import ALONE, WHOLE, Scans
 
 KEPT = {"crp1/halved": "50", "crp1/whole": "100"}
 
@@ -27,7 +27,7 @@ def test_a_kept_page_is_found_whatever_size_other_chains_have_come_to() -> None:
         page_size=100,
         rung=0,
     )
-    chains = Chains("crp1", cast(Context, context), lambda _: cast(Job, None))
+    chains = Scans("crp1", cast(Context, context), lambda _: cast(Job, None))
     sizes = {}
     for name in [*KEPT, "crp1/new"]:
         chain = chains.begin(Mode.UP, name, queue=False)

@@ -7,7 +7,7 @@ import pytest
 from exporter.errors import ApiError, StatusError, UnreachableError
 from exporter.http.types import Call
 from exporter.sources.cloud.split.failures import MAX_RESTARTS, Remedy, mend
-from exporter.sources.cloud.split.scan import ImagesChain, Mode
+from exporter.sources.cloud.split.scan import Mode, Scan
 
 CALL = Call("container_registry", "/images", (("registryId", "crp1"),), "images of crp1")
 
@@ -19,10 +19,10 @@ def refused(status: int, code: str = "") -> StatusError:
 SILENCE = UnreachableError("no answer", call="GET /", scope="images")
 
 
-def chain_of(repository: str | None, mode: Mode = Mode.UP, *, pages: int = 0) -> ImagesChain:
-    chain = ImagesChain(CALL, mode, repository, 10, 0)
+def chain_of(repository: str | None, mode: Mode = Mode.UP, *, pages: int = 0) -> Scan:
+    chain = Scan(CALL, mode, repository, 10, 0)
     for number in range(pages):
-        chain.chain.advance(f"token {number}", items=10)
+        chain.cursor.advance(f"token {number}", items=10)
     return chain
 
 
@@ -31,12 +31,12 @@ def test_a_refused_order_is_asked_for_more_modestly_down_to_none(repository: str
     chain = chain_of(repository)
     remedies, orders = (
         [],
-        [dict(chain.chain.call.params).get("orderBy") if chain.chain.call else ""],
+        [dict(chain.cursor.call.params).get("orderBy") if chain.cursor.call else ""],
     )
     while (remedy := mend(chain, refused(400))) is Remedy.AGAIN:
         remedies.append(remedy)
-        assert chain.chain.call is not None
-        orders.append(dict(chain.chain.call.params).get("orderBy"))
+        assert chain.cursor.call is not None
+        orders.append(dict(chain.cursor.call.params).get("orderBy"))
     assert orders == (
         ["created_at,digest", "created_at", None]
         if repository
@@ -49,7 +49,7 @@ def test_a_page_token_that_expired_begins_a_chain_anew_a_few_times() -> None:
     remedies = []
     chain = chain_of(None)
     for attempt in range(MAX_RESTARTS + 1):
-        chain.chain.advance(f"token {attempt}", items=10)
+        chain.cursor.advance(f"token {attempt}", items=10)
         remedies.append(mend(chain, refused(400)))
     assert remedies == [Remedy.AGAIN] * MAX_RESTARTS + [Remedy.FAILED]
     assert chain.attempt == MAX_RESTARTS

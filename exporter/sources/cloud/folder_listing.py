@@ -27,7 +27,7 @@ from exporter.sources.cloud.decode.resources import Parents, registry_of
 from exporter.sources.cloud.pages import ImagesDecoder, images_request
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.failures import Remedy, mend
-from exporter.sources.cloud.split.scan import ImagesChain, Mode, ladder
+from exporter.sources.cloud.split.scan import Mode, Scan, ladder
 from exporter.sources.cloud.split.scans import PATH
 from exporter.sources.cloud.summary import Images
 
@@ -110,7 +110,7 @@ class FolderWalk:
             (("folderId", folder_id),),
             f"images of {len(entries)} registries of folder {folder_id}",
         )
-        self._chain = ImagesChain(call, Mode.UP, None, context.page_size, _NO_ORDER)
+        self._scan = Scan(call, Mode.UP, None, context.page_size, _NO_ORDER)
 
     def repositories_listed(self, registry_id: str, names: Collection[str], *, whole: bool) -> None:
         """Take a registry's repositories; `whole` if they could be listed."""
@@ -122,12 +122,12 @@ class FolderWalk:
         if self._joined and not self._waits_for:
             log.debug("listed_together", folder_id=self._folder_id, registries=len(self._joined))
             # What an earlier attempt kept of a page is of use only to the very same registries.
-            self._chain.attempt = crc32(" ".join(sorted(self._joined)).encode())
+            self._scan.attempt = crc32(" ".join(sorted(self._joined)).encode())
             self._context.queue(self)
 
     async def step(self) -> bool:
         """Ask for the next page; return True while there is more."""
-        call = self._chain.chain.call
+        call = self._scan.cursor.call
         if call is None:
             return False
         for registry_id in self._joined:
@@ -138,30 +138,30 @@ class FolderWalk:
             )
             request = images_request(
                 call,
-                self._chain.attempt,
+                self._scan.attempt,
                 decoder,
-                check=self._chain.chain.check,
+                check=self._scan.cursor.check,
                 weight=lambda: self.weight,
             )
             pages = self._context.pages
             with await pages.arrived(pages.start(request), decoder) as arrived:
                 images = await pages.write(arrived)
             self._note(images)
-            self._chain.chain.advance(images.next_token, items=images.listed, sketch=images.sketch)
+            self._scan.cursor.advance(images.next_token, items=images.listed, sketch=images.sketch)
         except ApiError as error:
             self._entries[min(self._joined)].spent(error.calls)
-            if mend(self._chain, error) is Remedy.AGAIN:
+            if mend(self._scan, error) is Remedy.AGAIN:
                 return True
             self._all_apart(error.reason)
             return False
-        self._chain.proof.add(images.ids, in_order=False)
+        self._scan.proof.add(images.ids, in_order=False)
         if images.lost:
             self._all_apart("an image has no id")
         elif images.nameless or not all(self._is_met(registry_of(name)) for name in images.names):
             self._all_apart("an image does not name a registry that was met")
-        elif self._chain.chain.call is not None:
+        elif self._scan.cursor.call is not None:
             return True
-        elif not self._chain.proof.whole:
+        elif not self._scan.proof.whole:
             self._all_apart("an image came twice, so that another may be missing")
         else:
             self._end()

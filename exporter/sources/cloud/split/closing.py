@@ -18,8 +18,8 @@ from exporter.sources.cloud.split.check import Evidence, Sample, Witness
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.partition import listable
 from exporter.sources.cloud.split.proof import Readings
-from exporter.sources.cloud.split.scan import ImagesChain, Mode
-from exporter.sources.cloud.split.scans import Chains
+from exporter.sources.cloud.split.scan import Mode, Scan
+from exporter.sources.cloud.split.scans import Scans
 
 log = structlog.get_logger()
 
@@ -39,14 +39,14 @@ class Closing:
     """
 
     def __init__(
-        self, chains: Chains, entry: Entry, context: Context, refresh: Callable[[], None]
+        self, scans: Scans, entry: Entry, context: Context, refresh: Callable[[], None]
     ) -> None:
         self.listed: bool | None = None
         self.met: set[str] = set()
         self.left_out: set[str] = set()
         self.failure: ApiError | None = None
         self.evidence = Evidence()
-        self._chains = chains
+        self._scans = scans
         self._entry = entry
         self._context = context
         self._refresh = refresh
@@ -58,7 +58,7 @@ class Closing:
     @property
     def split(self) -> bool:
         """Whether repositories are listed one by one, and the list of them is relied on."""
-        return self._chains.trusted and self._chains.alone
+        return self._scans.trusted and self._scans.alone
 
     @property
     def may_split(self) -> bool:
@@ -70,21 +70,21 @@ class Closing:
         """Whether a witness was asked for and has not spoken yet."""
         return self._heard is False
 
-    def ended(self, chain: ImagesChain) -> None:
+    def ended(self, scan: Scan) -> None:
         """Take a chain that has come to the end of its listing, and that of a whole one."""
-        scope = chain.repository
-        if chain.proof.whole or (scope is None and self.split):
+        scope = scan.repository
+        if scan.proof.whole or (scope is None and self.split):
             self._readings.pop(scope, None)
             return
         readings = self._readings.setdefault(scope, Readings())
-        readings.add(chain.proof)
+        readings.add(scan.proof)
         if readings.count > 1 and readings.whole:
             del self._readings[scope]
 
-    def list_seams(self, chain: ImagesChain) -> None:
+    def list_seams(self, scan: Scan) -> None:
         """List alone the repositories where images of a registry's chain came again."""
-        if chain.repository is None and len(chain.seams) <= MOST_AT_SEAMS:
-            self._chains.begin_alone(sorted(filter(listable, chain.seams)))
+        if scan.repository is None and len(scan.seams) <= MOST_AT_SEAMS:
+            self._scans.begin_alone(sorted(filter(listable, scan.seams)))
 
     def gone(self, repository: str) -> None:
         """Take note that a repository was not found; the list is read again after that."""
@@ -98,14 +98,14 @@ class Closing:
         self._refreshed = True
         self.evidence.listed_now = frozenset(names) if whole else None
         if self.split:
-            self._chains.begin_alone(self._chains.block.strangers(names))
+            self._scans.begin_alone(self._scans.block.strangers(names))
         self.settle()
 
     def call_witness(self) -> None:
         """Have a witness say what it can, before anything is listed alone, and before the end."""
         if self._heard is None:
             self._heard = False
-            context, call = self._context, self._chains.registry_call
+            context, call = self._context, self._scans.registry_call
             witness = Witness(
                 context.pages, call, context.sample_size, self._entry, self._witnessed
             )
@@ -113,27 +113,27 @@ class Closing:
 
     def _witnessed(self, sample: Sample | None) -> None:
         self._heard = True
-        reason = self.evidence.heard(sample, self._chains.block)
+        reason = self.evidence.heard(sample, self._scans.block)
         if reason is None and sample is not None:
-            self._chains.block.weigh(sample.shares, sample.total)
-        elif reason is not None and self._chains.trusted:
+            self._scans.block.weigh(sample.shares, sample.total)
+        elif reason is not None and self._scans.trusted:
             self.distrust(reason)
         self.settle()
 
     def distrust(self, reason: str) -> None:
         """Rely on the list of repositories no more."""
         self._readings.clear()
-        self._chains.distrust(reason, failed=self.failure is not None)
+        self._scans.distrust(reason, failed=self.failure is not None)
 
     def settle(self) -> None:
         """End the registry's listing once no chain of it is open and nothing is awaited."""
         self.read_again()
         # What is done about a contradiction, or what was passed over, may leave nothing to do.
-        while not (self._chains.open or self._waits or self._entry.status is not None):
+        while not (self._scans.open or self._waits or self._entry.status is not None):
             self._conclude()
 
     def _conclude(self) -> None:
-        relied = self.split or self._chains.up is None
+        relied = self.split or self._scans.up is None
         reason = self.evidence.contradiction() if relied else None
         if self.failure is not None:
             self._entry.fail(self.failure)
@@ -147,7 +147,7 @@ class Closing:
         if self._refreshed is not None or self.failure is not None:
             return
         # The first time as soon as can be, for it takes a call; once more after all else.
-        ready = not self._chains.open if self._read_before else self._chains.settled
+        ready = not self._scans.open if self._read_before else self._scans.settled
         if ready and (self.split or self.evidence.gone):
             self._refreshed, self._read_before = False, True
             self._refresh()
@@ -155,7 +155,7 @@ class Closing:
     @property
     def _waits(self) -> bool:
         awaited = self._refreshed is False or self._heard is False
-        decides = self._chains.up is None or not self._context.wanted.all_repositories
+        decides = self._scans.up is None or not self._context.wanted.all_repositories
         return awaited or (self.listed is None and decides)
 
     def _listed_again(self) -> bool:
@@ -170,7 +170,7 @@ class Closing:
                     repository_name=name,
                     missing=readings.missing or None,
                 )
-            self._chains.begin(Mode.UP, name, reading=readings.count)
+            self._scans.begin(Mode.UP, name, reading=readings.count)
         return bool(again)
 
     def _end(self) -> None:

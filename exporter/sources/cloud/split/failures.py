@@ -7,7 +7,7 @@ from enum import Enum
 import structlog
 
 from exporter.errors import ApiError, StatusError, is_not_found
-from exporter.sources.cloud.split.scan import ImagesChain, Mode
+from exporter.sources.cloud.split.scan import Mode, Scan
 
 log = structlog.get_logger()
 
@@ -28,7 +28,7 @@ class Remedy(Enum):
     FAILED = "the chain ends, and the listing is not complete"
 
 
-def mend(chain: ImagesChain, error: ApiError) -> Remedy:
+def mend(scan: Scan, error: ApiError) -> Remedy:
     """Decide about a failed call, and begin the chain anew where that helps.
 
     A 400 in the middle of a chain is an expired page token, at its beginning an `orderBy` or a
@@ -37,37 +37,37 @@ def mend(chain: ImagesChain, error: ApiError) -> Remedy:
     where others have covered the rest.
     """
     status = error.http_status if isinstance(error, StatusError) else None
-    if chain.stopped:
+    if scan.stopped:
         return Remedy.DONE
-    if _is_shortened(chain, error) or (status == 400 and _begins_anew(chain, error)):
+    if _is_shortened(scan, error) or (status == 400 and _begins_anew(scan, error)):
         return Remedy.AGAIN
-    if chain.mode is Mode.DOWN:
+    if scan.mode is Mode.DOWN:
         log.info("descent_given_up", scope=error.scope, reason=error.reason)
         return Remedy.WITHOUT
-    if chain.repository is None:
+    if scan.repository is None:
         return Remedy.FAILED
     if is_not_found(error):
-        log.warning("repository_not_found", repository_name=chain.repository, reason=error.reason)
+        log.warning("repository_not_found", repository_name=scan.repository, reason=error.reason)
         return Remedy.GONE
     return Remedy.DISTRUST if status in _ABOUT_THIS_CALL else Remedy.FAILED
 
 
-def _is_shortened(chain: ImagesChain, error: ApiError) -> bool:
+def _is_shortened(scan: Scan, error: ApiError) -> bool:
     """Ask for fewer images a page where the page in hand is too large for what is in between."""
-    return error.shorter_page_may_do and chain.shorten(error.reason)
+    return error.shorter_page_may_do and scan.shorten(error.reason)
 
 
-def _begins_anew(chain: ImagesChain, error: ApiError) -> bool:
+def _begins_anew(scan: Scan, error: ApiError) -> bool:
     """Begin a chain anew after a 400: with another token, or with an order that is less wished."""
-    if not chain.chain.pages:
-        if chain.descend():
+    if not scan.cursor.pages:
+        if scan.descend():
             log.warning("order_refused", scope=error.scope, reason=error.reason)
             return True
         return False
-    if not chain.chain.shortened:  # Else it is no token of a page so short.
-        if chain.restarts >= MAX_RESTARTS:
+    if not scan.cursor.shortened:  # Else it is no token of a page so short.
+        if scan.restarts >= MAX_RESTARTS:
             return False
-        chain.restarts += 1
+        scan.restarts += 1
     log.warning("listing_restarted", scope=error.scope, reason=error.reason)
-    chain.restart()
+    scan.restart()
     return True

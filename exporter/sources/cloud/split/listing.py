@@ -52,8 +52,8 @@ from exporter.sources.cloud.split.failures import Remedy, mend
 from exporter.sources.cloud.split.meeting import have_passed, is_believed, seam
 from exporter.sources.cloud.split.partition import Block, listable
 from exporter.sources.cloud.split.requests import Asking
-from exporter.sources.cloud.split.scan import ImagesChain, Mode
-from exporter.sources.cloud.split.scans import Chains
+from exporter.sources.cloud.split.scan import Mode, Scan
+from exporter.sources.cloud.split.scans import Scans
 from exporter.sources.cloud.summary import Decided, Images, Seen
 
 log = structlog.get_logger()
@@ -76,14 +76,14 @@ class Walk:
         self._context = context
         self._expected = expected_pages
         job = partial(PageJob, self)
-        self._chains = Chains(registry_id, context, job)
-        self._asking = Asking(parents, entry, context, self._chains, job)
-        self._closing = Closing(self._chains, entry, context, partial(context.refresh, self))
+        self._scans = Scans(registry_id, context, job)
+        self._asking = Asking(parents, entry, context, self._scans, job)
+        self._closing = Closing(self._scans, entry, context, partial(context.refresh, self))
 
     def start(self) -> None:
         """Begin upwards, unless what to list first depends on the repositories."""
-        if self._context.wanted.exact_repositories is None and not self._chains.resumes:
-            self._chains.begin_whole(may_split=False)
+        if self._context.wanted.exact_repositories is None and not self._scans.resumes:
+            self._scans.begin_whole(may_split=False)
 
     def repositories_listed(self, names: Iterable[str], *, whole: bool) -> None:
         """Take the registry's repositories; `whole` if the list can be relied on."""
@@ -93,14 +93,14 @@ class Walk:
         chosen = [name for name in every if wanted.repository(name)]
         closing.left_out |= every - set(chosen)
         closing.listed = whole
-        self._chains.block = Block(chosen, self._context.slots)
-        if self._chains.trusted and self._chains.block.strangers(closing.met):
+        self._scans.block = Block(chosen, self._context.slots)
+        if self._scans.trusted and self._scans.block.strangers(closing.met):
             closing.distrust("repositories were met that are not listed")
         exact = wanted.named_in(self.registry_id, chosen)
         if whole and exact is not None and all(map(listable, exact)):
-            self._chains.begin_alone(sorted(exact))
-        elif self._chains.up is None:
-            self._chains.begin_whole(may_split=whole)
+            self._scans.begin_alone(sorted(exact))
+        elif self._scans.up is None:
+            self._scans.begin_whole(may_split=whole)
         if closing.split:
             closing.call_witness()
         closing.settle()
@@ -117,19 +117,19 @@ class Walk:
     @property
     def weight(self) -> float:
         """Pages that may still come: which registry is worth splitting first."""
-        return max((self.pages_left(chain) for chain in self._chains.open), default=0.0)
+        return max((self.pages_left(scan) for scan in self._scans.open), default=0.0)
 
     def is_newcomer(self, name: str) -> bool:
         """Say whether a repository was created since they were listed."""
-        return bool(self._chains.block.strangers([name]))
+        return bool(self._scans.block.strangers([name]))
 
-    def pages_left(self, chain: ImagesChain) -> float:
+    def pages_left(self, scan: Scan) -> float:
         """Return how many pages a chain may still take, for the order of work."""
-        if chain in self._chains.replay:
+        if scan in self._scans.replay:
             return math.inf
-        if chain is self._chains.up and self._expected is not None:
-            return max(self._expected - chain.pages, 1.0)
-        return max(self._chains.pages_left(chain), 1.0)
+        if scan is self._scans.up and self._expected is not None:
+            return max(self._expected - scan.pages, 1.0)
+        return max(self._scans.pages_left(scan), 1.0)
 
     def steal(self, *, claims: bool) -> Job | None:
         """Return a chain for a free slot, if this registry is worth splitting further.
@@ -138,67 +138,67 @@ class Walk:
         """
         closing = self._closing
         claims = claims and bool(closing.listed)
-        if claims and self._chains.wants_to_split:
+        if claims and self._scans.wants_to_split:
             closing.call_witness()
             if closing.may_split:
-                self._chains.split()
+                self._scans.split()
                 return None
-        return self._chains.steal(whole=not closing.awaits_witness)
+        return self._scans.steal(whole=not closing.awaits_witness)
 
-    async def step(self, chain: ImagesChain) -> bool:
+    async def step(self, scan: Scan) -> bool:
         """Ask for a chain's next page; return True while there is more to ask."""
         try:
-            return await self._page(chain)
+            return await self._page(scan)
         except BaseException:
-            self._asking.drop_ahead(chain)
+            self._asking.drop_ahead(scan)
             raise
 
-    async def _page(self, chain: ImagesChain) -> bool:
-        await self._chains.replay.others(chain)
-        if chain.anew:
-            chain.begin_anew()
-        if self._is_over(chain) and chain not in self._chains.replay:
-            chain.stopped = True
-        if chain.chain.call is None or chain.done:
-            return self._end(chain)
+    async def _page(self, scan: Scan) -> bool:
+        await self._scans.replay.others(scan)
+        if scan.anew:
+            scan.begin_anew()
+        if self._is_over(scan) and scan not in self._scans.replay:
+            scan.stopped = True
+        if scan.cursor.call is None or scan.done:
+            return self._end(scan)
         self._entry.begin()
-        chain.asked = self._asking.page(chain, chain.chain.call)
+        scan.asked = self._asking.page(scan, scan.cursor.call)
         try:
             pages = self._context.pages
-            with await pages.arrived(chain.asked, self._asking.decoder) as arrived:
-                cut = self._judge(chain, arrived.seen, arrived.before) if arrived.seen else None
-                images = await pages.write(arrived, cut, chain.partner_handed_over)
-            chain.pages += 1
-            self._note(chain, images)
-            chain.chain.advance(images.next_token, items=images.listed, sketch=images.sketch)
+            with await pages.arrived(scan.asked, self._asking.decoder) as arrived:
+                cut = self._judge(scan, arrived.seen, arrived.before) if arrived.seen else None
+                images = await pages.write(arrived, cut, scan.partner_handed_over)
+            scan.pages += 1
+            self._note(scan, images)
+            scan.cursor.advance(images.next_token, items=images.listed, sketch=images.sketch)
             self._closing.read_again()
         except Dropped as dropped:
             self._entry.spent(dropped.calls)
         except ApiError as error:
             self._entry.spent(error.calls)
-            if not chain.anew and self._mend(chain, error):
+            if not scan.anew and self._mend(scan, error):
                 return True
         finally:
-            chain.asked = None
-            chain.handed_over.set()
-            self._chains.replay.look(chain)
-        return self._end(chain) if chain.done else True
+            scan.asked = None
+            scan.handed_over.set()
+            self._scans.replay.look(scan)
+        return self._end(scan) if scan.done else True
 
-    def _is_over(self, chain: ImagesChain) -> bool:
+    def _is_over(self, scan: Scan) -> bool:
         """Say whether an earlier attempt ended a chain where it has come to, without a page.
 
         It has not where the pages that its partner has met are not those that were replayed.
         """
-        if chain.repository is None and self._chains.alone:
+        if scan.repository is None and self._scans.alone:
             return True
-        partner = chain.partner
-        return partner is not None and partner.met and have_passed(chain, partner)
+        partner = scan.partner
+        return partner is not None and partner.met and have_passed(scan, partner)
 
-    def _note(self, chain: ImagesChain, images: Images) -> None:
-        self._chains.note(chain, images.ids)
+    def _note(self, scan: Scan, images: Images) -> None:
+        self._scans.note(scan, images.ids)
         self._entry.page(calls=images.cost.calls, items=images.listed)
         self._entry.lose(images.lost)
-        if chain.repository is None:
+        if scan.repository is None:
             self._closing.met.update(name for name, kept in images.names.items() if kept)
         wanted = self._context.filter
         if wanted is not None:
@@ -207,85 +207,85 @@ class Walk:
 
     # What a page's order decides.
 
-    def _judge(self, chain: ImagesChain, page: Seen, before: Decided | None) -> Cut | None:
+    def _judge(self, scan: Scan, page: Seen, before: Decided | None) -> Cut | None:
         """Decide what to cut from a page; `before` if an earlier attempt has done so."""
-        if chain.stopped or chain.anew:
+        if scan.stopped or scan.anew:
             raise Dropped
-        chain.take()
-        chain.observe(page)
+        scan.take()
+        scan.observe(page)
         if page.seconds is not None:
-            chain.took(page.seconds)
-        self._doubt(chain, page.names, fresh=before is None)
+            scan.took(page.seconds)
+        self._doubt(scan, page.names, fresh=before is None)
         if before is not None:
             cut = before.cut
-            if cut is not None and chain.partner is None and not self._chains.has(cut.but_not):
-                chain.anew = True
+            if cut is not None and scan.partner is None and not self._scans.has(cut.but_not):
+                scan.anew = True
                 raise Dropped
         else:
-            cut = seam(chain, page.ids)
-            known = self._chains.known(page.ids) if chain.repository is not None else ()
+            cut = seam(scan, page.ids)
+            known = self._scans.known(page.ids) if scan.repository is not None else ()
             if known:
                 cut = Cut(known) if cut is None else Cut((*cut.but_not, *known), cut.last)
         if cut is not None:
-            chain.cut(cut)
-        if before is None and chain.met and chain.partner is not None:
-            chain.partner.stop()
+            scan.cut(cut)
+        if before is None and scan.met and scan.partner is not None:
+            scan.partner.stop()
         return cut
 
-    def _doubt(self, chain: ImagesChain, names: tuple[str, ...], *, fresh: bool) -> None:
+    def _doubt(self, scan: Scan, names: tuple[str, ...], *, fresh: bool) -> None:
         """Look for a reason to trust neither the order nor the list of repositories."""
-        if chain.mode is Mode.DOWN and fresh:
-            self._doubt_descent(chain)
-        partner = chain.partner
-        if chain.mode is Mode.UP and partner is not None and not chain.in_order:
-            self._chains.give_up(partner)
-        if chain.repository is None and self._chains.trusted and self._closing.listed:
-            strangers = self._chains.block.strangers(names)
+        if scan.mode is Mode.DOWN and fresh:
+            self._doubt_descent(scan)
+        partner = scan.partner
+        if scan.mode is Mode.UP and partner is not None and not scan.in_order:
+            self._scans.give_up(partner)
+        if scan.repository is None and self._scans.trusted and self._closing.listed:
+            strangers = self._scans.block.strangers(names)
             if strangers:
                 self._closing.distrust(f"repository {strangers[0]} has images, but is not listed")
 
-    def _doubt_descent(self, down: ImagesChain) -> None:
+    def _doubt_descent(self, down: Scan) -> None:
         if is_believed(down):
             return
         if not down.in_order:
             self._context.backwards = False
         log.info("descent_not_believed", repository_name=down.repository, in_order=down.in_order)
-        self._chains.give_up(down)
+        self._scans.give_up(down)
         raise Dropped
 
     # What goes wrong, and the end.
 
-    def _mend(self, chain: ImagesChain, error: ApiError) -> bool:
+    def _mend(self, scan: Scan, error: ApiError) -> bool:
         """Do what can be done about a failed call; return True if the chain goes on."""
-        remedy = mend(chain, error)
+        remedy = mend(scan, error)
         if remedy is Remedy.AGAIN:
-            if chain is self._chains.up:
-                self._context.rung = max(self._context.rung, chain.rung)
+            if scan is self._scans.up:
+                self._context.rung = max(self._context.rung, scan.rung)
             return True
-        chain.stop()
+        scan.stop()
         if remedy is Remedy.WITHOUT:
             if isinstance(error, StatusError) and error.http_status == 400:
                 self._context.backwards = False
-            self._chains.give_up(chain)
+            self._scans.give_up(scan)
         elif remedy is Remedy.DISTRUST:
             self._closing.distrust(f"{error.scope} cannot be listed alone: {error.message}")
-        elif remedy is Remedy.GONE and chain.repository is not None:
-            self._closing.gone(chain.repository)
+        elif remedy is Remedy.GONE and scan.repository is not None:
+            self._closing.gone(scan.repository)
         elif remedy is Remedy.FAILED:
             self._closing.failure = self._closing.failure or error
         return False
 
-    def _end(self, chain: ImagesChain) -> bool:
+    def _end(self, scan: Scan) -> bool:
         """Take a chain out; its partner has nothing left to do if it came to the end alone."""
-        self._asking.drop_ahead(chain)
-        if chain.ended and chain.mode is Mode.UP:
-            self._closing.ended(chain)
-            if chain.partner is not None:
-                chain.partner.stop()
-        self._closing.list_seams(chain)
-        if chain.repository is not None and chain.last is None and not chain.stopped:
-            self._closing.evidence.empty.add(chain.repository)
-        self._chains.ended(chain)
+        self._asking.drop_ahead(scan)
+        if scan.ended and scan.mode is Mode.UP:
+            self._closing.ended(scan)
+            if scan.partner is not None:
+                scan.partner.stop()
+        self._closing.list_seams(scan)
+        if scan.repository is not None and scan.last is None and not scan.stopped:
+            self._closing.evidence.empty.add(scan.repository)
+        self._scans.ended(scan)
         self._closing.settle()
         return False
 
@@ -295,20 +295,20 @@ class PageJob:
 
     rank = 1
 
-    def __init__(self, walk: Walk, chain: ImagesChain) -> None:
+    def __init__(self, walk: Walk, scan: Scan) -> None:
         self._walk = walk
-        self._chain = chain
+        self._scan = scan
 
     @property
     def weight(self) -> float:
         """Pages that may still come."""
-        return self._walk.pages_left(self._chain)
+        return self._walk.pages_left(self._scan)
 
     @property
     def holds(self) -> bool:
         """Whether the chain's next page is asked for already."""
-        return self._chain.ahead is not None
+        return self._scan.ahead is not None
 
     async def step(self) -> bool:
         """Ask for the chain's next page."""
-        return await self._walk.step(self._chain)
+        return await self._walk.step(self._scan)

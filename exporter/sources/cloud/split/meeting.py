@@ -13,26 +13,26 @@ Only what the other chain has delivered is cut away, image by image.
 from __future__ import annotations
 
 from exporter.sources.cloud.decode.order import Cut, is_behind, is_far_behind
-from exporter.sources.cloud.split.scan import ImagesChain, Mode
+from exporter.sources.cloud.split.scan import Mode, Scan
 
 ENOUGH_SHARED = 2
 """Images that both chains have to have read."""
 
 
-def seam(chain: ImagesChain, ids: tuple[str, ...]) -> Cut | None:
+def seam(scan: Scan, ids: tuple[str, ...]) -> Cut | None:
     """Return what to cut from the page observed last, which has images with these ids."""
-    partner = chain.partner
-    if partner is None or partner.stopped or not (chain.proven and partner.proven):
+    partner = scan.partner
+    if partner is None or partner.stopped or not (scan.proven and partner.proven):
         return None
     delivered = partner.recent
     shared = tuple(one for one in ids if one in delivered)
     if not shared:
         return None
-    met = len(chain.recent & delivered) >= ENOUGH_SHARED and have_passed(chain, partner)
+    met = len(scan.recent & delivered) >= ENOUGH_SHARED and have_passed(scan, partner)
     return Cut(shared, last=met)
 
 
-def have_passed(one: ImagesChain, other: ImagesChain) -> bool:
+def have_passed(one: Scan, other: Scan) -> bool:
     """Say whether two chains have passed each other, whatever the order of ties."""
     up, down = (one, other) if one.mode is Mode.UP else (other, one)
     if up.last is None or down.last is None:
@@ -42,7 +42,7 @@ def have_passed(one: ImagesChain, other: ImagesChain) -> bool:
     return is_far_behind(up.last, down.last)
 
 
-def pages_between(one: ImagesChain, other: ImagesChain) -> float:
+def pages_between(one: Scan, other: Scan) -> float:
     """Return how many pages two chains may have left between them, or 0 where it cannot be told.
 
     It can where both are in the repository that the first began with: its pace over the times
@@ -57,7 +57,7 @@ def pages_between(one: ImagesChain, other: ImagesChain) -> float:
     return one.pages * (far - ends) / (ends - begins)
 
 
-def is_believed(down: ImagesChain) -> bool:
+def is_believed(down: Scan) -> bool:
     """Say whether a chain downwards falls, and from behind the place its partner has come to."""
     if not down.in_order:
         return False

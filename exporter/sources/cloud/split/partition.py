@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
 
-from exporter.sources.cloud.split.scan import ImagesChain, Mode
+from exporter.sources.cloud.split.scan import Mode, Scan
 
 MIN_PAGES_LEFT = 2.0
 MIN_SECONDS_LEFT = 1.0
@@ -73,11 +73,11 @@ class Block:
         """All names, the largest repositories first as far as a sample tells."""
         return sorted(self._names, key=lambda name: (-self._shares.get(name, 0.0), name))
 
-    def pages_of(self, name: str, up: ImagesChain) -> float:
+    def pages_of(self, name: str, up: Scan) -> float:
         """Return how many pages a repository may take as far as a sample tells, or 0."""
         return self._shares.get(name, 0.0) * self._pace(up)
 
-    def is_large(self, name: str, up: ImagesChain) -> bool:
+    def is_large(self, name: str, up: Scan) -> bool:
         """Say whether a sample shows that a repository takes some pages."""
         return self.pages_of(name, up) >= LARGE_PAGES
 
@@ -85,7 +85,7 @@ class Block:
         """Return the names that were not listed at first."""
         return sorted(set(names) - self._known)
 
-    def _left(self, up: ImagesChain | None, down: ImagesChain | None) -> float:
+    def _left(self, up: Scan | None, down: Scan | None) -> float:
         """Return the weight of what lies between the places to which two chains have come."""
         low, high = 0, len(self._names)
         if up is not None and up.last is not None:
@@ -94,31 +94,31 @@ class Block:
             high = bisect_left(self._names, down.last.name)
         return self._before[high] - self._before[low]
 
-    def _pace(self, chain: ImagesChain) -> float:
+    def _pace(self, scan: Scan) -> float:
         """Return how many pages a chain may take for the weight of one; 0 before its first."""
-        if chain.last is None or not chain.pages:
+        if scan.last is None or not scan.pages:
             return 0.0
         if self._images is not None:
-            return self._images / chain.per_page
-        if chain.mode is Mode.UP:
-            passed = self._before[bisect_right(self._names, chain.last.name)]
+            return self._images / scan.per_page
+        if scan.mode is Mode.UP:
+            passed = self._before[bisect_right(self._names, scan.last.name)]
         else:
-            passed = self._before[-1] - self._before[bisect_left(self._names, chain.last.name)]
-        return chain.pages / (passed or 1.0)
+            passed = self._before[-1] - self._before[bisect_left(self._names, scan.last.name)]
+        return scan.pages / (passed or 1.0)
 
-    def pages_left(self, chain: ImagesChain, partner: ImagesChain | None = None) -> float:
+    def pages_left(self, scan: Scan, partner: Scan | None = None) -> float:
         """Return how many pages a chain of the registry may have left; `partner` comes to meet it.
 
         Its pace is taken to go on, and a repository that has filled some pages is taken to fill
         as many more, and one.
         """
-        up, down = (chain, partner) if chain.mode is Mode.UP else (partner, chain)
+        up, down = (scan, partner) if scan.mode is Mode.UP else (partner, scan)
         ahead = self._left(up, down) / (1 if partner is None else 2)
-        pace = self._pace(chain) or (self._pace(partner) if partner is not None else 0.0)
+        pace = self._pace(scan) or (self._pace(partner) if partner is not None else 0.0)
         pace = pace or PAGES_PER_REPOSITORY
-        return max(ahead * pace, chain.in_last_name + 1.0 if chain.in_last_name else 0.0)
+        return max(ahead * pace, scan.in_last_name + 1.0 if scan.in_last_name else 0.0)
 
-    def is_worth_it(self, up: ImagesChain, down: ImagesChain | None) -> bool:
+    def is_worth_it(self, up: Scan, down: Scan | None) -> bool:
         """Say whether free slots are better used by listing all repositories one by one.
 
         `up` and `down` are the registry's own chains. What they have listed is listed again.
@@ -126,7 +126,7 @@ class Block:
         if up.last is None or not self._names or not self._listable:
             return False
         pages = max(self._left(up, down), 0.0) * self._pace(up)
-        again = sum(chain.pages for chain in (up, down) if chain is not None)
+        again = sum(scan.pages for scan in (up, down) if scan is not None)
         calls = len(self._names) + again + pages
         seconds = pages * up.page_seconds / (1 if down is None else 2)
         return (

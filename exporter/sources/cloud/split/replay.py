@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from exporter.sources.cloud.pages import Pages
-from exporter.sources.cloud.split.scan import ImagesChain
+from exporter.sources.cloud.split.scan import Scan
 
 
 class Replay:
@@ -16,42 +16,42 @@ class Replay:
 
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
-        self._chains: set[ImagesChain] = set()
+        self._scans: set[Scan] = set()
         self._over = asyncio.Event()
 
     def __bool__(self) -> bool:
         """Say whether anything is left to replay, so that how far the chains are is not known."""
-        return bool(self._chains)
+        return bool(self._scans)
 
-    def __contains__(self, chain: object) -> bool:
-        return chain in self._chains
+    def __contains__(self, scan: object) -> bool:
+        return scan in self._scans
 
-    def look(self, chain: ImagesChain) -> None:
+    def look(self, scan: Scan) -> None:
         """Find out whether a chain's next page is one that was kept."""
-        if self._is_stored(chain):
-            self._chains.add(chain)
+        if self._is_stored(scan):
+            self._scans.add(scan)
             self._over.clear()
         else:
-            self._chains.discard(chain)
-            if not self._chains:
+            self._scans.discard(scan)
+            if not self._scans:
                 self._over.set()
 
-    def _is_stored(self, chain: ImagesChain) -> bool:
+    def _is_stored(self, scan: Scan) -> bool:
         """Say whether a chain's next page was kept, maybe with fewer images than it asks for."""
-        call = chain.chain.call
-        if call is None or chain.done:
+        call = scan.cursor.call
+        if call is None or scan.done:
             return False
-        if self._pages.is_stored(call, chain.attempt):
+        if self._pages.is_stored(call, scan.attempt):
             return True
-        size = chain.page_size if chain in self._chains or not chain.chain.pages else 0
+        size = scan.page_size if scan in self._scans or not scan.cursor.pages else 0
         while (size := size // 2) > 0:
-            if self._pages.is_stored(call.with_params(pageSize=str(size)), chain.attempt):
-                chain.resize(size)
+            if self._pages.is_stored(call.with_params(pageSize=str(size)), scan.attempt):
+                scan.resize(size)
                 return True
         return False
 
-    async def others(self, chain: ImagesChain) -> None:
+    async def others(self, scan: Scan) -> None:
         """Wait, before a chain's next call, for what other chains have to replay."""
         # Chains that replay are queued before all others, so a slot is left to run them.
-        if self._chains and chain not in self._chains:
+        if self._scans and scan not in self._scans:
             await self._over.wait()

@@ -13,8 +13,8 @@ from exporter.sources.cloud.decode.images import ImagesPage
 from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.pages import ImagesDecoder, images_request, key_of
 from exporter.sources.cloud.split.context import Context
-from exporter.sources.cloud.split.scan import ImagesChain
-from exporter.sources.cloud.split.scans import Chains
+from exporter.sources.cloud.split.scan import Scan
+from exporter.sources.cloud.split.scans import Scans
 
 
 class Asking:
@@ -28,52 +28,52 @@ class Asking:
         parents: Parents,
         entry: Entry,
         context: Context,
-        chains: Chains,
-        job: Callable[[ImagesChain], Job],
+        scans: Scans,
+        job: Callable[[Scan], Job],
     ) -> None:
         self.decoder = ImagesDecoder(parents, context.filter)
         self._entry = entry
         self._context = context
-        self._chains = chains
+        self._scans = scans
         self._job = job
 
-    def page(self, chain: ImagesChain, call: Call) -> PendingPage[ImagesPage]:
+    def page(self, scan: Scan, call: Call) -> PendingPage[ImagesPage]:
         """Return a chain's next page, asked for ahead or now."""
-        ahead = chain.ahead
-        if ahead is not None and ahead.request.key == key_of(call, chain.attempt):
-            chain.ahead = None
+        ahead = scan.ahead
+        if ahead is not None and ahead.request.key == key_of(call, scan.attempt):
+            scan.ahead = None
             return ahead
-        self.drop_ahead(chain)
-        return self._ask(chain, call)
+        self.drop_ahead(scan)
+        return self._ask(scan, call)
 
-    def drop_ahead(self, chain: ImagesChain) -> None:
+    def drop_ahead(self, scan: Scan) -> None:
         """Give up what a chain has asked for ahead."""
-        if chain.ahead is not None:
-            chain.ahead.drop()
-            self._entry.spent(chain.ahead.sent.calls)
-            chain.ahead = None
+        if scan.ahead is not None:
+            scan.ahead.drop()
+            self._entry.spent(scan.ahead.sent.calls)
+            scan.ahead = None
 
-    def _ask(self, chain: ImagesChain, call: Call) -> PendingPage[ImagesPage]:
-        job = self._job(chain)
+    def _ask(self, scan: Scan, call: Call) -> PendingPage[ImagesPage]:
+        job = self._job(scan)
         request = images_request(
             call,
-            chain.attempt,
+            scan.attempt,
             self.decoder,
-            check=chain.chain.check,
+            check=scan.cursor.check,
             weight=lambda: job.weight,
-            follow=partial(self._ask_ahead, chain),
+            follow=partial(self._ask_ahead, scan),
         )
         return self._context.pages.start(request)
 
-    def _ask_ahead(self, chain: ImagesChain, token: str) -> None:
+    def _ask_ahead(self, scan: Scan, token: str) -> None:
         """Ask for the page after the one that has come, while that is decoded and dealt with."""
-        call = chain.chain.following(token)
-        if call is None or chain.stopped or chain.anew or self._chains.replay:
+        call = scan.cursor.following(token)
+        if call is None or scan.stopped or scan.anew or self._scans.replay:
             return
-        if chain.ahead is not None and chain.ahead.request.key == key_of(call, chain.attempt):
+        if scan.ahead is not None and scan.ahead.request.key == key_of(call, scan.attempt):
             return
-        self.drop_ahead(chain)
+        self.drop_ahead(scan)
         context = self._context
-        wanted = context.may_ask_ahead(self._job(chain)) and self._chains.goes_on(chain)
-        if wanted and not context.pages.is_stored(call, chain.attempt):
-            chain.ahead = self._ask(chain, call)
+        wanted = context.may_ask_ahead(self._job(scan)) and self._scans.goes_on(scan)
+        if wanted and not context.pages.is_stored(call, scan.attempt):
+            scan.ahead = self._ask(scan, call)

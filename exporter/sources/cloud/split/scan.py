@@ -90,7 +90,7 @@ def ladder(mode: Mode, repository: str | None, reading: int = 0) -> tuple[Orderi
     return _DOWN_A_REGISTRY if repository is None else _DOWN_A_REPOSITORY
 
 
-class ImagesChain:
+class Scan:
     """The state of one chain of image pages; `repository` is None for a whole registry.
 
     `last` is the place of the last image that the chain has dealt with; `by_name` says whether its
@@ -119,7 +119,7 @@ class ImagesChain:
         """Others have covered the rest (`stop`)."""
         self.anew = False
         """It has to begin again before its next page: what arrives is dropped."""
-        self.partner: ImagesChain | None = None
+        self.partner: Scan | None = None
         """The chain that comes from the other end."""
         self.asked: PendingPage[ImagesPage] | None = None
         """The page in hand, until it has come."""
@@ -139,12 +139,12 @@ class ImagesChain:
     @property
     def done(self) -> bool:
         """Whether nothing is left to ask."""
-        return not self.anew and (self.stopped or self.met or self.chain.call is None)
+        return not self.anew and (self.stopped or self.met or self.cursor.call is None)
 
     @property
     def ended(self) -> bool:
         """Whether it has come to the end of its listing, and nobody has covered a part for it."""
-        return self.chain.call is None and not (self.stopped or self.met or self.anew)
+        return self.cursor.call is None and not (self.stopped or self.met or self.anew)
 
     @property
     def promises_order(self) -> bool:
@@ -196,7 +196,7 @@ class ImagesChain:
         first = self._base
         if ordering.order_by is not None:
             first = first.with_params(orderBy=ordering.order_by)
-        self.chain = PageCursor(first, page_size=self.page_size)
+        self.cursor = PageCursor(first, page_size=self.page_size)
         self.attempt += 1
         self.relists = self.pages > 0
         self.by_name = ordering.by_name
@@ -217,14 +217,14 @@ class ImagesChain:
 
     def shorten(self, reason: str) -> bool:
         """Ask for half as many images a page from here on; False where that is not possible."""
-        if not self.chain.shorten(reason):
+        if not self.cursor.shorten(reason):
             return False
-        self.page_size = self.chain.page_size
+        self.page_size = self.cursor.page_size
         return True
 
     def resize(self, page_size: int) -> None:
         """Ask for as many images a page as an earlier attempt did from here on."""
-        self.chain.resize(page_size)
+        self.cursor.resize(page_size)
         self.page_size = page_size
 
     def begin_with(self, rung: int) -> None:

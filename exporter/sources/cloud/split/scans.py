@@ -12,7 +12,7 @@ from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.meeting import pages_between
 from exporter.sources.cloud.split.partition import Block
 from exporter.sources.cloud.split.replay import Replay
-from exporter.sources.cloud.split.scan import ImagesChain, Mode, ladder
+from exporter.sources.cloud.split.scan import Mode, Scan, ladder
 
 log = structlog.get_logger()
 
@@ -33,7 +33,7 @@ ALONE = "alone"
 """Stands there for a registry whose repositories are listed one by one."""
 
 
-class Chains:
+class Scans:
     """Which chains of a registry are open, and what they rely on.
 
     `block` are the registry's repositories, `up` and `down` its own chains, where it has them;
@@ -41,15 +41,13 @@ class Chains:
     `job` is how a chain is queued.
     """
 
-    def __init__(
-        self, registry_id: str, context: Context, job: Callable[[ImagesChain], Job]
-    ) -> None:
+    def __init__(self, registry_id: str, context: Context, job: Callable[[Scan], Job]) -> None:
         self.block = Block()
         self.trusted = context.split and context.wanted.all_repositories
         self.alone = False
-        self.open: set[ImagesChain] = set()
-        self.up: ImagesChain | None = None
-        self.down: ImagesChain | None = None
+        self.open: set[Scan] = set()
+        self.up: Scan | None = None
+        self.down: Scan | None = None
         self.replay = Replay(context.pages)
         self.registry_call = Call(
             "container_registry",
@@ -67,7 +65,7 @@ class Chains:
     @property
     def _page_size(self) -> int:
         """How many images to ask for: no more than an open chain is known to be given."""
-        return min([self._context.page_size, *(chain.page_size for chain in self.open)])
+        return min([self._context.page_size, *(scan.page_size for scan in self.open)])
 
     @property
     def resumes(self) -> bool:
@@ -76,7 +74,7 @@ class Chains:
 
     def begin(
         self, mode: Mode, name: str | None = None, *, queue: bool = True, reading: int = 0
-    ) -> ImagesChain:
+    ) -> Scan:
         """Open a chain; `name` is a repository's, None for the whole registry."""
         call = self.registry_call
         if name is not None:
@@ -87,17 +85,17 @@ class Chains:
         rung = context.rung if mode is Mode.UP and not reading else 0
         # What was kept was begun with as many as may be asked for, or with half of that, and so on.
         page_size = context.page_size if self.resumes else self._page_size
-        chain = ImagesChain(call, mode, name, page_size, rung, reading)
-        self._find_stored(chain, rung)
-        self.open.add(chain)
-        self.replay.look(chain)
-        if chain not in self.replay:
-            chain.resize(self._page_size)
+        scan = Scan(call, mode, name, page_size, rung, reading)
+        self._find_stored(scan, rung)
+        self.open.add(scan)
+        self.replay.look(scan)
+        if scan not in self.replay:
+            scan.resize(self._page_size)
         if queue:
-            context.queue(self._job(chain))
-        return chain
+            context.queue(self._job(scan))
+        return scan
 
-    def _find_stored(self, chain: ImagesChain, rung: int) -> None:
+    def _find_stored(self, scan: Scan, rung: int) -> None:
         """Have a chain begin with the order whose pages an earlier attempt has kept.
 
         What was listed otherwise was cut on their account.
@@ -105,14 +103,14 @@ class Chains:
         if not self.resumes:
             return
         # The first order may have been another one, or was gone down to from there.
-        for first in range(len(ladder(chain.mode, chain.repository, chain.reading))):
-            chain.begin_with(first)
-            while chain.chain.call is not None:
-                if self._context.pages.is_stored(chain.chain.call, chain.attempt):
+        for first in range(len(ladder(scan.mode, scan.repository, scan.reading))):
+            scan.begin_with(first)
+            while scan.cursor.call is not None:
+                if self._context.pages.is_stored(scan.cursor.call, scan.attempt):
                     return
-                if not chain.descend():
+                if not scan.descend():
                     break
-        chain.begin_with(rung)
+        scan.begin_with(rung)
 
     def begin_whole(self, *, may_split: bool) -> None:
         """Open the registry's chain upwards, and do what an earlier attempt has claimed again.
@@ -130,36 +128,36 @@ class Chains:
         for name in names:
             if name in self._begun:
                 continue
-            chain = self.begin(Mode.UP, name)
+            scan = self.begin(Mode.UP, name)
             met_before = (name, Mode.DOWN.value) in self._claimed_before
             large = self.up is not None and self.block.is_large(name, self.up)
             if met_before or (large and self._context.backwards and self.alone):
-                self._meet(chain, queue=True)
+                self._meet(scan, queue=True)
 
     def split(self) -> None:
         """List all repositories one by one instead of going on with the registry's own chains."""
         self._context.store.claim(self._registry_id, WHOLE, ALONE)
         log.debug("listing_split", registry_id=self._registry_id, how="by repository")
         self.alone = True
-        for chain in (self.up, self.down):
-            if chain is not None:
-                chain.stop()
+        for scan in (self.up, self.down):
+            if scan is not None:
+                scan.stop()
 
-    def ended(self, chain: ImagesChain) -> None:
+    def ended(self, scan: Scan) -> None:
         """Take a chain out; after the last one of the registry's own, its parts are begun."""
-        self.open.discard(chain)
-        self.replay.look(chain)
-        own = chain.repository is None and not chain.reading
+        self.open.discard(scan)
+        self.replay.look(scan)
+        own = scan.repository is None and not scan.reading
         if self.alone and own and all(one.repository is not None for one in self.open):
             self.begin_alone(self.block.names)
 
-    def note(self, chain: ImagesChain, ids: Iterable[str]) -> None:
+    def note(self, scan: Scan, ids: Iterable[str]) -> None:
         """Remember what one of the registry's own chains has listed, as long as it can be taken up.
 
         Pages that it has asked for a second time are not found again after a stop.
         """
-        first = not (chain.reading or chain.relists)
-        if chain.repository is None and first and len(self._known) < MOST_KNOWN:
+        first = not (scan.reading or scan.relists)
+        if scan.repository is None and first and len(self._known) < MOST_KNOWN:
             self._known.update(ids)
 
     def has(self, ids: Collection[str]) -> bool:
@@ -170,7 +168,7 @@ class Chains:
         """Return which images the registry's own chains have listed before it was split."""
         return tuple(one for one in ids if one in self._known) if self.alone else ()
 
-    def _meet(self, up: ImagesChain, *, queue: bool) -> ImagesChain:
+    def _meet(self, up: Scan, *, queue: bool) -> Scan:
         """Open the chain that comes to meet another from above."""
         self._context.store.claim(self._registry_id, up.repository or WHOLE, Mode.DOWN.value)
         log.debug(
@@ -185,50 +183,50 @@ class Chains:
             self.down = down
         return down
 
-    def pages_left(self, chain: ImagesChain) -> float:
+    def pages_left(self, scan: Scan) -> float:
         """Return how many pages a chain may have left."""
-        if chain.repository is None:
-            return self.block.pages_left(chain, chain.partner)
-        if (sampled := self._pages_left_by_sample(chain)) > 0.0:
+        if scan.repository is None:
+            return self.block.pages_left(scan, scan.partner)
+        if (sampled := self._pages_left_by_sample(scan)) > 0.0:
             return sampled
         # What has gone on for long tends to go on; two that meet have the same left.
-        ahead = chain.partner if chain.mode is Mode.DOWN and chain.partner is not None else chain
+        ahead = scan.partner if scan.mode is Mode.DOWN and scan.partner is not None else scan
         return ahead.pages + 1.0
 
-    def _pages_left_by_sample(self, chain: ImagesChain) -> float:
+    def _pages_left_by_sample(self, scan: Scan) -> float:
         """Return the pages left of a repository's chain as far as a sample tells, or 0."""
-        if chain.repository is None or self.up is None:
+        if scan.repository is None or self.up is None:
             return 0.0
-        both = [chain] if chain.partner is None else [chain, chain.partner]
-        pages = self.block.pages_of(chain.repository, self.up) - sum(one.pages for one in both)
+        both = [scan] if scan.partner is None else [scan, scan.partner]
+        pages = self.block.pages_of(scan.repository, self.up) - sum(one.pages for one in both)
         return max(pages / len(both), 0.0)
 
-    def goes_on(self, chain: ImagesChain) -> bool:
+    def goes_on(self, scan: Scan) -> bool:
         """Say whether a chain will want the page after the one that it waits for.
 
         What comes towards it may be met on that page. If not too many pages are left for that, it
         is not known.
         """
-        partner = chain.partner
+        partner = scan.partner
         if partner is None:
-            return chain.repository is not None or not self.alone
-        pages = pages_between(chain, partner) / 2
-        if chain.repository is None:
-            pages = pages or self.block.pages_left(chain, partner)
-        return (pages or self._pages_left_by_sample(chain)) >= PAGES_AHEAD
+            return scan.repository is not None or not self.alone
+        pages = pages_between(scan, partner) / 2
+        if scan.repository is None:
+            pages = pages or self.block.pages_left(scan, partner)
+        return (pages or self._pages_left_by_sample(scan)) >= PAGES_AHEAD
 
-    def _can_be_met(self, chain: ImagesChain) -> bool:
-        if chain.mode is Mode.DOWN or chain.partner is not None or chain.done:
+    def _can_be_met(self, scan: Scan) -> bool:
+        if scan.mode is Mode.DOWN or scan.partner is not None or scan.done:
             return False
-        if not (chain.in_order and chain.last is not None):
+        if not (scan.in_order and scan.last is not None):
             return False
-        if chain.repository is None and self.alone:
+        if scan.repository is None and self.alone:
             return False
-        pages = self.pages_left(chain)
+        pages = self.pages_left(scan)
         return (
             self._context.backwards
             and pages >= MIN_PAGES_BEFORE_DOWN
-            and pages * chain.page_seconds >= MIN_SECONDS_BEFORE_DOWN
+            and pages * scan.page_seconds >= MIN_SECONDS_BEFORE_DOWN
         )
 
     def steal(self, *, whole: bool) -> Job | None:
@@ -236,9 +234,9 @@ class Chains:
         if not self._context.split or self.replay:
             return None
         # What is known to be long goes first: it sets how long all of it takes.
-        for chain in sorted(self.open, key=lambda one: (one is not self.up, -one.pages)):
-            if (whole or chain is not self.up) and self._can_be_met(chain):
-                return self._job(self._meet(chain, queue=False))
+        for scan in sorted(self.open, key=lambda one: (one is not self.up, -one.pages)):
+            if (whole or scan is not self.up) and self._can_be_met(scan):
+                return self._job(self._meet(scan, queue=False))
         return None
 
     @property
@@ -254,10 +252,10 @@ class Chains:
     @property
     def settled(self) -> bool:
         """Whether almost all of a split registry is listed."""
-        begun = not any(chain.repository is None for chain in self.open)
+        begun = not any(scan.repository is None for scan in self.open)
         return begun and len(self.open) <= ALMOST_NONE
 
-    def give_up(self, down: ImagesChain) -> None:
+    def give_up(self, down: Scan) -> None:
         """Go on without a chain from above."""
         down.stop()
         if down is self.down:
@@ -274,8 +272,8 @@ class Chains:
             return
         log.warning("split_given_up", registry_id=self._registry_id, reason=reason)
         self.alone = False
-        for chain in self.open:
-            chain.stop()
+        for scan in self.open:
+            scan.stop()
         self.down = None
         if failed:
             return
