@@ -276,8 +276,8 @@ class Memory:
             self.run.cancel()
         await asyncio.sleep(0)
 
-    def claim(self, registry_id: str, repository_name: str, mode: str) -> None:
-        self.log.append((registry_id, repository_name, mode))
+    def claim(self, registry_id: str, repository_name: str, direction: str) -> None:
+        self.log.append((registry_id, repository_name, direction))
 
     def claims(self) -> dict[str, list[tuple[str, str]]]:
         claimed = {one[1:] for one in self.before if isinstance(one, tuple)}

@@ -8,7 +8,7 @@ from exporter.http.types import Call
 from exporter.sources.cloud.decode.order import Order, Position
 from exporter.sources.cloud.split import partition as block
 from exporter.sources.cloud.split.partition import Block
-from exporter.sources.cloud.split.scan import Mode, Scan
+from exporter.sources.cloud.split.scan import Direction, Scan
 from exporter.sources.cloud.summary import Seen
 
 CALL = Call("container_registry", "/images", (("registryId", "crp1"),), "images of crp1")
@@ -21,9 +21,11 @@ def page_of(name: str) -> Seen:
     return Seen(order, (name,), tuple(f"i{number}" for number in range(10)))
 
 
-def chain_at(name: str, mode: Mode = Mode.UP, *, pages: int = 10, seconds: float = 1.0) -> Scan:
+def chain_at(
+    name: str, direction: Direction = Direction.ASCENDING, *, pages: int = 10, seconds: float = 1.0
+) -> Scan:
     """Return a registry's chain that has come to a repository; nowhere for an empty name."""
-    chain = Scan(CALL, mode, None, 10, 0)
+    chain = Scan(CALL, direction, None, 10, 0)
     if name:
         chain.observe(page_of(name))
         chain.pages = pages
@@ -75,7 +77,7 @@ def test_listing_alone_is_worth_it_only_with_slots_for_what_it_costs(
 
 
 def test_two_chains_leave_each_other_half_of_the_time() -> None:
-    up, down = chain_at("crp1/app009", seconds=0.25), chain_at("", Mode.DOWN)
+    up, down = chain_at("crp1/app009", seconds=0.25), chain_at("", Direction.DESCENDING)
     assert Block(names_of(40), 32).is_worth_it(up, None)
     assert Block(names_of(40), 32).is_worth_it(up, down)
     up = chain_at("crp1/app009", seconds=0.15)
@@ -84,7 +86,7 @@ def test_two_chains_leave_each_other_half_of_the_time() -> None:
 
 
 def test_a_sample_tells_how_much_is_left_and_which_are_large() -> None:
-    up, down = chain_at("crp1/app003"), chain_at("", Mode.DOWN)
+    up, down = chain_at("crp1/app003"), chain_at("", Direction.DESCENDING)
     listed = Block(names_of(40), 99)
     even, last = dict.fromkeys(names_of(39), 0.01), names_of(40)[-1]
     listed.weigh({**even, last: 0.61}, 100)
@@ -108,7 +110,7 @@ def test_where_the_api_cannot_be_asked_for_a_name_none_is_listed_alone(last: str
 def test_pages_left_are_told_from_a_chains_pace() -> None:
     listed = Block(names_of(40), 32)
     assert listed.pages_left(chain_at("crp1/app009")) == 30.0
-    up, down = chain_at("crp1/app009"), chain_at("crp1/app030", Mode.DOWN)
+    up, down = chain_at("crp1/app009"), chain_at("crp1/app030", Direction.DESCENDING)
     assert (listed.pages_left(up, down), listed.pages_left(down, up)) == (10.0, 10.0)
 
 

@@ -13,7 +13,7 @@ from exporter.http.types import Call
 from exporter.sources.cloud.split.closing import Closing
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.partition import Block
-from exporter.sources.cloud.split.scan import Mode, Scan
+from exporter.sources.cloud.split.scan import Direction, Scan
 from exporter.sources.cloud.split.scans import Scans
 
 APP = "crp1/app"
@@ -23,7 +23,7 @@ MOST_BEGUN = 10
 def not_whole(repository: str | None) -> Scan:
     """Return a chain that has come to its end and has shown an image twice."""
     call = Call("container_registry", "/images", (), "images")
-    chain = Scan(call, Mode.UP, repository, 10, 0)
+    chain = Scan(call, Direction.ASCENDING, repository, 10, 0)
     chain.proof.add(["i1", "i1"], in_order=False)
     return chain
 
@@ -35,7 +35,7 @@ def test_a_scope_that_cannot_be_listed_again_is_not_listed_again_without_end(
     begun: list[str | None] = []
     opened: set[Any] = set()
 
-    def begin(_mode: Mode, name: str | None, *, reading: int) -> None:
+    def begin(_direction: Direction, name: str | None, *, reading: int) -> None:
         begun.append(name)
         assert len(begun) < MOST_BEGUN, "it is listed again without end"
         opened.add((name, reading))

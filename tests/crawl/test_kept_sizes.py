@@ -8,7 +8,7 @@ from typing import cast
 from exporter.crawl.scheduler import Job
 from exporter.http.types import Call
 from exporter.sources.cloud.split.context import Context
-from exporter.sources.cloud.split.scan import Mode
+from exporter.sources.cloud.split.scan import Direction
 from exporter.sources.cloud.split.scans import ALONE, WHOLE, Scans
 
 KEPT = {"crp1/halved": "50", "crp1/whole": "100"}
@@ -25,12 +25,12 @@ def test_a_kept_page_is_found_whatever_size_other_chains_have_come_to() -> None:
         pages=SimpleNamespace(is_stored=is_stored),
         store=SimpleNamespace(claims=lambda: {"crp1": [(WHOLE, ALONE)]}),
         page_size=100,
-        rung=0,
+        fallback=0,
     )
     chains = Scans("crp1", cast(Context, context), lambda _: cast(Job, None))
     sizes = {}
     for name in [*KEPT, "crp1/new"]:
-        chain = chains.begin(Mode.UP, name, queue=False)
+        chain = chains.begin(Direction.ASCENDING, name, queue=False)
         sizes[name] = (chain.page_size, chain in chains.replay)
     assert sizes == {
         "crp1/halved": (50, True),

@@ -7,7 +7,7 @@ import pytest
 from exporter.errors import ApiError, StatusError, UnreachableError
 from exporter.http.types import Call
 from exporter.sources.cloud.split.failures import MAX_RESTARTS, Remedy, mend
-from exporter.sources.cloud.split.scan import Mode, Scan
+from exporter.sources.cloud.split.scan import Direction, Scan
 
 CALL = Call("container_registry", "/images", (("registryId", "crp1"),), "images of crp1")
 
@@ -19,8 +19,10 @@ def refused(status: int, code: str = "") -> StatusError:
 SILENCE = UnreachableError("no answer", call="GET /", scope="images")
 
 
-def chain_of(repository: str | None, mode: Mode = Mode.UP, *, pages: int = 0) -> Scan:
-    chain = Scan(CALL, mode, repository, 10, 0)
+def chain_of(
+    repository: str | None, direction: Direction = Direction.ASCENDING, *, pages: int = 0
+) -> Scan:
+    chain = Scan(CALL, direction, repository, 10, 0)
     for number in range(pages):
         chain.cursor.advance(f"token {number}", items=10)
     return chain
@@ -78,14 +80,14 @@ def test_what_cannot_be_mended_is_missing_unless_its_registry_may_list_it(
 @pytest.mark.parametrize("repository", [None, "crp1/app"])
 @pytest.mark.parametrize("error", [refused(400), refused(403), SILENCE])
 def test_a_chain_downwards_is_done_without(repository: str | None, error: ApiError) -> None:
-    assert mend(chain_of(repository, Mode.DOWN), error) is Remedy.WITHOUT
+    assert mend(chain_of(repository, Direction.DESCENDING), error) is Remedy.WITHOUT
 
 
-@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("mode", Direction)
 @pytest.mark.parametrize("error", [refused(404, "NOT_FOUND"), refused(400), SILENCE])
 def test_an_error_of_what_others_have_covered_meanwhile_is_none(
-    mode: Mode, error: ApiError
+    direction: Direction, error: ApiError
 ) -> None:
-    chain = chain_of("crp1/app", mode, pages=1)
+    chain = chain_of("crp1/app", direction, pages=1)
     chain.stopped = True
     assert mend(chain, error) is Remedy.DONE

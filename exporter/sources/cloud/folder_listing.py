@@ -27,7 +27,7 @@ from exporter.sources.cloud.decode.resources import Parents, registry_of
 from exporter.sources.cloud.pages import ImagesDecoder, images_request
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.failures import Remedy, mend
-from exporter.sources.cloud.split.scan import Mode, Scan, ladder
+from exporter.sources.cloud.split.scan import Direction, Scan, order_fallbacks
 from exporter.sources.cloud.split.scans import PATH
 from exporter.sources.cloud.summary import Images
 
@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 MOST_PAGES = 4
 """Pages that such a chain may be expected to have, for it is walked page after page."""
-_NO_ORDER = len(ladder(Mode.UP, None)) - 1
+_NO_ORDER = len(order_fallbacks(Direction.ASCENDING, None)) - 1
 
 
 class Apart(Protocol):
@@ -110,7 +110,7 @@ class FolderWalk:
             (("folderId", folder_id),),
             f"images of {len(entries)} registries of folder {folder_id}",
         )
-        self._scan = Scan(call, Mode.UP, None, context.page_size, _NO_ORDER)
+        self._scan = Scan(call, Direction.ASCENDING, None, context.page_size, _NO_ORDER)
 
     def repositories_listed(self, registry_id: str, names: Collection[str], *, whole: bool) -> None:
         """Take a registry's repositories; `whole` if they could be listed."""

@@ -112,7 +112,7 @@ class Registries:
     def _joined_before(self, folder_id: str) -> set[str]:
         """Return the registries of a folder that an earlier attempt has listed together."""
         claims = self._context.store.claims().get(folder_id, [])
-        return {registry_id for registry_id, mode in claims if mode == TOGETHER}
+        return {registry_id for registry_id, direction in claims if direction == TOGETHER}
 
     def open(self, registry_id: str, parents: Parents, *, known: bool) -> None:
         """List a registry by itself; `known` if it was met, so that a 404 means it has vanished."""

@@ -18,7 +18,7 @@ from exporter.sources.cloud.split.check import Evidence, Sample, Witness
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.partition import listable
 from exporter.sources.cloud.split.proof import Readings
-from exporter.sources.cloud.split.scan import Mode, Scan
+from exporter.sources.cloud.split.scan import Direction, Scan
 from exporter.sources.cloud.split.scans import Scans
 
 log = structlog.get_logger()
@@ -170,7 +170,7 @@ class Closing:
                     repository_name=name,
                     missing=readings.missing or None,
                 )
-            self._scans.begin(Mode.UP, name, reading=readings.count)
+            self._scans.begin(Direction.ASCENDING, name, reading=readings.count)
         return bool(again)
 
     def _end(self) -> None:

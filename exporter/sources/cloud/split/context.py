@@ -35,7 +35,7 @@ class Context:
     `sample_size` are the images on a witness's page, `slots` is how many calls there may be at
     once, `split` whether listings may be split. `queue` gives a chain to the scheduler, `refresh`
     has a registry's repositories listed again, `may_ask_ahead` says whether a job may ask for its
-    next page before it has dealt with the one in hand. `rung` is the first `orderBy` that the API
+    next page before it has dealt with the one in hand. `fallback` is the first `orderBy` that the API
     has not refused, `backwards` whether it sorts downwards as far as is known.
     """
 
@@ -49,7 +49,7 @@ class Context:
     queue: Callable[[Job], None]
     refresh: Callable[[Split], None]
     may_ask_ahead: Callable[[Job], bool]
-    rung: int = 0
+    fallback: int = 0
     backwards: bool = True
 
     @property

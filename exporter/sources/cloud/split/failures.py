@@ -7,7 +7,7 @@ from enum import Enum
 import structlog
 
 from exporter.errors import ApiError, StatusError, is_not_found
-from exporter.sources.cloud.split.scan import Mode, Scan
+from exporter.sources.cloud.split.scan import Direction, Scan
 
 log = structlog.get_logger()
 
@@ -41,7 +41,7 @@ def mend(scan: Scan, error: ApiError) -> Remedy:
         return Remedy.DONE
     if _is_shortened(scan, error) or (status == 400 and _begins_anew(scan, error)):
         return Remedy.AGAIN
-    if scan.mode is Mode.DOWN:
+    if scan.direction is Direction.DESCENDING:
         log.info("descent_given_up", scope=error.scope, reason=error.reason)
         return Remedy.WITHOUT
     if scan.repository is None:
@@ -60,7 +60,7 @@ def _is_shortened(scan: Scan, error: ApiError) -> bool:
 def _begins_anew(scan: Scan, error: ApiError) -> bool:
     """Begin a chain anew after a 400: with another token, or with an order that is less wished."""
     if not scan.cursor.pages:
-        if scan.descend():
+        if scan.fall_back():
             log.warning("order_refused", scope=error.scope, reason=error.reason)
             return True
         return False

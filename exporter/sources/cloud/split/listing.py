@@ -52,7 +52,7 @@ from exporter.sources.cloud.split.failures import Remedy, mend
 from exporter.sources.cloud.split.meeting import have_passed, is_believed, seam
 from exporter.sources.cloud.split.partition import Block, listable
 from exporter.sources.cloud.split.requests import Asking
-from exporter.sources.cloud.split.scan import Mode, Scan
+from exporter.sources.cloud.split.scan import Direction, Scan
 from exporter.sources.cloud.split.scans import Scans
 from exporter.sources.cloud.summary import Decided, Images, Seen
 
@@ -234,10 +234,10 @@ class Walk:
 
     def _doubt(self, scan: Scan, names: tuple[str, ...], *, fresh: bool) -> None:
         """Look for a reason to trust neither the order nor the list of repositories."""
-        if scan.mode is Mode.DOWN and fresh:
+        if scan.direction is Direction.DESCENDING and fresh:
             self._doubt_descent(scan)
         partner = scan.partner
-        if scan.mode is Mode.UP and partner is not None and not scan.in_order:
+        if scan.direction is Direction.ASCENDING and partner is not None and not scan.in_order:
             self._scans.give_up(partner)
         if scan.repository is None and self._scans.trusted and self._closing.listed:
             strangers = self._scans.block.strangers(names)
@@ -260,7 +260,7 @@ class Walk:
         remedy = mend(scan, error)
         if remedy is Remedy.AGAIN:
             if scan is self._scans.up:
-                self._context.rung = max(self._context.rung, scan.rung)
+                self._context.fallback = max(self._context.fallback, scan.fallback)
             return True
         scan.stop()
         if remedy is Remedy.WITHOUT:
@@ -278,7 +278,7 @@ class Walk:
     def _end(self, scan: Scan) -> bool:
         """Take a chain out; its partner has nothing left to do if it came to the end alone."""
         self._asking.drop_ahead(scan)
-        if scan.ended and scan.mode is Mode.UP:
+        if scan.ended and scan.direction is Direction.ASCENDING:
             self._closing.ended(scan)
             if scan.partner is not None:
                 scan.partner.stop()

@@ -13,7 +13,7 @@ Only what the other chain has delivered is cut away, image by image.
 from __future__ import annotations
 
 from exporter.sources.cloud.decode.order import Cut, is_behind, is_far_behind
-from exporter.sources.cloud.split.scan import Mode, Scan
+from exporter.sources.cloud.split.scan import Direction, Scan
 
 ENOUGH_SHARED = 2
 """Images that both chains have to have read."""
@@ -34,7 +34,7 @@ def seam(scan: Scan, ids: tuple[str, ...]) -> Cut | None:
 
 def have_passed(one: Scan, other: Scan) -> bool:
     """Say whether two chains have passed each other, whatever the order of ties."""
-    up, down = (one, other) if one.mode is Mode.UP else (other, one)
+    up, down = (one, other) if one.direction is Direction.ASCENDING else (other, one)
     if up.last is None or down.last is None:
         return False
     if up.knows_ties and down.knows_ties:

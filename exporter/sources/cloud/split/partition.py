@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
 
-from exporter.sources.cloud.split.scan import Mode, Scan
+from exporter.sources.cloud.split.scan import Direction, Scan
 
 MIN_PAGES_LEFT = 2.0
 MIN_SECONDS_LEFT = 1.0
@@ -100,7 +100,7 @@ class Block:
             return 0.0
         if self._images is not None:
             return self._images / scan.per_page
-        if scan.mode is Mode.UP:
+        if scan.direction is Direction.ASCENDING:
             passed = self._before[bisect_right(self._names, scan.last.name)]
         else:
             passed = self._before[-1] - self._before[bisect_left(self._names, scan.last.name)]
@@ -112,7 +112,7 @@ class Block:
         Its pace is taken to go on, and a repository that has filled some pages is taken to fill
         as many more, and one.
         """
-        up, down = (scan, partner) if scan.mode is Mode.UP else (partner, scan)
+        up, down = (scan, partner) if scan.direction is Direction.ASCENDING else (partner, scan)
         ahead = self._left(up, down) / (1 if partner is None else 2)
         pace = self._pace(scan) or (self._pace(partner) if partner is not None else 0.0)
         pace = pace or PAGES_PER_REPOSITORY

@@ -34,11 +34,11 @@ READING = 100
 """What the attempts of another reading of the same scope are counted from, times its number."""
 
 
-class Mode(Enum):
+class Direction(Enum):
     """The direction a chain takes."""
 
-    UP = "up"
-    DOWN = "down"
+    ASCENDING = "up"
+    DESCENDING = "down"
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,13 @@ _AGAIN_A_REPOSITORY = (
 )
 
 
-def ladder(mode: Mode, repository: str | None, reading: int = 0) -> tuple[Ordering, ...]:
+def order_fallbacks(
+    direction: Direction, repository: str | None, reading: int = 0
+) -> tuple[Ordering, ...]:
     """Return what is asked for in turn when the API refuses an `orderBy` with a 400."""
     if reading:
         return _AGAIN_A_REGISTRY if repository is None else _AGAIN_A_REPOSITORY
-    if mode is Mode.UP:
+    if direction is Direction.ASCENDING:
         return _UP_A_REGISTRY if repository is None else _UP_A_REPOSITORY
     return _DOWN_A_REGISTRY if repository is None else _DOWN_A_REPOSITORY
 
@@ -101,13 +103,13 @@ class Scan:
     def __init__(
         self,
         base: Call,
-        mode: Mode,
+        direction: Direction,
         repository: str | None,
         page_size: int,
-        rung: int,
+        fallback: int,
         reading: int = 0,
     ) -> None:
-        self.mode = mode
+        self.direction = direction
         self.repository = repository
         self.reading = reading
         self.attempt = reading * READING - 1
@@ -132,8 +134,8 @@ class Scan:
         self._seconds: deque[float] = deque(maxlen=LATEST)
         self._base = base
         self.page_size = page_size
-        self._ladder = ladder(mode, repository, reading)
-        self.rung = min(rung, len(self._ladder) - 1)
+        self._fallbacks = order_fallbacks(direction, repository, reading)
+        self.fallback = min(fallback, len(self._fallbacks) - 1)
         self.restart()
 
     @property
@@ -149,7 +151,7 @@ class Scan:
     @property
     def promises_order(self) -> bool:
         """Whether what is asked for now has an order that no two images are equal in."""
-        return self._ladder[self.rung].total and not self.reading
+        return self._fallbacks[self.fallback].total and not self.reading
 
     @property
     def in_order(self) -> bool:
@@ -191,8 +193,8 @@ class Scan:
     def restart(self, *, plain: bool = False) -> None:
         """Go back to the first page, under a new attempt's keys; `plain`: with no order at all."""
         if plain:
-            self.rung = len(self._ladder) - 1
-        ordering = self._ladder[self.rung]
+            self.fallback = len(self._fallbacks) - 1
+        ordering = self._fallbacks[self.fallback]
         first = self._base
         if ordering.order_by is not None:
             first = first.with_params(orderBy=ordering.order_by)
@@ -227,9 +229,9 @@ class Scan:
         self.cursor.resize(page_size)
         self.page_size = page_size
 
-    def begin_with(self, rung: int) -> None:
+    def begin_with(self, fallback: int) -> None:
         """Forget all attempts, and begin with an ordering of the ladder."""
-        self.rung, self.attempt = rung, self.reading * READING - 1
+        self.fallback, self.attempt = fallback, self.reading * READING - 1
         self.restart()
 
     def begin_anew(self) -> None:
@@ -237,21 +239,21 @@ class Scan:
         self.anew = self.stopped = False
         self.restart(plain=not self.proof.total)
 
-    def descend(self) -> bool:
+    def fall_back(self) -> bool:
         """Go one rung down the ladder of orderings, and begin anew; False at its foot."""
-        if self.rung + 1 >= len(self._ladder):
+        if self.fallback + 1 >= len(self._fallbacks):
             return False
-        self.rung += 1
+        self.fallback += 1
         self.restart()
         return True
 
     def observe(self, page: Seen) -> None:
         """Hold a page's order against the promised one, and note how far the chain has come."""
-        upwards = self.mode is Mode.UP
+        upwards = self.direction is Direction.ASCENDING
         order, last, first = page.order, self.last, page.order.first
         strictly = order.rises if upwards else order.falls
         in_turn = order.names_rise if upwards else order.names_fall
-        if self._ladder[self.rung].by_digest:
+        if self._fallbacks[self.fallback].by_digest:
             strictly = order.digests_rise
         moved = 0
         if self._is_first(page.ids):
@@ -281,9 +283,13 @@ class Scan:
 
     def _is_behind(self, one: Position, other: Position) -> bool:
         """Say whether a place is behind another in the order that was asked for."""
-        if self._ladder[self.rung].by_digest:
+        if self._fallbacks[self.fallback].by_digest:
             return (one.digest, one.name) > (other.digest, other.name)
-        return is_behind(one, other) if self.mode is Mode.UP else is_behind(other, one)
+        return (
+            is_behind(one, other)
+            if self.direction is Direction.ASCENDING
+            else is_behind(other, one)
+        )
 
     def _is_first(self, ids: tuple[str, ...]) -> bool:
         """Say whether a page is the first one again, or begins like it where one is shorter."""

@@ -12,7 +12,7 @@ from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.meeting import pages_between
 from exporter.sources.cloud.split.partition import Block
 from exporter.sources.cloud.split.replay import Replay
-from exporter.sources.cloud.split.scan import Mode, Scan, ladder
+from exporter.sources.cloud.split.scan import Direction, Scan, order_fallbacks
 
 log = structlog.get_logger()
 
@@ -73,7 +73,7 @@ class Scans:
         return bool(self._claimed_before)
 
     def begin(
-        self, mode: Mode, name: str | None = None, *, queue: bool = True, reading: int = 0
+        self, direction: Direction, name: str | None = None, *, queue: bool = True, reading: int = 0
     ) -> Scan:
         """Open a chain; `name` is a repository's, None for the whole registry."""
         call = self.registry_call
@@ -82,11 +82,11 @@ class Scans:
             call = Call("container_registry", PATH, (param,), f"images of repository {name}")
             self._begun.add(name)
         context = self._context
-        rung = context.rung if mode is Mode.UP and not reading else 0
+        fallback = context.fallback if direction is Direction.ASCENDING and not reading else 0
         # What was kept was begun with as many as may be asked for, or with half of that, and so on.
         page_size = context.page_size if self.resumes else self._page_size
-        scan = Scan(call, mode, name, page_size, rung, reading)
-        self._find_stored(scan, rung)
+        scan = Scan(call, direction, name, page_size, fallback, reading)
+        self._find_stored(scan, fallback)
         self.open.add(scan)
         self.replay.look(scan)
         if scan not in self.replay:
@@ -95,7 +95,7 @@ class Scans:
             context.queue(self._job(scan))
         return scan
 
-    def _find_stored(self, scan: Scan, rung: int) -> None:
+    def _find_stored(self, scan: Scan, fallback: int) -> None:
         """Have a chain begin with the order whose pages an earlier attempt has kept.
 
         What was listed otherwise was cut on their account.
@@ -103,24 +103,24 @@ class Scans:
         if not self.resumes:
             return
         # The first order may have been another one, or was gone down to from there.
-        for first in range(len(ladder(scan.mode, scan.repository, scan.reading))):
+        for first in range(len(order_fallbacks(scan.direction, scan.repository, scan.reading))):
             scan.begin_with(first)
             while scan.cursor.call is not None:
                 if self._context.pages.is_stored(scan.cursor.call, scan.attempt):
                     return
-                if not scan.descend():
+                if not scan.fall_back():
                     break
-        scan.begin_with(rung)
+        scan.begin_with(fallback)
 
     def begin_whole(self, *, may_split: bool) -> None:
         """Open the registry's chain upwards, and do what an earlier attempt has claimed again.
 
         `may_split` says whether the list of repositories is here, and all of it.
         """
-        self.up = self.begin(Mode.UP)
+        self.up = self.begin(Direction.ASCENDING)
         # What the registry's own chains have listed is taken up first.
         self.alone = may_split and self.trusted and (WHOLE, ALONE) in self._claimed_before
-        if (WHOLE, Mode.DOWN.value) in self._claimed_before:
+        if (WHOLE, Direction.DESCENDING.value) in self._claimed_before:
             self._meet(self.up, queue=True)
 
     def begin_alone(self, names: Iterable[str]) -> None:
@@ -128,8 +128,8 @@ class Scans:
         for name in names:
             if name in self._begun:
                 continue
-            scan = self.begin(Mode.UP, name)
-            met_before = (name, Mode.DOWN.value) in self._claimed_before
+            scan = self.begin(Direction.ASCENDING, name)
+            met_before = (name, Direction.DESCENDING.value) in self._claimed_before
             large = self.up is not None and self.block.is_large(name, self.up)
             if met_before or (large and self._context.backwards and self.alone):
                 self._meet(scan, queue=True)
@@ -170,14 +170,16 @@ class Scans:
 
     def _meet(self, up: Scan, *, queue: bool) -> Scan:
         """Open the chain that comes to meet another from above."""
-        self._context.store.claim(self._registry_id, up.repository or WHOLE, Mode.DOWN.value)
+        self._context.store.claim(
+            self._registry_id, up.repository or WHOLE, Direction.DESCENDING.value
+        )
         log.debug(
             "listing_split",
             registry_id=self._registry_id,
             repository_name=up.repository,
             how="from both ends",
         )
-        down = self.begin(Mode.DOWN, up.repository, queue=queue)
+        down = self.begin(Direction.DESCENDING, up.repository, queue=queue)
         down.partner, up.partner = up, down
         if up is self.up:
             self.down = down
@@ -190,7 +192,11 @@ class Scans:
         if (sampled := self._pages_left_by_sample(scan)) > 0.0:
             return sampled
         # What has gone on for long tends to go on; two that meet have the same left.
-        ahead = scan.partner if scan.mode is Mode.DOWN and scan.partner is not None else scan
+        ahead = (
+            scan.partner
+            if scan.direction is Direction.DESCENDING and scan.partner is not None
+            else scan
+        )
         return ahead.pages + 1.0
 
     def _pages_left_by_sample(self, scan: Scan) -> float:
@@ -216,7 +222,7 @@ class Scans:
         return (pages or self._pages_left_by_sample(scan)) >= PAGES_AHEAD
 
     def _can_be_met(self, scan: Scan) -> bool:
-        if scan.mode is Mode.DOWN or scan.partner is not None or scan.done:
+        if scan.direction is Direction.DESCENDING or scan.partner is not None or scan.done:
             return False
         if not (scan.in_order and scan.last is not None):
             return False
@@ -283,7 +289,7 @@ class Scans:
         """List the whole registry from the beginning, in no order."""
         up = self.up
         if up is None:
-            self.up = self.begin(Mode.UP)
+            self.up = self.begin(Direction.ASCENDING)
             return
         up.partner = None
         if up in self.open:
