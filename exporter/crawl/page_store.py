@@ -47,11 +47,11 @@ class PageStore(Protocol):
         """Take a page over, and call `written` in the event loop once it is written."""
         ...
 
-    def claim(self, registry_id: str, repository_name: str, mode: str) -> None:
+    def note_decision(self, registry_id: str, repository_name: str, mode: str) -> None:
         """Note, before all pages handed over later, how a repository is listed beside the front."""
         ...
 
-    def claims(self) -> dict[str, list[tuple[str, str]]]:
+    def decisions(self) -> dict[str, list[tuple[str, str]]]:
         """Return the claims of earlier attempts, by registry: repository and mode."""
         ...
 
@@ -75,9 +75,9 @@ class NullPageStore:
         """Let the page go."""
         written()
 
-    def claim(self, registry_id: str, repository_name: str, mode: str) -> None:
+    def note_decision(self, registry_id: str, repository_name: str, mode: str) -> None:
         """Note nothing."""
 
-    def claims(self) -> dict[str, list[tuple[str, str]]]:
+    def decisions(self) -> dict[str, list[tuple[str, str]]]:
         """Return nothing."""
         return {}

@@ -171,7 +171,7 @@ class Journal:
                 )
         self.dirty = True
 
-    def claim(self, registry_id: str, repository_name: str, mode: str) -> None:
+    def note_decision(self, registry_id: str, repository_name: str, mode: str) -> None:
         """Note how a repository is listed beside the front; ordered before pages kept later."""
         with journal_errors(self._staging):
             self._database.execute(
@@ -180,12 +180,12 @@ class Journal:
             )
         self.dirty = True
 
-    def claims(self) -> dict[str, list[tuple[str, str]]]:
+    def decisions(self) -> dict[str, list[tuple[str, str]]]:
         """Return the claims by registry: repository and mode."""
         claimed: dict[str, list[tuple[str, str]]] = {}
         with journal_errors(self._staging):
-            for registry, *claim in self._database.execute("SELECT * FROM claims"):
-                claimed.setdefault(registry, []).append((claim[0], claim[1]))
+            for registry, *note_decision in self._database.execute("SELECT * FROM claims"):
+                claimed.setdefault(registry, []).append((note_decision[0], note_decision[1]))
         return claimed
 
     def commit(self) -> None:

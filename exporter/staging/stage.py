@@ -38,7 +38,7 @@ class Stage:
     def __init__(self, staging: Path) -> None:
         self.path = staging
         self._journal = Journal(staging)
-        self._claims = self._journal.claims()
+        self._claims = self._journal.decisions()
         try:
             self._drop_unfinished_parts()
         except OutputError as error:
@@ -85,7 +85,7 @@ class Stage:
         """Return the page that an earlier attempt kept under `key`, if there is one."""
         return self._journal.stored(key)
 
-    def claims(self) -> dict[str, list[tuple[str, str]]]:
+    def decisions(self) -> dict[str, list[tuple[str, str]]]:
         """Return what an earlier attempt claimed, by registry: repository and mode."""
         return self._claims
 
@@ -113,9 +113,9 @@ class Stage:
 
         self._submit(write, done=written)
 
-    def claim(self, registry_id: str, repository_name: str, mode: str) -> None:
+    def note_decision(self, registry_id: str, repository_name: str, mode: str) -> None:
         """Note how a repository is listed beside the front; before pages handed over later."""
-        self._submit(lambda: self._journal.claim(registry_id, repository_name, mode))
+        self._submit(lambda: self._journal.note_decision(registry_id, repository_name, mode))
 
     async def finish(self) -> list[StagedFile]:
         """Write everything, close the open parts, and return all finished parts of all tables."""

@@ -276,10 +276,10 @@ class Memory:
             self.run.cancel()
         await asyncio.sleep(0)
 
-    def claim(self, registry_id: str, repository_name: str, direction: str) -> None:
+    def note_decision(self, registry_id: str, repository_name: str, direction: str) -> None:
         self.log.append((registry_id, repository_name, direction))
 
-    def claims(self) -> dict[str, list[tuple[str, str]]]:
+    def decisions(self) -> dict[str, list[tuple[str, str]]]:
         claimed = {one[1:] for one in self.before if isinstance(one, tuple)}
         return {REGISTRY: sorted(claimed)} if claimed else {}
 
@@ -342,7 +342,9 @@ async def walk(world: World, memory: Memory, chance: random.Random) -> Walked:
         walks: list[Walk] = []
 
         def steal() -> Job | None:
-            return walks[0].steal(claims=chance.random() < 0.9) if chance.random() < 0.8 else None
+            return (
+                walks[0].steal(decisions=chance.random() < 0.9) if chance.random() < 0.8 else None
+            )
 
         scheduler = Scheduler(world.slots, steal)
         names = [f"{REGISTRY}/{path}" for path in world.listed]

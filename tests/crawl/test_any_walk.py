@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from exporter.sources.cloud.split import partition as block
+from exporter.sources.cloud.split import partition as partition
 from exporter.sources.cloud.split import scan as chain
 from exporter.sources.cloud.split import scans as chains
 from tests.crawl.model import Alone, Image, Memory, Walked, World, walk
@@ -25,8 +25,8 @@ PATHS = ("a", "a-1", "a.1", "a/1", "a1", "b", "b/c", "c", "d", "e", "f", "z")
 
 @pytest.fixture(autouse=True)
 def _small_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(block, "MIN_SECONDS_LEFT", 0.0)
-    monkeypatch.setattr(block, "MIN_PAGES_LEFT", 1.0)
+    monkeypatch.setattr(partition, "MIN_SECONDS_LEFT", 0.0)
+    monkeypatch.setattr(partition, "MIN_PAGES_LEFT", 1.0)
     monkeypatch.setattr(chains, "MIN_PAGES_BEFORE_DOWN", 1.0)
     monkeypatch.setattr(chains, "MIN_SECONDS_BEFORE_DOWN", 0.0)
 
@@ -204,7 +204,7 @@ def test_what_lies_between_two_chains_needs_no_list_of_repositories(
     listed = data.draw(st.sets(st.sampled_from(sorted(world.listed))))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chain, "PROOF", 0)
-        patch.setattr(block, "MIN_PAGES_LEFT", 1e9)
+        patch.setattr(partition, "MIN_PAGES_LEFT", 1e9)
         done = run(replace(world, listed=frozenset(listed)), seed=seed)
     assert done.entry.status == "complete"
     assert done.memory.staged() == once(world)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from exporter.sources.cloud.split import partition as block
+from exporter.sources.cloud.split import partition as partition
 from exporter.sources.cloud.split import scan as chain
 from exporter.sources.cloud.split import scans as chains
 from tests.crawl.model import Image, Memory, Walked, World, walk
@@ -29,8 +29,8 @@ SEEDS = st.integers(0, 9999)
 
 @pytest.fixture(autouse=True)
 def _small_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(block, "MIN_SECONDS_LEFT", 0.0)
-    monkeypatch.setattr(block, "MIN_PAGES_LEFT", 1.0)
+    monkeypatch.setattr(partition, "MIN_SECONDS_LEFT", 0.0)
+    monkeypatch.setattr(partition, "MIN_PAGES_LEFT", 1.0)
     monkeypatch.setattr(chains, "MIN_PAGES_BEFORE_DOWN", 1.0)
     monkeypatch.setattr(chains, "MIN_SECONDS_BEFORE_DOWN", 0.0)
 

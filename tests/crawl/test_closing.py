@@ -12,7 +12,7 @@ from exporter.crawl.progress import Progress
 from exporter.http.types import Call
 from exporter.sources.cloud.split.closing import Closing
 from exporter.sources.cloud.split.context import Context
-from exporter.sources.cloud.split.partition import Block
+from exporter.sources.cloud.split.partition import RepositoryPartition
 from exporter.sources.cloud.split.scan import Direction, Scan
 from exporter.sources.cloud.split.scans import Scans
 
@@ -48,7 +48,7 @@ def test_a_scope_that_cannot_be_listed_again_is_not_listed_again_without_end(
         settled=True,
         begin=begin,
         begin_alone=lambda _: None,
-        block=Block([APP]),
+        partition=RepositoryPartition([APP]),
     )
     wanted = SimpleNamespace(all_repositories=True)
     entry = Ledger(Progress()).open("images", "crp1")

@@ -15,7 +15,7 @@ async def test_of_what_waits_the_heaviest_is_decoded_first_and_of_equals_the_old
     begun, go_on = threading.Event(), threading.Event()
     decoded: list[bytes] = []
 
-    def block(body: bytes) -> bytes:
+    def partition(body: bytes) -> bytes:
         begun.set()
         assert go_on.wait(600)
         return body
@@ -25,7 +25,7 @@ async def test_of_what_waits_the_heaviest_is_decoded_first_and_of_equals_the_old
         return body
 
     with Decoders(1) as decoders:
-        first = asyncio.create_task(decoders.run(block, b"first", weight=0.0))
+        first = asyncio.create_task(decoders.run(partition, b"first", weight=0.0))
         await asyncio.to_thread(begun.wait, 60)
         bodies = {b"light": 1.0, b"older": 5.0, b"younger": 5.0, b"heavy": 9.0}
         waiting = [

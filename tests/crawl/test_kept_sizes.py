@@ -23,7 +23,7 @@ def test_a_kept_page_is_found_whatever_size_other_chains_have_come_to() -> None:
         split=True,
         wanted=SimpleNamespace(all_repositories=True),
         pages=SimpleNamespace(is_stored=is_stored),
-        store=SimpleNamespace(claims=lambda: {"crp1": [(WHOLE, ALONE)]}),
+        store=SimpleNamespace(decisions=lambda: {"crp1": [(WHOLE, ALONE)]}),
         page_size=100,
         fallback=0,
     )

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.sources.cloud.split import partition as block
+from exporter.sources.cloud.split import partition as partition
 from exporter.sources.cloud.split import scans as chains
 from tests.crawl.model import Image, Memory, Walked, World, walk
 
@@ -18,7 +18,7 @@ Params = Mapping[str, str]
 
 @pytest.fixture(autouse=True)
 def _small_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(block, "MIN_SECONDS_LEFT", 0.0)
+    monkeypatch.setattr(partition, "MIN_SECONDS_LEFT", 0.0)
     monkeypatch.setattr(chains, "MIN_SECONDS_BEFORE_DOWN", 0.0)
 
 

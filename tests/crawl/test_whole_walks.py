@@ -11,7 +11,7 @@ import pytest
 from exporter.crawl.decoders import Decoders
 from exporter.emulator import Behaviour, Estate, Faults, LoggedCall, Quirks, Shape, steady_images
 from exporter.emulator.images import Repository
-from exporter.sources.cloud.split import partition as block
+from exporter.sources.cloud.split import partition as partition
 from exporter.sources.cloud.split import scans as chains
 from tests.crawl.world import (
     GIANT_REGISTRY,
@@ -138,7 +138,7 @@ async def test_small_registries_cost_the_fewest_calls(
 ) -> None:
     monkeypatch.undo()
     # However slow the machine is just now.
-    monkeypatch.setattr(block, "MIN_SECONDS_LEFT", 60.0)
+    monkeypatch.setattr(partition, "MIN_SECONDS_LEFT", 60.0)
     monkeypatch.setattr(chains, "MIN_SECONDS_BEFORE_DOWN", 60.0)
     estate = Estate(MANY_SMALL)
     async with serve(estate, SLOW) as emulator:
@@ -204,7 +204,7 @@ async def test_repository_lists_that_fail_hide_no_image(faults: Faults, tmp_path
 async def test_a_listing_too_short_to_split_finds_what_no_list_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(block, "MIN_SECONDS_LEFT", 60.0)
+    monkeypatch.setattr(partition, "MIN_SECONDS_LEFT", 60.0)
     estate = Estate(replace(GIANT_REGISTRY, quirks=Quirks(unlisted_repository=True)))
     assert list(estate.unlisted_repositories())
     async with serve(estate, SLOW) as emulator:

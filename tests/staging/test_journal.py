@@ -120,22 +120,22 @@ def test_a_claim_is_there_whenever_a_page_kept_after_it_is(tmp_path: Path) -> No
     staging = tmp_path / "staging"
     staging.mkdir()
     with Journal(staging) as journal:
-        journal.claim("crp1", "crp1/app", "alone")
+        journal.note_decision("crp1", "crp1/app", "alone")
         keep(journal, [1])
         journal.commit()
-        journal.claim("crp1", "crp1/lib", "back")
+        journal.note_decision("crp1", "crp1/lib", "back")
         with Journal(as_killed(staging)) as after:
             assert after.stored(key_of(1)) is not None
-            assert after.claims() == {"crp1": [("crp1/app", "alone")]}
+            assert after.decisions() == {"crp1": [("crp1/app", "alone")]}
 
 
 def test_a_claim_made_twice_is_one_and_registries_are_told_apart(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
-        for claim in [("crp1", "crp1/a", "alone")] * 2 + [("crp1", "crp1/a", "back")]:
-            journal.claim(*claim)
-        journal.claim("crp2", "crp2/a", "alone")
-        claims = journal.claims()
-    assert {registry: sorted(claim) for registry, claim in claims.items()} == {
+        for note_decision in [("crp1", "crp1/a", "alone")] * 2 + [("crp1", "crp1/a", "back")]:
+            journal.note_decision(*note_decision)
+        journal.note_decision("crp2", "crp2/a", "alone")
+        decisions = journal.decisions()
+    assert {registry: sorted(note_decision) for registry, note_decision in decisions.items()} == {
         "crp1": [("crp1/a", "alone"), ("crp1/a", "back")],
         "crp2": [("crp2/a", "alone")],
     }

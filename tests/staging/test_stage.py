@@ -93,12 +93,12 @@ async def test_parts_are_closed_when_they_or_the_spool_are_large(
 
 async def test_a_claim_is_there_whenever_a_page_handed_over_after_it_is(tmp_path: Path) -> None:
     async with Stage(tmp_path) as stage:
-        assert stage.claims() == {}
-        stage.claim("crp1", "crp1/app", "alone")
+        assert stage.decisions() == {}
+        stage.note_decision("crp1", "crp1/app", "alone")
         await keep(stage, 1)
     async with Stage(tmp_path) as stage:
         assert stage.stored(key_of(1)) is not None
-        assert stage.claims() == {"crp1": [("crp1/app", "alone")]}
+        assert stage.decisions() == {"crp1": [("crp1/app", "alone")]}
 
 
 async def test_tables_without_rows_have_no_part(tmp_path: Path) -> None:

@@ -111,8 +111,8 @@ class Registries:
 
     def _joined_before(self, folder_id: str) -> set[str]:
         """Return the registries of a folder that an earlier attempt has listed together."""
-        claims = self._context.store.claims().get(folder_id, [])
-        return {registry_id for registry_id, direction in claims if direction == TOGETHER}
+        decisions = self._context.store.decisions().get(folder_id, [])
+        return {registry_id for registry_id, direction in decisions if direction == TOGETHER}
 
     def open(self, registry_id: str, parents: Parents, *, known: bool) -> None:
         """List a registry by itself; `known` if it was met, so that a 404 means it has vanished."""
@@ -142,7 +142,7 @@ class Registries:
 
         folder = FolderWalk(folder_id, parents, entries, self._context, is_met, apart)
         for one in joined:
-            self._context.store.claim(folder_id, one, TOGETHER)
+            self._context.store.note_decision(folder_id, one, TOGETHER)
             self._list_repositories(one, parents, True, partial(folder.repositories_listed, one))
 
     def _list_repositories(
@@ -214,7 +214,7 @@ class Registries:
                 walk.parents,
                 found=names.append,
                 ended=ended,
-                wanted=walk.is_newcomer,
+                wanted=walk.is_new_repository,
                 attempt=attempt,
             )
         )
@@ -233,15 +233,15 @@ class Registries:
         self._walks = [walk for walk in self._walks if not walk.ended]
         weights = {walk: walk.weight for walk in self._walks}
         walks = sorted(weights, key=lambda one: -weights[one])
-        claims = not self._client.paced("container_registry")
+        decisions = not self._client.paced("container_registry")
         if self._pages.behind:
             # More at once wins nothing now, but what takes longest may still take longer than all
             # the rest, and to meet it costs no more than a page.
             left = sum(weights.values())
             walks = [walk for walk in walks[:1] if weights[walk] >= LARGE_SHARE * left]
-            claims = False
+            decisions = False
         for walk in walks:
-            job = walk.steal(claims=claims)
+            job = walk.steal(decisions=decisions)
             if job is not None:
                 return job
         return None

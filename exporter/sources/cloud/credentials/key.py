@@ -42,14 +42,14 @@ class AuthorizedKey:
     def sign(self, *, audience: str, now: float) -> SecretStr:
         """Return a JWT to exchange for a token; `now` is in the service's seconds since 1970."""
         issued = int(now) - JWT_BACKDATED
-        claims = {
+        decisions = {
             "iss": self.service_account_id,
             "aud": audience,
             "iat": issued,
             "exp": issued + JWT_LIFE,
         }
         return SecretStr(
-            jwt.encode(claims, self.private_key, algorithm="PS256", headers={"kid": self.key_id})
+            jwt.encode(decisions, self.private_key, algorithm="PS256", headers={"kid": self.key_id})
         )
 
 

@@ -98,7 +98,7 @@ class Closing:
         self._refreshed = True
         self.evidence.listed_now = frozenset(names) if whole else None
         if self.split:
-            self._scans.begin_alone(self._scans.block.strangers(names))
+            self._scans.begin_alone(self._scans.partition.unlisted(names))
         self.settle()
 
     def call_witness(self) -> None:
@@ -113,9 +113,9 @@ class Closing:
 
     def _witnessed(self, sample: Sample | None) -> None:
         self._heard = True
-        reason = self.evidence.heard(sample, self._scans.block)
+        reason = self.evidence.heard(sample, self._scans.partition)
         if reason is None and sample is not None:
-            self._scans.block.weigh(sample.shares, sample.total)
+            self._scans.partition.weigh(sample.shares, sample.total)
         elif reason is not None and self._scans.trusted:
             self.distrust(reason)
         self.settle()

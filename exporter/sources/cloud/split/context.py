@@ -19,7 +19,7 @@ class Split(Protocol):
     registry_id: str
     parents: Parents
 
-    def is_newcomer(self, name: str) -> bool:
+    def is_new_repository(self, name: str) -> bool:
         """Say whether a repository was created since they were listed."""
         ...
 

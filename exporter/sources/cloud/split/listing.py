@@ -50,7 +50,7 @@ from exporter.sources.cloud.split.closing import Closing
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.failures import Remedy, mend
 from exporter.sources.cloud.split.meeting import have_passed, is_believed, seam
-from exporter.sources.cloud.split.partition import Block, listable
+from exporter.sources.cloud.split.partition import RepositoryPartition, listable
 from exporter.sources.cloud.split.requests import Asking
 from exporter.sources.cloud.split.scan import Direction, Scan
 from exporter.sources.cloud.split.scans import Scans
@@ -93,8 +93,8 @@ class Walk:
         chosen = [name for name in every if wanted.repository(name)]
         closing.left_out |= every - set(chosen)
         closing.listed = whole
-        self._scans.block = Block(chosen, self._context.slots)
-        if self._scans.trusted and self._scans.block.strangers(closing.met):
+        self._scans.partition = RepositoryPartition(chosen, self._context.slots)
+        if self._scans.trusted and self._scans.partition.unlisted(closing.met):
             closing.distrust("repositories were met that are not listed")
         exact = wanted.named_in(self.registry_id, chosen)
         if whole and exact is not None and all(map(listable, exact)):
@@ -119,9 +119,9 @@ class Walk:
         """Pages that may still come: which registry is worth splitting first."""
         return max((self.pages_left(scan) for scan in self._scans.open), default=0.0)
 
-    def is_newcomer(self, name: str) -> bool:
+    def is_new_repository(self, name: str) -> bool:
         """Say whether a repository was created since they were listed."""
-        return bool(self._scans.block.strangers([name]))
+        return bool(self._scans.partition.unlisted([name]))
 
     def pages_left(self, scan: Scan) -> float:
         """Return how many pages a chain may still take, for the order of work."""
@@ -131,14 +131,14 @@ class Walk:
             return max(self._expected - scan.pages, 1.0)
         return max(self._scans.pages_left(scan), 1.0)
 
-    def steal(self, *, claims: bool) -> Job | None:
+    def steal(self, *, decisions: bool) -> Job | None:
         """Return a chain for a free slot, if this registry is worth splitting further.
 
-        `claims` says whether that may cost more calls than one.
+        `decisions` says whether that may cost more calls than one.
         """
         closing = self._closing
-        claims = claims and bool(closing.listed)
-        if claims and self._scans.wants_to_split:
+        decisions = decisions and bool(closing.listed)
+        if decisions and self._scans.wants_to_split:
             closing.call_witness()
             if closing.may_split:
                 self._scans.split()
@@ -240,8 +240,8 @@ class Walk:
         if scan.direction is Direction.ASCENDING and partner is not None and not scan.in_order:
             self._scans.give_up(partner)
         if scan.repository is None and self._scans.trusted and self._closing.listed:
-            strangers = self._scans.block.strangers(names)
-            if strangers:
+            unlisted = self._scans.partition.unlisted(names)
+            if unlisted:
                 self._closing.distrust(f"repository {strangers[0]} has images, but is not listed")
 
     def _doubt_descent(self, down: Scan) -> None:

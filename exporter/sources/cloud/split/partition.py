@@ -38,7 +38,7 @@ def listable(name: str) -> bool:
     return _LISTABLE.fullmatch(name) is not None
 
 
-class Block:
+class RepositoryPartition:
     """The listed repositories of one registry, by name; `slots` is how many calls may be at once.
 
     With few of them, listing one by one would be no faster than two chains that meet.
@@ -81,7 +81,7 @@ class Block:
         """Say whether a sample shows that a repository takes some pages."""
         return self.pages_of(name, up) >= LARGE_PAGES
 
-    def strangers(self, names: Iterable[str]) -> list[str]:
+    def unlisted(self, names: Iterable[str]) -> list[str]:
         """Return the names that were not listed at first."""
         return sorted(set(names) - self._known)
 
@@ -118,7 +118,7 @@ class Block:
         pace = pace or PAGES_PER_REPOSITORY
         return max(ahead * pace, scan.in_last_name + 1.0 if scan.in_last_name else 0.0)
 
-    def is_worth_it(self, up: Scan, down: Scan | None) -> bool:
+    def is_worth_splitting(self, up: Scan, down: Scan | None) -> bool:
         """Say whether free slots are better used by listing all repositories one by one.
 
         `up` and `down` are the registry's own chains. What they have listed is listed again.

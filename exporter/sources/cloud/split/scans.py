@@ -10,7 +10,7 @@ from exporter.crawl.scheduler import Job
 from exporter.http.types import Call
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.meeting import pages_between
-from exporter.sources.cloud.split.partition import Block
+from exporter.sources.cloud.split.partition import RepositoryPartition
 from exporter.sources.cloud.split.replay import Replay
 from exporter.sources.cloud.split.scan import Direction, Scan, order_fallbacks
 
@@ -36,13 +36,13 @@ ALONE = "alone"
 class Scans:
     """Which chains of a registry are open, and what they rely on.
 
-    `block` are the registry's repositories, `up` and `down` its own chains, where it has them;
+    `partition` are the registry's repositories, `up` and `down` its own chains, where it has them;
     `alone` says whether its repositories are listed one by one, and `trusted` whether they may be.
     `job` is how a chain is queued.
     """
 
     def __init__(self, registry_id: str, context: Context, job: Callable[[Scan], Job]) -> None:
-        self.block = Block()
+        self.partition = RepositoryPartition()
         self.trusted = context.split and context.wanted.all_repositories
         self.alone = False
         self.open: set[Scan] = set()
@@ -60,7 +60,7 @@ class Scans:
         self._job = job
         self._known: set[str] = set()
         self._begun: set[str] = set()  # Repositories that a chain was begun for.
-        self._claimed_before = context.store.claims().get(registry_id, [])
+        self._decided_before = context.store.decisions().get(registry_id, [])
 
     @property
     def _page_size(self) -> int:
@@ -70,7 +70,7 @@ class Scans:
     @property
     def resumes(self) -> bool:
         """Whether an earlier attempt has made claims."""
-        return bool(self._claimed_before)
+        return bool(self._decided_before)
 
     def begin(
         self, direction: Direction, name: str | None = None, *, queue: bool = True, reading: int = 0
@@ -119,8 +119,8 @@ class Scans:
         """
         self.up = self.begin(Direction.ASCENDING)
         # What the registry's own chains have listed is taken up first.
-        self.alone = may_split and self.trusted and (WHOLE, ALONE) in self._claimed_before
-        if (WHOLE, Direction.DESCENDING.value) in self._claimed_before:
+        self.alone = may_split and self.trusted and (WHOLE, ALONE) in self._decided_before
+        if (WHOLE, Direction.DESCENDING.value) in self._decided_before:
             self._meet(self.up, queue=True)
 
     def begin_alone(self, names: Iterable[str]) -> None:
@@ -129,14 +129,14 @@ class Scans:
             if name in self._begun:
                 continue
             scan = self.begin(Direction.ASCENDING, name)
-            met_before = (name, Direction.DESCENDING.value) in self._claimed_before
-            large = self.up is not None and self.block.is_large(name, self.up)
+            met_before = (name, Direction.DESCENDING.value) in self._decided_before
+            large = self.up is not None and self.partition.is_large(name, self.up)
             if met_before or (large and self._context.backwards and self.alone):
                 self._meet(scan, queue=True)
 
     def split(self) -> None:
         """List all repositories one by one instead of going on with the registry's own chains."""
-        self._context.store.claim(self._registry_id, WHOLE, ALONE)
+        self._context.store.note_decision(self._registry_id, WHOLE, ALONE)
         log.debug("listing_split", registry_id=self._registry_id, how="by repository")
         self.alone = True
         for scan in (self.up, self.down):
@@ -149,7 +149,7 @@ class Scans:
         self.replay.look(scan)
         own = scan.repository is None and not scan.reading
         if self.alone and own and all(one.repository is not None for one in self.open):
-            self.begin_alone(self.block.names)
+            self.begin_alone(self.partition.names)
 
     def note(self, scan: Scan, ids: Iterable[str]) -> None:
         """Remember what one of the registry's own chains has listed, as long as it can be taken up.
@@ -170,7 +170,7 @@ class Scans:
 
     def _meet(self, up: Scan, *, queue: bool) -> Scan:
         """Open the chain that comes to meet another from above."""
-        self._context.store.claim(
+        self._context.store.note_decision(
             self._registry_id, up.repository or WHOLE, Direction.DESCENDING.value
         )
         log.debug(
@@ -188,7 +188,7 @@ class Scans:
     def pages_left(self, scan: Scan) -> float:
         """Return how many pages a chain may have left."""
         if scan.repository is None:
-            return self.block.pages_left(scan, scan.partner)
+            return self.partition.pages_left(scan, scan.partner)
         if (sampled := self._pages_left_by_sample(scan)) > 0.0:
             return sampled
         # What has gone on for long tends to go on; two that meet have the same left.
@@ -204,7 +204,7 @@ class Scans:
         if scan.repository is None or self.up is None:
             return 0.0
         both = [scan] if scan.partner is None else [scan, scan.partner]
-        pages = self.block.pages_of(scan.repository, self.up) - sum(one.pages for one in both)
+        pages = self.partition.pages_of(scan.repository, self.up) - sum(one.pages for one in both)
         return max(pages / len(both), 0.0)
 
     def goes_on(self, scan: Scan) -> bool:
@@ -218,7 +218,7 @@ class Scans:
             return scan.repository is not None or not self.alone
         pages = pages_between(scan, partner) / 2
         if scan.repository is None:
-            pages = pages or self.block.pages_left(scan, partner)
+            pages = pages or self.partition.pages_left(scan, partner)
         return (pages or self._pages_left_by_sample(scan)) >= PAGES_AHEAD
 
     def _can_be_met(self, scan: Scan) -> bool:
@@ -253,7 +253,7 @@ class Scans:
             return False
         if up is None or up.done or up.reading:
             return False
-        return self.block.is_worth_it(up, down)
+        return self.partition.is_worth_splitting(up, down)
 
     @property
     def settled(self) -> bool:
