@@ -9,7 +9,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from exporter.sources.cloud.decode.images import decode_images
-from exporter.sources.cloud.decode.order import Cut, Order, Position
+from exporter.sources.cloud.decode.order import Order, Position, RowFilter
 from tests.tables.pages import page_body
 from tests.tables.plain import CLOUD, FOLDER, Json, moment, plain_rows, rows_of, tables_of
 
@@ -56,19 +56,19 @@ def pages(draw: st.DrawFn, *, named: bool = False) -> list[Json]:
 
 
 CUTS = st.builds(
-    Cut,
+    RowFilter,
     but_not=st.lists(st.sampled_from(["i0", "i1", "i5"]), max_size=2, unique=True).map(tuple),
     last=st.booleans(),
 )
 
 
-def stays(image: Json, cut: Cut) -> bool:
+def stays(image: Json, cut: RowFilter) -> bool:
     return image["id"] not in cut.but_not
 
 
 @settings(max_examples=100, deadline=None, phases=PHASES)
 @given(pages(), CUTS)
-def test_a_cut_keeps_what_its_description_says(images: list[Json], cut: Cut) -> None:
+def test_a_cut_keeps_what_its_description_says(images: list[Json], cut: RowFilter) -> None:
     page = decode_images(page_body(images), cloud_id=CLOUD, folder_id=FOLDER, cut=cut)
     assert plain_rows(tables_of(page)) == rows_of([one for one in images if stays(one, cut)])
     assert page.listed == len(images)
@@ -77,7 +77,7 @@ def test_a_cut_keeps_what_its_description_says(images: list[Json], cut: Cut) -> 
 @settings(max_examples=60, deadline=None, phases=PHASES)
 @given(pages(), CUTS, st.sets(st.sampled_from(NAMES)))
 def test_a_filter_and_a_cut_keep_what_both_keep(
-    images: list[Json], cut: Cut, wanted: set[str]
+    images: list[Json], cut: RowFilter, wanted: set[str]
 ) -> None:
     page = decode_images(
         page_body(images), cloud_id=CLOUD, folder_id=FOLDER, wanted=wanted.__contains__, cut=cut

@@ -25,7 +25,7 @@ from exporter.crawl.pipeline import Cost, PagePipeline
 from exporter.errors import FlawedPageError, PageError
 from exporter.http.types import Answer, Call, PageT
 from exporter.sources.cloud.decode.images import ImagesPage, decode_images
-from exporter.sources.cloud.decode.order import Cut
+from exporter.sources.cloud.decode.order import RowFilter
 from exporter.sources.cloud.decode.pages import has_token, shown_token
 from exporter.sources.cloud.decode.resources import Parents, ResourcesPage, decode_resources
 from exporter.sources.cloud.decode.sample import SamplePage, decode_sample
@@ -48,7 +48,7 @@ class ImagesDecoder:
     parents: Parents
     wanted: Callable[[str], bool] | None
 
-    def without(self, cut: Cut | None, call: Call) -> Callable[[bytes], ImagesPage]:
+    def without(self, cut: RowFilter | None, call: Call) -> Callable[[bytes], ImagesPage]:
         """Return what makes a page of the body of `call`, but for the rows that are `cut`."""
         return partial(
             decode_images,
@@ -230,7 +230,7 @@ class Pages:
     async def write(
         self,
         arrived: ArrivedPage,
-        cut: Cut | None = None,
+        cut: RowFilter | None = None,
         ready: Callable[[], Awaitable[None]] | None = None,
     ) -> Images:
         """Hand the rows of a page over, but for those that are `cut`; raises `OutputError`.

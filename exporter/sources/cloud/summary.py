@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from exporter.crawl.pipeline import Cost
-from exporter.sources.cloud.decode.order import Cut, Order, Position
+from exporter.sources.cloud.decode.order import Order, Position, RowFilter
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Images:
     nameless: bool
     order: Order | None
     ids: tuple[str, ...]
-    cut: Cut | None
+    cut: RowFilter | None
     next_token: str
     cost: Cost
     sketch: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Seen:
 class Decided:
     """What an earlier attempt has cut from a page that it kept."""
 
-    cut: Cut | None
+    cut: RowFilter | None
 
 
 def to_json(summary: Images) -> bytes:
@@ -71,7 +71,7 @@ def from_json(text: bytes) -> Images:
         places = {name: _position(order[name]) for name in ("first", "last")}
         fields["order"] = Order(**{**order, **places})
     if cut is not None:
-        fields["cut"] = Cut(tuple(cut["but_not"]), cut["last"])
+        fields["cut"] = RowFilter(tuple(cut["but_not"]), cut["last"])
     texts = {name: tuple(fields.get(name, ())) for name in ("ids", "sketch", "lost")}
     return Images(**{**fields, **texts})
 

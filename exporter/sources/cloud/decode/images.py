@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from exporter.errors import PageError
 from exporter.sources.cloud.decode.lost import LostItem, lost_item
 from exporter.sources.cloud.decode.one_by_one import IMAGE, ReadImages, read_one_by_one
-from exporter.sources.cloud.decode.order import Cut, Order, kept, order_of_page
+from exporter.sources.cloud.decode.order import Order, RowFilter, kept, order_of_page
 from exporter.sources.cloud.decode.pages import read_columns
 from exporter.sources.cloud.decode.resources import registry_of
 from exporter.sources.cloud.decode.sizes import parse_sizes
@@ -65,7 +65,7 @@ def decode_images(
     cloud_id: str | None,
     folder_id: str | None,
     wanted: Callable[[str], bool] | None = None,
-    cut: Cut | None = None,
+    cut: RowFilter | None = None,
     scope: str = "images",
 ) -> ImagesPage:
     """Decode one page of `images`; `wanted` says by repository name which images are in scope.
@@ -86,7 +86,7 @@ def _page(
     cloud_id: str | None,
     folder_id: str | None,
     wanted: Callable[[str], bool] | None,
-    cut: Cut | None,
+    cut: RowFilter | None,
     scope: str,
 ) -> ImagesPage:
     listed = len(read.rows)

@@ -24,7 +24,7 @@ class Position:
 
 
 @dataclass(frozen=True)
-class Cut:
+class RowFilter:
     """The ids of a page's images that another listing has delivered.
 
     `last` says whether the other delivers all that follows too, so that the listing ends here.
@@ -60,7 +60,7 @@ def kept(
     ids: pa.StringArray,
     names: pa.DictionaryArray,
     wanted: Callable[[str], bool] | None,
-    cut: Cut | None,
+    cut: RowFilter | None,
 ) -> pa.BooleanArray | None:
     """Return which images stay, or None for all of them.
 

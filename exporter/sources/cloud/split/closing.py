@@ -81,10 +81,10 @@ class Closing:
         if readings.count > 1 and readings.whole:
             del self._readings[scope]
 
-    def list_seams(self, scan: Scan) -> None:
+    def list_repeated(self, scan: Scan) -> None:
         """List alone the repositories where images of a registry's chain came again."""
-        if scan.repository is None and len(scan.seams) <= MOST_AT_SEAMS:
-            self._scans.begin_alone(sorted(filter(listable, scan.seams)))
+        if scan.repository is None and len(scan.repeated_repositories) <= MOST_AT_SEAMS:
+            self._scans.begin_alone(sorted(filter(listable, scan.repeated_repositories)))
 
     def gone(self, repository: str) -> None:
         """Take note that a repository was not found; the list is read again after that."""

@@ -14,7 +14,7 @@ lose what one chain to the end would have found. Invariants, which the tests hol
   twice. The scope is then listed again, by digest, or else until all readings together are whole;
   a listing of which that cannot be said after some of them is partial, and its message says so.
 - *Two chains meet only while both are in that order*, and where they have read the same images
-  (`seam`). If one image stands out of its place, the chain upwards goes on to its end alone. This
+  (`meeting_point`). If one image stands out of its place, the chain upwards goes on to its end alone. This
   relies on a reverse order that is the reverse: an image that has a place of its own in each may be
   read by neither, and no client can tell that from one that is not there.
 - *Only what was delivered is cut*, image by image: what comes twice is dropped later by its key.
@@ -44,12 +44,12 @@ from exporter.crawl.coverage import Entry
 from exporter.crawl.pending import Dropped
 from exporter.crawl.scheduler import Job
 from exporter.errors import ApiError, StatusError
-from exporter.sources.cloud.decode.order import Cut
+from exporter.sources.cloud.decode.order import RowFilter
 from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.split.closing import Closing
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.failures import Remedy, mend
-from exporter.sources.cloud.split.meeting import have_passed, is_believed, seam
+from exporter.sources.cloud.split.meeting import have_passed, is_believed, meeting_point
 from exporter.sources.cloud.split.partition import RepositoryPartition, listable
 from exporter.sources.cloud.split.requests import Asking
 from exporter.sources.cloud.split.scan import Direction, Scan
@@ -207,7 +207,7 @@ class Walk:
 
     # What a page's order decides.
 
-    def _judge(self, scan: Scan, page: Seen, before: Decided | None) -> Cut | None:
+    def _judge(self, scan: Scan, page: Seen, before: Decided | None) -> RowFilter | None:
         """Decide what to cut from a page; `before` if an earlier attempt has done so."""
         if scan.stopped or scan.anew:
             raise Dropped
@@ -222,10 +222,12 @@ class Walk:
                 scan.anew = True
                 raise Dropped
         else:
-            cut = seam(scan, page.ids)
+            cut = meeting_point(scan, page.ids)
             known = self._scans.known(page.ids) if scan.repository is not None else ()
             if known:
-                cut = Cut(known) if cut is None else Cut((*cut.but_not, *known), cut.last)
+                cut = (
+                    RowFilter(known) if cut is None else RowFilter((*cut.but_not, *known), cut.last)
+                )
         if cut is not None:
             scan.cut(cut)
         if before is None and scan.met and scan.partner is not None:
@@ -282,7 +284,7 @@ class Walk:
             self._closing.ended(scan)
             if scan.partner is not None:
                 scan.partner.stop()
-        self._closing.list_seams(scan)
+        self._closing.list_repeated(scan)
         if scan.repository is not None and scan.last is None and not scan.stopped:
             self._closing.evidence.empty.add(scan.repository)
         self._scans.ended(scan)

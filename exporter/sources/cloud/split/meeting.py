@@ -12,14 +12,14 @@ Only what the other chain has delivered is cut away, image by image.
 
 from __future__ import annotations
 
-from exporter.sources.cloud.decode.order import Cut, is_behind, is_far_behind
+from exporter.sources.cloud.decode.order import RowFilter, is_behind, is_far_behind
 from exporter.sources.cloud.split.scan import Direction, Scan
 
 ENOUGH_SHARED = 2
 """Images that both chains have to have read."""
 
 
-def seam(scan: Scan, ids: tuple[str, ...]) -> Cut | None:
+def meeting_point(scan: Scan, ids: tuple[str, ...]) -> RowFilter | None:
     """Return what to cut from the page observed last, which has images with these ids."""
     partner = scan.partner
     if partner is None or partner.stopped or not (scan.proven and partner.proven):
@@ -29,7 +29,7 @@ def seam(scan: Scan, ids: tuple[str, ...]) -> Cut | None:
     if not shared:
         return None
     met = len(scan.recent & delivered) >= ENOUGH_SHARED and have_passed(scan, partner)
-    return Cut(shared, last=met)
+    return RowFilter(shared, last=met)
 
 
 def have_passed(one: Scan, other: Scan) -> bool:

@@ -15,7 +15,7 @@ from enum import Enum
 from exporter.crawl.pending import PendingPage
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.images import ImagesPage
-from exporter.sources.cloud.decode.order import Cut, Position, is_behind
+from exporter.sources.cloud.decode.order import Position, RowFilter, is_behind
 from exporter.sources.cloud.paging import PageCursor
 from exporter.sources.cloud.split.proof import Proof
 from exporter.sources.cloud.summary import Seen
@@ -213,7 +213,7 @@ class Scan:
         self._first_ids: tuple[str, ...] = ()
         self._ties = 0
         self._names_before: tuple[str, ...] = ()
-        self.seams: set[str] = set()
+        self.repeated_repositories: set[str] = set()
         """Repositories on pages whose last images came again on the next one."""
         self._recent: deque[tuple[str, ...]] = deque(maxlen=REMEMBERED)
 
@@ -269,7 +269,7 @@ class Scan:
         pushed = self.repository is None or bool(self.reading)
         self.proof.add(page.ids, in_order=strictly, moved=moved, doubtful=moved > 0 and not pushed)
         if moved and not self.reading:
-            self.seams.update(self._names_before)
+            self.repeated_repositories.update(self._names_before)
         self._names_before = page.names
         self._ties += order.ties
         whole = first.name == order.last.name
@@ -327,6 +327,6 @@ class Scan:
         if self._waits_for is not None:
             await self._waits_for.wait()
 
-    def cut(self, cut: Cut) -> None:
+    def cut(self, cut: RowFilter) -> None:
         """Take note of what was cut from the page observed last."""
         self.met = cut.last
