@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from exporter.sources.cloud.decode.sample import SamplePage
-from exporter.sources.cloud.split.check import Evidence, Sample
+from exporter.sources.cloud.split.check import Sample, SplitCheck
 
 
 def digests_of(count: int) -> list[str]:
@@ -60,11 +60,11 @@ def test_digests_that_are_not_spread_evenly_tell_no_number(digests: list[str]) -
 def test_what_speaks_against_claims() -> None:
     digests = digests_of(1000)
     listed = {"crp1/a"}
-    assert Evidence().heard(sample_of(page_of(digests)), listed) is None
-    assert Evidence().heard(None, listed) is not None
-    assert Evidence().heard(sample_of(page_of(digests[:100])), listed) is not None
-    assert Evidence().heard(sample_of(page_of(digests[:100], more=False)), listed) is None
+    assert SplitCheck().sampled(sample_of(page_of(digests)), listed) is None
+    assert SplitCheck().sampled(None, listed) is not None
+    assert SplitCheck().sampled(sample_of(page_of(digests[:100])), listed) is not None
+    assert SplitCheck().sampled(sample_of(page_of(digests[:100], more=False)), listed) is None
     backwards = sample_of(page_of(digests[500:]), page_of(digests[:500]))
-    assert Evidence().heard(backwards, listed) is not None
-    reason = Evidence().heard(sample_of(page_of(digests, name="crp1/b")), listed)
+    assert SplitCheck().sampled(backwards, listed) is not None
+    reason = SplitCheck().sampled(sample_of(page_of(digests, name="crp1/b")), listed)
     assert reason == "repository crp1/b has images, but is not listed"

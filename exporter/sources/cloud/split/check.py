@@ -92,7 +92,7 @@ def page_size_for(limits: Limits) -> int:
     return min(LARGEST_PAGE, max(limits.page_size, fitting))
 
 
-class Witness:
+class SampleTask:
     """Asks for a sample of a registry's images; `told` takes it, None if there is none to be had.
 
     Its calls are counted in `entry`.
@@ -139,7 +139,7 @@ class Witness:
         return False
 
 
-class Evidence:
+class SplitCheck:
     """What one registry's listing has found out about the list of its repositories.
 
     `gone` are the listed repositories that answered 404 when listed alone, `empty` those that held
@@ -152,7 +152,7 @@ class Evidence:
         self.listed_now: frozenset[str] | None = None
         self._sampled: Mapping[str, float] = {}
 
-    def heard(self, sample: Sample | None, listed: Container[str]) -> str | None:
+    def sampled(self, sample: Sample | None, listed: Container[str]) -> str | None:
         """Take what a witness says; return the reason not to rely on claims, if there is one."""
         if sample is None or not sample.enough:
             return "no sample of the images by digest could be had"

@@ -14,7 +14,7 @@ import structlog
 
 from exporter.crawl.coverage import Entry
 from exporter.errors import ApiError
-from exporter.sources.cloud.split.check import Evidence, Sample, Witness
+from exporter.sources.cloud.split.check import Sample, SampleTask, SplitCheck
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.partition import listable
 from exporter.sources.cloud.split.proof import Readings
@@ -45,14 +45,14 @@ class Closing:
         self.met: set[str] = set()
         self.left_out: set[str] = set()
         self.failure: ApiError | None = None
-        self.evidence = Evidence()
+        self.check = SplitCheck()
         self._scans = scans
         self._entry = entry
         self._context = context
         self._refresh = refresh
         self._refreshed: bool | None = None  # Whether the list was read again; None: not asked.
         self._read_before = False
-        self._heard: bool | None = None  # Whether the witness was; None: there is none.
+        self._sample_came: bool | None = None  # Whether the witness was; None: there is none.
         self._readings: dict[str | None, Readings] = {}  # Of what was not whole, by repository.
 
     @property
@@ -63,12 +63,12 @@ class Closing:
     @property
     def may_split(self) -> bool:
         """Whether repositories may be listed one by one: a witness has spoken for their list."""
-        return self._heard is True and self._refreshed is None
+        return self._sample_came is True and self._refreshed is None
 
     @property
-    def awaits_witness(self) -> bool:
+    def awaits_sample(self) -> bool:
         """Whether a witness was asked for and has not spoken yet."""
-        return self._heard is False
+        return self._sample_came is False
 
     def ended(self, scan: Scan) -> None:
         """Take a chain that has come to the end of its listing, and that of a whole one."""
@@ -88,7 +88,7 @@ class Closing:
 
     def gone(self, repository: str) -> None:
         """Take note that a repository was not found; the list is read again after that."""
-        self.evidence.gone.add(repository)
+        self.check.gone.add(repository)
         self._readings.pop(repository, None)
         if self._refreshed:
             self._refreshed = None
@@ -96,24 +96,24 @@ class Closing:
     def refreshed(self, names: Collection[str], *, whole: bool) -> None:
         """Take the list as it was read again; what has come into it is listed as well."""
         self._refreshed = True
-        self.evidence.listed_now = frozenset(names) if whole else None
+        self.check.listed_now = frozenset(names) if whole else None
         if self.split:
             self._scans.begin_alone(self._scans.partition.unlisted(names))
         self.settle()
 
-    def call_witness(self) -> None:
+    def ask_for_sample(self) -> None:
         """Have a witness say what it can, before anything is listed alone, and before the end."""
-        if self._heard is None:
-            self._heard = False
+        if self._sample_came is None:
+            self._sample_came = False
             context, call = self._context, self._scans.registry_call
-            witness = Witness(
-                context.pages, call, context.sample_size, self._entry, self._witnessed
+            witness = SampleTask(
+                context.pages, call, context.sample_size, self._entry, self._sampled
             )
             context.queue(witness)
 
-    def _witnessed(self, sample: Sample | None) -> None:
-        self._heard = True
-        reason = self.evidence.heard(sample, self._scans.partition)
+    def _sampled(self, sample: Sample | None) -> None:
+        self._sample_came = True
+        reason = self.check.sampled(sample, self._scans.partition)
         if reason is None and sample is not None:
             self._scans.partition.weigh(sample.shares, sample.total)
         elif reason is not None and self._scans.trusted:
@@ -134,7 +134,7 @@ class Closing:
 
     def _conclude(self) -> None:
         relied = self.split or self._scans.up is None
-        reason = self.evidence.contradiction() if relied else None
+        reason = self.check.contradiction() if relied else None
         if self.failure is not None:
             self._entry.fail(self.failure)
         elif reason is not None:
@@ -148,13 +148,13 @@ class Closing:
             return
         # The first time as soon as can be, for it takes a call; once more after all else.
         ready = not self._scans.open if self._read_before else self._scans.settled
-        if ready and (self.split or self.evidence.gone):
+        if ready and (self.split or self.check.gone):
             self._refreshed, self._read_before = False, True
             self._refresh()
 
     @property
     def _waits(self) -> bool:
-        awaited = self._refreshed is False or self._heard is False
+        awaited = self._refreshed is False or self._sample_came is False
         decides = self._scans.up is None or not self._context.wanted.all_repositories
         return awaited or (self.listed is None and decides)
 

@@ -102,7 +102,7 @@ class Walk:
         elif self._scans.up is None:
             self._scans.begin_whole(may_split=whole)
         if closing.split:
-            closing.call_witness()
+            closing.ask_for_sample()
         closing.settle()
 
     def repositories_refreshed(self, names: Collection[str], *, whole: bool) -> None:
@@ -139,11 +139,11 @@ class Walk:
         closing = self._closing
         decisions = decisions and bool(closing.listed)
         if decisions and self._scans.wants_to_split:
-            closing.call_witness()
+            closing.ask_for_sample()
             if closing.may_split:
                 self._scans.split()
                 return None
-        return self._scans.steal(whole=not closing.awaits_witness)
+        return self._scans.steal(whole=not closing.awaits_sample)
 
     async def step(self, scan: Scan) -> bool:
         """Ask for a chain's next page; return True while there is more to ask."""
@@ -286,7 +286,7 @@ class Walk:
                 scan.partner.stop()
         self._closing.list_repeated(scan)
         if scan.repository is not None and scan.last is None and not scan.stopped:
-            self._closing.evidence.empty.add(scan.repository)
+            self._closing.check.empty.add(scan.repository)
         self._scans.ended(scan)
         self._closing.settle()
         return False
