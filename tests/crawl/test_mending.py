@@ -6,7 +6,7 @@ import pytest
 
 from exporter.errors import ApiError, StatusError, UnreachableError
 from exporter.http.types import Call
-from exporter.sources.cloud.split.failures import MAX_RESTARTS, Remedy, mend
+from exporter.sources.cloud.split.failures import MAX_RESTARTS, FailureAction, handle_failure
 from exporter.sources.cloud.split.scan import Direction, Scan
 
 CALL = Call("container_registry", "/images", (("registryId", "crp1"),), "images of crp1")
@@ -35,7 +35,7 @@ def test_a_refused_order_is_asked_for_more_modestly_down_to_none(repository: str
         [],
         [dict(chain.cursor.call.params).get("orderBy") if chain.cursor.call else ""],
     )
-    while (remedy := mend(chain, refused(400))) is Remedy.AGAIN:
+    while (remedy := handle_failure(chain, refused(400))) is FailureAction.AGAIN:
         remedies.append(remedy)
         assert chain.cursor.call is not None
         orders.append(dict(chain.cursor.call.params).get("orderBy"))
@@ -44,7 +44,7 @@ def test_a_refused_order_is_asked_for_more_modestly_down_to_none(repository: str
         if repository
         else ["name,created_at,digest", "name,created_at", "name", None]
     )
-    assert remedy is (Remedy.DISTRUST if repository else Remedy.FAILED)
+    assert remedy is (FailureAction.ABANDON_SPLIT if repository else FailureAction.FAILED)
 
 
 def test_a_page_token_that_expired_begins_a_chain_anew_a_few_times() -> None:
@@ -52,35 +52,37 @@ def test_a_page_token_that_expired_begins_a_chain_anew_a_few_times() -> None:
     chain = chain_of(None)
     for attempt in range(MAX_RESTARTS + 1):
         chain.cursor.advance(f"token {attempt}", items=10)
-        remedies.append(mend(chain, refused(400)))
-    assert remedies == [Remedy.AGAIN] * MAX_RESTARTS + [Remedy.FAILED]
+        remedies.append(handle_failure(chain, refused(400)))
+    assert remedies == [FailureAction.AGAIN] * MAX_RESTARTS + [FailureAction.FAILED]
     assert chain.attempt == MAX_RESTARTS
 
 
 @pytest.mark.parametrize(
     ("repository", "error", "remedy"),
     [
-        (None, refused(404, "NOT_FOUND"), Remedy.FAILED),
-        (None, refused(403), Remedy.FAILED),
-        (None, SILENCE, Remedy.FAILED),
-        ("crp1/app", refused(404, "NOT_FOUND"), Remedy.GONE),
+        (None, refused(404, "NOT_FOUND"), FailureAction.FAILED),
+        (None, refused(403), FailureAction.FAILED),
+        (None, SILENCE, FailureAction.FAILED),
+        ("crp1/app", refused(404, "NOT_FOUND"), FailureAction.GONE),
         # A gateway's, in front of another server than the registry's own chain comes to.
-        ("crp1/app", refused(404), Remedy.DISTRUST),
-        ("crp1/app", refused(403, "PERMISSION_DENIED"), Remedy.DISTRUST),
-        ("crp1/app", refused(500), Remedy.FAILED),
-        ("crp1/app", SILENCE, Remedy.FAILED),
+        ("crp1/app", refused(404), FailureAction.ABANDON_SPLIT),
+        ("crp1/app", refused(403, "PERMISSION_DENIED"), FailureAction.ABANDON_SPLIT),
+        ("crp1/app", refused(500), FailureAction.FAILED),
+        ("crp1/app", SILENCE, FailureAction.FAILED),
     ],
 )
 def test_what_cannot_be_mended_is_missing_unless_its_registry_may_list_it(
-    repository: str | None, error: ApiError, remedy: Remedy
+    repository: str | None, error: ApiError, remedy: FailureAction
 ) -> None:
-    assert mend(chain_of(repository, pages=1), error) is remedy
+    assert handle_failure(chain_of(repository, pages=1), error) is remedy
 
 
 @pytest.mark.parametrize("repository", [None, "crp1/app"])
 @pytest.mark.parametrize("error", [refused(400), refused(403), SILENCE])
 def test_a_chain_downwards_is_done_without(repository: str | None, error: ApiError) -> None:
-    assert mend(chain_of(repository, Direction.DESCENDING), error) is Remedy.WITHOUT
+    assert (
+        handle_failure(chain_of(repository, Direction.DESCENDING), error) is FailureAction.WITHOUT
+    )
 
 
 @pytest.mark.parametrize("mode", Direction)
@@ -90,4 +92,4 @@ def test_an_error_of_what_others_have_covered_meanwhile_is_none(
 ) -> None:
     chain = chain_of("crp1/app", direction, pages=1)
     chain.stopped = True
-    assert mend(chain, error) is Remedy.DONE
+    assert handle_failure(chain, error) is FailureAction.DONE

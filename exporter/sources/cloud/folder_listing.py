@@ -26,7 +26,7 @@ from exporter.http.types import Call
 from exporter.sources.cloud.decode.resources import Parents, registry_of
 from exporter.sources.cloud.pages import ImagesDecoder, images_request
 from exporter.sources.cloud.split.context import Context
-from exporter.sources.cloud.split.failures import Remedy, mend
+from exporter.sources.cloud.split.failures import FailureAction, handle_failure
 from exporter.sources.cloud.split.scan import Direction, Scan, order_fallbacks
 from exporter.sources.cloud.split.scans import PATH
 from exporter.sources.cloud.summary import Images
@@ -150,7 +150,7 @@ class FolderWalk:
             self._scan.cursor.advance(images.next_token, items=images.listed, sketch=images.sketch)
         except ApiError as error:
             self._entries[min(self._joined)].spent(error.calls)
-            if mend(self._scan, error) is Remedy.AGAIN:
+            if handle_failure(self._scan, error) is FailureAction.AGAIN:
                 return True
             self._all_apart(error.reason)
             return False

@@ -117,13 +117,13 @@ class Closing:
         if reason is None and sample is not None:
             self._scans.partition.weigh(sample.shares, sample.total)
         elif reason is not None and self._scans.trusted:
-            self.distrust(reason)
+            self.abandon_split(reason)
         self.settle()
 
-    def distrust(self, reason: str) -> None:
+    def abandon_split(self, reason: str) -> None:
         """Rely on the list of repositories no more."""
         self._readings.clear()
-        self._scans.distrust(reason, failed=self.failure is not None)
+        self._scans.abandon_split(reason, failed=self.failure is not None)
 
     def settle(self) -> None:
         """End the registry's listing once no chain of it is open and nothing is awaited."""
@@ -138,7 +138,7 @@ class Closing:
         if self.failure is not None:
             self._entry.fail(self.failure)
         elif reason is not None:
-            self.distrust(reason)
+            self.abandon_split(reason)
         elif not self._listed_again():
             self._end()
 

@@ -17,18 +17,18 @@ _ABOUT_THIS_CALL = frozenset({400, 401, 403, 404})
 """Statuses that another way of listing the same images may not meet."""
 
 
-class Remedy(Enum):
+class FailureAction(Enum):
     """What becomes of the chain, and of the registry's listing with it."""
 
     AGAIN = "the chain goes on, begun anew"
     DONE = "the chain ends, and nothing is missing for it"
     GONE = "the chain ends, and nothing is missing if its repository was deleted meanwhile"
     WITHOUT = "the chain from above ends, and the others do without it"
-    DISTRUST = "the chain ends, and the registry's own has to list everything"
+    ABANDON_SPLIT = "the chain ends, and the registry's own has to list everything"
     FAILED = "the chain ends, and the listing is not complete"
 
 
-def mend(scan: Scan, error: ApiError) -> Remedy:
+def handle_failure(scan: Scan, error: ApiError) -> FailureAction:
     """Decide about a failed call, and begin the chain anew where that helps.
 
     A 400 in the middle of a chain is an expired page token, at its beginning an `orderBy` or a
@@ -38,18 +38,18 @@ def mend(scan: Scan, error: ApiError) -> Remedy:
     """
     status = error.http_status if isinstance(error, StatusError) else None
     if scan.stopped:
-        return Remedy.DONE
+        return FailureAction.DONE
     if _is_shortened(scan, error) or (status == 400 and _begins_anew(scan, error)):
-        return Remedy.AGAIN
+        return FailureAction.AGAIN
     if scan.direction is Direction.DESCENDING:
         log.info("descent_given_up", scope=error.scope, reason=error.reason)
-        return Remedy.WITHOUT
+        return FailureAction.WITHOUT
     if scan.repository is None:
-        return Remedy.FAILED
+        return FailureAction.FAILED
     if is_not_found(error):
         log.warning("repository_not_found", repository_name=scan.repository, reason=error.reason)
-        return Remedy.GONE
-    return Remedy.DISTRUST if status in _ABOUT_THIS_CALL else Remedy.FAILED
+        return FailureAction.GONE
+    return FailureAction.ABANDON_SPLIT if status in _ABOUT_THIS_CALL else FailureAction.FAILED
 
 
 def _is_shortened(scan: Scan, error: ApiError) -> bool:

@@ -48,7 +48,7 @@ from exporter.sources.cloud.decode.order import RowFilter
 from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.split.closing import Closing
 from exporter.sources.cloud.split.context import Context
-from exporter.sources.cloud.split.failures import Remedy, mend
+from exporter.sources.cloud.split.failures import FailureAction, handle_failure
 from exporter.sources.cloud.split.meeting import have_passed, is_believed, meeting_point
 from exporter.sources.cloud.split.partition import RepositoryPartition, listable
 from exporter.sources.cloud.split.requests import Asking
@@ -95,7 +95,7 @@ class Walk:
         closing.listed = whole
         self._scans.partition = RepositoryPartition(chosen, self._context.slots)
         if self._scans.trusted and self._scans.partition.unlisted(closing.met):
-            closing.distrust("repositories were met that are not listed")
+            closing.abandon_split("repositories were met that are not listed")
         exact = wanted.named_in(self.registry_id, chosen)
         if whole and exact is not None and all(map(listable, exact)):
             self._scans.begin_alone(sorted(exact))
@@ -155,8 +155,8 @@ class Walk:
 
     async def _page(self, scan: Scan) -> bool:
         await self._scans.replay.others(scan)
-        if scan.anew:
-            scan.begin_anew()
+        if scan.restart_unordered:
+            scan.begin_unordered()
         if self._is_over(scan) and scan not in self._scans.replay:
             scan.stopped = True
         if scan.cursor.call is None or scan.done:
@@ -176,7 +176,7 @@ class Walk:
             self._entry.spent(dropped.calls)
         except ApiError as error:
             self._entry.spent(error.calls)
-            if not scan.anew and self._mend(scan, error):
+            if not scan.restart_unordered and self._handle_failure(scan, error):
                 return True
         finally:
             scan.asked = None
@@ -209,7 +209,7 @@ class Walk:
 
     def _judge(self, scan: Scan, page: Seen, before: Decided | None) -> RowFilter | None:
         """Decide what to cut from a page; `before` if an earlier attempt has done so."""
-        if scan.stopped or scan.anew:
+        if scan.stopped or scan.restart_unordered:
             raise Dropped
         scan.take()
         scan.observe(page)
@@ -219,7 +219,7 @@ class Walk:
         if before is not None:
             cut = before.cut
             if cut is not None and scan.partner is None and not self._scans.has(cut.but_not):
-                scan.anew = True
+                scan.restart_unordered = True
                 raise Dropped
         else:
             cut = meeting_point(scan, page.ids)
@@ -244,7 +244,9 @@ class Walk:
         if scan.repository is None and self._scans.trusted and self._closing.listed:
             unlisted = self._scans.partition.unlisted(names)
             if unlisted:
-                self._closing.distrust(f"repository {strangers[0]} has images, but is not listed")
+                self._closing.abandon_split(
+                    f"repository {strangers[0]} has images, but is not listed"
+                )
 
     def _doubt_descent(self, down: Scan) -> None:
         if is_believed(down):
@@ -257,23 +259,23 @@ class Walk:
 
     # What goes wrong, and the end.
 
-    def _mend(self, scan: Scan, error: ApiError) -> bool:
+    def _handle_failure(self, scan: Scan, error: ApiError) -> bool:
         """Do what can be done about a failed call; return True if the chain goes on."""
-        remedy = mend(scan, error)
-        if remedy is Remedy.AGAIN:
+        remedy = handle_failure(scan, error)
+        if remedy is FailureAction.AGAIN:
             if scan is self._scans.up:
                 self._context.fallback = max(self._context.fallback, scan.fallback)
             return True
         scan.stop()
-        if remedy is Remedy.WITHOUT:
+        if remedy is FailureAction.WITHOUT:
             if isinstance(error, StatusError) and error.http_status == 400:
                 self._context.backwards = False
             self._scans.give_up(scan)
-        elif remedy is Remedy.DISTRUST:
-            self._closing.distrust(f"{error.scope} cannot be listed alone: {error.message}")
-        elif remedy is Remedy.GONE and scan.repository is not None:
+        elif remedy is FailureAction.ABANDON_SPLIT:
+            self._closing.abandon_split(f"{error.scope} cannot be listed alone: {error.message}")
+        elif remedy is FailureAction.GONE and scan.repository is not None:
             self._closing.gone(scan.repository)
-        elif remedy is Remedy.FAILED:
+        elif remedy is FailureAction.FAILED:
             self._closing.failure = self._closing.failure or error
         return False
 

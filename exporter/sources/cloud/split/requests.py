@@ -68,7 +68,7 @@ class Asking:
     def _ask_ahead(self, scan: Scan, token: str) -> None:
         """Ask for the page after the one that has come, while that is decoded and dealt with."""
         call = scan.cursor.following(token)
-        if call is None or scan.stopped or scan.anew or self._scans.replay:
+        if call is None or scan.stopped or scan.restart_unordered or self._scans.replay:
             return
         if scan.ahead is not None and scan.ahead.request.key == key_of(call, scan.attempt):
             return

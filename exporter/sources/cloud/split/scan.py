@@ -119,7 +119,7 @@ class Scan:
         """It has begun again after some pages: what it asks for now is not looked for first."""
         self.stopped = False
         """Others have covered the rest (`stop`)."""
-        self.anew = False
+        self.restart_unordered = False
         """It has to begin again before its next page: what arrives is dropped."""
         self.partner: Scan | None = None
         """The chain that comes from the other end."""
@@ -141,12 +141,12 @@ class Scan:
     @property
     def done(self) -> bool:
         """Whether nothing is left to ask."""
-        return not self.anew and (self.stopped or self.met or self.cursor.call is None)
+        return not self.restart_unordered and (self.stopped or self.met or self.cursor.call is None)
 
     @property
     def ended(self) -> bool:
         """Whether it has come to the end of its listing, and nobody has covered a part for it."""
-        return self.cursor.call is None and not (self.stopped or self.met or self.anew)
+        return self.cursor.call is None and not (self.stopped or self.met or self.restart_unordered)
 
     @property
     def promises_order(self) -> bool:
@@ -234,9 +234,9 @@ class Scan:
         self.fallback, self.attempt = fallback, self.reading * READING - 1
         self.restart()
 
-    def begin_anew(self) -> None:
+    def begin_unordered(self) -> None:
         """List everything from the beginning, in no order if the one asked for has not held."""
-        self.anew = self.stopped = False
+        self.restart_unordered = self.stopped = False
         self.restart(plain=not self.proof.total)
 
     def fall_back(self) -> bool:

@@ -267,7 +267,7 @@ class Scans:
         if down is self.down:
             self.down = None
 
-    def distrust(self, reason: str, *, failed: bool) -> None:
+    def abandon_split(self, reason: str, *, failed: bool) -> None:
         """List repositories one by one no more: the chain upwards lists everything anew.
 
         So it is where the user's repositories were to be listed one by one, without such a chain.
@@ -283,9 +283,9 @@ class Scans:
         self.down = None
         if failed:
             return
-        self.anew()
+        self.restart_unordered()
 
-    def anew(self) -> None:
+    def restart_unordered(self) -> None:
         """List the whole registry from the beginning, in no order."""
         up = self.up
         if up is None:
@@ -293,8 +293,8 @@ class Scans:
             return
         up.partner = None
         if up in self.open:
-            up.anew = True
+            up.restart_unordered = True
         else:
-            up.begin_anew()
+            up.begin_unordered()
             self.open.add(up)
             self._context.queue(self._job(up))
