@@ -26,8 +26,8 @@ from itertools import count
 from typing import Protocol
 
 
-class Job(Protocol):
-    """Something that takes one page at a time; `step` says whether there is more to do."""
+class Task(Protocol):
+    """Something that takes one page at a time; `run_one` says whether there is more to do."""
 
     @property
     def rank(self) -> int:
@@ -40,11 +40,11 @@ class Job(Protocol):
         ...
 
     @property
-    def holds(self) -> bool:
+    def has_prefetched(self) -> bool:
         """Whether its next page is asked for already, so that it keeps its slot for that."""
         ...
 
-    async def step(self) -> bool:
+    async def run_one(self) -> bool:
         """Ask for one page and deal with it; return True to be queued again."""
         ...
 
@@ -52,13 +52,13 @@ class Job(Protocol):
 class Scheduler:
     """Runs jobs in a fixed number of slots until there are no more.
 
-    `steal` is asked for a job when none is waiting and a slot is free; it may return None.
+    `idle_task` is asked for a job when none is waiting and a slot is free; it may return None.
     """
 
-    def __init__(self, slots: int, steal: Callable[[], Job | None]) -> None:
+    def __init__(self, slots: int, idle_task: Callable[[], Task | None]) -> None:
         self._slots = slots
-        self._steal = steal
-        self._heap: list[tuple[int, float, int, Job]] = []
+        self._idle_task = idle_task
+        self._heap: list[tuple[int, float, int, Task]] = []
         self._numbers = count()
         self._active = 0
         self._unasked = 0  # Jobs that were begun and have not run yet.
@@ -66,15 +66,15 @@ class Scheduler:
         self._filling: asyncio.Handle | None = None
         self._idle = asyncio.Event()
 
-    def next_is(self, job: Job) -> bool:
+    def next_is(self, task: Task) -> bool:
         """Say whether no job that waits would get a slot before this one."""
-        return not self._heap or (job.rank, -job.weight) <= self._heap[0][:2]
+        return not self._heap or (task.rank, -task.weight) <= self._heap[0][:2]
 
-    def add(self, job: Job) -> None:
+    def add(self, task: Task) -> None:
         """Queue a job; among equals the one queued first goes first."""
-        heapq.heappush(self._heap, (job.rank, -job.weight, next(self._numbers), job))
+        heapq.heappush(self._heap, (task.rank, -task.weight, next(self._numbers), task))
         if self._group is not None and self._filling is None:
-            # Not at once: whoever queues a job may be in the middle of changing what `steal` sees.
+            # Not at once: whoever queues a job may be in the middle of changing what `idle_task` sees.
             self._fill_soon()
 
     async def run(self) -> None:
@@ -102,19 +102,19 @@ class Scheduler:
             if self._unasked and not self._heap:
                 self._fill_soon()
                 return
-            job = heapq.heappop(self._heap)[-1] if self._heap else self._steal()
-            if job is None:
+            task = heapq.heappop(self._heap)[-1] if self._heap else self._idle_task()
+            if task is None:
                 break
             self._active += 1
             self._unasked += 1
-            self._group.create_task(self._step(job))
+            self._group.create_task(self._step(task))
         if not (self._active or self._heap):
             self._idle.set()
 
-    async def _step(self, job: Job) -> None:
+    async def _step(self, task: Task) -> None:
         self._unasked -= 1
         try:
-            while (more := await job.step()) and job.holds:
+            while (more := await task.run_one()) and task.has_prefetched:
                 self._fill()
         except BaseException:
             self._group = None  # What has failed or was cancelled begins nothing more.
@@ -122,5 +122,5 @@ class Scheduler:
         finally:
             self._active -= 1
         if more:
-            self.add(job)
+            self.add(task)
         self._fill()

@@ -23,7 +23,7 @@ from exporter.crawl.coverage import Entry
 from exporter.crawl.decoders import Decoders
 from exporter.crawl.pipeline import PagePipeline
 from exporter.crawl.progress import Progress
-from exporter.crawl.scheduler import Job, Scheduler
+from exporter.crawl.scheduler import Scheduler, Task
 from exporter.errors import StatusError
 from exporter.http.types import Answer, Call, Counts, PageT, Sent
 from exporter.settings import Repositories, Scope
@@ -310,14 +310,14 @@ class Listed:
     """The job that lists the registry's repositories."""
 
     rank = 1
-    holds = False
+    has_prefetched = False
     weight = 2.0
 
     def __init__(self, told: Callable[[], None], chance: random.Random) -> None:
         self._told = told
         self._turns = chance.randrange(20)
 
-    async def step(self) -> bool:
+    async def run_one(self) -> bool:
         for _ in range(self._turns):
             await asyncio.sleep(0)
         self._told()
@@ -341,12 +341,14 @@ async def walk(world: World, memory: Memory, chance: random.Random) -> Walked:
         pages = Pages(server, PagePipeline(server, memory, Progress(), decoders))
         walks: list[Walk] = []
 
-        def steal() -> Job | None:
+        def idle_task() -> Task | None:
             return (
-                walks[0].steal(decisions=chance.random() < 0.9) if chance.random() < 0.8 else None
+                walks[0].idle_task(decisions=chance.random() < 0.9)
+                if chance.random() < 0.8
+                else None
             )
 
-        scheduler = Scheduler(world.slots, steal)
+        scheduler = Scheduler(world.slots, idle_task)
         names = [f"{REGISTRY}/{path}" for path in world.listed]
         later = world.listed if world.listed_later is None else world.listed_later
         names_later = [f"{REGISTRY}/{path}" for path in later]

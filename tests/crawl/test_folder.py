@@ -13,7 +13,7 @@ import pytest
 
 from exporter.crawl.coverage import Entry
 from exporter.crawl.page_store import NullPageStore
-from exporter.crawl.scheduler import Job
+from exporter.crawl.scheduler import Task
 from exporter.emulator import Behaviour, Emulator, Estate, Faults, Shape
 from exporter.errors import StatusError
 from exporter.settings import Scope
@@ -230,7 +230,7 @@ class Refusing:
 
 
 async def test_where_the_chain_fails_every_registry_is_asked_by_itself() -> None:
-    queued: list[Job] = []
+    queued: list[Task] = []
     apart: list[tuple[str, Collection[str], bool]] = []
     context = Context(
         pages=cast("Pages", Refusing()),
@@ -256,7 +256,7 @@ async def test_where_the_chain_fails_every_registry_is_asked_by_itself() -> None
     assert apart == [("crp2", [], False)]
     walk.repositories_listed("crp3", ["crp3/a"], whole=True)
     assert queued == [walk]
-    assert await walk.step() is False
+    assert await walk.run_one() is False
     assert apart[1:] == [("crp1", ["crp1/a"], True), ("crp3", ["crp3/a"], True)]
     assert [entries[name].status for name in entries] == [None, None, None]
     assert entries["crp1"].calls == 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import cast
 
-from exporter.crawl.scheduler import Job
+from exporter.crawl.scheduler import Task
 from exporter.http.types import Call
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.scan import Direction
@@ -27,7 +27,7 @@ def test_a_kept_page_is_found_whatever_size_other_chains_have_come_to() -> None:
         page_size=100,
         fallback=0,
     )
-    chains = Scans("crp1", cast(Context, context), lambda _: cast(Job, None))
+    chains = Scans("crp1", cast(Context, context), lambda _: cast(Task, None))
     sizes = {}
     for name in [*KEPT, "crp1/new"]:
         chain = chains.begin(Direction.ASCENDING, name, queue=False)

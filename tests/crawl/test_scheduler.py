@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from exporter.crawl.scheduler import Job, Scheduler
+from exporter.crawl.scheduler import Scheduler, Task
 
 
 class FakeJob:
@@ -23,14 +23,14 @@ class FakeJob:
         steps: int = 1,
         gate: asyncio.Event | None = None,
         act: Callable[[], None] = lambda: None,
-        holds: bool = False,
+        has_prefetched: bool = False,
     ) -> None:
         self.rank = rank
-        self.holds = holds
+        self.has_prefetched = has_prefetched
         self.weight = weight
         self._name, self._log, self._left, self._gate, self._act = name, log, steps, gate, act
 
-    async def step(self) -> bool:
+    async def run_one(self) -> bool:
         self._log.append(self._name)
         if self._gate is not None:
             await self._gate.wait()
@@ -40,7 +40,7 @@ class FakeJob:
         return self._left > 0
 
 
-def no_job() -> Job | None:
+def no_job() -> Task | None:
     return None
 
 
@@ -80,12 +80,12 @@ async def test_never_are_more_jobs_under_way_than_there_are_slots(slots: int) ->
     most = 0
 
     class Counted(FakeJob):
-        async def step(self) -> bool:
+        async def run_one(self) -> bool:
             nonlocal active, most
             active += 1
             most = max(most, active)
             try:
-                return await super().step()
+                return await super().run_one()
             finally:
                 active -= 1
 
@@ -102,13 +102,13 @@ async def test_work_is_stolen_only_when_no_job_waits() -> None:
     log: list[str] = []
     stolen_after: list[int] = []
 
-    def steal() -> Job | None:
+    def idle_task() -> Task | None:
         if len(stolen_after) == 2:
             return None
         stolen_after.append(len(log))
         return FakeJob("stolen", log)
 
-    scheduler = Scheduler(1, steal)
+    scheduler = Scheduler(1, idle_task)
     for number in range(3):
         scheduler.add(FakeJob(f"job {number}", log))
     await run(scheduler)
@@ -121,12 +121,12 @@ async def test_nothing_is_stolen_before_what_was_begun_has_asked_for_its_page() 
     seen: list[list[str]] = []
     names = iter(["first stolen", "second stolen"])
 
-    def steal() -> Job | None:
+    def idle_task() -> Task | None:
         seen.append(list(log))
         name = next(names, None)
         return None if name is None else FakeJob(name, log)
 
-    scheduler = Scheduler(8, steal)
+    scheduler = Scheduler(8, idle_task)
     for name in ("a", "b"):
         scheduler.add(FakeJob(name, log))
     await run(scheduler)
@@ -136,7 +136,7 @@ async def test_nothing_is_stolen_before_what_was_begun_has_asked_for_its_page() 
 async def test_a_free_slot_asks_again_for_work_when_something_has_changed() -> None:
     log: list[str] = []
     gate = asyncio.Event()
-    offers: list[Job] = []
+    offers: list[Task] = []
     scheduler = Scheduler(2, lambda: offers.pop() if offers else None)
 
     def offer() -> None:
@@ -167,9 +167,9 @@ async def test_the_first_error_stops_everything() -> None:
     cancelled: list[str] = []
 
     class Hanging(FakeJob):
-        async def step(self) -> bool:
+        async def run_one(self) -> bool:
             try:
-                return await super().step()
+                return await super().run_one()
             except asyncio.CancelledError:
                 cancelled.append(self._name)
                 raise
@@ -192,11 +192,11 @@ async def test_the_first_error_stops_everything() -> None:
 async def test_without_jobs_it_ends_at_once(slots: int) -> None:
     asked: list[int] = []
 
-    def steal() -> Job | None:
+    def idle_task() -> Task | None:
         asked.append(1)
         return None
 
-    await run(Scheduler(slots, steal))
+    await run(Scheduler(slots, idle_task))
     assert len(asked) >= 1
 
 
@@ -205,9 +205,9 @@ async def test_what_is_queued_as_the_run_is_cancelled_is_not_begun() -> None:
     begun = asyncio.Event()
 
     class Hanging(FakeJob):
-        async def step(self) -> bool:
+        async def run_one(self) -> bool:
             begun.set()
-            return await super().step()
+            return await super().run_one()
 
     scheduler = Scheduler(2, no_job)
     scheduler.add(Hanging("hanging", log, gate=asyncio.Event()))
@@ -223,7 +223,7 @@ async def test_what_is_queued_as_the_run_is_cancelled_is_not_begun() -> None:
 async def test_a_job_that_holds_its_slot_goes_on_before_all_others() -> None:
     log: list[str] = []
     scheduler = Scheduler(1, no_job)
-    scheduler.add(FakeJob("holds", log, weight=9.0, steps=3, holds=True))
+    scheduler.add(FakeJob("holds", log, weight=9.0, steps=3, has_prefetched=True))
     scheduler.add(FakeJob("first of all", log, rank=0, gate=None))
     scheduler.add(FakeJob("heavy", log, weight=5.0))
     await run(scheduler)
@@ -232,16 +232,16 @@ async def test_a_job_that_holds_its_slot_goes_on_before_all_others() -> None:
 
 async def test_the_free_slots_are_looked_at_after_each_page_of_a_job_that_holds_its_own() -> None:
     log: list[str] = []
-    offered: list[Job] = []
+    offered: list[Task] = []
 
-    def steal() -> Job | None:
+    def idle_task() -> Task | None:
         return offered.pop() if offered else None
 
     def offer() -> None:
         offered.append(FakeJob("stolen", log))
 
-    scheduler = Scheduler(2, steal)
-    scheduler.add(FakeJob("holds", log, steps=4, holds=True, act=offer))
+    scheduler = Scheduler(2, idle_task)
+    scheduler.add(FakeJob("holds", log, steps=4, has_prefetched=True, act=offer))
     await run(scheduler)
     assert log.count("stolen") >= 3
     assert log.index("stolen") < 3
@@ -250,10 +250,10 @@ async def test_the_free_slots_are_looked_at_after_each_page_of_a_job_that_holds_
 async def test_a_job_would_get_the_next_slot_unless_one_that_waits_goes_first() -> None:
     scheduler = Scheduler(1, no_job)
     log: list[str] = []
-    job = FakeJob("job", log, weight=3.0)
-    assert scheduler.next_is(job)
+    task = FakeJob("job", log, weight=3.0)
+    assert scheduler.next_is(task)
     scheduler.add(FakeJob("light", log, weight=2.0))
-    assert scheduler.next_is(job)
+    assert scheduler.next_is(task)
     scheduler.add(FakeJob("heavy", log, weight=4.0))
-    assert not scheduler.next_is(job)
+    assert not scheduler.next_is(task)
     assert not scheduler.next_is(FakeJob("later rank", log, rank=2, weight=9.0))

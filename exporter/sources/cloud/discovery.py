@@ -26,7 +26,7 @@ from exporter.sources.cloud.found import LEVELS, Found
 from exporter.sources.cloud.named import Named
 from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.registries import Registries
-from exporter.sources.cloud.resources import ResourcesJob, listing_call
+from exporter.sources.cloud.resources import ResourcesTask, listing_call
 from exporter.sources.cloud.scope import Wanted
 
 log = structlog.get_logger()
@@ -130,7 +130,7 @@ class Estate:
             self._found.meet(entry, resource)
             go_into[listing](resource)
 
-        job = ResourcesJob(
+        task = ResourcesTask(
             self._pages,
             entry,
             listing_call(listing, parent_id),
@@ -139,7 +139,7 @@ class Estate:
             found=found,
             ended=partial(self._listed, entry, parents),
         )
-        self._scheduler.add(job)
+        self._scheduler.add(task)
 
     def _cloud(self, cloud: Resource) -> None:
         if setting := self._wanted.left_out_by("clouds", cloud.id):

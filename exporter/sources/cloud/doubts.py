@@ -13,7 +13,7 @@ from collections.abc import Callable
 import structlog
 
 from exporter.crawl.coverage import NAMED_BY, Entry, Listing
-from exporter.crawl.scheduler import Job
+from exporter.crawl.scheduler import Task
 from exporter.errors import ApiError, is_not_found
 from exporter.http.types import Call
 from exporter.sources.cloud.pages import Pages
@@ -35,7 +35,7 @@ class Doubts:
     def __init__(
         self,
         pages: Pages,
-        queue: Callable[[Job], None],
+        queue: Callable[[Task], None],
         page_size: int,
         named_in: Callable[[Listing, str], Entry | None],
         call_of: Callable[[Entry], Call],
@@ -111,7 +111,7 @@ class Reading:
 
     rank = 0
     weight = 1.0
-    holds = False
+    has_prefetched = False
 
     def __init__(self, pages: Pages, entry: Entry, call: Call, page_size: int) -> None:
         self.begun = False
@@ -121,7 +121,7 @@ class Reading:
         self._cursor = PageCursor(call, page_size=page_size)
         self._names: set[str] = set()
 
-    async def step(self) -> bool:
+    async def run_one(self) -> bool:
         """Ask for the next page; return True while there is more."""
         call = self._cursor.call
         if call is None:

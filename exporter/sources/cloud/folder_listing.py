@@ -83,7 +83,7 @@ class FolderWalk:
     """
 
     rank = 1
-    holds = False
+    has_prefetched = False
     weight = float(MOST_PAGES)
 
     def __init__(
@@ -125,7 +125,7 @@ class FolderWalk:
             self._scan.attempt = crc32(" ".join(sorted(self._joined)).encode())
             self._context.queue(self)
 
-    async def step(self) -> bool:
+    async def run_one(self) -> bool:
         """Ask for the next page; return True while there is more."""
         call = self._scan.cursor.call
         if call is None:

@@ -15,14 +15,14 @@ import structlog
 
 from exporter.crawl.coverage import Entry, Ledger
 from exporter.crawl.page_store import PageStore
-from exporter.crawl.scheduler import Job, Scheduler
+from exporter.crawl.scheduler import Scheduler, Task
 from exporter.errors import ApiError
 from exporter.http.client import Client
 from exporter.settings import Limits
 from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.folder_listing import FolderWalk, is_small, worth_joining
 from exporter.sources.cloud.pages import Pages
-from exporter.sources.cloud.resources import ResourcesJob, listing_call
+from exporter.sources.cloud.resources import ResourcesTask, listing_call
 from exporter.sources.cloud.scope import Wanted
 from exporter.sources.cloud.split.check import page_size_for
 from exporter.sources.cloud.split.context import Context, Split
@@ -62,7 +62,7 @@ class Registries:
         wanted: Wanted,
         expected: Mapping[str, int],
     ) -> None:
-        self.scheduler = Scheduler(limits.concurrency, self._steal)
+        self.scheduler = Scheduler(limits.concurrency, self._idle_task)
         self._page_size = limits.page_size
         self._client = client
         self._pages = pages
@@ -160,7 +160,7 @@ class Registries:
             listed(names, whole=entry.whole)
 
         self.scheduler.add(
-            self._repositories_job(
+            self._repositories_task(
                 entry,
                 parents,
                 found=names.append,
@@ -169,7 +169,7 @@ class Registries:
             )
         )
 
-    def _repositories_job(
+    def _repositories_task(
         self,
         entry: Entry,
         parents: Parents,
@@ -179,8 +179,8 @@ class Registries:
         wanted: Callable[[str], bool] | None = None,
         attempt: int = 0,
         weight: float = 1.0,
-    ) -> Job:
-        return ResourcesJob(
+    ) -> Task:
+        return ResourcesTask(
             self._pages,
             entry,
             listing_call("repositories", entry.parent_id),
@@ -209,7 +209,7 @@ class Registries:
             walk.repositories_refreshed(names, whole=error is None and not entry.lost)
 
         self.scheduler.add(
-            self._repositories_job(
+            self._repositories_task(
                 entry,
                 walk.parents,
                 found=names.append,
@@ -219,14 +219,14 @@ class Registries:
             )
         )
 
-    def _may_ask_ahead(self, job: Job) -> bool:
+    def _may_ask_ahead(self, task: Task) -> bool:
         """Say whether a job may ask for its next page before the one in hand is dealt with.
 
         It must be the one that would ask next, and a call that may be in vain must not count.
         """
-        return self.scheduler.next_is(job) and not self._client.paced("container_registry")
+        return self.scheduler.next_is(task) and not self._client.paced("container_registry")
 
-    def _steal(self) -> Job | None:
+    def _idle_task(self) -> Task | None:
         """Give a free slot a part of the longest registry that can be split."""
         if not self._client.spare("container_registry"):
             return None
@@ -241,7 +241,7 @@ class Registries:
             walks = [walk for walk in walks[:1] if weights[walk] >= LARGE_SHARE * left]
             decisions = False
         for walk in walks:
-            job = walk.steal(decisions=decisions)
-            if job is not None:
-                return job
+            task = walk.idle_task(decisions=decisions)
+            if task is not None:
+                return task
         return None

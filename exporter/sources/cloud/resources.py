@@ -54,7 +54,7 @@ def listing_call(listing: Listing, parent_id: str | None) -> Call:
     return Call(endpoint.service, endpoint.path, params, scope)
 
 
-class ResourcesJob:
+class ResourcesTask:
     """Lists one parent's resources, a page a step.
 
     With `staged`, the rows of the resources that it accepts by id go to the parts as pages come;
@@ -63,7 +63,7 @@ class ResourcesJob:
     that is made a second time.
     """
 
-    holds = False
+    has_prefetched = False
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class ResourcesJob:
         self._cursor = PageCursor(call, page_size=page_size)
         self._seen: set[str] = set()
 
-    async def step(self) -> bool:
+    async def run_one(self) -> bool:
         """Ask for the next page; return True while there is more."""
         call = self._cursor.call
         if call is None:

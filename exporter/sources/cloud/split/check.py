@@ -99,7 +99,7 @@ class SampleTask:
     """
 
     rank = 1
-    holds = False
+    has_prefetched = False
     weight = math.inf
 
     def __init__(
@@ -116,7 +116,7 @@ class SampleTask:
         self._told = told
         self._sample = Sample()
 
-    async def step(self) -> bool:
+    async def run_one(self) -> bool:
         """Ask for the next page; return True while there are too few images."""
         call = self._cursor.call
         if call is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from exporter.crawl.page_store import PageStore
-from exporter.crawl.scheduler import Job
+from exporter.crawl.scheduler import Task
 from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.scope import Wanted
@@ -46,9 +46,9 @@ class Context:
     sample_size: int
     slots: int
     split: bool
-    queue: Callable[[Job], None]
+    queue: Callable[[Task], None]
     refresh: Callable[[Split], None]
-    may_ask_ahead: Callable[[Job], bool]
+    may_ask_ahead: Callable[[Task], bool]
     fallback: int = 0
     backwards: bool = True
 

@@ -42,7 +42,7 @@ import structlog
 
 from exporter.crawl.coverage import Entry
 from exporter.crawl.pending import Dropped
-from exporter.crawl.scheduler import Job
+from exporter.crawl.scheduler import Task
 from exporter.errors import ApiError, StatusError
 from exporter.sources.cloud.decode.order import RowFilter
 from exporter.sources.cloud.decode.resources import Parents
@@ -75,9 +75,9 @@ class Walk:
         self._entry = entry
         self._context = context
         self._expected = expected_pages
-        job = partial(PageJob, self)
-        self._scans = Scans(registry_id, context, job)
-        self._asking = Asking(parents, entry, context, self._scans, job)
+        task = partial(ScanTask, self)
+        self._scans = Scans(registry_id, context, task)
+        self._asking = Asking(parents, entry, context, self._scans, task)
         self._closing = Closing(self._scans, entry, context, partial(context.refresh, self))
 
     def start(self) -> None:
@@ -131,7 +131,7 @@ class Walk:
             return max(self._expected - scan.pages, 1.0)
         return max(self._scans.pages_left(scan), 1.0)
 
-    def steal(self, *, decisions: bool) -> Job | None:
+    def idle_task(self, *, decisions: bool) -> Task | None:
         """Return a chain for a free slot, if this registry is worth splitting further.
 
         `decisions` says whether that may cost more calls than one.
@@ -143,9 +143,9 @@ class Walk:
             if closing.may_split:
                 self._scans.split()
                 return None
-        return self._scans.steal(whole=not closing.awaits_sample)
+        return self._scans.idle_task(whole=not closing.awaits_sample)
 
-    async def step(self, scan: Scan) -> bool:
+    async def run_one(self, scan: Scan) -> bool:
         """Ask for a chain's next page; return True while there is more to ask."""
         try:
             return await self._page(scan)
@@ -294,7 +294,7 @@ class Walk:
         return False
 
 
-class PageJob:
+class ScanTask:
     """The scheduler's view of a chain: one step is one page."""
 
     rank = 1
@@ -309,10 +309,10 @@ class PageJob:
         return self._walk.pages_left(self._scan)
 
     @property
-    def holds(self) -> bool:
+    def has_prefetched(self) -> bool:
         """Whether the chain's next page is asked for already."""
         return self._scan.ahead is not None
 
-    async def step(self) -> bool:
+    async def run_one(self) -> bool:
         """Ask for the chain's next page."""
-        return await self._walk.step(self._scan)
+        return await self._walk.run_one(self._scan)

@@ -7,7 +7,7 @@ from functools import partial
 
 from exporter.crawl.coverage import Entry
 from exporter.crawl.pending import PendingPage
-from exporter.crawl.scheduler import Job
+from exporter.crawl.scheduler import Task
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.images import ImagesPage
 from exporter.sources.cloud.decode.resources import Parents
@@ -18,7 +18,7 @@ from exporter.sources.cloud.split.scans import Scans
 
 
 class Asking:
-    """Asks for the pages of a registry's chains; `job` is how a chain is queued.
+    """Asks for the pages of a registry's chains; `task` is how a chain is queued.
 
     Calls for what was asked ahead in vain are counted in `entry`.
     """
@@ -29,13 +29,13 @@ class Asking:
         entry: Entry,
         context: Context,
         scans: Scans,
-        job: Callable[[Scan], Job],
+        task: Callable[[Scan], Task],
     ) -> None:
         self.decoder = ImagesDecoder(parents, context.filter)
         self._entry = entry
         self._context = context
         self._scans = scans
-        self._job = job
+        self._task = task
 
     def page(self, scan: Scan, call: Call) -> PendingPage[ImagesPage]:
         """Return a chain's next page, asked for ahead or now."""
@@ -54,13 +54,13 @@ class Asking:
             scan.ahead = None
 
     def _ask(self, scan: Scan, call: Call) -> PendingPage[ImagesPage]:
-        job = self._job(scan)
+        task = self._task(scan)
         request = images_request(
             call,
             scan.attempt,
             self.decoder,
             check=scan.cursor.check,
-            weight=lambda: job.weight,
+            weight=lambda: task.weight,
             follow=partial(self._ask_ahead, scan),
         )
         return self._context.pages.start(request)
@@ -74,6 +74,6 @@ class Asking:
             return
         self.drop_ahead(scan)
         context = self._context
-        wanted = context.may_ask_ahead(self._job(scan)) and self._scans.goes_on(scan)
+        wanted = context.may_ask_ahead(self._task(scan)) and self._scans.goes_on(scan)
         if wanted and not context.pages.is_stored(call, scan.attempt):
             scan.ahead = self._ask(scan, call)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 
 import structlog
 
-from exporter.crawl.scheduler import Job
+from exporter.crawl.scheduler import Task
 from exporter.http.types import Call
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.meeting import pages_between
@@ -38,10 +38,10 @@ class Scans:
 
     `partition` are the registry's repositories, `up` and `down` its own chains, where it has them;
     `alone` says whether its repositories are listed one by one, and `trusted` whether they may be.
-    `job` is how a chain is queued.
+    `task` is how a chain is queued.
     """
 
-    def __init__(self, registry_id: str, context: Context, job: Callable[[Scan], Job]) -> None:
+    def __init__(self, registry_id: str, context: Context, task: Callable[[Scan], Task]) -> None:
         self.partition = RepositoryPartition()
         self.trusted = context.split and context.wanted.all_repositories
         self.alone = False
@@ -57,7 +57,7 @@ class Scans:
         )
         self._registry_id = registry_id
         self._context = context
-        self._job = job
+        self._task = task
         self._known: set[str] = set()
         self._begun: set[str] = set()  # Repositories that a chain was begun for.
         self._decided_before = context.store.decisions().get(registry_id, [])
@@ -92,7 +92,7 @@ class Scans:
         if scan not in self.replay:
             scan.resize(self._page_size)
         if queue:
-            context.queue(self._job(scan))
+            context.queue(self._task(scan))
         return scan
 
     def _find_stored(self, scan: Scan, fallback: int) -> None:
@@ -235,14 +235,14 @@ class Scans:
             and pages * scan.page_seconds >= MIN_SECONDS_BEFORE_DOWN
         )
 
-    def steal(self, *, whole: bool) -> Job | None:
+    def idle_task(self, *, whole: bool) -> Task | None:
         """Return a chain for a free slot, one to meet a long one; the registry's own if `whole`."""
         if not self._context.split or self.replay:
             return None
         # What is known to be long goes first: it sets how long all of it takes.
         for scan in sorted(self.open, key=lambda one: (one is not self.up, -one.pages)):
             if (whole or scan is not self.up) and self._can_be_met(scan):
-                return self._job(self._meet(scan, queue=False))
+                return self._task(self._meet(scan, queue=False))
         return None
 
     @property
@@ -297,4 +297,4 @@ class Scans:
         else:
             up.begin_unordered()
             self.open.add(up)
-            self._context.queue(self._job(up))
+            self._context.queue(self._task(up))
