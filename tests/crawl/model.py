@@ -31,7 +31,7 @@ from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.scope import Wanted
 from exporter.sources.cloud.split.context import Context
-from exporter.sources.cloud.split.listing import Walk
+from exporter.sources.cloud.split.listing import RegistryListing
 
 REGISTRY = "crp1"
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
@@ -339,7 +339,7 @@ async def walk(world: World, memory: Memory, chance: random.Random) -> Walked:
     entry = Entry("images", REGISTRY, known=True)
     with Decoders(1) as decoders:
         pages = Pages(server, PagePipeline(server, memory, Progress(), decoders))
-        walks: list[Walk] = []
+        walks: list[RegistryListing] = []
 
         def idle_task() -> Task | None:
             return (
@@ -366,7 +366,7 @@ async def walk(world: World, memory: Memory, chance: random.Random) -> Walked:
             ),
             may_ask_ahead=lambda _: chance.random() < 0.7,
         )
-        walks.append(Walk(REGISTRY, Parents(), entry, context))
+        walks.append(RegistryListing(REGISTRY, Parents(), entry, context))
         listed = partial(walks[0].repositories_listed, names, whole=world.list_is_whole)
         scheduler.add(Listed(listed, chance))
         walks[0].start()

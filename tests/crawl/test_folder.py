@@ -18,7 +18,7 @@ from exporter.emulator import Behaviour, Emulator, Estate, Faults, Shape
 from exporter.errors import StatusError
 from exporter.settings import Scope
 from exporter.sources.cloud.decode.resources import Parents
-from exporter.sources.cloud.folder_listing import FolderWalk, fewest_calls, worth_joining
+from exporter.sources.cloud.folder_listing import FolderListing, fewest_calls, worth_joining
 from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.scope import Wanted
 from exporter.sources.cloud.split.context import Context
@@ -249,7 +249,7 @@ async def test_where_the_chain_fails_every_registry_is_asked_by_itself() -> None
     def ask(registry_id: str, names: Collection[str], *, whole: bool) -> None:
         apart.append((registry_id, names, whole))
 
-    walk = FolderWalk("b1g1", Parents(), entries, context, entries.__contains__, ask)
+    walk = FolderListing("b1g1", Parents(), entries, context, entries.__contains__, ask)
     walk.repositories_listed("crp1", ["crp1/a"], whole=True)
     walk.repositories_listed("crp2", [], whole=False)
     assert queued == []

@@ -74,7 +74,7 @@ def fewest_calls(
     return calls
 
 
-class FolderWalk:
+class FolderListing:
     """The images of some registries of a folder; `entries` are their rows in the ledger.
 
     It begins once it has been told the repositories of all of them. `is_met` says of a registry,

@@ -20,13 +20,13 @@ from exporter.errors import ApiError
 from exporter.http.client import Client
 from exporter.settings import Limits
 from exporter.sources.cloud.decode.resources import Parents
-from exporter.sources.cloud.folder_listing import FolderWalk, is_small, worth_joining
+from exporter.sources.cloud.folder_listing import FolderListing, is_small, worth_joining
 from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.resources import ResourcesTask, listing_call
 from exporter.sources.cloud.scope import Wanted
 from exporter.sources.cloud.split.check import page_size_for
 from exporter.sources.cloud.split.context import Context, Split
-from exporter.sources.cloud.split.listing import Walk
+from exporter.sources.cloud.split.listing import RegistryListing
 
 log = structlog.get_logger()
 
@@ -81,7 +81,7 @@ class Registries:
             refresh=self._refresh,
             may_ask_ahead=self._may_ask_ahead,
         )
-        self._walks: list[Walk] = []
+        self._listings: list[RegistryListing] = []
         self._held: dict[str, list[str]] = {}
         self._readings: Counter[str] = Counter()  # How often a registry was read again.
 
@@ -116,31 +116,31 @@ class Registries:
 
     def open(self, registry_id: str, parents: Parents, *, known: bool) -> None:
         """List a registry by itself; `known` if it was met, so that a 404 means it has vanished."""
-        walk = self._new_walk(
+        listing = self._new_listing(
             registry_id, parents, self._ledger.open("images", registry_id, known=known)
         )
-        self._list_repositories(registry_id, parents, known, walk.repositories_listed)
-        walk.start()
+        self._list_repositories(registry_id, parents, known, listing.repositories_listed)
+        listing.start()
 
-    def _new_walk(self, registry_id: str, parents: Parents, images: Entry) -> Walk:
+    def _new_listing(self, registry_id: str, parents: Parents, images: Entry) -> RegistryListing:
         expected = self._expected.get(registry_id)
         pages = None if expected is None else expected / self._page_size
-        walk = Walk(registry_id, parents, images, self._context, pages)
-        self._walks.append(walk)
-        return walk
+        listing = RegistryListing(registry_id, parents, images, self._context, pages)
+        self._listings.append(listing)
+        return listing
 
     def _open_together(self, folder_id: str, joined: list[str], parents: Parents) -> None:
         entries = {one: self._ledger.open("images", one) for one in joined}
 
         def apart(registry_id: str, names: Collection[str], *, whole: bool) -> None:
-            walk = self._new_walk(registry_id, parents, entries[registry_id])
-            walk.start()
-            walk.repositories_listed(names, whole=whole)
+            listing = self._new_listing(registry_id, parents, entries[registry_id])
+            listing.start()
+            listing.repositories_listed(names, whole=whole)
 
         def is_met(registry_id: str) -> bool:
             return self._ledger.entry("images", registry_id) is not None
 
-        folder = FolderWalk(folder_id, parents, entries, self._context, is_met, apart)
+        folder = FolderListing(folder_id, parents, entries, self._context, is_met, apart)
         for one in joined:
             self._context.store.note_decision(folder_id, one, TOGETHER)
             self._list_repositories(one, parents, True, partial(folder.repositories_listed, one))
@@ -194,27 +194,27 @@ class Registries:
             weight=weight,
         )
 
-    def _refresh(self, walk: Split) -> None:
+    def _refresh(self, listing: Split) -> None:
         """List a split registry's repositories again, to find those created meanwhile."""
-        entry = self._ledger.entry("repositories", walk.registry_id)
+        entry = self._ledger.entry("repositories", listing.registry_id)
         if entry is None:
             return
         names: list[str] = []
-        attempt = REFRESH + self._readings[walk.registry_id]
-        self._readings[walk.registry_id] += 1
+        attempt = REFRESH + self._readings[listing.registry_id]
+        self._readings[listing.registry_id] += 1
 
         def ended(error: ApiError | None) -> None:
             if error is not None:
                 log.warning("refresh_failed", scope=error.scope, reason=error.reason)
-            walk.repositories_refreshed(names, whole=error is None and not entry.lost)
+            listing.repositories_refreshed(names, whole=error is None and not entry.lost)
 
         self.scheduler.add(
             self._repositories_task(
                 entry,
-                walk.parents,
+                listing.parents,
                 found=names.append,
                 ended=ended,
-                wanted=walk.is_new_repository,
+                wanted=listing.is_new_repository,
                 attempt=attempt,
             )
         )
@@ -230,18 +230,20 @@ class Registries:
         """Give a free slot a part of the longest registry that can be split."""
         if not self._client.spare("container_registry"):
             return None
-        self._walks = [walk for walk in self._walks if not walk.ended]
-        weights = {walk: walk.weight for walk in self._walks}
-        walks = sorted(weights, key=lambda one: -weights[one])
+        self._listings = [listing for listing in self._listings if not listing.ended]
+        weights = {listing: listing.weight for listing in self._listings}
+        listings = sorted(weights, key=lambda one: -weights[one])
         decisions = not self._client.paced("container_registry")
         if self._pages.behind:
             # More at once wins nothing now, but what takes longest may still take longer than all
             # the rest, and to meet it costs no more than a page.
             left = sum(weights.values())
-            walks = [walk for walk in walks[:1] if weights[walk] >= LARGE_SHARE * left]
+            listings = [
+                listing for listing in listings[:1] if weights[listing] >= LARGE_SHARE * left
+            ]
             decisions = False
-        for walk in walks:
-            task = walk.idle_task(decisions=decisions)
+        for listing in listings:
+            task = listing.idle_task(decisions=decisions)
             if task is not None:
                 return task
         return None

@@ -59,7 +59,7 @@ from exporter.sources.cloud.summary import Decided, Images, Seen
 log = structlog.get_logger()
 
 
-class Walk:
+class RegistryListing:
     """The images of one registry; `expected_pages` is what an earlier snapshot lets expect."""
 
     def __init__(
@@ -299,14 +299,14 @@ class ScanTask:
 
     rank = 1
 
-    def __init__(self, walk: Walk, scan: Scan) -> None:
-        self._walk = walk
+    def __init__(self, listing: RegistryListing, scan: Scan) -> None:
+        self._listing = listing
         self._scan = scan
 
     @property
     def weight(self) -> float:
         """Pages that may still come."""
-        return self._walk.pages_left(self._scan)
+        return self._listing.pages_left(self._scan)
 
     @property
     def has_prefetched(self) -> bool:
@@ -315,4 +315,4 @@ class ScanTask:
 
     async def run_one(self) -> bool:
         """Ask for the chain's next page."""
-        return await self._walk.run_one(self._scan)
+        return await self._listing.run_one(self._scan)
