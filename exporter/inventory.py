@@ -22,7 +22,7 @@ from exporter.settings import Settings
 from exporter.snapshots.hints import image_counts
 from exporter.snapshots.manifest import Manifest, Requests, plain_row
 from exporter.sources.cloud.client import open_client
-from exporter.sources.cloud.discovery import Estate
+from exporter.sources.cloud.discovery import Discovery
 from exporter.sources.cloud.pages import Pages
 from exporter.staging.layout import StagedFile
 from exporter.staging.stage import Stage
@@ -81,7 +81,7 @@ async def _list(
             elif stage.kept_before:
                 log.info("export_resumed", pages=stage.kept_before)
             progress.client = client
-            estate = Estate(
+            discovery = Discovery(
                 settings,
                 client,
                 Pages(client, PagePipeline(client, stage, progress, decoders)),
@@ -91,8 +91,8 @@ async def _list(
                 expected_images=expected,
             )
             with _importing_meanwhile("duckdb"):
-                await estate.run()
-            estate.refuse(partial=settings.output.on_partial == "fail")
+                await discovery.run()
+            discovery.refuse(partial=settings.output.on_partial == "fail")
             await stage.finish()
             counts = client.counts
     requests = Requests(
@@ -101,7 +101,7 @@ async def _list(
         throttled=counts.throttled + progress.throttled_before,
         bytes=counts.wire_bytes + progress.wire_bytes_before,
     )
-    return _Listed(ledger, estate.tables(), estate.left_out(), requests)
+    return _Listed(ledger, discovery.tables(), discovery.left_out(), requests)
 
 
 @contextmanager

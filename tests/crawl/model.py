@@ -29,7 +29,7 @@ from exporter.http.types import Answer, Call, Counts, PageT, Sent
 from exporter.settings import Repositories, Scope
 from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.pages import Pages
-from exporter.sources.cloud.scope import Wanted
+from exporter.sources.cloud.scope import ScopeFilter
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.listing import RegistryListing
 
@@ -106,8 +106,8 @@ class World:
     seed: int = 0
 
     @property
-    def wanted(self) -> Wanted:
-        return Wanted(Scope(repositories=Repositories(include=list(self.include))))
+    def wanted(self) -> ScopeFilter:
+        return ScopeFilter(Scope(repositories=Repositories(include=list(self.include))))
 
     def listing(self, params: Mapping[str, str], call: int = 0) -> list[Image]:
         """Return what a call lists, in the server's order."""

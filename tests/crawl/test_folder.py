@@ -20,7 +20,7 @@ from exporter.settings import Scope
 from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.folder_listing import FolderListing, fewest_calls, worth_joining
 from exporter.sources.cloud.pages import Pages
-from exporter.sources.cloud.scope import Wanted
+from exporter.sources.cloud.scope import ScopeFilter
 from exporter.sources.cloud.split.context import Context
 from tests.crawl.world import PAGE_SIZE, Outcome, check_rows, crawl, serve
 
@@ -235,7 +235,7 @@ async def test_where_the_chain_fails_every_registry_is_asked_by_itself() -> None
     context = Context(
         pages=cast("Pages", Refusing()),
         store=NullPageStore(),
-        wanted=Wanted(Scope()),
+        wanted=ScopeFilter(Scope()),
         page_size=PAGE_SIZE,
         sample_size=1000,
         slots=8,

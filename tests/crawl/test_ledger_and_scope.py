@@ -11,7 +11,7 @@ from exporter.crawl.progress import Progress
 from exporter.errors import AnswerError, ApiError, IncompleteError, StatusError, UnreachableError
 from exporter.settings import Repositories, Scope
 from exporter.sources.cloud.patterns import Patterns
-from exporter.sources.cloud.scope import Wanted
+from exporter.sources.cloud.scope import ScopeFilter
 from exporter.tables.schemas import TABLES
 
 
@@ -189,7 +189,7 @@ def test_rows_are_counted_where_they_are_kept() -> None:
 def test_repositories_are_chosen_by_globs_on_the_path_behind_the_registry(
     include: list[str], exclude: list[str], held: list[str], left_out: list[str]
 ) -> None:
-    wanted = Wanted(Scope(repositories=Repositories(include=include, exclude=exclude)))
+    wanted = ScopeFilter(Scope(repositories=Repositories(include=include, exclude=exclude)))
     assert [path for path in held if not wanted.repository(f"crp1/{path}")] == []
     assert [path for path in left_out if wanted.repository(f"crp1/{path}")] == []
 
@@ -201,15 +201,15 @@ def test_repositories_are_chosen_by_globs_on_the_path_behind_the_registry(
 def test_exact_repositories_are_those_named_without_a_wildcard(
     include: list[str], exact: set[str] | None
 ) -> None:
-    wanted = Wanted(Scope(repositories=Repositories(include=include)))
+    wanted = ScopeFilter(Scope(repositories=Repositories(include=include)))
     assert wanted.exact_repositories == exact
 
 
 @pytest.mark.parametrize("level", ["clouds", "folders", "registries"])
 def test_ids_are_held_where_named_and_all_but_the_excluded_where_none_is(level: Any) -> None:
-    named = Wanted(Scope.model_validate({level: ["a", "b"]}))
-    free = Wanted(Scope())
-    excluding = Wanted(Scope.model_validate({"exclude": {level: ["b"]}}))
+    named = ScopeFilter(Scope.model_validate({level: ["a", "b"]}))
+    free = ScopeFilter(Scope())
+    excluding = ScopeFilter(Scope.model_validate({"exclude": {level: ["b"]}}))
     setting = f"scope.{level}"
     assert [named.left_out_by(level, id_) for id_ in "abc"] == [None, None, setting]
     assert [free.left_out_by(level, id_) for id_ in "abc"] == [None, None, None]

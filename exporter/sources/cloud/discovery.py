@@ -22,17 +22,17 @@ from exporter.http.types import Call
 from exporter.settings import Settings
 from exporter.sources.cloud.decode.resources import Parents, Resource
 from exporter.sources.cloud.doubts import Doubts
-from exporter.sources.cloud.found import LEVELS, Found
+from exporter.sources.cloud.found import LEVELS, FoundResources
 from exporter.sources.cloud.named import Named
 from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.registries import Registries
 from exporter.sources.cloud.resources import ResourcesTask, listing_call
-from exporter.sources.cloud.scope import Wanted
+from exporter.sources.cloud.scope import ScopeFilter
 
 log = structlog.get_logger()
 
 
-class Estate:
+class Discovery:
     """Everything one run lists. `run` makes the calls; the rest is what came of it.
 
     `expected_images` gives images per registry of an earlier snapshot, so that the longest
@@ -55,14 +55,14 @@ class Estate:
         self._pages = pages
         self._ledger = ledger
         self._progress = progress
-        self._wanted = Wanted(settings.scope)
+        self._filter = ScopeFilter(settings.scope)
         self._with_images = with_images
-        self._found = Found(self._wanted)
+        self._found = FoundResources(self._filter)
         self._registries = Registries(
-            settings.limits, client, pages, store, ledger, self._wanted, expected_images or {}
+            settings.limits, client, pages, store, ledger, self._filter, expected_images or {}
         )
         self._scheduler = self._registries.scheduler
-        self._named = Named(self._wanted, self._found, ledger, with_images=with_images)
+        self._named = Named(self._filter, self._found, ledger, with_images=with_images)
         doubts = Doubts(
             pages, self._scheduler.add, self._page_size, self._found.named_in, self._call_of
         )
@@ -73,7 +73,7 @@ class Estate:
 
     async def run(self) -> None:
         """List everything; raises `CredentialsError`, `OutputError`, never a scope's failure."""
-        self._list("clouds", self._wanted.organization_id, Parents(), known=False)
+        self._list("clouds", self._filter.organization_id, Parents(), known=False)
         try:
             await self._scheduler.run()
         except BaseExceptionGroup as group:
@@ -142,20 +142,20 @@ class Estate:
         self._scheduler.add(task)
 
     def _cloud(self, cloud: Resource) -> None:
-        if setting := self._wanted.left_out_by("clouds", cloud.id):
+        if setting := self._filter.left_out_by("clouds", cloud.id):
             self._skip("folders", cloud.id, setting)
         elif self._found.note("clouds", cloud):
             self._list("folders", cloud.id, Parents(cloud_id=cloud.id), known=True)
 
     def _folder(self, folder: Resource) -> None:
-        if setting := self._wanted.left_out_by("folders", folder.id):
+        if setting := self._filter.left_out_by("folders", folder.id):
             self._skip("registries", folder.id, setting)
         elif self._found.note("folders", folder):
             parents = Parents(cloud_id=folder.row["cloud_id"], folder_id=folder.id)
             self._list("registries", folder.id, parents, known=True)
 
     def _registry(self, parents: Parents, registry: Resource) -> None:
-        if setting := self._wanted.left_out_by("registries", registry.id):
+        if setting := self._filter.left_out_by("registries", registry.id):
             self._skip("repositories", registry.id, setting)
             self._skip("images", registry.id, setting)
         elif self._found.note("registries", registry) and self._with_images:
@@ -201,7 +201,7 @@ class Estate:
         A registry may be named by who cannot read its parents (`DATA_MODEL.md`: those are null).
         """
         missing = self._found.missing("clouds") or self._found.missing("folders")
-        if self._wanted.registries or not missing:
+        if self._filter.registries or not missing:
             for entry in self._failed_look_ups:
                 if not self._is_named(entry):
                     entry.forgive()
@@ -209,12 +209,12 @@ class Estate:
     def _is_named(self, entry: Entry) -> bool:
         """Say whether a listing is made in something that was named itself."""
         level = NAMED_BY.get(entry.listing)
-        return level is not None and entry.parent_id in self._wanted.named[level]
+        return level is not None and entry.parent_id in self._filter.named[level]
 
     def _call_of(self, entry: Entry) -> Call:
         above = entry.listing == "clouds"
         return listing_call(
-            entry.listing, self._wanted.organization_id if above else entry.parent_id
+            entry.listing, self._filter.organization_id if above else entry.parent_id
         )
 
     def _ask_directly(self, listing: Listing, missing: str) -> None:

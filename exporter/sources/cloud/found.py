@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from exporter.crawl.coverage import Entry, Ledger, Listing
 from exporter.sources.cloud.decode.resources import Resource, rows_to_arrow
-from exporter.sources.cloud.scope import Wanted
+from exporter.sources.cloud.scope import ScopeFilter
 from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES
 
 LEVELS: tuple[Listing, ...] = ("clouds", "folders", "registries")
@@ -29,10 +29,10 @@ _Rows = dict[Listing, dict[str, Mapping[str, Any]]]
 """Rows by level and id."""
 
 
-class Found:
+class FoundResources:
     """The rows of clouds, folders and registries in scope, by id."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: ScopeFilter) -> None:
         self._named = wanted.named
         self._rows: _Rows = {level: {} for level in LEVELS}
         self._met: dict[Entry, list[str]] = {}

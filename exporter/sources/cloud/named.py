@@ -11,8 +11,8 @@ import structlog
 
 from exporter.crawl.coverage import Ledger, Listing
 from exporter.errors import DeniedError, ScopeError
-from exporter.sources.cloud.found import BELOW, LEVELS, Found
-from exporter.sources.cloud.scope import Wanted
+from exporter.sources.cloud.found import BELOW, LEVELS, FoundResources
+from exporter.sources.cloud.scope import ScopeFilter
 
 log = structlog.get_logger()
 
@@ -31,8 +31,10 @@ class Named:
     `with_images` says whether registries are listed, too, and not only looked for.
     """
 
-    def __init__(self, wanted: Wanted, found: Found, ledger: Ledger, *, with_images: bool) -> None:
-        self._wanted = wanted
+    def __init__(
+        self, wanted: ScopeFilter, found: FoundResources, ledger: Ledger, *, with_images: bool
+    ) -> None:
+        self._filter = wanted
         self._found = found
         self._ledger = ledger
         self._with_images = with_images
@@ -46,15 +48,15 @@ class Named:
         """
         self._settle_organization()
         for level in LEVELS:
-            named = sorted(self._wanted.named[level])
+            named = sorted(self._filter.named[level])
             if named and (self._with_images or level != "registries"):
                 # What was found above the lowest level that is named is only the way to that.
                 lost = [one for one in named if self._is_lost(level, one, looked_everywhere)]
                 self._nothing_else = len(lost) == len(named)
-        if self._read and not self._wanted.all_repositories:
+        if self._read and not self._filter.all_repositories:
             self._settle_patterns()
         for level in LEVELS:
-            for one in sorted(self._wanted.excluded[level]):
+            for one in sorted(self._filter.excluded[level]):
                 if self._found.named_in(level, one) is None:
                     log.warning("excluded_not_met", setting=f"scope.exclude.{level}", id=one)
 
@@ -85,7 +87,7 @@ class Named:
         return any(one.items for one in self._ledger.entries() if one.listing == "registries")
 
     def _settle_organization(self) -> None:
-        organization = self._wanted.organization_id
+        organization = self._filter.organization_id
         entry = self._ledger.entry("clouds", "*")
         if organization is None or entry is None or entry.items:
             return
@@ -111,7 +113,7 @@ class Named:
         return True
 
     def _settle_patterns(self) -> None:
-        patterns = self._wanted.patterns
+        patterns = self._filter.patterns
         # One that takes everything matches nothing only where there is nothing.
         lost = [pattern for pattern in patterns.unmatched if pattern.strip("*")]
         for pattern in lost:
@@ -130,8 +132,8 @@ class Named:
         registry, slash, path = pattern.partition("/")
         held = "patterns are held against the path after the registry"
         met = self._found.named_in("registries", registry) is not None
-        if slash and (met or registry in self._wanted.registries):
+        if slash and (met or registry in self._filter.registries):
             return f"{held}, so write {path}, and {registry} in scope.registries"
-        examples = self._wanted.patterns.examples
+        examples = self._filter.patterns.examples
         there = f"such as {', '.join(examples)}" if examples else "and no registry here has any"
         return f"{held}, {there}"

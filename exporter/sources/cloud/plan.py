@@ -13,7 +13,7 @@ from exporter.crawl.pipeline import PagePipeline
 from exporter.crawl.progress import Progress
 from exporter.settings import Settings
 from exporter.sources.cloud.client import open_client
-from exporter.sources.cloud.discovery import Estate
+from exporter.sources.cloud.discovery import Discovery
 from exporter.sources.cloud.folder_listing import fewest_calls
 from exporter.sources.cloud.pages import Pages
 
@@ -52,19 +52,21 @@ async def look_ahead(
             progress.client = client
             store = NullPageStore()
             pages = Pages(client, PagePipeline(client, store, progress, decoders))
-            estate = Estate(settings, client, pages, store, ledger, progress, with_images=False)
-            await estate.run()
+            discovery = Discovery(
+                settings, client, pages, store, ledger, progress, with_images=False
+            )
+            await discovery.run()
             calls = client.counts.calls
-    estate.refuse(partial=False)
-    registries = estate.registry_folders()
+    discovery.refuse(partial=False)
+    registries = discovery.registry_folders()
     calls += len(registries)
     calls += fewest_calls(registries, expected_images, settings.limits.page_size)
-    named = {row["registry_id"]: row["name"] or "" for row in _registries(estate)}
+    named = {row["registry_id"]: row["name"] or "" for row in _registries(discovery)}
     names = {registry: named.get(registry, "") for registry in sorted(registries)}
     images = {one: expected_images[one] for one in names if one in expected_images}
     return Plan(ledger, names, images, calls)
 
 
-def _registries(estate: Estate) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = estate.tables()["registries"].to_pylist()
+def _registries(discovery: Discovery) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = discovery.tables()["registries"].to_pylist()
     return rows

@@ -23,7 +23,7 @@ from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.folder_listing import FolderListing, is_small, worth_joining
 from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.resources import ResourcesTask, listing_call
-from exporter.sources.cloud.scope import Wanted
+from exporter.sources.cloud.scope import ScopeFilter
 from exporter.sources.cloud.split.check import page_size_for
 from exporter.sources.cloud.split.context import Context, Split
 from exporter.sources.cloud.split.listing import RegistryListing
@@ -59,7 +59,7 @@ class Registries:
         pages: Pages,
         store: PageStore,
         ledger: Ledger,
-        wanted: Wanted,
+        wanted: ScopeFilter,
         expected: Mapping[str, int],
     ) -> None:
         self.scheduler = Scheduler(limits.concurrency, self._idle_task)
@@ -67,7 +67,7 @@ class Registries:
         self._client = client
         self._pages = pages
         self._ledger = ledger
-        self._wanted = wanted
+        self._filter = wanted
         self._expected = expected
         self._context = Context(
             pages=pages,
@@ -90,7 +90,7 @@ class Registries:
         folder_id = parents.folder_id or ""
         joined_before = registry_id in self._joined_before(folder_id)
         small = is_small(self._expected.get(registry_id), self._page_size)
-        if self._wanted.all_repositories and (small or joined_before):
+        if self._filter.all_repositories and (small or joined_before):
             self._held.setdefault(folder_id, []).append(registry_id)
         else:
             self.open(registry_id, parents, known=True)
@@ -186,7 +186,7 @@ class Registries:
             listing_call("repositories", entry.parent_id),
             parents,
             self._page_size,
-            staged=wanted or self._wanted.repository,
+            staged=wanted or self._filter.repository,
             found=lambda resource: found(resource.id),
             ended=ended,
             attempt=attempt,

@@ -12,7 +12,7 @@ from exporter.sources.cloud.patterns import Patterns
 _MAGIC = re.compile(r"[*?\[]")
 
 
-class Wanted:
+class ScopeFilter:
     """Answers, for each thing that is met, whether the user's scope holds it."""
 
     def __init__(self, scope: Scope) -> None:

@@ -10,7 +10,7 @@ from exporter.crawl.page_store import PageStore
 from exporter.crawl.scheduler import Task
 from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.pages import Pages
-from exporter.sources.cloud.scope import Wanted
+from exporter.sources.cloud.scope import ScopeFilter
 
 
 class Split(Protocol):
@@ -41,7 +41,7 @@ class Context:
 
     pages: Pages
     store: PageStore
-    wanted: Wanted
+    wanted: ScopeFilter
     page_size: int
     sample_size: int
     slots: int
