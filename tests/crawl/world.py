@@ -23,7 +23,7 @@ from exporter.crawl.progress import Progress
 from exporter.emulator import STATIC_TOKEN, CallLog, Emulator, Estate, LoggedCall, Shape
 from exporter.settings import Credentials, Endpoints, Limits, Settings
 from exporter.sources.cloud.client import open_client
-from exporter.sources.cloud.discovery import Estate as Discovery
+from exporter.sources.cloud.discovery import Discovery
 from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.split import partition as partition
 from exporter.sources.cloud.split import scan as chain
