@@ -13,7 +13,7 @@ import pyarrow as pa
 import structlog
 
 from exporter.clock import Clock
-from exporter.crawl.coverage import Ledger
+from exporter.crawl.coverage import Coverage
 from exporter.crawl.decoders import Decoders
 from exporter.crawl.pipeline import PagePipeline
 from exporter.crawl.progress import Progress
@@ -59,7 +59,7 @@ class _Listed:
     `left_out` are the scopes, by kind and id, in which a filter left something out.
     """
 
-    ledger: Ledger
+    coverage: Coverage
     tables: dict[str, pa.Table]
     left_out: list[tuple[str, str]]
     requests: Requests
@@ -68,7 +68,7 @@ class _Listed:
 async def _list(
     settings: Settings, destination: Destination, place: Place, progress: Progress
 ) -> _Listed:
-    ledger = Ledger(progress)
+    coverage = Coverage(progress)
     expected = await asyncio.to_thread(image_counts, destination)
     with Decoders(DECODERS) as decoders:
         async with open_client(settings) as client, Stage(place.path) as stage:
@@ -86,7 +86,7 @@ async def _list(
                 client,
                 Pages(client, PagePipeline(client, stage, progress, decoders)),
                 stage,
-                ledger,
+                coverage,
                 progress,
                 expected_images=expected,
             )
@@ -101,7 +101,7 @@ async def _list(
         throttled=counts.throttled + progress.throttled_before,
         bytes=counts.wire_bytes + progress.wire_bytes_before,
     )
-    return _Listed(ledger, discovery.tables(), discovery.left_out(), requests)
+    return _Listed(coverage, discovery.tables(), discovery.left_out(), requests)
 
 
 @contextmanager
@@ -123,8 +123,8 @@ def _conclude(
     """Derive what follows from the staged rows, and say what the snapshot is made of."""
 
     def coverage(kept: Mapping[str, Mapping[str, int]]) -> pa.Table:
-        listed.ledger.count_rows(kept)
-        return listed.ledger.table()
+        listed.coverage.count_rows(kept)
+        return listed.coverage.table()
 
     files = conclude(
         place.path, listed.tables, coverage, settings.output.formats, left_out=listed.left_out
@@ -132,13 +132,13 @@ def _conclude(
     manifest = Manifest(
         generator=f"registry-exporter/{version('registry-exporter')}",
         snapshot_id=place.snapshot_id,
-        status="complete" if listed.ledger.complete else "partial",
+        status="complete" if listed.coverage.complete else "partial",
         started_at=place.started_at,
         finished_at=clock.after(place.started_at),
         source=source_of(settings),
         scope=scope_of(settings),
         totals=plain_row(total_row(place.path)),
-        coverage=listed.ledger.counts(),
+        coverage=listed.coverage.counts(),
         requests=listed.requests,
     )
     return manifest, files

@@ -11,7 +11,7 @@ from exporter.cli.logs import configure_logs
 from exporter.cli.options import LogFormat, LogLevel, log_format
 from exporter.cli.printing import new_table, print_json, result_console
 from exporter.cli.text import number, printable
-from exporter.crawl.coverage import Entry
+from exporter.crawl.coverage import ListingStatus
 from exporter.run import plan
 from exporter.settings import Settings
 from exporter.sources.cloud.plan import Plan
@@ -33,7 +33,7 @@ def plan_and_show(
     level = asked_level or (LogLevel.WARNING if format_ is LogFormat.CONSOLE else LogLevel.INFO)
     configure_logs(format_, LogLevel.ERROR if quiet else level)
     planned = asyncio.run(plan(settings))
-    entries = planned.ledger.entries()
+    entries = planned.coverage.entries()
     if as_json:
         print_json(_content(planned, entries))
     else:
@@ -46,7 +46,7 @@ def plan_and_show(
     return PARTIAL if missing else 0
 
 
-def _content(planned: Plan, entries: list[Entry]) -> dict[str, object]:
+def _content(planned: Plan, entries: list[ListingStatus]) -> dict[str, object]:
     return {
         "registries": planned.registries,
         "fewest_calls": planned.fewest_calls,
@@ -67,7 +67,7 @@ def _content(planned: Plan, entries: list[Entry]) -> dict[str, object]:
     }
 
 
-def _print(planned: Plan, entries: list[Entry]) -> None:
+def _print(planned: Plan, entries: list[ListingStatus]) -> None:
     console = result_console()
     table = new_table("listing", "of", "found", "status", right=("found",))
     for entry in entries:

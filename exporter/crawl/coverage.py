@@ -41,13 +41,13 @@ log = structlog.get_logger()
 
 
 @dataclass(eq=False)
-class Entry:
+class ListingStatus:
     """One listing and how it goes; `status` is None while it is under way.
 
     `known` says whether the parent was listed earlier in the run, so that a 404 may mean that it
     has vanished since, if it is the API's own and no gateway's. `items` are all that its pages
     showed, and `lost` says which of them have no row, for want of an id; the `rows` are only known
-    at the end (`Ledger.count_rows`).
+    at the end (`Coverage.count_rows`).
     """
 
     listing: Listing
@@ -67,7 +67,7 @@ class Entry:
     lost: set[str] = field(default_factory=set)
     _on_end: list[Progress] = field(default_factory=list, repr=False)
     _clock: Clock = field(default_factory=Clock, repr=False)
-    _doubt: Callable[[Entry], None] = field(default=lambda _: None, repr=False)
+    _doubt: Callable[[ListingStatus], None] = field(default=lambda _: None, repr=False)
 
     def begin(self) -> None:
         """Note that the first request is about to be sent."""
@@ -199,19 +199,19 @@ class Entry:
         self._on_end = []
 
 
-class Ledger:
+class Coverage:
     """All entries of a run, one per listing and parent."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._entries: dict[tuple[Listing, str], Entry] = {}
-        self.doubt: Callable[[Entry], None] = lambda _: None
+        self._entries: dict[tuple[Listing, str], ListingStatus] = {}
+        self.doubt: Callable[[ListingStatus], None] = lambda _: None
         """Told of each listing of something that was named and is not found."""
 
-    def open(self, listing: Listing, parent_id: str, *, known: bool = True) -> Entry:
+    def open(self, listing: Listing, parent_id: str, *, known: bool = True) -> ListingStatus:
         """Enter a listing that the run sets out to make."""
         progress = self._progress
-        entry = Entry(
+        entry = ListingStatus(
             listing,
             parent_id,
             known,
@@ -223,11 +223,11 @@ class Ledger:
         self._progress.listings_known += 1
         return entry
 
-    def entry(self, listing: Listing, parent_id: str) -> Entry | None:
+    def entry(self, listing: Listing, parent_id: str) -> ListingStatus | None:
         """Return the entry of a listing, if it was entered."""
         return self._entries.get((listing, parent_id))
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ListingStatus]:
         """Return all entries, in the order of the table's key."""
         order = ("clouds", "folders", "registries", "repositories", "images")
         return sorted(

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from exporter.derive.dropping import finish_dropping
 from exporter.derive.duplicates import DuplicatesError
 from exporter.derive.parents import fill_parents
-from exporter.derive.tables import Coverage, derive
+from exporter.derive.tables import CoverageRows, derive
 from exporter.staging.layout import StagedFile, staged_parts
 from exporter.staging.ndjson import write_ndjson
 from exporter.staging.parquet import write_table
@@ -22,7 +22,7 @@ from exporter.tables.schemas import TABLES
 def conclude(
     staging: Path,
     small: Mapping[str, pa.Table],
-    coverage: Coverage,
+    coverage: CoverageRows,
     formats: Collection[str],
     *,
     left_out: Collection[tuple[str, str]] = (),

@@ -47,14 +47,14 @@ _STEPS: Mapping[str, Collection[str]] = {
 """What is made of the listed tables, in order, and what each needs of those before it. Each is a
 table of the snapshot, or the script of that name, which several of these build on."""
 
-Coverage = Callable[[Mapping[str, Mapping[str, int]]], pa.Table]
+CoverageRows = Callable[[Mapping[str, Mapping[str, int]]], pa.Table]
 """Makes the ledger's rows, given how many rows `repositories` and `images` have, by table and
 registry."""
 
 
 def derive(
     staging: Path,
-    coverage: Coverage,
+    coverage: CoverageRows,
     *,
     left_out: Collection[tuple[str, str]] = (),
     means: Means | None = None,
@@ -74,7 +74,7 @@ def derive(
 
 
 def _derive(
-    staging: Path, coverage: Coverage, left_out: Collection[tuple[str, str]], means: Means
+    staging: Path, coverage: CoverageRows, left_out: Collection[tuple[str, str]], means: Means
 ) -> None:
     with output_errors(staging), open_engine(staging, means) as connection:
         listed = {name: staged_parts(staging, name) for name in SOURCES if name != "coverage"}
@@ -127,7 +127,7 @@ def _step(
     connection: DuckDBPyConnection,
     staging: Path,
     name: str,
-    coverage: Coverage,
+    coverage: CoverageRows,
     needs: Iterable[Future[None]],
 ) -> None:
     """Take one of `_STEPS`, once what it needs is done; a written table is a view from then on."""

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import orjson
 import pyarrow as pa
 
-from exporter.crawl.coverage import Entry
+from exporter.crawl.coverage import ListingStatus
 from exporter.crawl.decoders import Decoders
 from exporter.crawl.pipeline import PagePipeline
 from exporter.crawl.progress import Progress
@@ -328,7 +328,7 @@ class Listed:
 class Walked:
     """What came of a walk; `entry` has no status if it was cancelled."""
 
-    entry: Entry
+    entry: ListingStatus
     memory: Memory
     calls: int
 
@@ -336,7 +336,7 @@ class Walked:
 async def walk(world: World, memory: Memory, chance: random.Random) -> Walked:
     """Walk the registry to its end, or until the memory cancels it."""
     server = Server(world, chance)
-    entry = Entry("images", REGISTRY, known=True)
+    entry = ListingStatus("images", REGISTRY, known=True)
     with Decoders(1) as decoders:
         pages = Pages(server, PagePipeline(server, memory, Progress(), decoders))
         walks: list[RegistryListing] = []

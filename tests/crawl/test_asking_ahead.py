@@ -85,8 +85,8 @@ async def test_calls_in_vain_are_counted_where_they_were_made(
     split_early(monkeypatch)
     async with serve(Estate(shape), server) as emulator:
         done = await crawl(emulator.url, tmp_path)
-    assert sum(entry.calls for entry in done.ledger.entries()) == done.calls
-    assert done.ledger.complete
+    assert sum(entry.calls for entry in done.coverage.entries()) == done.calls
+    assert done.coverage.complete
 
 
 def one_repository(images: int, page_size: int) -> World:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from exporter.crawl.coverage import Ledger
+from exporter.crawl.coverage import Coverage
 from exporter.crawl.progress import Progress
 from exporter.http.types import Call
 from exporter.sources.cloud.split.closing import Closing
@@ -51,7 +51,7 @@ def test_a_scope_that_cannot_be_listed_again_is_not_listed_again_without_end(
         partition=RepositoryPartition([APP]),
     )
     wanted = SimpleNamespace(all_repositories=True)
-    entry = Ledger(Progress()).open("images", "crp1")
+    entry = Coverage(Progress()).open("images", "crp1")
     closing = Closing(
         cast(Scans, chains),
         entry,

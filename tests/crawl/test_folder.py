@@ -11,7 +11,7 @@ from typing import Any, cast
 import orjson
 import pytest
 
-from exporter.crawl.coverage import Entry
+from exporter.crawl.coverage import ListingStatus
 from exporter.crawl.page_store import NullPageStore
 from exporter.crawl.scheduler import Task
 from exporter.emulator import Behaviour, Emulator, Estate, Faults, Shape
@@ -39,15 +39,15 @@ def joined_in(emulator: Emulator) -> Counter[str]:
 
 
 def statuses(done: Outcome, listing: str = "images") -> dict[str, str | None]:
-    entries = done.ledger.entries()
+    entries = done.coverage.entries()
     return {entry.parent_id: entry.status for entry in entries if entry.listing == listing}
 
 
 def check_ledger(done: Outcome, estate: Estate) -> None:
     """Check that each registry has a row, and that each call is in one of them."""
-    registries = {each.parent_id for each in done.ledger.entries() if each.listing == "images"}
+    registries = {each.parent_id for each in done.coverage.entries() if each.listing == "images"}
     assert registries == {each["id"] for each in estate.registries()}
-    calls = sum(entry.calls for entry in done.ledger.entries())
+    calls = sum(entry.calls for entry in done.coverage.entries())
     assert calls == done.calls + done.progress.calls_before
 
 
@@ -67,7 +67,7 @@ async def test_a_folder_of_small_registries_costs_a_call_for_each_full_page(
     assert asked
     check_rows(done, estate)
     check_ledger(done, estate)
-    assert done.ledger.complete
+    assert done.coverage.complete
 
 
 async def test_without_an_earlier_snapshot_each_registry_is_asked_by_itself(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ async def test_a_registry_that_its_folders_list_leaves_out_is_asked_by_itself(
         done = await crawl(emulator.url, tmp_path, expected=counts)
         assert joined_in(emulator)
     check_rows(done, estate)
-    assert done.ledger.complete
+    assert done.coverage.complete
 
 
 class Nameless(Estate):
@@ -167,7 +167,7 @@ async def test_an_image_that_does_not_name_its_repository_is_found_in_its_regist
     assert {row["image_id"]: row["repository_name"] for row in done.images} == truth
     assert list(truth.values()).count(None) == 1
     check_ledger(done, estate)
-    assert done.ledger.complete
+    assert done.coverage.complete
 
 
 async def test_a_registry_that_has_grown_since_is_listed_whole(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ async def test_taken_up_again_the_same_registries_are_listed_together(
     folders = {each["id"]: each["folderId"] for each in estate.registries()}
     together = {
         folders[entry.parent_id]
-        for entry in done.ledger.entries()
+        for entry in done.coverage.entries()
         if (entry.message or "").startswith("listed in one chain")
     }
     assert before.keys() <= together
@@ -216,7 +216,7 @@ async def test_a_registry_that_can_be_read_only_when_taken_up_again_is_not_misse
     async with serve(estate, Behaviour(reshuffle=False)) as emulator:
         done = await crawl(emulator.url, tmp_path, expected=counts)
     check_rows(done, estate, once=False)
-    assert done.ledger.complete
+    assert done.coverage.complete
 
 
 class Refusing:
@@ -244,7 +244,7 @@ async def test_where_the_chain_fails_every_registry_is_asked_by_itself() -> None
         refresh=lambda _: None,
         may_ask_ahead=lambda _: False,
     )
-    entries = {name: Entry("images", name, known=True) for name in ("crp1", "crp2", "crp3")}
+    entries = {name: ListingStatus("images", name, known=True) for name in ("crp1", "crp2", "crp3")}
 
     def ask(registry_id: str, names: Collection[str], *, whole: bool) -> None:
         apart.append((registry_id, names, whole))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exporter.crawl.coverage import Entry, Ledger
+from exporter.crawl.coverage import Coverage, ListingStatus
 from exporter.crawl.progress import Progress
 from exporter.errors import AnswerError, ApiError, IncompleteError, StatusError, UnreachableError
 from exporter.settings import Repositories, Scope
@@ -47,7 +47,7 @@ NO_PAGE = AnswerError("not a page", call="GET /", scope="images")
 def test_an_error_ends_a_listing_with_its_verdict(
     error: ApiError, known: bool, pages: int, status: str
 ) -> None:
-    entry = Ledger(Progress()).open("images", "crp1", known=known)
+    entry = Coverage(Progress()).open("images", "crp1", known=known)
     entry.begin()
     for _ in range(pages):
         entry.page(calls=1)
@@ -64,10 +64,10 @@ def test_an_error_ends_a_listing_with_its_verdict(
 def test_what_is_not_found_has_vanished_once_it_is_known_to_be_gone(
     gone: bool, status: str
 ) -> None:
-    ledger = Ledger(Progress())
-    doubted: list[Entry] = []
-    ledger.doubt = doubted.append
-    entry = ledger.open("images", "crp1")
+    coverage = Coverage(Progress())
+    doubted: list[ListingStatus] = []
+    coverage.doubt = doubted.append
+    entry = coverage.open("images", "crp1")
     entry.page(calls=1)
     entry.fail(answered(404, "NOT_FOUND"))
     assert doubted == [entry]
@@ -76,12 +76,12 @@ def test_what_is_not_found_has_vanished_once_it_is_known_to_be_gone(
     assert entry.message is not None
     assert entry.message.endswith("and here is how that is known")
     for error, known in [(answered(404), True), (answered(404, "NOT_FOUND"), False)]:
-        ledger.open("images", "crp2", known=known).fail(error)
+        coverage.open("images", "crp2", known=known).fail(error)
     assert doubted == [entry]
 
 
 def test_calls_and_retries_are_counted() -> None:
-    entry = Ledger(Progress()).open("images", "crp1")
+    entry = Coverage(Progress()).open("images", "crp1")
     entry.page(calls=1)
     entry.page(calls=4)
     entry.spent(3)
@@ -89,29 +89,29 @@ def test_calls_and_retries_are_counted() -> None:
 
 
 def test_a_failed_listing_that_is_forgiven_does_not_make_a_snapshot_partial() -> None:
-    ledger = Ledger(Progress())
-    entry = ledger.open("clouds", "*")
+    coverage = Coverage(Progress())
+    entry = coverage.open("clouds", "*")
     entry.fail(answered(403, "PERMISSION_DENIED"))
-    before = ledger.complete
+    before = coverage.complete
     entry.forgive()
-    assert (before, ledger.complete) == (False, True)
+    assert (before, coverage.complete) == (False, True)
     assert entry.status == "skipped"
     assert entry.error_code == "PERMISSION_DENIED"
 
 
 def test_a_ledger_is_complete_only_when_every_listing_is_whole() -> None:
-    ledger = Ledger(Progress())
-    ledger.open("clouds", "*").complete()
-    ledger.open("images", "crp1").skip("left out")
-    gone = ledger.open("images", "crp2")
+    coverage = Coverage(Progress())
+    coverage.open("clouds", "*").complete()
+    coverage.open("images", "crp1").skip("left out")
+    gone = coverage.open("images", "crp2")
     gone.fail(answered(404, "NOT_FOUND"))
     gone.resolve(gone=True, reason="and its parent does not name it")
-    before = ledger.complete
-    open_still = ledger.open("images", "crp3")
-    under_way = ledger.complete
+    before = coverage.complete
+    open_still = coverage.open("images", "crp3")
+    under_way = coverage.complete
     open_still.fail(answered(403, "PERMISSION_DENIED"))
-    assert (before, under_way, ledger.complete) == (True, False, False)
-    assert ledger.counts() == {"complete": 1, "denied": 1, "skipped": 1, "vanished": 1}
+    assert (before, under_way, coverage.complete) == (True, False, False)
+    assert coverage.counts() == {"complete": 1, "denied": 1, "skipped": 1, "vanished": 1}
 
 
 DENIED, GONE = answered(403, "PERMISSION_DENIED"), answered(404, "NOT_FOUND")
@@ -132,32 +132,32 @@ DENIED, GONE = answered(403, "PERMISSION_DENIED"), answered(404, "NOT_FOUND")
     ],
 )
 def test_a_result_that_is_refused_says_what_to_do(error: ApiError, pages: int, words: str) -> None:
-    ledger = Ledger(Progress())
-    entry = ledger.open("images", "crp1", known=bool(pages))
+    coverage = Coverage(Progress())
+    entry = coverage.open("images", "crp1", known=bool(pages))
     for _ in range(pages):
         entry.page(calls=1)
     entry.fail(error)
     with pytest.raises(IncompleteError) as caught:
-        ledger.refuse(partial=True)
+        coverage.refuse(partial=True)
     assert words in str(caught.value)
     assert str(caught.value).count("give these credentials") == (error is DENIED)
 
 
 @pytest.mark.parametrize("pages", [0, 1])
 def test_a_ledger_is_empty_until_a_page_of_anything_has_come(pages: int) -> None:
-    ledger = Ledger(Progress())
-    entry = ledger.open("clouds", "*")
+    coverage = Coverage(Progress())
+    entry = coverage.open("clouds", "*")
     for _ in range(pages):
         entry.page(calls=1)
-    assert ledger.empty == (pages == 0)
+    assert coverage.empty == (pages == 0)
 
 
 def test_the_coverage_table_has_a_row_for_each_listing_in_the_order_of_its_key() -> None:
     progress = Progress()
-    ledger = Ledger(progress)
+    coverage = Coverage(progress)
     for listing, parent in [("images", "crp2"), ("images", "crp1"), ("clouds", "*")]:
-        ledger.open(listing, parent).complete()  # type: ignore[arg-type]
-    table = ledger.table()
+        coverage.open(listing, parent).complete()  # type: ignore[arg-type]
+    table = coverage.table()
     assert table.schema.equals(TABLES["coverage"].schema, check_metadata=True)
     keys = list(zip(*(table[name].to_pylist() for name in ("listing", "parent_id")), strict=True))
     assert keys == [("clouds", "*"), ("images", "crp1"), ("images", "crp2")]
@@ -165,14 +165,14 @@ def test_the_coverage_table_has_a_row_for_each_listing_in_the_order_of_its_key()
 
 
 def test_rows_are_counted_where_they_are_kept() -> None:
-    ledger = Ledger(Progress())
-    ledger.open("registries", "f1").page(calls=1)
-    ledger.count_rows({"registries": {"f1": 2}})
+    coverage = Coverage(Progress())
+    coverage.open("registries", "f1").page(calls=1)
+    coverage.count_rows({"registries": {"f1": 2}})
     for listing in ("repositories", "images"):
         for parent in ("crp1", "crp2"):
-            ledger.open(listing, parent).page(calls=1)
-    ledger.count_rows({"repositories": {"crp1": 1}, "images": {"crp1": 7, "crp2": 3}})
-    assert [entry.rows for entry in ledger.entries()] == [2, 1, 0, 7, 3]
+            coverage.open(listing, parent).page(calls=1)
+    coverage.count_rows({"repositories": {"crp1": 1}, "images": {"crp1": 7, "crp2": 3}})
+    assert [entry.rows for entry in coverage.entries()] == [2, 1, 0, 7, 3]
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ async def test_stopped_over_and_over_it_ends_with_the_same_rows(
     async with serve(estate, LATENCY) as emulator:
         done = await crawl_with_stops(emulator, tmp_path, every, concurrency)
     check_rows(done, estate)
-    assert done.ledger.complete
+    assert done.coverage.complete
 
 
 @pytest.mark.parametrize("stop_after", [4, 15])

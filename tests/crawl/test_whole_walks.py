@@ -67,7 +67,7 @@ async def test_every_image_is_staged_once(shape: Shape, server: Behaviour, tmp_p
     # A server that breaks its order is found out late: what came twice is dropped by its key.
     honest = server.order_by == "honoured" and server.collation == "bytes"
     check_rows(done, estate, once=honest)
-    assert done.ledger.complete
+    assert done.coverage.complete
     assert done.repositories == sorted(each["name"] for each in estate.repositories())
 
 
@@ -178,7 +178,7 @@ async def test_repository_lists_that_are_empty_hide_no_image(shape: Shape, tmp_p
         done = await crawl(emulator.url, tmp_path)
         assert repositories_asked(emulator.calls) == set()
     check_rows(done, estate, once=shape is not GIANT_REPOSITORY)
-    assert done.ledger.complete
+    assert done.coverage.complete
 
 
 @pytest.mark.parametrize(
@@ -195,10 +195,10 @@ async def test_repository_lists_that_fail_hide_no_image(faults: Faults, tmp_path
         done = await crawl(emulator.url, tmp_path, limits={"attempts": 1})
     check_rows(done, estate)
     (registry,) = estate.registries()
-    entries = {entry.listing: entry.status for entry in done.ledger.entries()}
+    entries = {entry.listing: entry.status for entry in done.coverage.entries()}
     assert entries["repositories"] == "failed"
     assert entries["images"] == "complete"
-    assert registry["id"] in {entry.parent_id for entry in done.ledger.entries()}
+    assert registry["id"] in {entry.parent_id for entry in done.coverage.entries()}
 
 
 async def test_a_listing_too_short_to_split_finds_what_no_list_names(
@@ -238,7 +238,7 @@ async def test_nothing_is_claimed_of_a_registry_with_a_large_repository_that_is_
         done = await crawl(emulator.url, tmp_path, limits={"page_size": 300})
         assert repositories_asked(emulator.calls) == set()
     check_rows(done, estate)
-    assert done.ledger.complete
+    assert done.coverage.complete
 
 
 async def test_repositories_that_the_servers_order_puts_elsewhere_are_not_passed_over(
@@ -264,7 +264,7 @@ async def test_a_repository_that_appears_meanwhile_is_listed(number: int, tmp_pa
         on_answer(emulator, show)
         done = await crawl(emulator.url, tmp_path)
     check_rows(done, estate, once=False)
-    assert done.ledger.complete
+    assert done.coverage.complete
 
 
 async def test_page_tokens_that_expire_begin_a_listing_anew(tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ async def test_page_tokens_that_expire_begin_a_listing_anew(tmp_path: Path) -> N
         done = await crawl(emulator.url, tmp_path)
         assert [call for call in emulator.calls.of("images") if call.status == 400]
     check_rows(done, estate, once=False)
-    assert done.ledger.complete
+    assert done.coverage.complete
 
 
 CHURN = {"appear": 0.1, "vanish": 0.1, "move-tag": 0.1}

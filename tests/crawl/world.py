@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
 
-from exporter.crawl.coverage import Ledger
+from exporter.crawl.coverage import Coverage
 from exporter.crawl.decoders import Decoders
 from exporter.crawl.pipeline import PagePipeline
 from exporter.crawl.progress import Progress
@@ -79,7 +79,7 @@ class KeptPages(Stage):
 class Outcome:
     """What a crawl came to; `images` and `layers` are None where it was cancelled."""
 
-    ledger: Ledger
+    coverage: Coverage
     progress: Progress
     calls: int
     kept: list[str]
@@ -119,18 +119,18 @@ async def crawl(
     """
     settings = settings_for(url, **sections)
     progress = Progress(phase="listing")
-    ledger = Ledger(progress)
+    coverage = Coverage(progress)
     with Decoders(1) as decoders:
         async with open_client(settings) as client, KeptPages(staging, cancel_after) as stage:
             progress.client = client
             pages = Pages(client, PagePipeline(client, stage, progress, decoders))
             discovery = Discovery(
-                settings, client, pages, stage, ledger, progress, expected_images=expected
+                settings, client, pages, stage, coverage, progress, expected_images=expected
             )
             stage.run = asyncio.create_task(discovery.run())
             with suppress(asyncio.CancelledError):
                 await stage.run
-            done = Outcome(ledger, progress, client.counts.calls, stage.keys)
+            done = Outcome(coverage, progress, client.counts.calls, stage.keys)
             if stage.run.cancelled():
                 return done
             parts = await stage.finish()

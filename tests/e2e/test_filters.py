@@ -98,13 +98,13 @@ def test_a_named_folder_is_listed_with_its_cloud_and_the_others_are_skipped(
     holding = cloud_of(cloud.estate, folder)
     world = world_of(cloud.estate, clouds=[holding], folders=[folder])
     others = [each for each in ids(list(cloud.estate.folders())) if each != folder]
-    ledger = [
+    coverage = [
         *looked_through(cloud.estate, world, [folder]),
         *skipped("registries", *others),
         *below_registries(world),
     ]
     snapshot = run.snapshot()
-    check_against(snapshot, world, ledger)
+    check_against(snapshot, world, coverage)
     for table in ("folders", "registries", "images"):
         assert {row["cloud_id"] for row in snapshot.tables[table]} == {holding}
     assert whole(snapshot, folder)
@@ -182,13 +182,13 @@ def only_registry(estate: Estate, registry: str) -> tuple[World, Rows]:
         estate, clouds=[cloud_of(estate, folder)], folders=[folder], registries=[registry]
     )
     others = [each for each in ids(list(estate.registries())) if each != registry]
-    ledger = [
+    coverage = [
         *looked_through(estate, world, ids(list(estate.folders()))),
         *skipped("repositories", *others),
         *skipped("images", *others),
         *below_registries(world),
     ]
-    return world, ledger
+    return world, coverage
 
 
 def test_a_named_registry_whose_parents_may_not_be_read_has_none(
@@ -201,8 +201,8 @@ def test_a_named_registry_whose_parents_may_not_be_read_has_none(
     snapshot = exporter_for(cloud).export({"scope": {"registries": [registry]}})
     world = world_of(cloud.estate, clouds=[], folders=[], registries=[registry])
     world.registries, world.unseen_registries = [], [registry]
-    ledger = skipped("clouds", "*") + below_registries(world)
-    check_against(snapshot, world, ledger)
+    coverage = skipped("clouds", "*") + below_registries(world)
+    check_against(snapshot, world, coverage)
     for table in ("registries", "repositories", "images"):
         assert {(r["folder_id"], r["cloud_id"]) for r in snapshot.tables[table]} == {(None, None)}
 
@@ -273,11 +273,11 @@ def test_repositories_by_pattern_are_listed_and_the_registries_say_that_some_are
     )
     check_filtered(snapshot.statuses(), cloud.estate, chosen)
     world = world_of(cloud.estate, repositories=chosen)
-    ledger = [
+    coverage = [
         row | {"status": snapshot.statuses()[row["listing"], row["parent_id"]]}
         for row in complete_ledger(world)
     ]
-    check_against(snapshot, world, ledger)
+    check_against(snapshot, world, coverage)
 
 
 def check_filtered(

@@ -172,7 +172,7 @@ def test_a_row_that_stands_twice_on_its_page_is_one(
     cloud.faults = Faults(repeated={each["id"]: changed for each in twice})
     again = [each | {"tags": ["repeated"]} if changed else each for each in twice]
     world = world_of(cloud.estate, images=[*cloud.estate.images(), *again])
-    ledger = complete_ledger(world_of(cloud.estate))
-    check_against(exporter_for(cloud).export(IMPATIENT), world, ledger)
+    coverage = complete_ledger(world_of(cloud.estate))
+    check_against(exporter_for(cloud).export(IMPATIENT), world, coverage)
     split = any("repositoryName" in call.query for call in cloud.calls.of("images"))
     assert split == (shape is GIANT)

@@ -66,9 +66,9 @@ def test_a_registry_that_may_not_be_read_leaves_the_others_complete(
     published_in_part(run)
     world = without_registry(cloud, registry)
     listings = (("repositories", registry), ("images", registry))
-    ledger = with_status(complete_ledger(world), "denied", 0, *listings)
+    coverage = with_status(complete_ledger(world), "denied", 0, *listings)
     snapshot = run.snapshot()
-    check_against(snapshot, world, ledger)
+    check_against(snapshot, world, coverage)
     for row in snapshot.tables["coverage"]:
         if row["status"] == "denied":
             assert (row["http_status"], row["error_code"]) == (http_status, code)
@@ -84,8 +84,8 @@ def test_a_folder_that_may_not_be_read_leaves_the_others_complete(
     folder = folder_of(cloud.estate, busiest_registry(cloud.estate))
     cloud.deny(folder)
     snapshot = exporter_for(cloud).export()
-    world, ledger = without_folders(cloud, {folder})
-    check_against(snapshot, world, with_status(ledger, "denied", 0, ("registries", folder)))
+    world, coverage = without_folders(cloud, {folder})
+    check_against(snapshot, world, with_status(coverage, "denied", 0, ("registries", folder)))
 
 
 def test_a_cloud_that_may_not_be_read_leaves_the_others_complete(
@@ -98,8 +98,8 @@ def test_a_cloud_that_may_not_be_read_leaves_the_others_complete(
     world = world_of(cloud.estate)
     world.folders = [each for each in world.folders if each["cloudId"] != denied]
     world = keep_what_is_in_folders(world)
-    ledger = with_status(complete_ledger(world), "denied", 0, ("folders", denied))
-    check_against(snapshot, world, ledger)
+    coverage = with_status(complete_ledger(world), "denied", 0, ("folders", denied))
+    check_against(snapshot, world, coverage)
 
 
 def without_folders(cloud: Cloud, folders: set[str]) -> tuple[World, Rows]:

@@ -111,29 +111,30 @@ def without_ids(world: World, images: Collection[str]) -> tuple[World, Rows]:
     return left, partial(complete_ledger(left), places)
 
 
-def partial(ledger: Rows, listings: Collection[tuple[str, str | None]]) -> Rows:
+def partial(coverage: Rows, listings: Collection[tuple[str, str | None]]) -> Rows:
     """Return the ledger with some listings that are not whole."""
     return [
         row | {"status": "partial"} if (row["listing"], row["parent_id"]) in listings else row
-        for row in ledger
+        for row in coverage
     ]
 
 
-def with_status(ledger: Rows, status: str, rows: int, *listings: tuple[str, str]) -> Rows:
+def with_status(coverage: Rows, status: str, rows: int, *listings: tuple[str, str]) -> Rows:
     """Return the ledger with some listings' status and number of rows replaced."""
     replaced = {"status": status, "rows": rows}
     return [
-        row | replaced if (row["listing"], row["parent_id"]) in listings else row for row in ledger
+        row | replaced if (row["listing"], row["parent_id"]) in listings else row
+        for row in coverage
     ]
 
 
-def check_against(snapshot: Snapshot, world: World, ledger: Rows | None = None) -> None:
+def check_against(snapshot: Snapshot, world: World, coverage: Rows | None = None) -> None:
     """Hold a snapshot against the world, row for row, and against what its ledger should say.
 
-    Without `ledger`, all of the world is expected to be listed completely. A row of it without
+    Without `coverage`, all of the world is expected to be listed completely. A row of it without
     `rows` leaves open how many were kept.
     """
-    expected = complete_ledger(world) if ledger is None else ledger
+    expected = complete_ledger(world) if coverage is None else coverage
     open_ended = {(r["listing"], r["parent_id"]) for r in expected if "rows" not in r}
     columns = ("listing", "parent_id", "status", "rows")
     found = [{name: row[name] for name in columns} for row in snapshot.tables["coverage"]]

@@ -13,7 +13,7 @@ from functools import partial
 import pyarrow as pa
 import structlog
 
-from exporter.crawl.coverage import NAMED_BY, Entry, Ledger, Listing
+from exporter.crawl.coverage import NAMED_BY, Coverage, Listing, ListingStatus
 from exporter.crawl.page_store import PageStore
 from exporter.crawl.progress import Progress
 from exporter.errors import ApiError
@@ -45,7 +45,7 @@ class Discovery:
         client: Client,
         pages: Pages,
         store: PageStore,
-        ledger: Ledger,
+        coverage: Coverage,
         progress: Progress,
         *,
         expected_images: Mapping[str, int] | None = None,
@@ -53,23 +53,23 @@ class Discovery:
     ) -> None:
         self._page_size = settings.limits.page_size
         self._pages = pages
-        self._ledger = ledger
+        self._coverage = coverage
         self._progress = progress
         self._filter = ScopeFilter(settings.scope)
         self._with_images = with_images
         self._found = FoundResources(self._filter)
         self._registries = Registries(
-            settings.limits, client, pages, store, ledger, self._filter, expected_images or {}
+            settings.limits, client, pages, store, coverage, self._filter, expected_images or {}
         )
         self._scheduler = self._registries.scheduler
-        self._named = Named(self._filter, self._found, ledger, with_images=with_images)
+        self._named = Named(self._filter, self._found, coverage, with_images=with_images)
         doubts = Doubts(
             pages, self._scheduler.add, self._page_size, self._found.named_in, self._call_of
         )
-        ledger.doubt = doubts.of
+        coverage.doubt = doubts.of
         self._open: Counter[Listing] = Counter()
         self._level = 0
-        self._failed_look_ups: list[Entry] = []
+        self._failed_look_ups: list[ListingStatus] = []
 
     async def run(self) -> None:
         """List everything; raises `CredentialsError`, `OutputError`, never a scope's failure."""
@@ -83,7 +83,7 @@ class Discovery:
                 error = error.exceptions[0]
             raise error from None
         self._named.settle(looked_everywhere=not self._failed_look_ups)
-        self._found.count_rows(self._ledger)
+        self._found.count_rows(self._coverage)
 
     def refuse(self, *, partial: bool) -> None:
         """Raise where the result counts for nothing, or, with `partial`, where it is not all.
@@ -92,7 +92,7 @@ class Discovery:
         `IncompleteError`: nothing could be listed, or something, with `partial`.
         """
         self._named.refuse()
-        self._ledger.refuse(partial=partial)
+        self._coverage.refuse(partial=partial)
 
     def registry_folders(self) -> dict[str, str | None]:
         """Return the registries in scope, each with its folder; None for those only named."""
@@ -100,11 +100,11 @@ class Discovery:
 
     def tables(self) -> dict[str, pa.Table]:
         """Return the rows of `clouds`, `folders` and `registries` that are in scope."""
-        return self._found.tables(self._ledger)
+        return self._found.tables(self._coverage)
 
     def left_out(self) -> list[tuple[str, str]]:
         """Return the scopes, by kind and id, in which a filter of the user's left something out."""
-        return self._found.left_out(self._ledger)
+        return self._found.left_out(self._coverage)
 
     # Discovery, level by level.
 
@@ -116,7 +116,7 @@ class Discovery:
         *,
         known: bool,
     ) -> None:
-        entry = self._ledger.open(
+        entry = self._coverage.open(
             listing, "*" if listing == "clouds" else parent_id or "*", known=known
         )
         self._open[listing] += 1
@@ -166,10 +166,10 @@ class Discovery:
                 self._registries.open(registry.id, own, known=True)
 
     def _skip(self, listing: Listing, parent_id: str, setting: str) -> None:
-        if self._ledger.entry(listing, parent_id) is None:
-            self._ledger.open(listing, parent_id).skip(f"left out by {setting}")
+        if self._coverage.entry(listing, parent_id) is None:
+            self._coverage.open(listing, parent_id).skip(f"left out by {setting}")
 
-    def _listed(self, entry: Entry, parents: Parents, error: ApiError | None) -> None:
+    def _listed(self, entry: ListingStatus, parents: Parents, error: ApiError | None) -> None:
         if error is None:
             entry.complete()
         else:
@@ -206,12 +206,12 @@ class Discovery:
                 if not self._is_named(entry):
                     entry.forgive()
 
-    def _is_named(self, entry: Entry) -> bool:
+    def _is_named(self, entry: ListingStatus) -> bool:
         """Say whether a listing is made in something that was named itself."""
         level = NAMED_BY.get(entry.listing)
         return level is not None and entry.parent_id in self._filter.named[level]
 
-    def _call_of(self, entry: Entry) -> Call:
+    def _call_of(self, entry: ListingStatus) -> Call:
         above = entry.listing == "clouds"
         return listing_call(
             entry.listing, self._filter.organization_id if above else entry.parent_id

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import structlog
 
-from exporter.crawl.coverage import NAMED_BY, Entry, Listing
+from exporter.crawl.coverage import NAMED_BY, Listing, ListingStatus
 from exporter.crawl.scheduler import Task
 from exporter.errors import ApiError, is_not_found
 from exporter.http.types import Call
@@ -37,8 +37,8 @@ class Doubts:
         pages: Pages,
         queue: Callable[[Task], None],
         page_size: int,
-        named_in: Callable[[Listing, str], Entry | None],
-        call_of: Callable[[Entry], Call],
+        named_in: Callable[[Listing, str], ListingStatus | None],
+        call_of: Callable[[ListingStatus], Call],
     ) -> None:
         self._pages = pages
         self._queue = queue
@@ -46,9 +46,9 @@ class Doubts:
         self._named_in = named_in
         self._call_of = call_of
         self._gone: set[tuple[Listing, str]] = set()
-        self._readings: dict[Entry, Reading] = {}
+        self._readings: dict[ListingStatus, Reading] = {}
 
-    def of(self, entry: Entry) -> None:
+    def of(self, entry: ListingStatus) -> None:
         """Find out whether a listing's scope is gone, and have its entry say so."""
 
         def told(gone: bool, reason: str) -> None:
@@ -79,7 +79,7 @@ class Doubts:
         reading.waiting.append(read)
 
     def _compare(
-        self, named_in: Entry, id_: str, names: set[str], error: ApiError | None, told: Told
+        self, named_in: ListingStatus, id_: str, names: set[str], error: ApiError | None, told: Told
     ) -> None:
         level = named_in.listing
         if id_ in names:
@@ -113,7 +113,7 @@ class Reading:
     weight = 1.0
     has_prefetched = False
 
-    def __init__(self, pages: Pages, entry: Entry, call: Call, page_size: int) -> None:
+    def __init__(self, pages: Pages, entry: ListingStatus, call: Call, page_size: int) -> None:
         self.begun = False
         self.waiting: list[Callable[[set[str], ApiError | None], None]] = []
         self._pages = pages

@@ -20,7 +20,7 @@ from zlib import crc32
 
 import structlog
 
-from exporter.crawl.coverage import Entry
+from exporter.crawl.coverage import ListingStatus
 from exporter.errors import ApiError
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.resources import Parents, registry_of
@@ -90,7 +90,7 @@ class FolderListing:
         self,
         folder_id: str,
         parents: Parents,
-        entries: Mapping[str, Entry],
+        entries: Mapping[str, ListingStatus],
         context: Context,
         is_met: Callable[[str], bool],
         apart: Apart,

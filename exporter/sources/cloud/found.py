@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from exporter.crawl.coverage import Entry, Ledger, Listing
+from exporter.crawl.coverage import Coverage, Listing, ListingStatus
 from exporter.sources.cloud.decode.resources import Resource, rows_to_arrow
 from exporter.sources.cloud.scope import ScopeFilter
 from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES
@@ -35,15 +35,15 @@ class FoundResources:
     def __init__(self, wanted: ScopeFilter) -> None:
         self._named = wanted.named
         self._rows: _Rows = {level: {} for level in LEVELS}
-        self._met: dict[Entry, list[str]] = {}
-        self._met_first: dict[tuple[Listing, str], Entry] = {}
+        self._met: dict[ListingStatus, list[str]] = {}
+        self._met_first: dict[tuple[Listing, str], ListingStatus] = {}
 
-    def meet(self, entry: Entry, resource: Resource) -> None:
+    def meet(self, entry: ListingStatus, resource: Resource) -> None:
         """Remember which listing named a resource, whether that is wanted or not."""
         self._met.setdefault(entry, []).append(resource.id)
         self._met_first.setdefault((entry.listing, resource.id), entry)
 
-    def named_in(self, level: Listing, id_: str) -> Entry | None:
+    def named_in(self, level: Listing, id_: str) -> ListingStatus | None:
         """Return the entry of the listing that named a thing first, if any has."""
         return self._met_first.get((level, id_))
 
@@ -68,54 +68,54 @@ class FoundResources:
         met = {key: row["folder_id"] for key, row in self._rows["registries"].items()}
         return met | dict.fromkeys(self.missing("registries"))
 
-    def tables(self, ledger: Ledger) -> dict[str, pa.Table]:
+    def tables(self, coverage: Coverage) -> dict[str, pa.Table]:
         """Return the rows of `clouds`, `folders` and `registries` that are in scope."""
-        kept = self._kept(ledger)
+        kept = self._kept(coverage)
         return {
             table.name: rows_to_arrow(list(kept[level].values()), table)
             for level, table in zip(LEVELS, (CLOUDS, FOLDERS, REGISTRIES), strict=True)
         }
 
-    def count_rows(self, ledger: Ledger) -> None:
+    def count_rows(self, coverage: Coverage) -> None:
         """Tell the ledger how many rows are kept of each listing.
 
         A row counts for the listing that named it first.
         """
-        kept = self._kept(ledger)
+        kept = self._kept(coverage)
         rows: dict[str, Counter[str]] = {level: Counter() for level in LEVELS}
         for (level, one), entry in self._met_first.items():
             rows[level][entry.parent_id] += one in kept[level]
-        ledger.count_rows(rows)
+        coverage.count_rows(rows)
 
-    def left_out(self, ledger: Ledger) -> list[tuple[str, str]]:
+    def left_out(self, coverage: Coverage) -> list[tuple[str, str]]:
         """Return the scopes, by kind and id, in which a filter left something out.
 
         What was left out has no row that would tell which folder or cloud it is in.
         """
-        kept = self._kept(ledger)
+        kept = self._kept(coverage)
         lacking: dict[str, str] = {}
         # From below: what a folder lacks is missing in its cloud as well.
         for listing, scope in (("registries", "folder"), ("folders", "cloud")):
             for entry, ids in self._met.items():
                 if entry.listing == listing and any(
-                    one in lacking or self._is_missing(ledger, kept, entry.listing, one)
+                    one in lacking or self._is_missing(coverage, kept, entry.listing, one)
                     for one in ids
                 ):
                     lacking[entry.parent_id] = scope
         return [(scope, one) for one, scope in lacking.items()]
 
-    def _is_missing(self, ledger: Ledger, kept: _Rows, level: Listing, id_: str) -> bool:
+    def _is_missing(self, coverage: Coverage, kept: _Rows, level: Listing, id_: str) -> bool:
         """Say whether a filter left something out, or all that is in it."""
-        below = [ledger.entry(child, id_) for child in BELOW[level]]
+        below = [coverage.entry(child, id_) for child in BELOW[level]]
         listed = all(entry is not None and entry.status == "complete" for entry in below)
         return id_ not in kept[level] and not listed
 
-    def _kept(self, ledger: Ledger) -> _Rows:
+    def _kept(self, coverage: Coverage) -> _Rows:
         """Return the rows that are in scope."""
-        clouds = self._rows["clouds"] | self._met_directly(ledger, "clouds", "cloud_id")
-        folders = self._rows["folders"] | self._met_directly(ledger, "folders", "folder_id")
+        clouds = self._rows["clouds"] | self._met_directly(coverage, "clouds", "cloud_id")
+        folders = self._rows["folders"] | self._met_directly(coverage, "folders", "folder_id")
         registries = self._rows["registries"] | self._met_directly(
-            ledger, "registries", "registry_id"
+            coverage, "registries", "registry_id"
         )
         if self._named["registries"]:
             held = {row.get("folder_id") for row in registries.values()}
@@ -126,12 +126,12 @@ class FoundResources:
         return {"clouds": clouds, "folders": folders, "registries": registries}
 
     def _met_directly(
-        self, ledger: Ledger, listing: Listing, key: str
+        self, coverage: Coverage, listing: Listing, key: str
     ) -> dict[str, Mapping[str, Any]]:
         """Return rows, with nothing but an id, of what was named, not met, and yet answered."""
         rows: dict[str, Mapping[str, Any]] = {}
         for missing in self.missing(listing):
-            entries = [ledger.entry(child, missing) for child in BELOW[listing]]
+            entries = [coverage.entry(child, missing) for child in BELOW[listing]]
             if any(entry is not None and entry.pages for entry in entries):
                 rows[missing] = {key: missing}
         return rows

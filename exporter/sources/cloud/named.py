@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from exporter.crawl.coverage import Ledger, Listing
+from exporter.crawl.coverage import Coverage, Listing
 from exporter.errors import DeniedError, ScopeError
 from exporter.sources.cloud.found import BELOW, LEVELS, FoundResources
 from exporter.sources.cloud.scope import ScopeFilter
@@ -32,11 +32,11 @@ class Named:
     """
 
     def __init__(
-        self, wanted: ScopeFilter, found: FoundResources, ledger: Ledger, *, with_images: bool
+        self, wanted: ScopeFilter, found: FoundResources, coverage: Coverage, *, with_images: bool
     ) -> None:
         self._filter = wanted
         self._found = found
-        self._ledger = ledger
+        self._coverage = coverage
         self._with_images = with_images
         self._lost: list[str] = []
         self._nothing_else = False
@@ -69,7 +69,7 @@ class Named:
                 f"Nothing of what `scope` names was found, so nothing is published: {names}; name "
                 "in `scope` what there is and these credentials may view."
             )
-        missing = [entry for entry in self._ledger.entries() if not entry.whole]
+        missing = [entry for entry in self._coverage.entries() if not entry.whole]
         if not missing or self._read or any(entry.status != "denied" for entry in missing):
             return
         first, more = missing[0], len(missing) - 1
@@ -83,12 +83,12 @@ class Named:
         """Whether any registry could be read, or, where that was not tried, was found."""
         if self._with_images:
             kinds: tuple[Listing, ...] = BELOW["registries"]
-            return any(one.pages for one in self._ledger.entries() if one.listing in kinds)
-        return any(one.items for one in self._ledger.entries() if one.listing == "registries")
+            return any(one.pages for one in self._coverage.entries() if one.listing in kinds)
+        return any(one.items for one in self._coverage.entries() if one.listing == "registries")
 
     def _settle_organization(self) -> None:
         organization = self._filter.organization_id
-        entry = self._ledger.entry("clouds", "*")
+        entry = self._coverage.entry("clouds", "*")
         if organization is None or entry is None or entry.items:
             return
         if entry.status == "complete":
@@ -98,7 +98,7 @@ class Named:
 
     def _is_lost(self, level: Listing, id_: str, looked_everywhere: bool) -> bool:
         """Say whether something that was named was not found, and name it as missing."""
-        below = [self._ledger.entry(child, id_) for child in BELOW[level]]
+        below = [self._coverage.entry(child, id_) for child in BELOW[level]]
         entries = [entry for entry in below if entry is not None]
         if any(entry.pages for entry in entries):
             unknown = looked_everywhere and self._found.named_in(level, id_) is None
@@ -118,8 +118,8 @@ class Named:
         lost = [pattern for pattern in patterns.unmatched if pattern.strip("*")]
         for pattern in lost:
             # A registry's id, say, may stand there as the parent already.
-            taken = self._ledger.entry("images", pattern) is not None
-            entry = self._ledger.open("images", f"*/{pattern}" if taken else pattern, known=False)
+            taken = self._coverage.entry("images", pattern) is not None
+            entry = self._coverage.open("images", f"*/{pattern}" if taken else pattern, known=False)
             entry.miss(f"it matches no repository: {self._hint(pattern)}")
             self._lost.append(f"{pattern} of scope.repositories.include ({entry.message})")
         if patterns.examples and not (lost or patterns.chosen):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.crawl.coverage import Ledger
+from exporter.crawl.coverage import Coverage
 from exporter.crawl.decoders import Decoders
 from exporter.crawl.page_store import NullPageStore
 from exporter.crawl.pipeline import PagePipeline
@@ -26,7 +26,7 @@ class Plan:
     counted in each that it knows.
     """
 
-    ledger: Ledger
+    coverage: Coverage
     names: Mapping[str, str]
     images: Mapping[str, int]
     fewest_calls: int
@@ -46,14 +46,14 @@ async def look_ahead(
     for each page of the images that are expected. Raises `IncompleteError` where
     nothing could be listed, and `CredentialsError`.
     """
-    ledger = Ledger(progress)
+    coverage = Coverage(progress)
     with Decoders(1) as decoders:
         async with open_client(settings) as client:
             progress.client = client
             store = NullPageStore()
             pages = Pages(client, PagePipeline(client, store, progress, decoders))
             discovery = Discovery(
-                settings, client, pages, store, ledger, progress, with_images=False
+                settings, client, pages, store, coverage, progress, with_images=False
             )
             await discovery.run()
             calls = client.counts.calls
@@ -64,7 +64,7 @@ async def look_ahead(
     named = {row["registry_id"]: row["name"] or "" for row in _registries(discovery)}
     names = {registry: named.get(registry, "") for registry in sorted(registries)}
     images = {one: expected_images[one] for one in names if one in expected_images}
-    return Plan(ledger, names, images, calls)
+    return Plan(coverage, names, images, calls)
 
 
 def _registries(discovery: Discovery) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from exporter.crawl.coverage import Entry, Ledger
+from exporter.crawl.coverage import Coverage, ListingStatus
 from exporter.crawl.page_store import PageStore
 from exporter.crawl.scheduler import Scheduler, Task
 from exporter.errors import ApiError
@@ -58,7 +58,7 @@ class Registries:
         client: Client,
         pages: Pages,
         store: PageStore,
-        ledger: Ledger,
+        coverage: Coverage,
         wanted: ScopeFilter,
         expected: Mapping[str, int],
     ) -> None:
@@ -66,7 +66,7 @@ class Registries:
         self._page_size = limits.page_size
         self._client = client
         self._pages = pages
-        self._ledger = ledger
+        self._coverage = coverage
         self._filter = wanted
         self._expected = expected
         self._context = Context(
@@ -117,12 +117,14 @@ class Registries:
     def open(self, registry_id: str, parents: Parents, *, known: bool) -> None:
         """List a registry by itself; `known` if it was met, so that a 404 means it has vanished."""
         listing = self._new_listing(
-            registry_id, parents, self._ledger.open("images", registry_id, known=known)
+            registry_id, parents, self._coverage.open("images", registry_id, known=known)
         )
         self._list_repositories(registry_id, parents, known, listing.repositories_listed)
         listing.start()
 
-    def _new_listing(self, registry_id: str, parents: Parents, images: Entry) -> RegistryListing:
+    def _new_listing(
+        self, registry_id: str, parents: Parents, images: ListingStatus
+    ) -> RegistryListing:
         expected = self._expected.get(registry_id)
         pages = None if expected is None else expected / self._page_size
         listing = RegistryListing(registry_id, parents, images, self._context, pages)
@@ -130,7 +132,7 @@ class Registries:
         return listing
 
     def _open_together(self, folder_id: str, joined: list[str], parents: Parents) -> None:
-        entries = {one: self._ledger.open("images", one) for one in joined}
+        entries = {one: self._coverage.open("images", one) for one in joined}
 
         def apart(registry_id: str, names: Collection[str], *, whole: bool) -> None:
             listing = self._new_listing(registry_id, parents, entries[registry_id])
@@ -138,7 +140,7 @@ class Registries:
             listing.repositories_listed(names, whole=whole)
 
         def is_met(registry_id: str) -> bool:
-            return self._ledger.entry("images", registry_id) is not None
+            return self._coverage.entry("images", registry_id) is not None
 
         folder = FolderListing(folder_id, parents, entries, self._context, is_met, apart)
         for one in joined:
@@ -149,7 +151,7 @@ class Registries:
         self, registry_id: str, parents: Parents, known: bool, listed: Listed
     ) -> None:
         """Have a registry's repositories listed, and `listed` told of them."""
-        entry = self._ledger.open("repositories", registry_id, known=known)
+        entry = self._coverage.open("repositories", registry_id, known=known)
         names: list[str] = []
 
         def ended(error: ApiError | None) -> None:
@@ -171,7 +173,7 @@ class Registries:
 
     def _repositories_task(
         self,
-        entry: Entry,
+        entry: ListingStatus,
         parents: Parents,
         *,
         found: Callable[[str], None],
@@ -196,7 +198,7 @@ class Registries:
 
     def _refresh(self, listing: Split) -> None:
         """List a split registry's repositories again, to find those created meanwhile."""
-        entry = self._ledger.entry("repositories", listing.registry_id)
+        entry = self._coverage.entry("repositories", listing.registry_id)
         if entry is None:
             return
         names: list[str] = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import structlog
 
-from exporter.crawl.coverage import Entry, Listing
+from exporter.crawl.coverage import Listing, ListingStatus
 from exporter.errors import ApiError, StatusError
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.resources import Parents, Resource, ResourcesPage
@@ -68,7 +68,7 @@ class ResourcesTask:
     def __init__(
         self,
         pages: Pages,
-        entry: Entry,
+        entry: ListingStatus,
         call: Call,
         parents: Parents,
         page_size: int,

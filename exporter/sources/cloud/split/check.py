@@ -17,7 +17,7 @@ from collections.abc import Callable, Container, Mapping
 
 import structlog
 
-from exporter.crawl.coverage import Entry
+from exporter.crawl.coverage import ListingStatus
 from exporter.errors import ApiError
 from exporter.http.types import Call
 from exporter.settings import Limits
@@ -107,7 +107,7 @@ class SampleTask:
         pages: Pages,
         registry: Call,
         page_size: int,
-        entry: Entry,
+        entry: ListingStatus,
         told: Callable[[Sample | None], None],
     ) -> None:
         self._pages = pages

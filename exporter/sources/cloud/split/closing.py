@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 
 import structlog
 
-from exporter.crawl.coverage import Entry
+from exporter.crawl.coverage import ListingStatus
 from exporter.errors import ApiError
 from exporter.sources.cloud.split.check import Sample, SampleTask, SplitCheck
 from exporter.sources.cloud.split.context import Context
@@ -39,7 +39,7 @@ class Closing:
     """
 
     def __init__(
-        self, scans: Scans, entry: Entry, context: Context, refresh: Callable[[], None]
+        self, scans: Scans, entry: ListingStatus, context: Context, refresh: Callable[[], None]
     ) -> None:
         self.listed: bool | None = None
         self.met: set[str] = set()

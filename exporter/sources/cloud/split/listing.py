@@ -40,7 +40,7 @@ from functools import partial
 
 import structlog
 
-from exporter.crawl.coverage import Entry
+from exporter.crawl.coverage import ListingStatus
 from exporter.crawl.pending import Dropped
 from exporter.crawl.scheduler import Task
 from exporter.errors import ApiError, StatusError
@@ -66,7 +66,7 @@ class RegistryListing:
         self,
         registry_id: str,
         parents: Parents,
-        entry: Entry,
+        entry: ListingStatus,
         context: Context,
         expected_pages: float | None = None,
     ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from exporter.crawl.coverage import Entry
+from exporter.crawl.coverage import ListingStatus
 from exporter.crawl.pending import PendingPage
 from exporter.crawl.scheduler import Task
 from exporter.http.types import Call
@@ -26,7 +26,7 @@ class Asking:
     def __init__(
         self,
         parents: Parents,
-        entry: Entry,
+        entry: ListingStatus,
         context: Context,
         scans: Scans,
         task: Callable[[Scan], Task],
