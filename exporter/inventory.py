@@ -53,7 +53,7 @@ async def take_inventory(
 
 
 @dataclass(frozen=True)
-class _Listed:
+class CrawlResult:
     """What the crawl leaves beside the parts: the ledger, the small tables, and what it cost.
 
     `left_out` are the scopes, by kind and id, in which a filter left something out.
@@ -67,7 +67,7 @@ class _Listed:
 
 async def _list(
     settings: Settings, destination: Destination, place: Place, progress: Progress
-) -> _Listed:
+) -> CrawlResult:
     coverage = Coverage(progress)
     expected = await asyncio.to_thread(image_counts, destination)
     with Decoders(DECODERS) as decoders:
@@ -101,7 +101,7 @@ async def _list(
         throttled=counts.throttled + progress.throttled_before,
         bytes=counts.wire_bytes + progress.wire_bytes_before,
     )
-    return _Listed(coverage, discovery.tables(), discovery.left_out(), requests)
+    return CrawlResult(coverage, discovery.tables(), discovery.left_out(), requests)
 
 
 @contextmanager
@@ -118,7 +118,7 @@ def _importing_meanwhile(module: str) -> Iterator[None]:
 
 
 def _conclude(
-    settings: Settings, place: Place, listed: _Listed, clock: Clock
+    settings: Settings, place: Place, listed: CrawlResult, clock: Clock
 ) -> tuple[Manifest, list[StagedFile]]:
     """Derive what follows from the staged rows, and say what the snapshot is made of."""
 

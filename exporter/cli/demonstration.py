@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from exporter.cli.exporting import Showing, Wishes, export_and_show
+from exporter.cli.exporting import DisplayOptions, RunOptions, export_and_show
 from exporter.emulator import STATIC_TOKEN, Behaviour, Emulator, Estate, Shape, preset
 from exporter.errors import ExporterError
 from exporter.output import open_output
@@ -26,7 +26,7 @@ DAY = 86_400
 _START_WITHIN = 60.0
 
 
-def demonstrate(*, images: int, seed: int, output: str, showing: Showing) -> int:
+def demonstrate(*, images: int, seed: int, output: str, display: DisplayOptions) -> int:
     """Export an emulated estate to `output`; return the exit code."""
     # By the day, so that two demos of a day have the same estate.
     today = int(time.time()) // DAY * DAY
@@ -45,7 +45,7 @@ def demonstrate(*, images: int, seed: int, output: str, showing: Showing) -> int
         staged = staging_root(open_output(settings), settings.output.staging)
         left = f"What it had staged is left in {staged}, of no use to the next demo: remove it."
         # Each demo has a cloud of its own, at an address of its own.
-        return export_and_show(settings, Wishes(new_scope=True, if_stopped=left), showing)
+        return export_and_show(settings, RunOptions(new_scope=True, if_stopped=left), display)
 
 
 @contextmanager

@@ -40,7 +40,7 @@ Watch = Callable[[Progress], Coroutine[None, None, None]]
 
 
 @dataclass(frozen=True)
-class Wishes:
+class RunOptions:
     """What is asked of one run beyond its settings; `exporter.run.export` explains them.
 
     `if_stopped` is what a person is told when a signal ends the run.
@@ -56,7 +56,7 @@ class Wishes:
 
 
 @dataclass(frozen=True)
-class Showing:
+class DisplayOptions:
     """How a run is shown: on stderr, in the log, and in files for other programs."""
 
     log_format: LogFormat | None = None
@@ -80,21 +80,21 @@ class Showing:
                 )
 
 
-def export_and_show(settings: Settings, wishes: Wishes, showing: Showing) -> int:
+def export_and_show(settings: Settings, options: RunOptions, display: DisplayOptions) -> int:
     """Run an export to its end, show how it goes and what it came to; return the exit code.
 
-    Raises `SettingsError` for what `showing` cannot be.
+    Raises `SettingsError` for what `display` cannot be.
     """
-    showing.check()
+    display.check()
     console = Console(stderr=True, highlight=False)
-    format_ = log_format(showing.log_format, quiet=showing.quiet)
-    for_a_person = format_ is LogFormat.CONSOLE and not showing.quiet
+    format_ = log_format(display.log_format, quiet=display.quiet)
+    for_a_person = format_ is LogFormat.CONSOLE and not display.quiet
     live = for_a_person and can_show(console)
-    level = showing.log_level or (LogLevel.WARNING if live else LogLevel.INFO)
-    configure_logs(format_, LogLevel.ERROR if showing.quiet else level)
+    level = display.log_level or (LogLevel.WARNING if live else LogLevel.INFO)
+    configure_logs(format_, LogLevel.ERROR if display.quiet else level)
     progress = Progress()
     watch = LiveProgress(console) if live else log_progress
-    outcome = _run(settings, wishes, progress, watch, debug=showing.debug)
+    outcome = _run(settings, options, progress, watch, debug=display.debug)
     manifest = outcome.manifest
     if manifest is not None:
         found = highlights(open_output(settings), manifest)
@@ -109,7 +109,7 @@ def export_and_show(settings: Settings, wishes: Wishes, showing: Showing) -> int
         elif manifest.status == "partial":
             complain(_partial_sentence(manifest, found), event="export_partial", level="warning")
         outcome = replace(outcome, registries=found.registries if found else ())
-    _write_files(showing, outcome)
+    _write_files(display, outcome)
     return outcome.exit_code
 
 
@@ -117,17 +117,19 @@ def write_refusal(
     error: Exception, metrics_file: Path | None, metrics_job: str, summary_json: str | None
 ) -> None:
     """Write what other programs read of a run that was refused for its settings."""
-    showing = Showing(metrics_file=metrics_file, metrics_job=metrics_job, summary_json=summary_json)
+    display = DisplayOptions(
+        metrics_file=metrics_file, metrics_job=metrics_job, summary_json=summary_json
+    )
     statistics = Progress().statistics()
-    _write_files(showing, Outcome("failed", exit_code(error), statistics, error=sentence(error)))
+    _write_files(display, Outcome("failed", exit_code(error), statistics, error=sentence(error)))
 
 
 def _run(
-    settings: Settings, wishes: Wishes, progress: Progress, watch: Watch, *, debug: bool
+    settings: Settings, options: RunOptions, progress: Progress, watch: Watch, *, debug: bool
 ) -> Outcome:
-    with Signals(wishes.if_stopped) as signals:
+    with Signals(options.if_stopped) as signals:
         try:
-            manifest = asyncio.run(_watched(settings, wishes, progress, watch, signals))
+            manifest = asyncio.run(_watched(settings, options, progress, watch, signals))
         except (asyncio.CancelledError, KeyboardInterrupt):
             return _interrupted(signals, progress)
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends as a sentence
@@ -147,19 +149,19 @@ def _interrupted(signals: Signals, progress: Progress) -> Outcome:
 
 
 async def _watched(
-    settings: Settings, wishes: Wishes, progress: Progress, watch: Watch, signals: Signals
+    settings: Settings, options: RunOptions, progress: Progress, watch: Watch, signals: Signals
 ) -> Manifest:
     # One context for both tasks: what the run binds to the log stands in the watcher's events too.
     context = contextvars.copy_context()
     run = asyncio.create_task(
         export(
             settings,
-            snapshot_id=wishes.snapshot_id,
-            replace=wishes.replace,
-            fresh=wishes.fresh,
-            wait=wishes.wait,
-            accept_shrink=wishes.accept_shrink,
-            new_scope=wishes.new_scope,
+            snapshot_id=options.snapshot_id,
+            replace=options.replace,
+            fresh=options.fresh,
+            wait=options.wait,
+            accept_shrink=options.accept_shrink,
+            new_scope=options.new_scope,
             progress=progress,
         ),
         context=context,
@@ -187,15 +189,15 @@ def _partial_sentence(manifest: Manifest, found: Highlights | None) -> str:
     )
 
 
-def _write_files(showing: Showing, outcome: Outcome) -> None:
+def _write_files(display: DisplayOptions, outcome: Outcome) -> None:
     """Write what other programs read; a failure is told, and changes nothing about the run."""
     try:
-        if showing.metrics_file is not None:
+        if display.metrics_file is not None:
             from exporter.cli.metrics import write_metrics  # noqa: PLC0415 - seldom asked for
 
-            write_metrics(showing.metrics_file, outcome, job=showing.metrics_job)
-        if showing.summary_json is not None:
-            _write_summary(showing.summary_json, outcome)
+            write_metrics(display.metrics_file, outcome, job=display.metrics_job)
+        if display.summary_json is not None:
+            _write_summary(display.summary_json, outcome)
     except OutputError as error:
         complain(sentence(error), event="report_failed")
     except OSError as error:

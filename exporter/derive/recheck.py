@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from exporter.derive.tables import SOURCES, prepare
 from exporter.sql.engine import (
     FOR_MANY,
-    Means,
+    Resources,
     create_view,
     first_line,
     open_engine,
@@ -42,10 +42,12 @@ def recompute_problems(parts: Mapping[str, Sequence[Path]], working: Path) -> li
         return with_enough_memory(partial(_recompute, parts, Path(folder)), FOR_MANY)
 
 
-def _recompute(parts: Mapping[str, Sequence[Path]], folder: Path, means: Means) -> list[str]:
+def _recompute(
+    parts: Mapping[str, Sequence[Path]], folder: Path, resources: Resources
+) -> list[str]:
     import duckdb  # noqa: PLC0415  (its import takes long, and `--help` should not wait for it)
 
-    with open_engine(folder, means) as connection:
+    with open_engine(folder, resources) as connection:
         try:
             prepare(connection, parts, _left_out(connection, parts))
             return [

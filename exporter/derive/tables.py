@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from exporter.derive.duplicates import create_changed, rows_left
 from exporter.sql.engine import (
-    Means,
+    Resources,
     create_view,
-    means_for,
     open_engine,
+    resources_for,
     script,
     stream,
     with_enough_memory,
@@ -57,7 +57,7 @@ def derive(
     coverage: CoverageRows,
     *,
     left_out: Collection[tuple[str, str]] = (),
-    means: Means | None = None,
+    resources: Resources | None = None,
 ) -> None:
     """Write `coverage`, `tags`, `blobs`, `size_totals` and `findings` from the listed tables.
 
@@ -65,30 +65,33 @@ def derive(
     registries alone); parts of an earlier attempt are replaced. Every listed table needs at least
     one part. `coverage` is called in another thread, and again where memory was too little.
     `left_out` are the scopes, by kind and id, that lack what a filter left out and no table has.
-    DuckDB spills below `staging`, and begins with `means`, by default what suits the rows. Raises
+    DuckDB spills below `staging`, and begins with `resources`, by default what suits the rows. Raises
     `OutputError`, and `DuplicatesError` where rows have to be dropped before.
     """
     with output_errors(staging):
-        means = means or means_for(staged_parts(staging, "layers"))
-    with_enough_memory(partial(_derive, staging, coverage, left_out), means)
+        resources = resources or resources_for(staged_parts(staging, "layers"))
+    with_enough_memory(partial(_derive, staging, coverage, left_out), resources)
 
 
 def _derive(
-    staging: Path, coverage: CoverageRows, left_out: Collection[tuple[str, str]], means: Means
+    staging: Path,
+    coverage: CoverageRows,
+    left_out: Collection[tuple[str, str]],
+    resources: Resources,
 ) -> None:
-    with output_errors(staging), open_engine(staging, means) as connection:
+    with output_errors(staging), open_engine(staging, resources) as connection:
         listed = {name: staged_parts(staging, name) for name in SOURCES if name != "coverage"}
         _create_sources(connection, listed, left_out)
         create_changed(connection, staging)
         bad = BAD_VALUES.name
         create_view(connection, bad, staged_parts(staging, bad), BAD_VALUES.schema)
         done: dict[str, Future[None]] = {}
-        threads = ThreadPoolExecutor(means.queries, thread_name_prefix="derive")
+        threads = ThreadPoolExecutor(resources.queries, thread_name_prefix="derive")
         try:
             # They are begun in order, so that none waits for one that finds no thread. Where there
             # is one thread, and much to do, nothing is begun any more once a step has failed.
             for name, needed in _STEPS.items():
-                needs = [done[each] for each in (needed if means.queries > 1 else done)]
+                needs = [done[each] for each in (needed if resources.queries > 1 else done)]
                 step = (connection.cursor(), staging, name, coverage, needs)
                 done[name] = threads.submit(_step, *step)
             for each in done.values():

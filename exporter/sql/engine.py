@@ -28,7 +28,7 @@ MOST_OF_MEMORY = 0.5
 
 
 @dataclass(frozen=True)
-class Means:
+class Resources:
     """What the engine is given: memory in bytes, beside that of the program itself, and queries.
 
     `queries` are how many may run at the same time, each in one thread. Two threads for a query
@@ -39,8 +39,8 @@ class Means:
     queries: int
 
 
-FOR_FEW = Means(320 * 1024 * 1024, 2)
-FOR_MANY = Means(160 * 1024 * 1024, 1)
+FOR_FEW = Resources(320 * 1024 * 1024, 2)
+FOR_MANY = Resources(160 * 1024 * 1024, 1)
 """Enough for a million images, at first: DuckDB spills what it can, but not all, and what it needs
 still grows, if slower than the rows. Each query has working memory of its own: with two, more is
 spilled, and CPU time grows."""
@@ -59,13 +59,13 @@ class TooLittleMemoryError(OutputError):
     """DuckDB cannot do with the memory it was given, whatever it spills."""
 
 
-def means_for(layers: Iterable[Path]) -> Means:
+def resources_for(layers: Iterable[Path]) -> Resources:
     """Return what to begin with, by how many rows the Parquet files of `layers` have."""
     rows = sum(pq.read_metadata(path).num_rows for path in layers)
     return FOR_FEW if rows <= FEW_ROWS else FOR_MANY
 
 
-def with_enough_memory(work: Callable[[Means], _T], means: Means) -> _T:
+def with_enough_memory(work: Callable[[Resources], _T], resources: Resources) -> _T:
     """Call `work` with the means to do it: twice the memory each time it was too little.
 
     Raises `TooLittleMemoryError` where that would be more than `MOST_OF_MEMORY`.
@@ -73,16 +73,16 @@ def with_enough_memory(work: Callable[[Means], _T], means: Means) -> _T:
     most = usable_memory() * MOST_OF_MEMORY
     while True:
         try:
-            return work(means)
+            return work(resources)
         except TooLittleMemoryError:
-            if 2 * means.memory_bytes > most:
+            if 2 * resources.memory_bytes > most:
                 raise
-            means = replace(means, memory_bytes=2 * means.memory_bytes)
-            _log.info("memory_limit_raised", bytes=means.memory_bytes)
+            resources = replace(resources, memory_bytes=2 * resources.memory_bytes)
+            _log.info("memory_limit_raised", bytes=resources.memory_bytes)
 
 
 @contextmanager
-def open_engine(folder: Path, means: Means) -> Iterator[DuckDBPyConnection]:
+def open_engine(folder: Path, resources: Resources) -> Iterator[DuckDBPyConnection]:
     """Open DuckDB, spilling to `folder`/spill, which is gone afterwards.
 
     Raises `OutputError` where the disk is full or a file cannot be read, and

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
 from exporter.derive.tables import derive
-from exporter.sql.engine import Means
+from exporter.sql.engine import Resources
 from exporter.tables.schemas import TABLES
 
 Row = dict[str, Any]
@@ -143,10 +143,10 @@ def stage(staging: Path, world: World, parts: int = 1) -> Path:
     return staging
 
 
-def derive_staged(staging: Path, means: Means | None = None) -> Path:
+def derive_staged(staging: Path, resources: Resources | None = None) -> Path:
     """Derive from a staged world, whose ledger is as it was staged."""
     ledger = pq.read_table(staging / "parquet" / "coverage" / "part-00000.parquet")
-    derive(staging, lambda _rows: ledger, means=means)
+    derive(staging, lambda _rows: ledger, resources=resources)
     return staging
 
 

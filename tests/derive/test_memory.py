@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exporter.sql import engine
-from exporter.sql.engine import Means, TooLittleMemoryError, with_enough_memory
+from exporter.sql.engine import Resources, TooLittleMemoryError, with_enough_memory
 from exporter.sql.memory import usable_memory
 
 MACHINE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -98,10 +98,10 @@ def test_memory_is_doubled_up_to_half_of_what_may_be_used(monkeypatch: pytest.Mo
     monkeypatch.setattr(engine, "usable_memory", lambda: 100 * MB)
     given: list[int] = []
 
-    def work(means: Means) -> None:
-        given.append(means.memory_bytes)
+    def work(resources: Resources) -> None:
+        given.append(resources.memory_bytes)
         raise TooLittleMemoryError("more is needed")
 
     with pytest.raises(TooLittleMemoryError):
-        with_enough_memory(work, Means(10 * MB, 1))
+        with_enough_memory(work, Resources(10 * MB, 1))
     assert given == [10 * MB, 20 * MB, 40 * MB]

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from exporter.errors import OutputError
 from exporter.sql import engine
-from exporter.sql.engine import Means
+from exporter.sql.engine import Resources
 from exporter.staging.parquet import PartWriter
 from exporter.tables.bad_values import BAD_VALUES, bad_value, bad_values
 from exporter.tables.schemas import TABLES
@@ -289,7 +289,7 @@ def test_an_earlier_attempts_parts_are_replaced(tmp_path: Path) -> None:
 def test_a_limit_that_is_too_small_is_raised_until_it_is_not(tmp_path: Path) -> None:
     staging = stage(tmp_path, World(images=(Image("i1", "r1/a", (Blob(digest(1)),)),)))
     with capture_logs() as logs:
-        derive_staged(staging, means=Means(300_000, 1))
+        derive_staged(staging, resources=Resources(300_000, 1))
     limits = [event["bytes"] for event in logs if event["event"] == "memory_limit_raised"]
     assert limits
     assert limits == [300_000 * 2**doubled for doubled in range(1, len(limits) + 1)]
@@ -302,5 +302,5 @@ def test_too_little_memory_is_said_in_a_sentence(
     monkeypatch.setattr(engine, "MOST_OF_MEMORY", 0.0)
     staging = stage(tmp_path, World(images=(Image("i1", "r1/a", (Blob(digest(1)),)),)))
     with pytest.raises(OutputError, match=r"Cannot derive tables below .*; free memory or"):
-        derive_staged(staging, means=Means(300_000, 1))
+        derive_staged(staging, resources=Resources(300_000, 1))
     assert not list(staging.glob("spill*"))

@@ -36,8 +36,8 @@ def demo(
     options.speak_for(log_format, quiet=quiet)
     with reported(debug, event="export_failed"):
         from exporter.cli.demonstration import demonstrate  # noqa: PLC0415
-        from exporter.cli.exporting import Showing  # noqa: PLC0415
+        from exporter.cli.exporting import DisplayOptions  # noqa: PLC0415
 
-        showing = Showing(log_format, log_level, quiet, debug)
-        code = demonstrate(images=images, seed=seed, output=output, showing=showing)
+        display = DisplayOptions(log_format, log_level, quiet, debug)
+        code = demonstrate(images=images, seed=seed, output=output, display=display)
     raise typer.Exit(code)

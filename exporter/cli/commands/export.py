@@ -119,9 +119,9 @@ def export(
                 write_refusal(error, metrics_file, metrics_job, summary_json)
             raise
         # Only now, for it takes a moment, and a mistyped setting should be told at once.
-        from exporter.cli.exporting import Showing, Wishes, export_and_show  # noqa: PLC0415
+        from exporter.cli.exporting import DisplayOptions, RunOptions, export_and_show  # noqa: PLC0415
 
-        wishes = Wishes(
+        options = RunOptions(
             snapshot_id,
             replace=replace,
             fresh=fresh,
@@ -129,8 +129,8 @@ def export(
             accept_shrink=accept_shrink,
             new_scope=new_scope,
         )
-        showing = Showing(
+        display = DisplayOptions(
             log_format, log_level, quiet, debug, metrics_file, metrics_job, summary_json
         )
-        code = export_and_show(settings, wishes, showing)
+        code = export_and_show(settings, options, display)
     raise typer.Exit(code)
