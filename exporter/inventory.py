@@ -26,7 +26,7 @@ from exporter.sources.cloud.discovery import Discovery
 from exporter.sources.cloud.pages import Pages
 from exporter.staging.layout import StagedFile
 from exporter.staging.stage import Stage
-from exporter.staging.workspace import Place
+from exporter.staging.workspace import Workspace
 from exporter.storage.destination import Destination
 from exporter.trust import fingerprint, scope_of, source_of
 
@@ -39,7 +39,7 @@ _FIRST_CALL_SECONDS = 0.01
 
 
 async def take_inventory(
-    settings: Settings, destination: Destination, place: Place, progress: Progress
+    settings: Settings, destination: Destination, place: Workspace, progress: Progress
 ) -> tuple[Manifest, list[StagedFile]]:
     """List the scope into `place`, derive what follows, and say what the snapshot is made of.
 
@@ -66,7 +66,7 @@ class CrawlResult:
 
 
 async def _list(
-    settings: Settings, destination: Destination, place: Place, progress: Progress
+    settings: Settings, destination: Destination, place: Workspace, progress: Progress
 ) -> CrawlResult:
     coverage = Coverage(progress)
     expected = await asyncio.to_thread(image_counts, destination)
@@ -118,7 +118,7 @@ def _importing_meanwhile(module: str) -> Iterator[None]:
 
 
 def _conclude(
-    settings: Settings, place: Place, listed: CrawlResult, clock: Clock
+    settings: Settings, place: Workspace, listed: CrawlResult, clock: Clock
 ) -> tuple[Manifest, list[StagedFile]]:
     """Derive what follows from the staged rows, and say what the snapshot is made of."""
 

@@ -35,7 +35,7 @@ from exporter.sources.cloud.plan import Plan, look_ahead
 from exporter.staging.hold import hold
 from exporter.staging.layout import StagedFile, first_free, new_snapshot_id
 from exporter.staging.workspace import (
-    Place,
+    Workspace,
     clean_up,
     discard,
     open_place,
@@ -144,7 +144,7 @@ def _open_place(
     *,
     fresh: bool,
     take_withheld: bool,
-) -> Place:
+) -> Workspace:
     new_id = snapshot_id or first_free(
         new_snapshot_id(started), lambda one: read_manifest(destination, one) is not None
     )
@@ -200,7 +200,7 @@ def _retain(settings: Settings, destination: Destination, manifest: Manifest) ->
 async def _export(
     settings: Settings,
     destination: Destination,
-    place: Place,
+    place: Workspace,
     replace: bool,
     progress: Progress,
     check: Callable[[Manifest], None],
@@ -232,7 +232,7 @@ async def _export(
     return published
 
 
-def _withheld(settings: Settings, place: Place) -> tuple[Manifest, list[StagedFile]] | None:
+def _withheld(settings: Settings, place: Workspace) -> tuple[Manifest, list[StagedFile]] | None:
     """Return what was withheld, if it is in the formats wanted now: else it is derived anew."""
     held = withheld(place.path)
     wanted = set(settings.output.formats)

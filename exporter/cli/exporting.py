@@ -29,7 +29,7 @@ from exporter.output import open_output
 from exporter.run import export, summary
 from exporter.settings import Settings
 from exporter.snapshots.manifest import Manifest
-from exporter.tables.schemas import WHOLE
+from exporter.tables.schemas import COMPLETE_STATUSES
 
 PARTIAL = 3
 """The exit code of a run that published a partial snapshot."""
@@ -176,7 +176,9 @@ async def _watched(
 
 
 def _partial_sentence(manifest: Manifest, found: Highlights | None) -> str:
-    missing = sum(count for status, count in manifest.coverage.items() if status not in WHOLE)
+    missing = sum(
+        count for status, count in manifest.coverage.items() if status not in COMPLETE_STATUSES
+    )
     known = found.missing if found else ()
     named = [f"{what(one)} ({one.status})" for one in known[:MISSING_SHOWN]]
     if named and missing > len(named):

@@ -20,7 +20,7 @@ from exporter.errors import ExporterError
 from exporter.snapshots.manifest import Manifest
 from exporter.storage.destination import Destination
 from exporter.storage.local import Folder
-from exporter.tables.schemas import WHOLE
+from exporter.tables.schemas import COMPLETE_STATUSES
 
 LARGEST = 5
 """How many registries and repositories are shown."""
@@ -143,7 +143,7 @@ def _highlights(reader: _Reader) -> Highlights:
         missing=tuple(
             Missing(row["listing"], row["parent_id"], row["status"], row["message"] or "")
             for row in coverage.to_pylist()
-            if row["status"] not in WHOLE
+            if row["status"] not in COMPLETE_STATUSES
         ),
     )
 

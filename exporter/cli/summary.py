@@ -16,7 +16,7 @@ from exporter.cli.published import LARGEST, Highlights, Scope, what
 from exporter.cli.suggestions import untagged_query
 from exporter.cli.text import duration, number, printable, share, size
 from exporter.snapshots.manifest import Manifest
-from exporter.tables.schemas import WHOLE
+from exporter.tables.schemas import COMPLETE_STATUSES
 
 MISSING_SHOWN = 10
 """How many listings are named that are missing."""
@@ -228,7 +228,9 @@ def _findings(findings: dict[str, int]) -> list[_Line]:
 def _missing(
     console: Console, manifest: Manifest, found: Highlights | None, room: _Room
 ) -> list[_Line]:
-    missing = sum(count for status, count in manifest.coverage.items() if status not in WHOLE)
+    missing = sum(
+        count for status, count in manifest.coverage.items() if status not in COMPLETE_STATUSES
+    )
     known = found.missing[: room.missing] if found else ()
     listings = f"{number(missing, 'listing')} of {sum(manifest.coverage.values()):,}"
     lines: list[_Line] = [Text(f"MISSING: {listings}", style="bold red")]

@@ -14,7 +14,7 @@ import structlog
 from exporter.clock import Clock
 from exporter.crawl.progress import Progress
 from exporter.errors import ApiError, IncompleteError, StatusError, is_denied, is_not_found
-from exporter.tables.schemas import COVERAGE, WHOLE
+from exporter.tables.schemas import COMPLETE_STATUSES, COVERAGE
 
 Listing = Literal["clouds", "folders", "registries", "repositories", "images"]
 Status = Literal["complete", "denied", "vanished", "failed", "partial", "skipped"]
@@ -158,7 +158,7 @@ class ListingStatus:
     @property
     def whole(self) -> bool:
         """Whether nothing that was set out for is missing here."""
-        return self.status in WHOLE
+        return self.status in COMPLETE_STATUSES
 
     @property
     def _missing(self) -> str:

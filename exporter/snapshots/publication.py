@@ -41,7 +41,7 @@ class Move(BaseModel):
     path: str
 
 
-class Plan(BaseModel):
+class PublicationPlan(BaseModel):
     """What publishing will do; `manifest` is the manifest's exact text.
 
     `replaced_sha256` is the sum of the manifest that is replaced, None where none is;
@@ -62,7 +62,7 @@ class Plan(BaseModel):
 
 def make_plan(
     destination: Destination, manifest: Manifest, staged: Sequence[StagedFile], staging: Path
-) -> Plan:
+) -> PublicationPlan:
     """Hash the staged files and decide their places; nothing is written.
 
     Raises `IncompleteError` where a snapshot that may not be the latest would replace one that
@@ -96,7 +96,7 @@ def make_plan(
         "publication": next_publication(destination),
     }
     whole = manifest.model_copy(update=stated)
-    return Plan(
+    return PublicationPlan(
         manifest=whole.to_bytes().decode(),
         moves=moves,
         replaced_sha256=None if current is None else sha256(current),
@@ -104,19 +104,19 @@ def make_plan(
     )
 
 
-def write_plan(staging: Path, plan: Plan) -> None:
+def write_plan(staging: Path, plan: PublicationPlan) -> None:
     """Write the plan to the staging folder, durably; raises `OutputError`."""
     data = orjson.dumps(plan.model_dump(), option=orjson.OPT_INDENT_2)
     Folder(staging).write_atomically(PLAN, data)
 
 
-def read_plan(staging: Path) -> Plan | None:
+def read_plan(staging: Path) -> PublicationPlan | None:
     """Return the plan in a staging folder, None where there is none; raises `IntegrityError`."""
     data = Folder(staging).read(PLAN)
     if data is None:
         return None
     try:
-        return Plan.model_validate_json(data)
+        return PublicationPlan.model_validate_json(data)
     except ValidationError:
         raise IntegrityError(
             f"{staging / PLAN} is broken, so what was being published cannot be finished: start "

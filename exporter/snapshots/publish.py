@@ -30,7 +30,13 @@ from exporter.errors import IntegrityError, SettingsError
 from exporter.snapshots.catalog import point_latest, snapshot_files
 from exporter.snapshots.layout import manifest_path
 from exporter.snapshots.manifest import Manifest, sha256, sidecar
-from exporter.snapshots.publication import Plan, hash_file, make_plan, read_plan, write_plan
+from exporter.snapshots.publication import (
+    PublicationPlan,
+    hash_file,
+    make_plan,
+    read_plan,
+    write_plan,
+)
 from exporter.staging.layout import StagedFile, check_snapshot_id
 from exporter.storage.destination import Destination
 from exporter.tables.schemas import TABLES
@@ -92,7 +98,9 @@ def planned(staging: Path) -> Manifest | None:
     return None if plan is None else plan.parsed()
 
 
-def _carry_out(destination: Destination, plan: Plan, staging: Path, tell: OnStep) -> Manifest:
+def _carry_out(
+    destination: Destination, plan: PublicationPlan, staging: Path, tell: OnStep
+) -> Manifest:
     manifest, data = plan.parsed(), plan.manifest.encode()
     path = manifest_path(manifest.snapshot_id)
     digest = sha256(data)
@@ -124,13 +132,13 @@ def _carry_out(destination: Destination, plan: Plan, staging: Path, tell: OnStep
     return manifest
 
 
-def _strays(destination: Destination, plan: Plan, manifest: Manifest) -> list[str]:
+def _strays(destination: Destination, plan: PublicationPlan, manifest: Manifest) -> list[str]:
     ours = {move.path for move in plan.moves} | set(plan.replaced_files)
     return [path for path in snapshot_files(destination, manifest.snapshot_id) if path not in ours]
 
 
 def _move_all(
-    destination: Destination, plan: Plan, manifest: Manifest, staging: Path, tell: OnStep
+    destination: Destination, plan: PublicationPlan, manifest: Manifest, staging: Path, tell: OnStep
 ) -> None:
     wanted = {file.path: file for file in manifest.files}
 

@@ -28,7 +28,7 @@ from exporter.snapshots.manifest import (
     sha256,
 )
 from exporter.storage.destination import Destination
-from exporter.tables.schemas import TABLES, WHOLE
+from exporter.tables.schemas import COMPLETE_STATUSES, TABLES
 
 # A chunk of gzip text grows at most a thousandfold, which bounds what is held of it.
 _CHUNK = 64 * 1024
@@ -78,7 +78,7 @@ def verify_statements(manifest: Manifest, parts: Mapping[str, Sequence[Path]]) -
     columns = ["status", "started_at", "finished_at"]
     coverage = pq.read_table(parts["coverage"], columns=columns, partitioning=None)
     statuses = coverage["status"].to_pylist()
-    status = "complete" if WHOLE.issuperset(statuses) else "partial"
+    status = "complete" if COMPLETE_STATUSES.issuperset(statuses) else "partial"
     problems = [
         Problem(path, f"says another {what} than the table {table}")
         for what, said, found, table in (

@@ -42,7 +42,7 @@ class Unfinished:
 
 
 @dataclass(frozen=True)
-class Place:
+class Workspace:
     """The staging folder a run works in; `resumed` if an earlier run began it."""
 
     path: Path
@@ -100,7 +100,7 @@ def open_place(
     resume_within: timedelta,
     fresh: bool,
     take_withheld: bool,
-) -> Place:
+) -> Workspace:
     """Find the unfinished staging to go on with, or make a new one; the caller holds the lock.
 
     With `snapshot_id`, only that one is taken up; it must be of the same settings. Without, the
@@ -133,7 +133,7 @@ def open_place(
                 f"the settings it was begun with, {switch('fresh')} to start it over, or another "
                 "id."
             )
-        return Place(found.path, found.snapshot_id, found.started_at, resumed=True)
+        return Workspace(found.path, found.snapshot_id, found.started_at, resumed=True)
     # Checked before it becomes a path: what is at that path is discarded.
     if snapshot_id is None:
         chosen = first_free(new_id, {path.name for path in root.iterdir()}.__contains__)
@@ -144,7 +144,7 @@ def open_place(
         if path.exists():
             discard(path)  # A folder without a readable journal holds nothing to go on with.
         make_folder(path, mode=0o700)
-    return Place(path, chosen, now, resumed=False)
+    return Workspace(path, chosen, now, resumed=False)
 
 
 def _is_superseded(one: Unfinished, fingerprint: str, take_withheld: bool) -> bool:

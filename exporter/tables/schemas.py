@@ -245,7 +245,7 @@ FINDINGS = _table(
     _text("detail", "The finding in a sentence"),
 )
 
-WHOLE = frozenset({"complete", "skipped", "vanished"})
+COMPLETE_STATUSES = frozenset({"complete", "skipped", "vanished"})
 """The statuses of listings that miss nothing they set out for: with these, a snapshot is complete
 (`DATA_MODEL.md`, coverage)."""
 

@@ -45,7 +45,7 @@ COUNTED = {
 
 
 @dataclass(frozen=True)
-class Place:
+class Workspace:
     """A folder as the README's reader has it: snapshots in it, and the cloud they are of."""
 
     folder: Path
@@ -75,7 +75,7 @@ def place(
     serve_cloud: ServeCloud,
     exporter_for: Callable[[Cloud | None], Exporter],
     keys: tuple[str, str],
-) -> Place:
+) -> Workspace:
     """Export two nights, of which one is named as other people name theirs: by its date."""
     key = {"id": "key1", "service_account_id": "aje1", "private_key": keys[0]}
     cloud = serve_cloud(
@@ -94,7 +94,7 @@ def place(
     commands = f"{Path(sys.executable).parent}{os.pathsep}{exporter.environment['PATH']}"
     environment = exporter.environment | {"PATH": commands}
     environment |= {f"REGISTRY_EXPORTER__ENDPOINTS__{one}": cloud.url for one in services}
-    return Place(exporter.folder, cloud, environment)
+    return Workspace(exporter.folder, cloud, environment)
 
 
 def snippet(what: str) -> str:
@@ -116,7 +116,9 @@ def _is(section: str, names: list[str]) -> bool:
     return any(section.startswith(f"# {name}\n") for name in names)
 
 
-def test_the_query_of_sizes_shows_repositories_of_the_latest_snapshot_alone(place: Place) -> None:
+def test_the_query_of_sizes_shows_repositories_of_the_latest_snapshot_alone(
+    place: Workspace,
+) -> None:
     query = snippet("ORDER BY untagged_size DESC")
     printed = place.python(query.replace(".show()", ".write_csv('shown.csv')"))
     assert printed == ""
@@ -130,19 +132,21 @@ def test_the_query_of_sizes_shows_repositories_of_the_latest_snapshot_alone(plac
 
 
 @pytest.mark.parametrize("name", sorted(COUNTED))
-def test_each_reader_finds_the_images_of_the_latest_snapshot_alone(name: str, place: Place) -> None:
+def test_each_reader_finds_the_images_of_the_latest_snapshot_alone(
+    name: str, place: Workspace
+) -> None:
     printed = place.python(reader(name) + f"print({COUNTED[name]})")
     assert int(printed) == place.cloud.estate.shape.images
 
 
-def test_the_query_of_manifests_counts_no_snapshot_twice(place: Place) -> None:
+def test_the_query_of_manifests_counts_no_snapshot_twice(place: Workspace) -> None:
     query = snippet("manifests/run-*.json")
     place.python(query.replace(".show()", ".write_csv('shown.csv')"))
     shown = (place.folder / "shown.csv").read_text().splitlines()[1:]
     assert [line.split(",")[0] for line in shown] == [place.latest.id]
 
 
-def test_the_library_exports_as_the_readme_says(place: Place) -> None:
+def test_the_library_exports_as_the_readme_says(place: Workspace) -> None:
     registry = place.latest.tables["registries"][0]["registry_id"]
     text = snippet("asyncio.run(export(settings))").replace("crp0123456789abcdefg", registry)
     printed = place.python(text.replace("s3://inventory/registry", "./inventory"))
@@ -150,7 +154,7 @@ def test_the_library_exports_as_the_readme_says(place: Place) -> None:
     assert len(snapshot_ids(place.folder / "inventory")) == 1
 
 
-def test_the_settings_file_and_the_commands_run_one_after_the_other(place: Place) -> None:
+def test_the_settings_file_and_the_commands_run_one_after_the_other(place: Workspace) -> None:
     key = str(place.folder / "key.json")
     output = str(place.folder / "kept")
     text = SETTINGS.replace("/etc/registry-exporter/key.json", key)

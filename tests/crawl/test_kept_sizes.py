@@ -9,7 +9,7 @@ from exporter.crawl.scheduler import Task
 from exporter.http.types import Call
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.scan import Direction
-from exporter.sources.cloud.split.scans import ALONE, WHOLE, Scans
+from exporter.sources.cloud.split.scans import ALONE, WHOLE_REGISTRY, Scans
 
 KEPT = {"crp1/halved": "50", "crp1/whole": "100"}
 
@@ -23,7 +23,7 @@ def test_a_kept_page_is_found_whatever_size_other_chains_have_come_to() -> None:
         split=True,
         wanted=SimpleNamespace(all_repositories=True),
         pages=SimpleNamespace(is_stored=is_stored),
-        store=SimpleNamespace(decisions=lambda: {"crp1": [(WHOLE, ALONE)]}),
+        store=SimpleNamespace(decisions=lambda: {"crp1": [(WHOLE_REGISTRY, ALONE)]}),
         page_size=100,
         fallback=0,
     )

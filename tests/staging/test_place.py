@@ -13,11 +13,11 @@ import pytest
 from exporter.errors import OutputError, SettingsError
 from exporter.staging import workspace as staging
 from exporter.staging.journal import FORMAT, NAME, Journal
-from exporter.staging.workspace import Place, clean_up, discard, open_place, staging_root
+from exporter.staging.workspace import Workspace, clean_up, discard, open_place, staging_root
 from exporter.storage.opening import open_destination
 
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
-Open = Callable[..., Place]
+Open = Callable[..., Workspace]
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def take(root: Path) -> Open:
         fingerprint: str = "print",
         now: datetime = NOW,
         fresh: bool = False,
-    ) -> Place:
+    ) -> Workspace:
         place = open_place(
             root,
             snapshot_id=snapshot_id,
@@ -65,7 +65,9 @@ def later(hours: float) -> datetime:
 
 def test_a_new_place_is_private_and_has_the_new_id(take: Open, root: Path) -> None:
     place = take()
-    assert place == Place(root / "run-20261123T020000Z", "run-20261123T020000Z", NOW, resumed=False)
+    assert place == Workspace(
+        root / "run-20261123T020000Z", "run-20261123T020000Z", NOW, resumed=False
+    )
     for folder in (root, place.path):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
@@ -80,7 +82,7 @@ def test_a_root_that_others_could_read_is_made_private(take: Open, root: Path) -
 def test_unfinished_staging_of_the_same_settings_is_gone_on_with(take: Open) -> None:
     first = take()
     again = take(new_id="run-20261123T090000Z", now=later(7))
-    assert again == Place(first.path, first.snapshot_id, NOW, resumed=True)
+    assert again == Workspace(first.path, first.snapshot_id, NOW, resumed=True)
 
 
 def test_the_newest_of_several_is_gone_on_with(take: Open) -> None:
@@ -100,7 +102,7 @@ def test_staging_of_other_settings_is_left_alone(take: Open) -> None:
 def test_a_named_snapshot_is_gone_on_with_and_no_other(take: Open) -> None:
     take("one", now=later(1))
     two = take("two")
-    assert take("two", now=later(2)) == Place(two.path, "two", NOW, resumed=True)
+    assert take("two", now=later(2)) == Workspace(two.path, "two", NOW, resumed=True)
     assert take("three", now=later(2)).resumed is False
 
 

@@ -27,7 +27,7 @@ ALMOST_NONE = 2
 """Chains that may be open when the list of a split registry's repositories is read again."""
 MOST_KNOWN = 50_000
 """Ids that are remembered of a registry's own chains; what is listed of others comes twice."""
-WHOLE = ""
+WHOLE_REGISTRY = ""
 """Stands in the journal where a claim is about the registry as a whole."""
 ALONE = "alone"
 """Stands there for a registry whose repositories are listed one by one."""
@@ -119,8 +119,8 @@ class Scans:
         """
         self.up = self.begin(Direction.ASCENDING)
         # What the registry's own chains have listed is taken up first.
-        self.alone = may_split and self.trusted and (WHOLE, ALONE) in self._decided_before
-        if (WHOLE, Direction.DESCENDING.value) in self._decided_before:
+        self.alone = may_split and self.trusted and (WHOLE_REGISTRY, ALONE) in self._decided_before
+        if (WHOLE_REGISTRY, Direction.DESCENDING.value) in self._decided_before:
             self._meet(self.up, queue=True)
 
     def begin_alone(self, names: Iterable[str]) -> None:
@@ -136,7 +136,7 @@ class Scans:
 
     def split(self) -> None:
         """List all repositories one by one instead of going on with the registry's own chains."""
-        self._context.store.note_decision(self._registry_id, WHOLE, ALONE)
+        self._context.store.note_decision(self._registry_id, WHOLE_REGISTRY, ALONE)
         log.debug("listing_split", registry_id=self._registry_id, how="by repository")
         self.alone = True
         for scan in (self.up, self.down):
@@ -171,7 +171,7 @@ class Scans:
     def _meet(self, up: Scan, *, queue: bool) -> Scan:
         """Open the chain that comes to meet another from above."""
         self._context.store.note_decision(
-            self._registry_id, up.repository or WHOLE, Direction.DESCENDING.value
+            self._registry_id, up.repository or WHOLE_REGISTRY, Direction.DESCENDING.value
         )
         log.debug(
             "listing_split",
