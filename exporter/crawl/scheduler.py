@@ -74,7 +74,7 @@ class Scheduler:
         """Queue a job; among equals the one queued first goes first."""
         heapq.heappush(self._heap, (task.rank, -task.weight, next(self._numbers), task))
         if self._group is not None and self._filling is None:
-            # Not at once: whoever queues a job may be in the middle of changing what `idle_task` sees.
+            # Not at once: who adds a task may be in the middle of changing what `idle_task` sees.
             self._fill_soon()
 
     async def run(self) -> None:

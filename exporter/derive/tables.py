@@ -65,8 +65,8 @@ def derive(
     registries alone); parts of an earlier attempt are replaced. Every listed table needs at least
     one part. `coverage` is called in another thread, and again where memory was too little.
     `left_out` are the scopes, by kind and id, that lack what a filter left out and no table has.
-    DuckDB spills below `staging`, and begins with `resources`, by default what suits the rows. Raises
-    `OutputError`, and `DuplicatesError` where rows have to be dropped before.
+    DuckDB spills below `staging`, and begins with `resources`, by default what suits the rows.
+    Raises `OutputError`, and `DuplicatesError` where rows have to be dropped before.
     """
     with output_errors(staging):
         resources = resources or resources_for(staged_parts(staging, "layers"))

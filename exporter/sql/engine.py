@@ -95,7 +95,7 @@ def open_engine(folder: Path, resources: Resources) -> Iterator[DuckDBPyConnecti
     try:
         with connect(
             {
-                "memory_limit": f"{int(means.memory_bytes * _BUFFERS)}B",
+                "memory_limit": f"{int(resources.memory_bytes * _BUFFERS)}B",
                 "threads": 1,
                 "temp_directory": str(spill),
                 # Rows are ordered where a query says so, and only there.

@@ -13,9 +13,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from exporter.sources.cloud.split import partition as partition
-from exporter.sources.cloud.split import scan as chain
-from exporter.sources.cloud.split import scans as chains
+from exporter.sources.cloud.split import partition, scan, scans
 from tests.crawl.model import Alone, Image, Memory, Walked, World, walk
 
 # Shrinking takes long, and the first failure says enough.
@@ -27,8 +25,8 @@ PATHS = ("a", "a-1", "a.1", "a/1", "a1", "b", "b/c", "c", "d", "e", "f", "z")
 def _small_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partition, "MIN_SECONDS_LEFT", 0.0)
     monkeypatch.setattr(partition, "MIN_PAGES_LEFT", 1.0)
-    monkeypatch.setattr(chains, "MIN_PAGES_BEFORE_DOWN", 1.0)
-    monkeypatch.setattr(chains, "MIN_SECONDS_BEFORE_DOWN", 0.0)
+    monkeypatch.setattr(scans, "MIN_PAGES_BEFORE_DOWN", 1.0)
+    monkeypatch.setattr(scans, "MIN_SECONDS_BEFORE_DOWN", 0.0)
 
 
 @st.composite
@@ -78,7 +76,7 @@ COMMON = settings(
 def test_every_image_is_kept_once_whoever_is_faster(world: World, seed: int) -> None:
     # An order is honoured here, so it need not be proven first.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chain, "PROOF", 0)
+        patch.setattr(scan, "PROOF", 0)
         done = run(world, seed=seed)
     assert done.entry.status == "complete"
     assert done.memory.staged() == once(world)
@@ -111,8 +109,8 @@ def test_a_server_that_does_not_sort_as_asked_loses_nothing(
 
 def claims_early(patch: pytest.MonkeyPatch) -> None:
     """Have much claimed, and early: what no chain of the registry's own will see."""
-    patch.setattr(chain, "PROOF", 0)
-    patch.setattr(chains, "MIN_PAGES_BEFORE_DOWN", 1e9)
+    patch.setattr(scan, "PROOF", 0)
+    patch.setattr(scans, "MIN_PAGES_BEFORE_DOWN", 1e9)
 
 
 @COMMON
@@ -203,7 +201,7 @@ def test_what_lies_between_two_chains_needs_no_list_of_repositories(
 ) -> None:
     listed = data.draw(st.sets(st.sampled_from(sorted(world.listed))))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chain, "PROOF", 0)
+        patch.setattr(scan, "PROOF", 0)
         patch.setattr(partition, "MIN_PAGES_LEFT", 1e9)
         done = run(replace(world, listed=frozenset(listed)), seed=seed)
     assert done.entry.status == "complete"
@@ -217,7 +215,7 @@ def test_repositories_named_one_by_one_are_listed_whole(
 ) -> None:
     include = data.draw(st.sets(st.sampled_from(sorted(world.listed)), min_size=1))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chain, "PROOF", 0)
+        patch.setattr(scan, "PROOF", 0)
         done = run(replace(world, include=tuple(include)), seed=seed)
     assert done.memory.staged() == Counter(
         image.id for image in world.images if image.path in include
@@ -238,7 +236,7 @@ def test_taken_up_again_nothing_is_lost_whatever_the_end_has_left(
         world = replace(world, include=tuple(sorted(world.listed)))
     chance = random.Random(seed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chain, "PROOF", 0)
+        patch.setattr(scan, "PROOF", 0)
         memory = Memory()
         for steps, lost in stops:
             memory.cancel_after = steps

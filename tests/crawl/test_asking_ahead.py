@@ -19,7 +19,7 @@ from exporter.http.types import Call
 from exporter.sources.cloud import pages
 from exporter.sources.cloud.decode.images import ImagesPage, decode_images
 from exporter.sources.cloud.paging import PageCursor
-from exporter.sources.cloud.split import scans as chains
+from exporter.sources.cloud.split import scans
 from tests.crawl.model import Image, Memory, World, walk
 from tests.crawl.world import (
     GIANT_REGISTRY,
@@ -100,7 +100,7 @@ def one_repository(images: int, page_size: int) -> World:
 async def test_a_call_that_nothing_is_wanted_of_any_more_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(chains, "MIN_SECONDS_BEFORE_DOWN", 0.0)
+    monkeypatch.setattr(scans, "MIN_SECONDS_BEFORE_DOWN", 0.0)
 
     def seconds(params: Mapping[str, str]) -> float:
         return 3600.0 * ("desc" in params.get("orderBy", ""))
@@ -117,7 +117,7 @@ async def test_a_call_that_nothing_is_wanted_of_any_more_is_not_waited_for(
 async def test_two_chains_that_meet_ask_for_hardly_a_page_in_vain(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(chains, "MIN_SECONDS_BEFORE_DOWN", 0.0)
+    monkeypatch.setattr(scans, "MIN_SECONDS_BEFORE_DOWN", 0.0)
     for seed in range(20):
         done = await walk(
             replace(one_repository(400, 10), seed=seed), Memory(), random.Random(seed)

@@ -6,7 +6,7 @@ import pytest
 
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.order import Order, Position
-from exporter.sources.cloud.split import partition as partition
+from exporter.sources.cloud.split import partition
 from exporter.sources.cloud.split.partition import RepositoryPartition
 from exporter.sources.cloud.split.scan import Direction, Scan
 from exporter.sources.cloud.summary import Seen

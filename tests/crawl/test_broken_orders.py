@@ -11,9 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from exporter.sources.cloud.split import partition as partition
-from exporter.sources.cloud.split import scan as chain
-from exporter.sources.cloud.split import scans as chains
+from exporter.sources.cloud.split import partition, scan, scans
 from tests.crawl.model import Image, Memory, Walked, World, walk
 
 COMMON = settings(
@@ -31,13 +29,13 @@ SEEDS = st.integers(0, 9999)
 def _small_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partition, "MIN_SECONDS_LEFT", 0.0)
     monkeypatch.setattr(partition, "MIN_PAGES_LEFT", 1.0)
-    monkeypatch.setattr(chains, "MIN_PAGES_BEFORE_DOWN", 1.0)
-    monkeypatch.setattr(chains, "MIN_SECONDS_BEFORE_DOWN", 0.0)
+    monkeypatch.setattr(scans, "MIN_PAGES_BEFORE_DOWN", 1.0)
+    monkeypatch.setattr(scans, "MIN_SECONDS_BEFORE_DOWN", 0.0)
 
 
 @pytest.fixture
 def _never_met(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chains, "MIN_PAGES_BEFORE_DOWN", 1e9)
+    monkeypatch.setattr(scans, "MIN_PAGES_BEFORE_DOWN", 1e9)
 
 
 def run(world: World, seed: int, memory: Memory | None = None) -> Walked:
@@ -71,7 +69,7 @@ def test_images_out_of_their_place_are_not_lost(
     world = replace(world, misplaced=misplaced)
     with pytest.MonkeyPatch.context() as patch:
         if early:
-            patch.setattr(chain, "PROOF", 0)
+            patch.setattr(scan, "PROOF", 0)
         done = run(world, seed)
     check_whole(done, world)
 

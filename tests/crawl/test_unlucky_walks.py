@@ -9,8 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.sources.cloud.split import partition as partition
-from exporter.sources.cloud.split import scans as chains
+from exporter.sources.cloud.split import partition, scans
 from tests.crawl.model import Image, Memory, Walked, World, walk
 
 Params = Mapping[str, str]
@@ -19,12 +18,12 @@ Params = Mapping[str, str]
 @pytest.fixture(autouse=True)
 def _small_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partition, "MIN_SECONDS_LEFT", 0.0)
-    monkeypatch.setattr(chains, "MIN_SECONDS_BEFORE_DOWN", 0.0)
+    monkeypatch.setattr(scans, "MIN_SECONDS_BEFORE_DOWN", 0.0)
 
 
 @pytest.fixture
 def _no_descent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chains, "MIN_PAGES_BEFORE_DOWN", 1e9)
+    monkeypatch.setattr(scans, "MIN_PAGES_BEFORE_DOWN", 1e9)
 
 
 def even(count: int, size: int, name: str = "a") -> dict[str, int]:

@@ -11,8 +11,7 @@ import pytest
 from exporter.crawl.decoders import Decoders
 from exporter.emulator import Behaviour, Estate, Faults, LoggedCall, Quirks, Shape, steady_images
 from exporter.emulator.images import Repository
-from exporter.sources.cloud.split import partition as partition
-from exporter.sources.cloud.split import scans as chains
+from exporter.sources.cloud.split import partition, scans
 from tests.crawl.world import (
     GIANT_REGISTRY,
     GIANT_REPOSITORY,
@@ -139,7 +138,7 @@ async def test_small_registries_cost_the_fewest_calls(
     monkeypatch.undo()
     # However slow the machine is just now.
     monkeypatch.setattr(partition, "MIN_SECONDS_LEFT", 60.0)
-    monkeypatch.setattr(chains, "MIN_SECONDS_BEFORE_DOWN", 60.0)
+    monkeypatch.setattr(scans, "MIN_SECONDS_BEFORE_DOWN", 60.0)
     estate = Estate(MANY_SMALL)
     async with serve(estate, SLOW) as emulator:
         done = await crawl(emulator.url, tmp_path)

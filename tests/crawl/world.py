@@ -25,9 +25,7 @@ from exporter.settings import Credentials, Endpoints, Limits, Settings
 from exporter.sources.cloud.client import open_client
 from exporter.sources.cloud.discovery import Discovery
 from exporter.sources.cloud.pages import Pages
-from exporter.sources.cloud.split import partition as partition
-from exporter.sources.cloud.split import scan as chain
-from exporter.sources.cloud.split import scans as chains
+from exporter.sources.cloud.split import partition, scan, scans
 from exporter.staging.stage import Stage
 
 PAGE_SIZE = 10
@@ -188,8 +186,8 @@ def split_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let listings of a few pages be split, so that worlds can be small."""
     monkeypatch.setattr(partition, "MIN_SECONDS_LEFT", 0.0)
     monkeypatch.setattr(partition, "MIN_PAGES_LEFT", 2.0)
-    monkeypatch.setattr(chains, "MIN_SECONDS_BEFORE_DOWN", 0.0)
-    monkeypatch.setattr(chain, "PROOF", 0)
+    monkeypatch.setattr(scans, "MIN_SECONDS_BEFORE_DOWN", 0.0)
+    monkeypatch.setattr(scan, "PROOF", 0)
 
 
 def serve(estate: Estate, *args: Any) -> Emulator:

@@ -121,7 +121,7 @@ def export(
         # Only now, for it takes a moment, and a mistyped setting should be told at once.
         from exporter.cli.exporting import DisplayOptions, RunOptions, export_and_show  # noqa: PLC0415
 
-        options = RunOptions(
+        run_options = RunOptions(
             snapshot_id,
             replace=replace,
             fresh=fresh,
@@ -132,5 +132,5 @@ def export(
         display = DisplayOptions(
             log_format, log_level, quiet, debug, metrics_file, metrics_job, summary_json
         )
-        code = export_and_show(settings, options, display)
+        code = export_and_show(settings, run_options, display)
     raise typer.Exit(code)

@@ -160,7 +160,7 @@ class SplitCheck:
             return "an order asked for by digest is not the order that came"
         self._sampled = sample.shares
         unlisted = sorted(name for name in self._sampled if name not in listed)
-        return f"repository {strangers[0]} has images, but is not listed" if unlisted else None
+        return f"repository {unlisted[0]} has images, but is not listed" if unlisted else None
 
     def contradiction(self) -> str | None:
         """Return, at the end, why what was listed alone may not be all that there is."""

@@ -35,8 +35,8 @@ class Context:
     `sample_size` are the images on a witness's page, `slots` is how many calls there may be at
     once, `split` whether listings may be split. `queue` gives a chain to the scheduler, `refresh`
     has a registry's repositories listed again, `may_ask_ahead` says whether a job may ask for its
-    next page before it has dealt with the one in hand. `fallback` is the first `orderBy` that the API
-    has not refused, `backwards` whether it sorts downwards as far as is known.
+    next page before it has dealt with the one in hand. `fallback` is the first `orderBy` that the
+    API has not refused, `backwards` whether it sorts downwards as far as is known.
     """
 
     pages: Pages
