@@ -15,8 +15,8 @@ lose what one chain to the end would have found. Invariants, which the tests hol
   a listing of which that cannot be said after some of them is partial, and its message says so.
 - *Two chains meet only while both are in that order*, and where they have read the same images
   (`meeting_point`). If one image stands out of its place, the scan upwards goes on to its end
-  alone. This relies on a reverse order that is the reverse: an image that has a place of its own in each may be
-  read by neither, and no client can tell that from one that is not there.
+  alone. This relies on a reverse order that is the reverse: an image that has a place of its own in
+  each may be read by neither, and no client can tell that from one that is not there.
 - *Only what was delivered is cut*, image by image: what comes twice is dropped later by its key.
 - *A chain's pages are dealt with in turn.* The next one may be asked for as soon as a body shows
   its token, but is judged and handed over after the one in hand; where that was the last wanted,
