@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.api import OutageStatistics
-from exporter.cli.text import duration, number, size
+from exporter.cli.text import duration, size
 from exporter.crawl import Progress, Statistics
+from exporter.wording import number
 
 REFRESH_EVERY = 0.125
 """Seconds between two looks at the figures."""

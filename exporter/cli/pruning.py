@@ -10,7 +10,6 @@ from exporter.cli.logs import configure_logs
 from exporter.cli.options import LogFormat, LogLevel
 from exporter.cli.outputs import open_existing
 from exporter.cli.printing import new_table, result_console
-from exporter.cli.text import number
 from exporter.settings import Settings
 from exporter.snapshot import (
     Destination,
@@ -21,6 +20,7 @@ from exporter.snapshot import (
     staging_root,
 )
 from exporter.snapshot.retention import Choice
+from exporter.wording import number
 
 
 def prune_and_show(settings: Settings, policy: Policy, *, dry_run: bool, wait: float) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from exporter.cli.outputs import open_existing
 from exporter.cli.printing import result_console
-from exporter.cli.text import number, size
+from exporter.cli.text import size
 from exporter.derive import recompute_problems, usable_memory
 from exporter.errors import ExporterError, OutputError
 from exporter.settings import Settings
@@ -21,6 +21,7 @@ from exporter.snapshot.layout import LATEST
 from exporter.snapshot.manifest import rfc3339
 from exporter.snapshot.verify import verify_files, verify_statements
 from exporter.snapshot.verify_rows import as_parquet, verify_rows
+from exporter.wording import number
 
 NEWEST = "latest"
 """What stands for the newest complete snapshot's id."""

@@ -18,7 +18,7 @@ from exporter.crawl.doubts import Doubts
 from exporter.crawl.fetch import Fetcher
 from exporter.crawl.found import LEVELS, Found
 from exporter.crawl.keeper import Keeper
-from exporter.crawl.ledger import NAMED_BY, Entry, Ledger, Listing
+from exporter.crawl.ledger import ALL, NAMED_BY, Entry, Ledger, Listing
 from exporter.crawl.listings import ResourcesJob, listing_call
 from exporter.crawl.named import Named
 from exporter.crawl.progress import Progress
@@ -116,7 +116,7 @@ class Estate:
         known: bool,
     ) -> None:
         entry = self._ledger.open(
-            listing, "*" if listing == "clouds" else parent_id or "*", known=known
+            listing, ALL if listing == "clouds" else parent_id or ALL, known=known
         )
         self._open[listing] += 1
         go_into: Mapping[Listing, Callable[[Resource], None]] = {

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import structlog
 
 from exporter.crawl.found import BELOW, LEVELS, Found
-from exporter.crawl.ledger import Ledger, Listing
+from exporter.crawl.ledger import ALL, Ledger, Listing
 from exporter.crawl.scope import Wanted
 from exporter.errors import DeniedError, ScopeError
 
@@ -86,7 +86,7 @@ class Named:
 
     def _settle_organization(self) -> None:
         organization = self._wanted.organization_id
-        entry = self._ledger.entry("clouds", "*")
+        entry = self._ledger.entry("clouds", ALL)
         if organization is None or entry is None or entry.items:
             return
         if entry.status == "complete":

@@ -37,6 +37,7 @@ from exporter.snapshot.folder import TEMPORARY
 from exporter.snapshot.identity import Identity, identity
 from exporter.snapshot.layout import SUFFIX, manifest_path
 from exporter.snapshot.publish import OnStep, silent
+from exporter.wording import option
 
 _IN_A_SNAPSHOT = re.compile(r"[^/]+/[^/]+/snapshot_id=([^/]+)/[^/]+$")
 
@@ -97,9 +98,10 @@ def choose(snapshots: Sequence[SnapshotInfo], policy: Policy) -> Choice:
     Raises `SettingsError` for a policy that keeps nothing, which is a mistake, not a wish.
     """
     if not policy.has_rule and policy.partial is None:
+        rules = ", ".join(map(option, ("keep_last", "keep_daily", "keep_weekly")))
         raise SettingsError(
-            "There is no rule for what to keep, so nothing was removed: give one of --keep-last, "
-            "--keep-daily, --keep-weekly and --keep-monthly with more than 0, or set output.keep."
+            f"There is no rule for what to keep, so nothing was removed: give one of {rules} and "
+            f"{option('keep_monthly')} with more than 0, or set output.keep."
         )
     dated = sorted(
         (info for info in snapshots if info.started_at is not None),
