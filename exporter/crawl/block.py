@@ -11,7 +11,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
 
-from exporter.crawl.chain import ImagesChain, Mode
+from exporter.crawl.chain import ImagesChain
+from exporter.crawl.ordering import Mode
 
 MIN_PAGES_LEFT = 2.0
 MIN_SECONDS_LEFT = 1.0

@@ -8,8 +8,9 @@ import structlog
 
 from exporter.api import Call
 from exporter.crawl.block import Block
-from exporter.crawl.chain import ImagesChain, Mode, ladder
+from exporter.crawl.chain import ImagesChain
 from exporter.crawl.context import Context
+from exporter.crawl.ordering import Mode, ladder
 from exporter.crawl.replay import Replay
 from exporter.crawl.scheduler import Job
 from exporter.crawl.seam import pages_between
@@ -135,6 +136,10 @@ class Chains:
             large = self.up is not None and self.block.is_large(name, self.up)
             if met_before or (large and self._context.backwards and self.alone):
                 self._meet(chain, queue=True)
+
+    def has_begun(self, name: str) -> bool:
+        """Say whether a chain was begun for a repository."""
+        return name in self._begun
 
     def split(self) -> None:
         """List all repositories one by one instead of going on with the registry's own chains."""
@@ -263,23 +268,24 @@ class Chains:
         if down is self.down:
             self.down = None
 
-    def distrust(self, reason: str, *, failed: bool) -> None:
+    def distrust(self, reason: str, *, failed: bool) -> bool:
         """List repositories one by one no more: the chain upwards lists everything anew.
 
         So it is where the user's repositories were to be listed one by one, without such a chain.
-        `failed` says whether the registry's listing has failed already.
+        `failed` says whether the registry's listing has failed already. Return False where nothing
+        was listed one by one, so that the chain upwards goes on as it is.
         """
         self.trusted = False
         if not self.alone and self.up is not None:
-            return
+            return False
         log.warning("split_given_up", registry_id=self._registry_id, reason=reason)
         self.alone = False
         for chain in self.open:
             chain.stop()
         self.down = None
-        if failed:
-            return
-        self.anew()
+        if not failed:
+            self.anew()
+        return True
 
     def anew(self) -> None:
         """List the whole registry from the beginning, in no order."""

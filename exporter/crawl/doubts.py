@@ -15,6 +15,7 @@ import structlog
 from exporter.api import Call, Chain
 from exporter.crawl.fetch import Fetcher
 from exporter.crawl.ledger import NAMED_BY, Entry, Listing
+from exporter.crawl.restarts import Restarts
 from exporter.crawl.scheduler import Job
 from exporter.errors import ApiError, is_not_found
 from exporter.tables.schemas import TABLES
@@ -118,6 +119,7 @@ class Reading:
         self._fetcher = fetcher
         self._entry = entry
         self._chain = Chain(call, page_size=page_size)
+        self._restarts = Restarts()
         self._names: set[str] = set()
 
     async def step(self) -> bool:
@@ -136,6 +138,10 @@ class Reading:
         except ApiError as error:
             self._entry.spent(error.calls)
             if error.shorter_page_may_do and self._chain.shorten(error.reason):
+                return True
+            if self._restarts.may_help(self._chain, error):
+                self._chain.restart()
+                self._names.clear()
                 return True
             log.warning("not_listed_again", scope=error.scope, reason=error.reason)
             self._end(error)

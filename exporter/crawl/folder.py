@@ -22,14 +22,16 @@ import structlog
 
 from exporter.api import Call
 from exporter.crawl.asked import Question
-from exporter.crawl.chain import ImagesChain, Mode, ladder
+from exporter.crawl.chain import ImagesChain
 from exporter.crawl.chains import PATH
 from exporter.crawl.context import Context
 from exporter.crawl.ledger import Entry
 from exporter.crawl.mending import Remedy, mend
+from exporter.crawl.ordering import Mode, ladder
 from exporter.crawl.pages import Images
 from exporter.errors import ApiError
 from exporter.tables.resources import Parents, registry_of
+from exporter.wording import number
 
 log = structlog.get_logger()
 
@@ -108,7 +110,7 @@ class FolderWalk:
             "container_registry",
             PATH,
             (("folderId", folder_id),),
-            f"images of {len(entries)} registries of folder {folder_id}",
+            f"images of {number(len(entries), 'registry', 'registries')} of folder {folder_id}",
         )
         self._chain = ImagesChain(call, Mode.UP, None, context.page_size, _NO_ORDER)
 
@@ -186,6 +188,6 @@ class FolderWalk:
                 self._apart(registry_id, names, whole=True)
             else:
                 self._entries[registry_id].complete(
-                    f"listed in one chain with {len(self._joined) - 1} others of folder "
+                    f"listed in one chain with {number(len(self._joined) - 1, 'other')} of folder "
                     f"{self._folder_id}"
                 )

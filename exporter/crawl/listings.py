@@ -6,19 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
-import structlog
 
 from exporter.api import Call, Chain, Service
 from exporter.crawl.fetch import Fetcher
 from exporter.crawl.ledger import Entry, Listing
-from exporter.errors import ApiError, StatusError
+from exporter.crawl.restarts import Restarts
+from exporter.errors import ApiError
 from exporter.tables.bad_values import BAD_VALUES
 from exporter.tables.resources import Parents, Resource, ResourcesPage
 from exporter.tables.schemas import TABLES
-
-log = structlog.get_logger()
-
-MAX_RESTARTS = 3
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ class ResourcesJob:
         self._ended = ended
         self._staged = staged
         self._attempt = attempt
-        self._restarts = 0
+        self._restarts = Restarts()
         self._table = TABLES[entry.listing]
         self._chain = Chain(call, page_size=page_size)
         self._seen: set[str] = set()
@@ -116,7 +112,9 @@ class ResourcesJob:
             self._entry.spent(error.calls)
             if error.shorter_page_may_do and self._chain.shorten(error.reason):
                 return True
-            if self._begins_anew(error):
+            if self._restarts.may_help(self._chain, error):
+                self._attempt += 1
+                self._chain.restart()
                 return True
             self._ended(error)
             return False
@@ -124,18 +122,6 @@ class ResourcesJob:
             return True
         self._ended(None)
         return False
-
-    def _begins_anew(self, error: ApiError) -> bool:
-        """Start over where a page token has expired: it is the only mend for a 400 midway."""
-        expired = isinstance(error, StatusError) and error.http_status == 400
-        shortened = self._chain.shortened  # It is no token of a page so short.
-        if not (expired and self._chain.pages and (shortened or self._restarts < MAX_RESTARTS)):
-            return False
-        log.warning("listing_restarted", scope=error.scope, reason=error.reason)
-        self._restarts += not shortened
-        self._attempt += 1
-        self._chain.restart()
-        return True
 
     def _rows(self, page: ResourcesPage) -> Mapping[str, pa.Table]:
         staged = {} if self._staged is None else {self._table.name: page.rows(self._staged)}

@@ -6,15 +6,15 @@ from enum import Enum
 
 import structlog
 
-from exporter.crawl.chain import ImagesChain, Mode
-from exporter.errors import ApiError, StatusError, is_not_found
+from exporter.api.status import is_passing
+from exporter.crawl.chain import ImagesChain
+from exporter.crawl.ordering import Mode
+from exporter.errors import ApiError, StatusError, is_not_found, is_refused
 
 log = structlog.get_logger()
 
-MAX_RESTARTS = 3
-"""How often one chain begins anew because its page token expired."""
 _ABOUT_THIS_CALL = frozenset({400, 401, 403, 404})
-"""Statuses that another way of listing the same images may not meet."""
+"""Statuses without a code of the API that another way of listing the same images may not meet."""
 
 
 class Remedy(Enum):
@@ -31,15 +31,14 @@ class Remedy(Enum):
 def mend(chain: ImagesChain, error: ApiError) -> Remedy:
     """Decide about a failed call, and begin the chain anew where that helps.
 
-    A 400 in the middle of a chain is an expired page token, at its beginning an `orderBy` or a
-    repository's name that the API does not take (`API.md`, Errors). A repository that cannot be
-    listed alone may still be listed with its registry. A chain downwards is not needed, and none is
-    where others have covered the rest.
+    A refusal in the middle of a chain is of an expired page token, at its beginning of an `orderBy`
+    or a repository's name that the API does not take (`API.md`, Errors). A repository that cannot
+    be listed alone may still be listed with its registry. A chain downwards is not needed, and none
+    is where others have covered the rest.
     """
-    status = error.http_status if isinstance(error, StatusError) else None
     if chain.stopped:
         return Remedy.DONE
-    if _is_shortened(chain, error) or (status == 400 and _begins_anew(chain, error)):
+    if _is_shortened(chain, error) or _begins_anew(chain, error):
         return Remedy.AGAIN
     if chain.mode is Mode.DOWN:
         log.info("descent_given_up", scope=error.scope, reason=error.reason)
@@ -49,7 +48,16 @@ def mend(chain: ImagesChain, error: ApiError) -> Remedy:
     if is_not_found(error):
         log.warning("repository_not_found", repository_name=chain.repository, reason=error.reason)
         return Remedy.GONE
-    return Remedy.DISTRUST if status in _ABOUT_THIS_CALL else Remedy.FAILED
+    return Remedy.DISTRUST if _is_about_this_call(error) else Remedy.FAILED
+
+
+def _is_about_this_call(error: ApiError) -> bool:
+    """Say whether another way of listing the same images may not meet an error."""
+    if not isinstance(error, StatusError):
+        return False
+    if error.code:
+        return not is_passing(error.code)
+    return error.http_status in _ABOUT_THIS_CALL
 
 
 def _is_shortened(chain: ImagesChain, error: ApiError) -> bool:
@@ -58,16 +66,13 @@ def _is_shortened(chain: ImagesChain, error: ApiError) -> bool:
 
 
 def _begins_anew(chain: ImagesChain, error: ApiError) -> bool:
-    """Begin a chain anew after a 400: with another token, or with an order that is less wished."""
+    """Begin a chain anew after a refusal: with another token, or an order that is less wished."""
     if not chain.chain.pages:
-        if chain.descend():
+        if is_refused(error) and chain.descend():
             log.warning("order_refused", scope=error.scope, reason=error.reason)
             return True
         return False
-    if not chain.chain.shortened:  # Else it is no token of a page so short.
-        if chain.restarts >= MAX_RESTARTS:
-            return False
-        chain.restarts += 1
-    log.warning("listing_restarted", scope=error.scope, reason=error.reason)
+    if not chain.restarts.may_help(chain.chain, error):
+        return False
     chain.restart()
     return True

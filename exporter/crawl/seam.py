@@ -12,7 +12,8 @@ Only what the other chain has delivered is cut away, image by image.
 
 from __future__ import annotations
 
-from exporter.crawl.chain import ImagesChain, Mode
+from exporter.crawl.chain import ImagesChain
+from exporter.crawl.ordering import Mode
 from exporter.tables.order import Cut, is_behind, is_far_behind
 
 ENOUGH_SHARED = 2

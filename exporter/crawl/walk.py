@@ -42,16 +42,17 @@ import structlog
 
 from exporter.crawl.asking import Asking
 from exporter.crawl.block import Block, listable
-from exporter.crawl.chain import ImagesChain, Mode
+from exporter.crawl.chain import ImagesChain
 from exporter.crawl.chains import Chains
 from exporter.crawl.closing import Closing
 from exporter.crawl.context import Context, PageJob
 from exporter.crawl.ledger import Entry
 from exporter.crawl.mending import Remedy, mend
+from exporter.crawl.ordering import Mode
 from exporter.crawl.pages import Decided, Dropped, Images, Seen
 from exporter.crawl.scheduler import Job
 from exporter.crawl.seam import have_passed, is_believed, seam
-from exporter.errors import ApiError, StatusError
+from exporter.errors import ApiError, is_refused
 from exporter.tables.order import Cut
 from exporter.tables.resources import Parents
 
@@ -262,10 +263,12 @@ class Walk:
             return True
         chain.stop()
         if remedy is Remedy.WITHOUT:
-            if isinstance(error, StatusError) and error.http_status == 400:
+            if is_refused(error):
                 self._context.backwards = False
             self._chains.give_up(chain)
         elif remedy is Remedy.DISTRUST:
+            if chain.repository is not None:
+                self._closing.evidence.refused.add(chain.repository)
             self._closing.distrust(f"{error.scope} cannot be listed alone: {error.message}")
         elif remedy is Remedy.GONE and chain.repository is not None:
             self._closing.gone(chain.repository)

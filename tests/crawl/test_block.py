@@ -7,7 +7,8 @@ import pytest
 from exporter.api import Call
 from exporter.crawl import block
 from exporter.crawl.block import Block
-from exporter.crawl.chain import ImagesChain, Mode
+from exporter.crawl.chain import ImagesChain
+from exporter.crawl.ordering import Mode
 from exporter.crawl.pages import Seen
 from exporter.tables.order import Order, Position
 

@@ -9,11 +9,12 @@ import pytest
 
 from exporter.api import Call
 from exporter.crawl.block import Block
-from exporter.crawl.chain import ImagesChain, Mode
+from exporter.crawl.chain import ImagesChain
 from exporter.crawl.chains import Chains
 from exporter.crawl.closing import Closing
 from exporter.crawl.context import Context
 from exporter.crawl.ledger import Ledger
+from exporter.crawl.ordering import Mode
 from exporter.crawl.progress import Progress
 
 APP = "crp1/app"

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import cast
 
 from exporter.api import Call
-from exporter.crawl.chain import Mode
 from exporter.crawl.chains import ALONE, WHOLE, Chains
 from exporter.crawl.context import Context
+from exporter.crawl.ordering import Mode
 from exporter.crawl.scheduler import Job
 
 KEPT = {"crp1/halved": "50", "crp1/whole": "100"}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from exporter.api import Call
-from exporter.crawl.chain import ImagesChain, Mode
-from exporter.crawl.mending import MAX_RESTARTS, Remedy, mend
+from exporter.crawl.chain import ImagesChain
+from exporter.crawl.mending import Remedy, mend
+from exporter.crawl.ordering import Mode
+from exporter.crawl.restarts import MAX_RESTARTS
 from exporter.errors import ApiError, StatusError, UnreachableError
 
 CALL = Call("container_registry", "/images", (("registryId", "crp1"),), "images of crp1")
