@@ -199,6 +199,20 @@ def is_not_found(error: ApiError) -> bool:
     return isinstance(error, StatusError) and (error.http_status, error.code) == (404, "NOT_FOUND")
 
 
+_REFUSING = frozenset({"INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE"})
+"""The codes that google.rpc maps to a 400."""
+
+
+def is_refused(error: ApiError) -> bool:
+    """Say whether a call's arguments are refused: its order, its page token or a name in it.
+
+    The API's own code says so, whatever the number; without one, a 400 does.
+    """
+    return isinstance(error, StatusError) and (
+        error.code in _REFUSING or (not error.code and error.http_status == 400)
+    )
+
+
 def is_denied(error: ApiError) -> bool:
     """Say whether the API itself says that this is not ours to read: a gateway's 403 does not."""
     return isinstance(error, StatusError) and error.code in ("PERMISSION_DENIED", "UNAUTHENTICATED")

@@ -19,7 +19,7 @@ from exporter.settings import Settings
 from exporter.settings.values import parse_percent
 from exporter.snapshots.identity import differences, identity
 from exporter.snapshots.manifest import Manifest
-from exporter.wording import switch
+from exporter.wording import number, switch
 
 
 def source_of(settings: Settings) -> dict[str, Any]:
@@ -99,8 +99,8 @@ def refuse_implausible(
             against += f", of which output.max_shrink ({limit}) wants {least:,} at least"
     flags = f"{switch('new_scope')} and " if new_scope else ""
     raise ImplausibleError(
-        f"Snapshot {manifest.snapshot_id} was not published: it has {images:,} "
-        f"image{'' if images == 1 else 's'}, and {against}; check that these credentials may still "
+        f"Snapshot {manifest.snapshot_id} was not published: it has {number(images, 'image')}, "
+        f"and {against}; check that these credentials may still "
         "view everything and that `scope` names what there is, then run again to list again, or "
         f"with {flags}{switch('accept_shrink')} to publish what is staged as it is."
     )

@@ -1,4 +1,4 @@
-"""How messages name what a caller may ask of a run: as flags of the command, or as arguments.
+"""How messages count, and name what a caller may ask of a run: as flags, or as arguments.
 
 `export(settings, replace=True)` and `registry-exporter export --replace` ask for the same, and
 each caller is told what to do in the words of its own.
@@ -23,3 +23,9 @@ def option(argument: str) -> str:
 def switch(argument: str) -> str:
     """Return how an option is switched on: `replace=True`, or `--replace`."""
     return option(argument) if _flags else f"{argument}=True"
+
+
+def number(count: int, noun: str = "", plural: str = "") -> str:
+    """Return a count with its thousands apart, and with its noun: `1,204 images`, `1 image`."""
+    word = noun if count == 1 or not noun else plural or f"{noun}s"
+    return f"{count:,} {word}".rstrip()

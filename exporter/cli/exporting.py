@@ -30,6 +30,7 @@ from exporter.run import export, summary
 from exporter.settings import Settings
 from exporter.snapshots.manifest import Manifest
 from exporter.tables.schemas import COMPLETE_STATUSES
+from exporter.wording import number
 
 PARTIAL = 3
 """The exit code of a run that published a partial snapshot."""
@@ -184,8 +185,9 @@ def _partial_sentence(manifest: Manifest, found: Highlights | None) -> str:
     if named and missing > len(named):
         named.append(f"{missing - len(named)} more")
     return (
-        f"Snapshot {manifest.snapshot_id} is partial: {missing} of "
-        f"{sum(manifest.coverage.values())} listings are not complete"
+        f"Snapshot {manifest.snapshot_id} is partial: {missing:,} of "
+        f"{number(sum(manifest.coverage.values()), 'listing')} "
+        f"{'is' if missing == 1 else 'are'} not complete"
         + (f": {', '.join(named)}" if named else "")
         + "; its table `coverage` says why, and latest.json does not name it."
     )

@@ -11,9 +11,10 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli.text import duration, number, size
+from exporter.cli.text import duration, size
 from exporter.crawl.progress import Progress, Statistics
 from exporter.http.silence import OutageStatistics
+from exporter.wording import number
 
 REFRESH_EVERY = 0.125
 """Seconds between two looks at the figures."""

@@ -10,11 +10,12 @@ from exporter.cli.failures import complain
 from exporter.cli.logs import configure_logs
 from exporter.cli.options import LogFormat, LogLevel, log_format
 from exporter.cli.printing import new_table, print_json, result_console
-from exporter.cli.text import number, printable
+from exporter.cli.text import printable
 from exporter.crawl.coverage import ListingStatus
 from exporter.run import plan
 from exporter.settings import Settings
 from exporter.sources.cloud.plan import Plan
+from exporter.wording import number
 
 PARTIAL = 3
 

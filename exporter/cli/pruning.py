@@ -10,13 +10,13 @@ from exporter.cli.logs import configure_logs
 from exporter.cli.options import LogFormat, LogLevel
 from exporter.cli.outputs import open_existing
 from exporter.cli.printing import new_table, result_console
-from exporter.cli.text import number
 from exporter.settings import Settings
 from exporter.snapshots.prune import prune
 from exporter.snapshots.retention import Choice, Policy
 from exporter.staging.hold import hold
 from exporter.staging.workspace import staged_ids, staging_root
 from exporter.storage.destination import Destination
+from exporter.wording import number
 
 
 def prune_and_show(settings: Settings, policy: Policy, *, dry_run: bool, wait: float) -> None:

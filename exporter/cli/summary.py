@@ -14,9 +14,10 @@ from rich.text import Text
 from exporter.cli.invocation import command, python
 from exporter.cli.published import LARGEST, Highlights, Scope, what
 from exporter.cli.suggestions import untagged_query
-from exporter.cli.text import duration, number, printable, share, size
+from exporter.cli.text import duration, printable, share, size
 from exporter.snapshots.manifest import Manifest
 from exporter.tables.schemas import COMPLETE_STATUSES
+from exporter.wording import number
 
 MISSING_SHOWN = 10
 """How many listings are named that are missing."""

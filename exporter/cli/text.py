@@ -1,4 +1,4 @@
-"""How figures and names are written for a person: sizes, counts, durations, ages, odd letters."""
+"""How figures and names are written for a person: sizes, durations, ages, odd letters."""
 
 from __future__ import annotations
 
@@ -12,12 +12,6 @@ def size(count: int) -> str:
         value, unit = value / 1024, unit + 1
     digits = 0 if unit == 0 or value >= 99.95 else 1 if value >= 9.995 else 2
     return f"{value:.{digits}f} {_UNITS[unit]}"
-
-
-def number(count: int, noun: str = "", plural: str = "") -> str:
-    """Return a count with its thousands apart, and with its noun: `1,204 images`, `1 image`."""
-    word = noun if count == 1 or not noun else plural or f"{noun}s"
-    return f"{count:,} {word}".rstrip()
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from exporter.cli.outputs import open_existing
 from exporter.cli.printing import result_console
-from exporter.cli.text import number, size
+from exporter.cli.text import size
 from exporter.derive.recheck import recompute_problems
 from exporter.errors import ExporterError, OutputError
 from exporter.settings import Settings
@@ -22,6 +22,7 @@ from exporter.snapshots.verify import verify_files, verify_statements
 from exporter.snapshots.verify_rows import as_parquet, verify_rows
 from exporter.sql.memory import usable_memory
 from exporter.storage.destination import Destination
+from exporter.wording import number
 
 NEWEST = "latest"
 """What stands for the newest complete snapshot's id."""

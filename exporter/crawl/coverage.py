@@ -15,15 +15,25 @@ from exporter.clock import Clock
 from exporter.crawl.progress import Progress
 from exporter.errors import ApiError, IncompleteError, StatusError, is_denied, is_not_found
 from exporter.tables.schemas import COMPLETE_STATUSES, COVERAGE
+from exporter.wording import number
 
 Listing = Literal["clouds", "folders", "registries", "repositories", "images"]
 Status = Literal["complete", "denied", "vanished", "failed", "partial", "skipped"]
 
+ALL = "*"
+"""Stands for the parent of all clouds that the token can see."""
+_WENT = {"denied": "was denied", "partial": "is not whole"}
+"""How a listing went that is not whole; others failed."""
 _LET_IN = "give these credentials a role that may view it"
 _LET_IN_OR_NAME_OTHERS = f"{_LET_IN}, or name in `scope` what they may read"
-_CHECK_AND_AGAIN = (
-    "check that `scope` names what there is and that the API can be reached, and run again"
-)
+_CHECK_SCOPE = "check that `scope` names what there is, and run again"
+_AGAIN = {
+    "NOT_FOUND": _CHECK_SCOPE,
+    "INVALID_ARGUMENT": _CHECK_SCOPE,
+    "UNIMPLEMENTED": "check that `domain` and `endpoints` name the right services, and run again",
+}
+"""What to do about a listing that failed, by the API's code."""
+_MENDED = "run again once that is mended"
 _GO_ON = "run again, which goes on with what was listed"
 
 MOST_NAMED = 5
@@ -171,6 +181,13 @@ class ListingStatus:
         )
 
     @property
+    def outcome(self) -> str:
+        """How it went, as a clause: `the listing of images of crp1 failed`."""
+        of = f" of {self.parent_id}" if self.parent_id != ALL else ""
+        went = _WENT.get(self.status or "", "failed")
+        return f"the listing of {self.listing}{of} {went}"
+
+    @property
     def _advice(self) -> str:
         """What to do where the listing is denied."""
         level = NAMED_BY.get(self.listing)
@@ -263,15 +280,16 @@ class Coverage:
         if not missing:
             return
         first = missing[0]
-        reason = f"{first.listing} of {first.parent_id} ended as {first.status}: {first.message}"
+        reason = f"{first.outcome}: {first.message}"
         denied = first.status == "denied"  # What to do about that is said already.
         if self.empty:
-            advice = "" if denied else f"; {_CHECK_AND_AGAIN}"
+            advice = "" if denied else f"; {_AGAIN.get(first.error_code or '', _MENDED)}"
             raise IncompleteError(f"Nothing could be listed: {reason}{advice}.")
         if partial:
             advice = "" if denied else f"; {_GO_ON}"
             raise IncompleteError(
-                f"{len(missing)} of {len(self._entries)} listings are not complete, and "
+                f"{len(missing)} of {number(len(self._entries), 'listing')} "
+                f"{'is' if len(missing) == 1 else 'are'} not complete, and "
                 f"output.on_partial is fail, so nothing is published: {reason}{advice}, or set "
                 "output.on_partial to publish."
             )

@@ -66,7 +66,7 @@ def with_advice(fault: Fault) -> Fault:
     if fault.reason == "oversize":
         what = "raise limits.max_page_bytes"
     return replace(
-        fault, message=f"{fault.message}, though a page of one item was asked for; {what}"
+        fault, message=f"{fault.message}, though a page of one item was asked for", advice=what
     )
 
 

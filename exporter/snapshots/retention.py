@@ -38,6 +38,7 @@ from exporter.snapshots.publish import OnStep, silent
 from exporter.staging.layout import SUFFIX
 from exporter.storage.destination import Destination
 from exporter.storage.local import TEMPORARY
+from exporter.wording import option
 
 _IN_A_SNAPSHOT = re.compile(r"[^/]+/[^/]+/snapshot_id=([^/]+)/[^/]+$")
 
@@ -98,9 +99,10 @@ def choose(snapshots: Sequence[SnapshotInfo], policy: Policy) -> Choice:
     Raises `SettingsError` for a policy that keeps nothing, which is a mistake, not a wish.
     """
     if not policy.has_rule and policy.partial is None:
+        rules = ", ".join(map(option, ("keep_last", "keep_daily", "keep_weekly")))
         raise SettingsError(
-            "There is no rule for what to keep, so nothing was removed: give one of --keep-last, "
-            "--keep-daily, --keep-weekly and --keep-monthly with more than 0, or set output.keep."
+            f"There is no rule for what to keep, so nothing was removed: give one of {rules} and "
+            f"{option('keep_monthly')} with more than 0, or set output.keep."
         )
     dated = sorted(
         (info for info in snapshots if info.started_at is not None),

@@ -29,6 +29,7 @@ from exporter.snapshots.manifest import (
 )
 from exporter.storage.destination import Destination
 from exporter.tables.schemas import COMPLETE_STATUSES, TABLES
+from exporter.wording import number
 
 # A chunk of gzip text grows at most a thousandfold, which bounds what is held of it.
 _CHUNK = 64 * 1024
@@ -183,7 +184,7 @@ def _parquet_problem(content: BinaryIO, rows: int, columns: list[Column]) -> str
 
 
 def _differ(found: int, rows: int) -> str:
-    return "" if found == rows else f"has {found} rows, and the manifest says {rows}"
+    return "" if found == rows else f"has {number(found, 'row')}, and the manifest says {rows:,}"
 
 
 class _Lines:

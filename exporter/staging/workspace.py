@@ -106,9 +106,9 @@ def open_place(
     With `snapshot_id`, only that one is taken up; it must be of the same settings. Without, the
     newest of the same settings is. What is older than `resume_within`, and with `fresh` whatever
     would be taken up, is discarded. A result that was withheld is taken up before all others, and
-    however old it is, with `take_withheld`; without, it is discarded under whatever id, for what
-    made it too small may have been mended since, and it must not replace what is listed after it.
-    Raises `SettingsError` and `OutputError`.
+    however old it is, with `take_withheld`, and refused under another id than its own; without, it
+    is discarded under whatever id, for what made it too small may have been mended since, and it
+    must not replace what is listed after it. Raises `SettingsError` and `OutputError`.
     """
     with output_errors(root):
         make_folder(root, mode=0o700)
@@ -116,14 +116,14 @@ def open_place(
         for gone in root.glob(f"{_DISCARDED}*"):
             shutil.rmtree(gone)
     young = _young(root, now - resume_within, spare_withheld=take_withheld)
+    held_back = [one for one in young if one.is_withheld and one.fingerprint == fingerprint]
     if snapshot_id is None:
         candidates = [one for one in young if one.fingerprint == fingerprint]
     else:
-        candidates = [
-            one
-            for one in young
-            if one.snapshot_id == snapshot_id or _is_superseded(one, fingerprint, take_withheld)
-        ]
+        if take_withheld and not fresh:
+            _refuse_another_id(held_back, snapshot_id)
+        # What was held back under another id is listed again now.
+        candidates = [one for one in young if one.snapshot_id == snapshot_id or one in held_back]
     usable = _usable(candidates, fresh=fresh, take_withheld=take_withheld)
     if usable:
         found = max(usable, key=lambda one: (one.is_withheld, one.started_at))
@@ -147,9 +147,15 @@ def open_place(
     return Workspace(path, chosen, now, resumed=False)
 
 
-def _is_superseded(one: Unfinished, fingerprint: str, take_withheld: bool) -> bool:
-    """Say whether a result was withheld that a run of the same settings now lists again."""
-    return one.is_withheld and one.fingerprint == fingerprint and not take_withheld
+def _refuse_another_id(held_back: list[Unfinished], snapshot_id: str) -> None:
+    """Refuse to list again, under another id, what was listed and is to be published as it is."""
+    ids = [one.snapshot_id for one in held_back]
+    if ids and snapshot_id not in ids:
+        raise SettingsError(
+            f"{ids[-1]} is the snapshot that was listed and not published for being too small, and "
+            f"{switch('accept_shrink')} publishes it without listing again: leave "
+            f"{option('snapshot_id')} out, or use {switch('fresh')} to list again as {snapshot_id}."
+        )
 
 
 def _young(root: Path, since: datetime, *, spare_withheld: bool) -> list[Unfinished]:

@@ -15,7 +15,7 @@ from exporter.cli import options
 from exporter.cli.app import app
 from exporter.settings.environment import leaves
 from exporter.settings.load import FLAGS
-from exporter.settings.model import Format
+from exporter.settings.output import Format
 
 COMMANDS = (
     ("export",),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.cli.text import age, duration, number, printable, share, size
+from exporter.cli.text import age, duration, printable, share, size
+from exporter.wording import number
 
 
 @pytest.mark.parametrize(

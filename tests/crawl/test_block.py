@@ -7,8 +7,9 @@ import pytest
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.order import Order, Position
 from exporter.sources.cloud.split import partition
+from exporter.sources.cloud.split.ordering import Direction
 from exporter.sources.cloud.split.partition import RepositoryPartition
-from exporter.sources.cloud.split.scan import Direction, Scan
+from exporter.sources.cloud.split.scan import Scan
 from exporter.sources.cloud.summary import Seen
 
 CALL = Call("container_registry", "/images", (("registryId", "crp1"),), "images of crp1")

@@ -128,6 +128,13 @@ def shuffled_worlds() -> Iterator[tuple[int, World]]:
     for seed in range(12):
         world = world_of(random.Random(seed), times=1, repositories=1, images=120)
         yield seed, replace(world, ties="reshuffled", order_by="ignored", page_size=10)
+    # The fewer images there are, the more often do those of one page begin the next.
+    for seed in range(60):
+        chance = random.Random(seed)
+        repositories, images = chance.choice([1, 3, 8]), chance.randrange(4, 20)
+        world = world_of(chance, times=9999, repositories=repositories, images=images)
+        size = chance.choice([2, 3, 4, 5])
+        yield seed, replace(world, ties="reshuffled", order_by="ignored", page_size=size)
 
 
 def test_what_comes_in_a_new_order_at_each_call_is_never_told_to_be_complete_unless_it_is() -> None:

@@ -12,8 +12,9 @@ from exporter.crawl.progress import Progress
 from exporter.http.types import Call
 from exporter.sources.cloud.split.closing import Closing
 from exporter.sources.cloud.split.context import Context
+from exporter.sources.cloud.split.ordering import Direction
 from exporter.sources.cloud.split.partition import RepositoryPartition
-from exporter.sources.cloud.split.scan import Direction, Scan
+from exporter.sources.cloud.split.scan import Scan
 from exporter.sources.cloud.split.scans import Scans
 
 APP = "crp1/app"

@@ -8,7 +8,7 @@ from typing import cast
 from exporter.crawl.scheduler import Task
 from exporter.http.types import Call
 from exporter.sources.cloud.split.context import Context
-from exporter.sources.cloud.split.scan import Direction
+from exporter.sources.cloud.split.ordering import Direction
 from exporter.sources.cloud.split.scans import ALONE, WHOLE_REGISTRY, Scans
 
 KEPT = {"crp1/halved": "50", "crp1/whole": "100"}

@@ -6,8 +6,10 @@ import pytest
 
 from exporter.errors import ApiError, StatusError, UnreachableError
 from exporter.http.types import Call
-from exporter.sources.cloud.split.failures import MAX_RESTARTS, FailureAction, handle_failure
-from exporter.sources.cloud.split.scan import Direction, Scan
+from exporter.sources.cloud.restarts import MAX_RESTARTS
+from exporter.sources.cloud.split.failures import FailureAction, handle_failure
+from exporter.sources.cloud.split.ordering import Direction
+from exporter.sources.cloud.split.scan import Scan
 
 CALL = Call("container_registry", "/images", (("registryId", "crp1"),), "images of crp1")
 

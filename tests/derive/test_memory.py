@@ -56,9 +56,6 @@ def system(folder: Path, own: str, mounts: str, limits: dict[str, str]) -> Path:
             id="v2, a container that sees its own group alone",
         ),
         pytest.param(
-            "0::/a/b\n", V2.format(root="/"), {"a/b/memory.max": "max\n"}, MACHINE, id="v2, max"
-        ),
-        pytest.param(
             "4:memory:/docker/1f2e\n0::/\n",
             V1.format(root="/docker/1f2e"),
             {"memory/memory.limit_in_bytes": f"{256 * MB}\n"},

@@ -88,7 +88,10 @@ def test_an_image_that_is_too_large_alone_fails_its_listing_in_a_sentence(
     (row,) = [row for row in snapshot.tables["coverage"] if row["listing"] == "images"]
     assert row["status"] == "failed"
     assert "a page of one item was asked for" in row["message"]
-    assert ("limits.max_page_bytes" if own else "the gateway") in row["message"]
+    advice = "raise limits.max_page_bytes" if own else "have the gateway in front of the API let"
+    # What was tried stands before what to do.
+    assert f"; {advice}" in row["message"]
+    assert ("times did not help; raise" in row["message"]) == own
 
 
 def test_pages_that_were_halved_are_not_asked_for_again_after_a_kill(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from exporter.emulator import Behaviour, Faults, Shape
+from exporter.emulator import Behaviour, Faults, LoggedCall, Shape
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import Cloud
 from tests.e2e.commands import Exporter
@@ -138,3 +139,33 @@ def test_a_404_on_a_later_page_keeps_what_came_and_says_that_there_is_more(
     snapshot = run.snapshot()
     assert snapshot.statuses()["images", registry] == "partial"
     assert 30 <= len(snapshot.tables["images"]) < 200
+
+
+@pytest.mark.parametrize(
+    ("life", "status"), [(3600.0, "vanished"), (-1.0, "failed")], ids=["once", "for ever"]
+)
+def test_a_page_token_that_is_forgotten_while_the_parent_is_listed_again_begins_that_anew(
+    life: float, status: str, serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(Shape(registries=4, repositories=4, images=20, layers=1))
+    gone = busiest_registry(cloud.estate)
+    parent = folder_of(cloud.estate, gone)
+
+    def is_the_parents(call: LoggedCall) -> bool:
+        return call.path.endswith("/registries") and call.query["folderId"] == parent
+
+    def forget() -> None:
+        # Tokens given so far have expired; those that follow are good for so long.
+        cloud.behaviour = replace(cloud.behaviour, page_token_life=life)
+
+    def wait_for_the_parent() -> None:
+        cloud.calls.after(1, forget, is_the_parents)
+
+    cloud.faults = Faults(vanished={gone: 0})
+    cloud.calls.after(4, wait_for_the_parent, lambda call: call.status == 404)
+    sections = {"limits": {"page_size": 2, "concurrency": 1}}
+    run = exporter_for(cloud).run(sections=sections)
+    assert cloud.calls.has_acted
+    assert [call for call in cloud.calls if is_the_parents(call) and call.status == 400]
+    statuses = run.snapshot().statuses()
+    assert statuses["images", gone] == statuses["repositories", gone] == status

@@ -95,6 +95,37 @@ def test_what_was_withheld_never_replaces_a_later_snapshot_of_another_id(
     assert latest_images(exporter.output) == SMALL.images
 
 
+def test_what_was_withheld_is_published_under_its_own_id_alone(
+    serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    cloud = serve_cloud()
+    exporter = exporter_for(cloud)
+    hide_all(cloud)
+    assert exporter.run("--snapshot-id", "monday").code == IMPLAUSIBLE
+    before = calls(cloud)
+    other = exporter.run("--accept-shrink", "--snapshot-id", "tuesday")
+    assert other.code == 2, other.stderr
+    assert "monday is the snapshot that was listed and not published" in other.stderr
+    assert "leave --snapshot-id out, or use --fresh to list again as tuesday" in other.stderr
+    own = exporter.run("--accept-shrink", "--snapshot-id", "monday")
+    assert (own.code, own.published) == (0, ["monday"]), own.stderr
+    assert calls(cloud) == before
+
+
+def test_what_was_withheld_is_listed_again_under_another_id_where_that_is_asked_for(
+    serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    cloud = serve_cloud()
+    exporter = exporter_for(cloud)
+    hide_all(cloud)
+    assert exporter.run("--snapshot-id", "monday").code == IMPLAUSIBLE
+    cloud.mend()
+    again = exporter.run("--accept-shrink", "--fresh", "--snapshot-id", "tuesday")
+    assert (again.code, again.published) == (0, ["tuesday"]), again.stderr
+    assert latest_images(exporter.output) == SMALL.images
+    assert not [path for path in (exporter.output / ".staging").iterdir() if path.is_dir()]
+
+
 def test_how_much_may_be_gone_is_a_setting(
     serve_cloud: ServeCloud, exporter_for: ExporterFor
 ) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 import pyarrow as pa
 import structlog
 
-from exporter.crawl.coverage import NAMED_BY, Coverage, Listing, ListingStatus
+from exporter.crawl.coverage import ALL, NAMED_BY, Coverage, Listing, ListingStatus
 from exporter.crawl.page_store import PageStore
 from exporter.crawl.progress import Progress
 from exporter.errors import ApiError
@@ -117,7 +117,7 @@ class Discovery:
         known: bool,
     ) -> None:
         entry = self._coverage.open(
-            listing, "*" if listing == "clouds" else parent_id or "*", known=known
+            listing, ALL if listing == "clouds" else parent_id or ALL, known=known
         )
         self._open[listing] += 1
         go_into: Mapping[Listing, Callable[[Resource], None]] = {

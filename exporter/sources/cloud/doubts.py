@@ -18,6 +18,7 @@ from exporter.errors import ApiError, is_not_found
 from exporter.http.types import Call
 from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.paging import PageCursor
+from exporter.sources.cloud.restarts import Restarts
 from exporter.tables.schemas import TABLES
 
 log = structlog.get_logger()
@@ -119,6 +120,7 @@ class Reading:
         self._pages = pages
         self._entry = entry
         self._cursor = PageCursor(call, page_size=page_size)
+        self._restarts = Restarts()
         self._names: set[str] = set()
 
     async def run_one(self) -> bool:
@@ -137,6 +139,10 @@ class Reading:
         except ApiError as error:
             self._entry.spent(error.calls)
             if error.shorter_page_may_do and self._cursor.shorten(error.reason):
+                return True
+            if self._restarts.may_help(self._cursor, error):
+                self._cursor.restart()
+                self._names.clear()
                 return True
             log.warning("not_listed_again", scope=error.scope, reason=error.reason)
             self._end(error)

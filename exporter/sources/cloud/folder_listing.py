@@ -27,9 +27,11 @@ from exporter.sources.cloud.decode.resources import Parents, registry_of
 from exporter.sources.cloud.pages import ImagesDecoder, images_request
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.failures import FailureAction, handle_failure
-from exporter.sources.cloud.split.scan import Direction, Scan, order_fallbacks
+from exporter.sources.cloud.split.ordering import Direction, order_fallbacks
+from exporter.sources.cloud.split.scan import Scan
 from exporter.sources.cloud.split.scans import PATH
 from exporter.sources.cloud.summary import Images
+from exporter.wording import number
 
 log = structlog.get_logger()
 
@@ -108,7 +110,7 @@ class FolderListing:
             "container_registry",
             PATH,
             (("folderId", folder_id),),
-            f"images of {len(entries)} registries of folder {folder_id}",
+            f"images of {number(len(entries), 'registry', 'registries')} of folder {folder_id}",
         )
         self._scan = Scan(call, Direction.ASCENDING, None, context.page_size, _NO_ORDER)
 
@@ -187,6 +189,6 @@ class FolderListing:
                 self._apart(registry_id, names, whole=True)
             else:
                 self._entries[registry_id].complete(
-                    f"listed in one chain with {len(self._joined) - 1} others of folder "
+                    f"listed in one chain with {number(len(self._joined) - 1, 'other')} of folder "
                     f"{self._folder_id}"
                 )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from exporter.crawl.coverage import Coverage, Listing
+from exporter.crawl.coverage import ALL, Coverage, Listing
 from exporter.errors import DeniedError, ScopeError
 from exporter.sources.cloud.found import BELOW, LEVELS, FoundResources
 from exporter.sources.cloud.scope import ScopeFilter
@@ -88,7 +88,7 @@ class Named:
 
     def _settle_organization(self) -> None:
         organization = self._filter.organization_id
-        entry = self._coverage.entry("clouds", "*")
+        entry = self._coverage.entry("clouds", ALL)
         if organization is None or entry is None or entry.items:
             return
         if entry.status == "complete":

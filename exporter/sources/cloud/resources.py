@@ -6,20 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
-import structlog
 
 from exporter.crawl.coverage import Listing, ListingStatus
-from exporter.errors import ApiError, StatusError
+from exporter.errors import ApiError
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.resources import Parents, Resource, ResourcesPage
 from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.paging import PageCursor
+from exporter.sources.cloud.restarts import Restarts
 from exporter.tables.bad_values import BAD_VALUES
 from exporter.tables.schemas import TABLES
-
-log = structlog.get_logger()
-
-MAX_RESTARTS = 3
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,7 @@ class ResourcesTask:
         self._ended = ended
         self._staged = staged
         self._attempt = attempt
-        self._restarts = 0
+        self._restarts = Restarts()
         self._table = TABLES[entry.listing]
         self._cursor = PageCursor(call, page_size=page_size)
         self._seen: set[str] = set()
@@ -117,7 +113,9 @@ class ResourcesTask:
             self._entry.spent(error.calls)
             if error.shorter_page_may_do and self._cursor.shorten(error.reason):
                 return True
-            if self._begins_anew(error):
+            if self._restarts.may_help(self._cursor, error):
+                self._attempt += 1
+                self._cursor.restart()
                 return True
             self._ended(error)
             return False
@@ -125,18 +123,6 @@ class ResourcesTask:
             return True
         self._ended(None)
         return False
-
-    def _begins_anew(self, error: ApiError) -> bool:
-        """Start over where a page token has expired: it is the only mend for a 400 midway."""
-        expired = isinstance(error, StatusError) and error.http_status == 400
-        shortened = self._cursor.shortened  # It is no token of a page so short.
-        if not (expired and self._cursor.pages and (shortened or self._restarts < MAX_RESTARTS)):
-            return False
-        log.warning("listing_restarted", scope=error.scope, reason=error.reason)
-        self._restarts += not shortened
-        self._attempt += 1
-        self._cursor.restart()
-        return True
 
     def _rows(self, page: ResourcesPage) -> Mapping[str, pa.Table]:
         staged = {} if self._staged is None else {self._table.name: page.rows(self._staged)}

@@ -139,7 +139,7 @@ async def ask_for_token(
             "check that the key or token is whole, not deleted, and of this cloud"
         )
     what = f"it was answered {status}" if fault.http_status else fault.message
-    tried = f", and asking {attempts} times did not help" if fault.passing else ""
+    tried = f", and asking {attempts} times did not help" if fault.passing and attempts > 1 else ""
     where = f" (request id {fault.request_id})" if fault.request_id else ""
     if fault.advice and not fault.http_status:
         advice = f"{fault.advice}; {advice}"

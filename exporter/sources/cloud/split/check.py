@@ -143,12 +143,14 @@ class SplitCheck:
     """What one registry's listing has found out about the list of its repositories.
 
     `gone` are the listed repositories that answered 404 when listed alone, `empty` those that held
-    nothing; `listed_now` is the list as it was read again, None while it was not, or not whole.
+    nothing, `refused` those that could not be listed alone for another reason; `listed_now` is the
+    list as it was read again, None while it was not, or not whole.
     """
 
     def __init__(self) -> None:
         self.gone: set[str] = set()
         self.empty: set[str] = set()
+        self.refused: set[str] = set()
         self.listed_now: frozenset[str] | None = None
         self._sampled: Mapping[str, float] = {}
 
@@ -161,6 +163,11 @@ class SplitCheck:
         self._sampled = sample.shares
         unlisted = sorted(name for name in self._sampled if name not in listed)
         return f"repository {unlisted[0]} has images, but is not listed" if unlisted else None
+
+    @property
+    def unlisted(self) -> set[str]:
+        """The repositories of which listing them alone has brought nothing."""
+        return self.gone | self.empty | self.refused
 
     def contradiction(self) -> str | None:
         """Return, at the end, why what was listed alone may not be all that there is."""

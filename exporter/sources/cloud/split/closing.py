@@ -16,10 +16,12 @@ from exporter.crawl.coverage import ListingStatus
 from exporter.errors import ApiError
 from exporter.sources.cloud.split.check import Sample, SampleTask, SplitCheck
 from exporter.sources.cloud.split.context import Context
+from exporter.sources.cloud.split.ordering import Direction
 from exporter.sources.cloud.split.partition import listable
 from exporter.sources.cloud.split.proof import Readings
-from exporter.sources.cloud.split.scan import Direction, Scan
+from exporter.sources.cloud.split.scan import Scan
 from exporter.sources.cloud.split.scans import Scans
+from exporter.wording import number
 
 log = structlog.get_logger()
 
@@ -54,6 +56,8 @@ class Closing:
         self._read_before = False
         self._sample_came: bool | None = None  # Whether the witness was; None: there is none.
         self._readings: dict[str | None, Readings] = {}  # Of what was not whole, by repository.
+        self._at_seams: set[str] = set()  # Repositories that are listed alone (`list_repeated`).
+        self._unproven = False  # Whether one could not be.
 
     @property
     def split(self) -> bool:
@@ -78,13 +82,21 @@ class Closing:
             return
         readings = self._readings.setdefault(scope, Readings())
         readings.add(scan.proof)
-        if readings.count > 1 and readings.whole:
+        if readings.whole:
             del self._readings[scope]
 
     def list_repeated(self, scan: Scan) -> None:
-        """List alone the repositories where images of a registry's chain came again."""
-        if scan.repository is None and len(scan.repeated_repositories) <= MOST_AT_SEAMS:
-            self._scans.begin_alone(sorted(filter(listable, scan.repeated_repositories)))
+        """List alone the repositories where images of a registry's chain came again.
+
+        Where one cannot be, or was for another reason, the registry itself is to be listed again.
+        """
+        if scan.repository is not None or len(scan.repeated_repositories) > MOST_AT_SEAMS:
+            return
+        new = scan.repeated_repositories - self._at_seams
+        alone = {name for name in new if listable(name) and not self._scans.has_begun(name)}
+        self._unproven = self._unproven or alone != new
+        self._at_seams |= alone
+        self._scans.begin_alone(sorted(alone))
 
     def gone(self, repository: str) -> None:
         """Take note that a repository was not found; the list is read again after that."""
@@ -122,8 +134,10 @@ class Closing:
 
     def abandon_split(self, reason: str) -> None:
         """Rely on the list of repositories no more."""
-        self._readings.clear()
-        self._scans.abandon_split(reason, failed=self.failure is not None)
+        if self._scans.abandon_split(reason, failed=self.failure is not None):
+            self._readings.clear()
+            self._at_seams.clear()
+            self._unproven = False
 
     def settle(self) -> None:
         """End the registry's listing once no chain of it is open and nothing is awaited."""
@@ -135,12 +149,24 @@ class Closing:
     def _conclude(self) -> None:
         relied = self.split or self._scans.up is None
         reason = self.check.contradiction() if relied else None
+        if not relied:
+            self._doubt_seams()
         if self.failure is not None:
             self._entry.fail(self.failure)
         elif reason is not None:
             self.abandon_split(reason)
         elif not self._listed_again():
             self._end()
+
+    def _doubt_seams(self) -> None:
+        """Have the registry listed again where listing a repository alone has proven nothing."""
+        up = self._scans.up
+        doubted = self._unproven or not self._at_seams.isdisjoint(self.check.unlisted)
+        if doubted and up is not None and None not in self._readings:
+            self._readings[None] = Readings()
+            self._readings[None].add(up.proof)
+        self._unproven = False
+        self._at_seams.clear()
 
     def read_again(self) -> None:
         """Have the repositories listed again, once almost all is listed."""
@@ -169,6 +195,8 @@ class Closing:
                     registry_id=self._entry.parent_id,
                     repository_name=name,
                     missing=readings.missing or None,
+                    reason="images came in another order on another page, so that some may be "
+                    "missing; they are listed again",
                 )
             self._scans.begin(Direction.ASCENDING, name, reading=readings.count)
         return bool(again)
@@ -176,15 +204,15 @@ class Closing:
     def _end(self) -> None:
         if self._readings:
             missing = sum(one.missing for one in self._readings.values())
+            lost = number(missing, "image") if missing else "some images"
             self._entry.doubt(
                 f"the API gave images in another order on each page: of {MOST_READINGS} readings "
-                f"none is whole, and {missing or 'some'} images may be missing from all of them; "
+                f"none is whole, and {lost} may be missing from all of them; "
                 "run the export again, or ask the operator of the API for a stable order"
             )
         elif self.left_out:
-            self._entry.skip(
-                f"{len(self.left_out)} repositories are left out by scope.repositories"
-            )
+            left_out = number(len(self.left_out), "repository", "repositories")
+            self._entry.skip(f"scope.repositories leaves out {left_out}")
         elif self.split:
             self._entry.complete(
                 "the repositories were listed one by one, as the repository list names them"

@@ -6,15 +6,15 @@ from enum import Enum
 
 import structlog
 
-from exporter.errors import ApiError, StatusError, is_not_found
-from exporter.sources.cloud.split.scan import Direction, Scan
+from exporter.errors import ApiError, StatusError, is_not_found, is_refused
+from exporter.http.status import is_passing
+from exporter.sources.cloud.split.ordering import Direction
+from exporter.sources.cloud.split.scan import Scan
 
 log = structlog.get_logger()
 
-MAX_RESTARTS = 3
-"""How often one chain begins anew because its page token expired."""
 _ABOUT_THIS_CALL = frozenset({400, 401, 403, 404})
-"""Statuses that another way of listing the same images may not meet."""
+"""Statuses without a code of the API that another way of listing the same images may not meet."""
 
 
 class FailureAction(Enum):
@@ -31,15 +31,14 @@ class FailureAction(Enum):
 def handle_failure(scan: Scan, error: ApiError) -> FailureAction:
     """Decide about a failed call, and begin the chain anew where that helps.
 
-    A 400 in the middle of a chain is an expired page token, at its beginning an `orderBy` or a
-    repository's name that the API does not take (`API.md`, Errors). A repository that cannot be
-    listed alone may still be listed with its registry. A chain downwards is not needed, and none is
-    where others have covered the rest.
+    A refusal in the middle of a chain is of an expired page token, at its beginning of an `orderBy`
+    or a repository's name that the API does not take (`API.md`, Errors). A repository that cannot
+    be listed alone may still be listed with its registry. A chain downwards is not needed, and none
+    is where others have covered the rest.
     """
-    status = error.http_status if isinstance(error, StatusError) else None
     if scan.stopped:
         return FailureAction.DONE
-    if _is_shortened(scan, error) or (status == 400 and _begins_anew(scan, error)):
+    if _is_shortened(scan, error) or _begins_anew(scan, error):
         return FailureAction.AGAIN
     if scan.direction is Direction.DESCENDING:
         log.info("descent_given_up", scope=error.scope, reason=error.reason)
@@ -49,7 +48,16 @@ def handle_failure(scan: Scan, error: ApiError) -> FailureAction:
     if is_not_found(error):
         log.warning("repository_not_found", repository_name=scan.repository, reason=error.reason)
         return FailureAction.GONE
-    return FailureAction.ABANDON_SPLIT if status in _ABOUT_THIS_CALL else FailureAction.FAILED
+    return FailureAction.ABANDON_SPLIT if _is_about_this_call(error) else FailureAction.FAILED
+
+
+def _is_about_this_call(error: ApiError) -> bool:
+    """Say whether another way of listing the same images may not meet an error."""
+    if not isinstance(error, StatusError):
+        return False
+    if error.code:
+        return not is_passing(error.code)
+    return error.http_status in _ABOUT_THIS_CALL
 
 
 def _is_shortened(scan: Scan, error: ApiError) -> bool:
@@ -58,16 +66,13 @@ def _is_shortened(scan: Scan, error: ApiError) -> bool:
 
 
 def _begins_anew(scan: Scan, error: ApiError) -> bool:
-    """Begin a chain anew after a 400: with another token, or with an order that is less wished."""
+    """Begin a chain anew after a refusal: with another token, or an order that is less wished."""
     if not scan.cursor.pages:
-        if scan.fall_back():
+        if is_refused(error) and scan.fall_back():
             log.warning("order_refused", scope=error.scope, reason=error.reason)
             return True
         return False
-    if not scan.cursor.shortened:  # Else it is no token of a page so short.
-        if scan.restarts >= MAX_RESTARTS:
-            return False
-        scan.restarts += 1
-    log.warning("listing_restarted", scope=error.scope, reason=error.reason)
+    if not scan.restarts.may_help(scan.cursor, error):
+        return False
     scan.restart()
     return True

@@ -43,16 +43,17 @@ import structlog
 from exporter.crawl.coverage import ListingStatus
 from exporter.crawl.pending import Dropped
 from exporter.crawl.scheduler import Task
-from exporter.errors import ApiError, StatusError
+from exporter.errors import ApiError, is_refused
 from exporter.sources.cloud.decode.order import RowFilter
 from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.split.closing import Closing
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.failures import FailureAction, handle_failure
 from exporter.sources.cloud.split.meeting import have_passed, is_believed, meeting_point
+from exporter.sources.cloud.split.ordering import Direction
 from exporter.sources.cloud.split.partition import RepositoryPartition, listable
 from exporter.sources.cloud.split.requests import Asking
-from exporter.sources.cloud.split.scan import Direction, Scan
+from exporter.sources.cloud.split.scan import Scan
 from exporter.sources.cloud.split.scans import Scans
 from exporter.sources.cloud.summary import Decided, Images, Seen
 
@@ -268,10 +269,12 @@ class RegistryListing:
             return True
         scan.stop()
         if remedy is FailureAction.WITHOUT:
-            if isinstance(error, StatusError) and error.http_status == 400:
+            if is_refused(error):
                 self._context.backwards = False
             self._scans.give_up(scan)
         elif remedy is FailureAction.ABANDON_SPLIT:
+            if scan.repository is not None:
+                self._closing.check.refused.add(scan.repository)
             self._closing.abandon_split(f"{error.scope} cannot be listed alone: {error.message}")
         elif remedy is FailureAction.GONE and scan.repository is not None:
             self._closing.gone(scan.repository)

@@ -13,7 +13,8 @@ Only what the other chain has delivered is cut away, image by image.
 from __future__ import annotations
 
 from exporter.sources.cloud.decode.order import RowFilter, is_behind, is_far_behind
-from exporter.sources.cloud.split.scan import Direction, Scan
+from exporter.sources.cloud.split.ordering import Direction
+from exporter.sources.cloud.split.scan import Scan
 
 ENOUGH_SHARED = 2
 """Images that both chains have to have read."""

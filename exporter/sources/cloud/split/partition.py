@@ -11,7 +11,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
 
-from exporter.sources.cloud.split.scan import Direction, Scan
+from exporter.sources.cloud.split.ordering import Direction
+from exporter.sources.cloud.split.scan import Scan
 
 MIN_PAGES_LEFT = 2.0
 MIN_SECONDS_LEFT = 1.0

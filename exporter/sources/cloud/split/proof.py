@@ -6,13 +6,18 @@ of both is the same. So a listing is whole
 - where every image stood behind the one before it in an order that knows no ties, over all pages;
 - or else where no image came twice. Pages are cut by number: an image that another order puts on
   two pages has put another on none. As many as came twice, in one or several readings together,
-  are missing from them; once all readings together have as many images as the longest of them had
-  lines, none is.
+  are missing from them; once all readings together have as many images as one of them had lines,
+  that one has lost none for the others.
 
 Images that are pushed while a listing runs move others to the next page. Those come again in the
-same order, right behind where they ended the page before. That counts for nothing; but ties in a
-new order look the same. So in a repository listed by time, where what is pushed comes last, it is
-no proof, and of a registry's chain, the repositories on such a page are listed alone as well.
+same order, right behind where they ended the page before. In an order that holds, that counts for
+nothing; but ties in a new order look the same. So in a repository listed by time, where what is
+pushed comes last, it is no proof, and of a registry's chain, the repositories on such a page are
+listed alone as well. Where no order holds, what moved has come twice like any other; the next
+reading has what was pushed meanwhile, and so as many images as the one before had lines.
+
+A listing that begins with its first page again is believed to do so if that page is long, or in an
+order that nothing else can look like. A few ties may come again by chance.
 """
 
 from __future__ import annotations
@@ -40,8 +45,11 @@ class Proof:
         """An image came again that nothing pushed meanwhile can have moved."""
         self.lines = 0
         """Images that came, without those that only moved to the next page."""
+        self.came = 0
+        """Images that came, however often."""
         self._promised = total
         self._longest = 0
+        self._began_again = False
         self._forgets = forgets
         self._ids: list[pa.Array] | None = []
 
@@ -50,6 +58,7 @@ class Proof:
     ) -> None:
         """Take a page, of which the first `moved` images ended the page before as well."""
         self.lines += len(ids) - moved
+        self.came += len(ids)
         self.total = self.total and in_order
         self.doubtful = self.doubtful or doubtful
         if self._ids is not None:
@@ -57,20 +66,29 @@ class Proof:
         if self.total and self._forgets and self.lines >= SURE:
             self._ids = None
 
-    def begin_again(self) -> None:
+    def begin_again(self, *, long: bool, tied: bool) -> None:
         """Take note that the API has begun with the first page again, under a new token.
 
-        Only what follows counts, if it is no less.
+        Only what follows counts, if it is no less. A page that is not `long` may have come again by
+        chance. Then an order that holds from there on is the only proof, and none at all is one if
+        the page had images `tied` in it.
         """
         self._longest = max(self._longest, self.lines)
-        self.total, self.doubtful, self.lines, self._ids = self._promised, False, 0, []
+        self.total, self.lines = self._promised, 0
+        if long:
+            self.came, self.doubtful, self._ids = 0, False, []
+        else:
+            self._began_again = True
+            self.doubtful = self.doubtful or tied
 
     @property
     def whole(self) -> bool:
         """Whether nothing is missing, if the listing has come to its end."""
         if self.doubtful or self.lines < self._longest:
             return False
-        return self.total or (self._ids is not None and distinct(self._ids) == self.lines)
+        if self.total or self._began_again:
+            return self.total
+        return self._ids is not None and distinct(self._ids) == self.came
 
     @property
     def ids(self) -> list[pa.Array]:
@@ -85,17 +103,22 @@ class Readings:
         self.count = 0
         self._ids: list[pa.Array] = []
         self._most = 0
+        self._last = 0
 
     def add(self, proof: Proof) -> None:
         """Take another reading."""
         self.count += 1
         self._ids = [pc.unique(pa.chunked_array([*self._ids, *proof.ids], pa.string()))]
-        self._most = max(self._most, proof.lines)
+        self._most = max(self._most, self._last, proof.lines)
+        self._last = proof.came
 
     @property
     def whole(self) -> bool:
-        """Whether all together have as many images as the longest had lines."""
-        return distinct(self._ids) >= self._most
+        """Whether all together have as many images as each had lines.
+
+        Of the last, what only moved to the next page is left out: what moved it is not read yet.
+        """
+        return self.count > 1 and distinct(self._ids) >= self._most
 
     @property
     def missing(self) -> int:

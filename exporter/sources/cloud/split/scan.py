@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
-from enum import Enum
 
 from exporter.crawl.pending import PendingPage
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.images import ImagesPage
 from exporter.sources.cloud.decode.order import Position, RowFilter, is_behind
 from exporter.sources.cloud.paging import PageCursor
+from exporter.sources.cloud.restarts import Restarts
+from exporter.sources.cloud.split.ordering import Direction, order_fallbacks
 from exporter.sources.cloud.split.proof import Proof
 from exporter.sources.cloud.summary import Seen
 
@@ -32,64 +32,6 @@ TOLD_BY = 3
 """Images by which a listing's first page is told when it comes again."""
 READING = 100
 """What the attempts of another reading of the same scope are counted from, times its number."""
-
-
-class Direction(Enum):
-    """The direction a chain takes."""
-
-    ASCENDING = "up"
-    DESCENDING = "down"
-
-
-@dataclass(frozen=True)
-class Ordering:
-    """One `orderBy`, and what it promises.
-
-    `by_name`: repositories come by name. `total`: no two images are equal in it. `by_digest`: that
-    is so because digests come first, and else because they come last.
-    """
-
-    order_by: str | None
-    by_name: bool
-    total: bool = False
-    by_digest: bool = False
-
-
-_UP_A_REGISTRY = (
-    Ordering("name,created_at,digest", by_name=True, total=True),
-    Ordering("name,created_at", by_name=True),
-    Ordering("name", by_name=True),
-    Ordering(None, by_name=False),
-)
-_UP_A_REPOSITORY = (
-    Ordering("created_at,digest", by_name=True, total=True),
-    Ordering("created_at", by_name=True),
-    Ordering(None, by_name=True),
-)
-# A direction is not in the vendor's reference, but it is the form that other list calls of the same
-# API take; where it is refused or ignored, the chain upwards goes on alone.
-_DOWN_A_REGISTRY = (Ordering("name desc,created_at desc,digest desc", by_name=True, total=True),)
-_DOWN_A_REPOSITORY = (Ordering("created_at desc,digest desc", by_name=True, total=True),)
-# Another reading is in another order than the one that did not hold.
-_AGAIN_A_REGISTRY = (
-    Ordering("digest,name", by_name=False, total=True, by_digest=True),
-    Ordering(None, by_name=False),
-)
-_AGAIN_A_REPOSITORY = (
-    Ordering("digest", by_name=True, total=True, by_digest=True),
-    Ordering(None, by_name=True),
-)
-
-
-def order_fallbacks(
-    direction: Direction, repository: str | None, reading: int = 0
-) -> tuple[Ordering, ...]:
-    """Return what is asked for in turn when the API refuses an `orderBy` with a 400."""
-    if reading:
-        return _AGAIN_A_REGISTRY if repository is None else _AGAIN_A_REPOSITORY
-    if direction is Direction.ASCENDING:
-        return _UP_A_REGISTRY if repository is None else _UP_A_REPOSITORY
-    return _DOWN_A_REGISTRY if repository is None else _DOWN_A_REPOSITORY
 
 
 class Scan:
@@ -113,7 +55,7 @@ class Scan:
         self.repository = repository
         self.reading = reading
         self.attempt = reading * READING - 1
-        self.restarts = 0
+        self.restarts = Restarts()
         self.pages = 0
         self.relists = False
         """It has begun again after some pages: what it asks for now is not looked for first."""
@@ -257,7 +199,8 @@ class Scan:
             strictly = order.digests_rise
         moved = 0
         if self._is_first(page.ids):
-            self.proof.begin_again()
+            tied = order.ties > 0 and not self._fallbacks[self.fallback].by_digest
+            self.proof.begin_again(long=len(page.ids) >= PROOF, tied=tied)
             last = None
         if last is not None and not self._is_behind(first, last):
             moved = self._moved(page.ids)

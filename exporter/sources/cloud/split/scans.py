@@ -10,9 +10,10 @@ from exporter.crawl.scheduler import Task
 from exporter.http.types import Call
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.meeting import pages_between
+from exporter.sources.cloud.split.ordering import Direction, order_fallbacks
 from exporter.sources.cloud.split.partition import RepositoryPartition
 from exporter.sources.cloud.split.replay import Replay
-from exporter.sources.cloud.split.scan import Direction, Scan, order_fallbacks
+from exporter.sources.cloud.split.scan import Scan
 
 log = structlog.get_logger()
 
@@ -133,6 +134,10 @@ class Scans:
             large = self.up is not None and self.partition.is_large(name, self.up)
             if met_before or (large and self._context.backwards and self.alone):
                 self._meet(scan, queue=True)
+
+    def has_begun(self, name: str) -> bool:
+        """Say whether a chain was begun for a repository."""
+        return name in self._begun
 
     def split(self) -> None:
         """List all repositories one by one instead of going on with the registry's own chains."""
@@ -267,23 +272,24 @@ class Scans:
         if down is self.down:
             self.down = None
 
-    def abandon_split(self, reason: str, *, failed: bool) -> None:
+    def abandon_split(self, reason: str, *, failed: bool) -> bool:
         """List repositories one by one no more: the chain upwards lists everything anew.
 
         So it is where the user's repositories were to be listed one by one, without such a chain.
-        `failed` says whether the registry's listing has failed already.
+        `failed` says whether the registry's listing has failed already. Return False where nothing
+        was listed one by one, so that the chain upwards goes on as it is.
         """
         self.trusted = False
         if not self.alone and self.up is not None:
-            return
+            return False
         log.warning("split_given_up", registry_id=self._registry_id, reason=reason)
         self.alone = False
         for scan in self.open:
             scan.stop()
         self.down = None
-        if failed:
-            return
-        self.restart_unordered()
+        if not failed:
+            self.restart_unordered()
+        return True
 
     def restart_unordered(self) -> None:
         """List the whole registry from the beginning, in no order."""

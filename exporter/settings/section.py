@@ -1,0 +1,13 @@
+"""What every section of the settings is: its keys are known, and it does not change."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from exporter.settings.refusal import InWords
+
+
+class Section(InWords, BaseModel):
+    """A section; each key's docstring is its description in the JSON Schema."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
