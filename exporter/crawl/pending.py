@@ -34,17 +34,17 @@ class PageRequest(Generic[P]):
 
     `key` tells it apart from all other pages of the run, in the store as well. `decode` makes a
     page of the body, in a thread; `check` may refuse that with `PageError`, in the page's turn, so
-    that it is asked for again. `weight` tells the pages that may come after it: of calls and of
-    bodies that wait, the largest goes first. `follow` is told the next page's cursor once `peek`
-    has seen it in the body, which is before the page is decoded. `not_found_waits` are the seconds
-    before a page that is not found is asked for again.
+    that it is asked for again. `pages_left` tells how many pages may come after it: of calls and
+    of bodies that wait, the one with the most goes first. `follow` is told the next page's cursor
+    once `peek` has seen it in the body, which is before the page is decoded. `not_found_waits` are
+    the seconds before a page that is not found is asked for again.
     """
 
     call: Call
     key: str
     decode: Callable[[bytes], P]
     check: Callable[[P], None]
-    weight: Callable[[], float]
+    pages_left: Callable[[], float]
     peek: Callable[[bytes], Peek]
     follow: Callable[[str], None] = _ignore
     not_found_waits: tuple[float, ...] = ()

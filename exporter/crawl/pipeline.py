@@ -93,13 +93,13 @@ class PagePipeline:
 
     async def _fetch(self, pending: PendingPage[P]) -> Fetched[P]:
         request = pending.request
-        reservation = await self.large.reserve(request.weight())
+        reservation = await self.large.reserve(request.pages_left())
 
         async def decode(body: bytes) -> P:
             reservation.resize(len(body))
             cursor, last = request.peek(body)
             pending.shows(cursor)
-            weight = 0.0 if last else request.weight()  # Nothing waits for a last page.
+            weight = 0.0 if last else request.pages_left()  # Nothing waits for a last page.
             page = await self.decode(request.decode, body, weight=weight)
             await pending.turn.wait()
             request.check(page)
@@ -111,7 +111,7 @@ class PagePipeline:
                 request.call,
                 decode,
                 waits=request.not_found_waits,
-                weight=request.weight(),
+                weight=request.pages_left(),
                 sent=pending.sent,
             )
         except BaseException:

@@ -1,20 +1,20 @@
-"""What is asked next: the one place that decides which job gets a free slot.
+"""What is asked next: the one place that decides which task gets a free slot.
 
 Invariants:
 
-- There are as many slots as `limits.concurrency`, and a job holds one of them for one page. That
-  there are never more calls under way is for the limiter to see to.
-- A job asks for its next page before it has dealt with the one in hand only if it would be the next
-  to get a slot. It then keeps its own for that page, because bytes in flight may be held for it:
-  jobs that wait for room must not keep it from going on.
-- Jobs are taken by rank, then by weight: discovery first, because it finds the other work, then
-  the longest listing, because it sets the length of the run.
-- Only a slot for which no job waits may take speculative work, and only while the limiter, which
+- There are as many slots as `limits.concurrency`, and a task holds one of them for one step. The
+  limiter sees to it that there are never more calls under way.
+- A task asks for its next page before it has dealt with the one in hand only if it would be the
+  next to get a slot. It then keeps its own for that page, because bytes in flight may be held for
+  it: tasks that wait for room must not keep it from going on.
+- Tasks are taken by rank, then by pages left: discovery first, because it finds the other work,
+  then the longest listing, because it sets the length of the run.
+- Only a slot for which no task waits may take speculative work, and only while the limiter, which
   has counted all calls begun before, has room to spare: a listing is split further when nothing
   else is lost by it.
 - What a free slot does is decided once for each page that was dealt with, not by every slot that
   is free: with many of them, asking each costs more than the pages.
-- The run of jobs ends when none waits and none is under way.
+- The scheduler ends when no task waits and none is under way.
 """
 
 from __future__ import annotations
@@ -23,36 +23,14 @@ import asyncio
 import heapq
 from collections.abc import Callable
 from itertools import count
-from typing import Protocol
 
-
-class Task(Protocol):
-    """Something that takes one page at a time; `run_one` says whether there is more to do."""
-
-    @property
-    def rank(self) -> int:
-        """Smaller goes first, whatever the weights."""
-        ...
-
-    @property
-    def weight(self) -> float:
-        """Pages that may still come; larger goes first within a rank."""
-        ...
-
-    @property
-    def has_prefetched(self) -> bool:
-        """Whether its next page is asked for already, so that it keeps its slot for that."""
-        ...
-
-    async def run_one(self) -> bool:
-        """Ask for one page and deal with it; return True to be queued again."""
-        ...
+from exporter.crawl.task import Task
 
 
 class Scheduler:
-    """Runs jobs in a fixed number of slots until there are no more.
+    """Runs tasks in a fixed number of slots until there are no more.
 
-    `idle_task` is asked for a job when none is waiting and a slot is free; it may return None.
+    `idle_task` is asked for a task when none waits and a slot is free; it may return None.
     """
 
     def __init__(self, slots: int, idle_task: Callable[[], Task | None]) -> None:
@@ -61,24 +39,24 @@ class Scheduler:
         self._heap: list[tuple[int, float, int, Task]] = []
         self._numbers = count()
         self._active = 0
-        self._unasked = 0  # Jobs that were begun and have not run yet.
+        self._unasked = 0  # Tasks that were begun and have not run yet.
         self._group: asyncio.TaskGroup | None = None
         self._filling: asyncio.Handle | None = None
         self._idle = asyncio.Event()
 
     def next_is(self, task: Task) -> bool:
-        """Say whether no job that waits would get a slot before this one."""
-        return not self._heap or (task.rank, -task.weight) <= self._heap[0][:2]
+        """Say whether no task that waits would get a slot before this one."""
+        return not self._heap or task.priority.order <= self._heap[0][:2]
 
     def add(self, task: Task) -> None:
-        """Queue a job; among equals the one queued first goes first."""
-        heapq.heappush(self._heap, (task.rank, -task.weight, next(self._numbers), task))
+        """Queue a task; among equals the one queued first goes first."""
+        heapq.heappush(self._heap, (*task.priority.order, next(self._numbers), task))
         if self._group is not None and self._filling is None:
             # Not at once: who adds a task may be in the middle of changing what `idle_task` sees.
             self._fill_soon()
 
     async def run(self) -> None:
-        """Run all jobs, those added meanwhile too; the first error stops everything."""
+        """Run all tasks, those added meanwhile too; the first error stops everything."""
         async with asyncio.TaskGroup() as group:
             self._group = group
             try:
@@ -91,7 +69,7 @@ class Scheduler:
         self._filling = asyncio.get_running_loop().call_soon(self._fill)
 
     def _fill(self) -> None:
-        """Begin as many jobs as there are free slots; what is stolen waits until others have run.
+        """Begin as many tasks as there are free slots; what is stolen waits until others have run.
 
         The limiter, which says what is to spare, does not count their calls before.
         """

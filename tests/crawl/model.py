@@ -23,7 +23,8 @@ from exporter.crawl.coverage import ListingStatus
 from exporter.crawl.decoders import Decoders
 from exporter.crawl.pipeline import PagePipeline
 from exporter.crawl.progress import Progress
-from exporter.crawl.scheduler import Scheduler, Task
+from exporter.crawl.scheduler import Scheduler
+from exporter.crawl.task import Priority, Rank, Task
 from exporter.errors import StatusError
 from exporter.http.types import Answer, Call, Counts, PageT, Sent
 from exporter.settings import Repositories, Scope
@@ -307,11 +308,10 @@ class Memory:
 
 
 class Listed:
-    """The job that lists the registry's repositories."""
+    """The task that lists the registry's repositories."""
 
-    rank = 1
+    priority = Priority(Rank.LISTING, 2.0)
     has_prefetched = False
-    weight = 2.0
 
     def __init__(self, told: Callable[[], None], chance: random.Random) -> None:
         self._told = told

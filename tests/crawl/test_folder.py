@@ -13,7 +13,7 @@ import pytest
 
 from exporter.crawl.coverage import ListingStatus
 from exporter.crawl.page_store import NullPageStore
-from exporter.crawl.scheduler import Task
+from exporter.crawl.task import Task
 from exporter.emulator import Behaviour, Emulator, Estate, Faults, Shape
 from exporter.errors import StatusError
 from exporter.settings import Scope

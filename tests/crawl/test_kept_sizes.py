@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import cast
 
-from exporter.crawl.scheduler import Task
+from exporter.crawl.task import Task
 from exporter.http.types import Call
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.ordering import Direction

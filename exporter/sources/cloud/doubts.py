@@ -13,7 +13,7 @@ from collections.abc import Callable
 import structlog
 
 from exporter.crawl.coverage import NAMED_BY, Listing, ListingStatus
-from exporter.crawl.scheduler import Task
+from exporter.crawl.task import Priority, Rank, Task
 from exporter.errors import ApiError, is_not_found
 from exporter.http.types import Call
 from exporter.sources.cloud.pages import Pages
@@ -110,8 +110,7 @@ class Reading:
     entry.
     """
 
-    rank = 0
-    weight = 1.0
+    priority = Priority(Rank.DISCOVERY)
     has_prefetched = False
 
     def __init__(self, pages: Pages, entry: ListingStatus, call: Call, page_size: int) -> None:

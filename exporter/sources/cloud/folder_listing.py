@@ -21,6 +21,7 @@ from zlib import crc32
 import structlog
 
 from exporter.crawl.coverage import ListingStatus
+from exporter.crawl.task import Priority, Rank
 from exporter.errors import ApiError
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.resources import Parents, registry_of
@@ -84,9 +85,8 @@ class FolderListing:
     by itself.
     """
 
-    rank = 1
+    priority = Priority(Rank.LISTING, float(MOST_PAGES))
     has_prefetched = False
-    weight = float(MOST_PAGES)
 
     def __init__(
         self,
@@ -143,7 +143,7 @@ class FolderListing:
                 self._scan.attempt,
                 decoder,
                 check=self._scan.cursor.check,
-                weight=lambda: self.weight,
+                pages_left=lambda: self.priority.pages_left,
             )
             pages = self._context.pages
             with await pages.arrived(pages.start(request), decoder) as arrived:

@@ -278,7 +278,7 @@ class Pages:
             with await pipeline.small.reserve(0.0) as reservation:
                 reservation.resize(len(page.body))
                 decode = arrived.decoder.without(summary.cut, request.call)
-                decoded = await pipeline.decode(decode, page.body, weight=request.weight())
+                decoded = await pipeline.decode(decode, page.body, weight=request.pages_left())
                 rows = _tables(decoded)
                 await pipeline.write(reservation, request.key, page.summary, page.body, rows)
         pipeline.count_stored(summary.cost)
@@ -292,7 +292,7 @@ def images_request(
     decoder: ImagesDecoder,
     *,
     check: TokenCheck,
-    weight: Callable[[], float],
+    pages_left: Callable[[], float],
     follow: Callable[[str], None] = lambda _: None,
 ) -> PageRequest[ImagesPage]:
     """Return the request for a page of images.
@@ -305,7 +305,7 @@ def images_request(
         key_of(call, attempt),
         decode=decoder.without(None, call),
         check=partial(_check_images, check),
-        weight=weight,
+        pages_left=pages_left,
         peek=_peek,
         follow=follow,
         not_found_waits=NOT_FOUND_WAITS,

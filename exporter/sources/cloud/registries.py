@@ -15,7 +15,8 @@ import structlog
 
 from exporter.crawl.coverage import Coverage, ListingStatus
 from exporter.crawl.page_store import PageStore
-from exporter.crawl.scheduler import Scheduler, Task
+from exporter.crawl.scheduler import Scheduler
+from exporter.crawl.task import Priority, Rank, Task
 from exporter.errors import ApiError
 from exporter.http.client import Client
 from exporter.settings import Limits
@@ -167,7 +168,7 @@ class Registries:
                 parents,
                 found=names.append,
                 ended=ended,
-                weight=self._expected.get(registry_id, 0) / self._page_size + 2.0,
+                pages_left=self._expected.get(registry_id, 0) / self._page_size + 2.0,
             )
         )
 
@@ -180,7 +181,7 @@ class Registries:
         ended: Callable[[ApiError | None], None],
         wanted: Callable[[str], bool] | None = None,
         attempt: int = 0,
-        weight: float = 1.0,
+        pages_left: float = 1.0,
     ) -> Task:
         return ResourcesTask(
             self._pages,
@@ -192,8 +193,7 @@ class Registries:
             found=lambda resource: found(resource.id),
             ended=ended,
             attempt=attempt,
-            rank=1,
-            weight=weight,
+            priority=Priority(Rank.LISTING, pages_left),
         )
 
     def _refresh(self, listing: Split) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from exporter.crawl.coverage import Listing, ListingStatus
+from exporter.crawl.task import Priority, Rank
 from exporter.errors import ApiError
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.resources import Parents, Resource, ResourcesPage
@@ -16,6 +17,8 @@ from exporter.sources.cloud.paging import PageCursor
 from exporter.sources.cloud.restarts import Restarts
 from exporter.tables.bad_values import BAD_VALUES
 from exporter.tables.schemas import TABLES
+
+DISCOVERY = Priority(Rank.DISCOVERY)
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,9 @@ class ResourcesTask:
         ended: Callable[[ApiError | None], None],
         staged: Callable[[str], bool] | None = None,
         attempt: int = 0,
-        rank: int = 0,
-        weight: float = 1.0,
+        priority: Priority = DISCOVERY,
     ) -> None:
-        self.rank = rank
-        self.weight = weight
+        self.priority = priority
         self._pages = pages
         self._entry = entry
         self._parents = parents

@@ -18,6 +18,7 @@ from collections.abc import Callable, Container, Mapping
 import structlog
 
 from exporter.crawl.coverage import ListingStatus
+from exporter.crawl.task import Priority, Rank
 from exporter.errors import ApiError
 from exporter.http.types import Call
 from exporter.settings import Limits
@@ -98,9 +99,8 @@ class SampleTask:
     Its calls are counted in `entry`.
     """
 
-    rank = 1
+    priority = Priority(Rank.LISTING, math.inf)
     has_prefetched = False
-    weight = math.inf
 
     def __init__(
         self,

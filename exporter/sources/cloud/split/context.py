@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from exporter.crawl.page_store import PageStore
-from exporter.crawl.scheduler import Task
+from exporter.crawl.task import Task
 from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.scope import ScopeFilter

@@ -42,7 +42,7 @@ import structlog
 
 from exporter.crawl.coverage import ListingStatus
 from exporter.crawl.pending import Dropped
-from exporter.crawl.scheduler import Task
+from exporter.crawl.task import Priority, Rank, Task
 from exporter.errors import ApiError, is_refused
 from exporter.sources.cloud.decode.order import RowFilter
 from exporter.sources.cloud.decode.resources import Parents
@@ -300,16 +300,14 @@ class RegistryListing:
 class ScanTask:
     """The scheduler's view of a chain: one step is one page."""
 
-    rank = 1
-
     def __init__(self, listing: RegistryListing, scan: Scan) -> None:
         self._listing = listing
         self._scan = scan
 
     @property
-    def weight(self) -> float:
-        """Pages that may still come."""
-        return self._listing.pages_left(self._scan)
+    def priority(self) -> Priority:
+        """Its place among the tasks that wait."""
+        return Priority(Rank.LISTING, self._listing.pages_left(self._scan))
 
     @property
     def has_prefetched(self) -> bool:

@@ -7,7 +7,7 @@ from functools import partial
 
 from exporter.crawl.coverage import ListingStatus
 from exporter.crawl.pending import PendingPage
-from exporter.crawl.scheduler import Task
+from exporter.crawl.task import Task
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.images import ImagesPage
 from exporter.sources.cloud.decode.resources import Parents
@@ -60,7 +60,7 @@ class Asking:
             scan.attempt,
             self.decoder,
             check=scan.cursor.check,
-            weight=lambda: task.weight,
+            pages_left=lambda: task.priority.pages_left,
             follow=partial(self._ask_ahead, scan),
         )
         return self._context.pages.start(request)

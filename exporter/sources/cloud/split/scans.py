@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 
 import structlog
 
-from exporter.crawl.scheduler import Task
+from exporter.crawl.task import Task
 from exporter.http.types import Call
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.meeting import pages_between
