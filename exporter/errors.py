@@ -221,7 +221,7 @@ def is_denied(error: ApiError) -> bool:
 class StatusError(ApiError):
     """The API answered with an HTTP error status.
 
-    `http_status` is the status, `code` the gRPC name behind it (`API.md`, Errors), for
+    `http_status` is the status, `code` the gRPC name behind it, for
     example `PERMISSION_DENIED`; empty where a gateway answered without one.
     """
 

@@ -133,7 +133,7 @@ class ListingStatus:
     def resolve(self, *, gone: bool, reason: str) -> None:
         """Say of a listing that was not found whether what it was made in is gone; how it is known.
 
-        A thing is gone where its parent, listed again, no longer names it (`DATA_MODEL.md`).
+        A thing is gone where its parent, listed again, no longer names it (`tables/README.md`).
         """
         if gone:
             self.status = "vanished"
@@ -266,7 +266,7 @@ class Coverage:
 
     @property
     def complete(self) -> bool:
-        """Whether the snapshot is complete (`DATA_MODEL.md`, coverage)."""
+        """Whether the snapshot is complete (`tables/README.md`, coverage)."""
         return all(entry.whole for entry in self._entries.values())
 
     @property

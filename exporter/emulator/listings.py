@@ -169,7 +169,7 @@ class Listings:
         if items:
             fields.append(b'"%b":[%b]' % (query.call.name.encode(), b",".join(items)))
         if quirks.new_fields and items:
-            # Not on an empty page: one with no key that is known is an error (API.md).
+            # Not on an empty page: one with no key that is known is an error.
             fields.append(b'"newField":{"total":"12"}')
         if page.following is not None:
             # Tokens that do not expire do not tell the time, so that pages can be kept.

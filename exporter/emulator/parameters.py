@@ -1,4 +1,4 @@
-"""The parameters of the five list calls, checked as API.md says, and the scope they name."""
+"""The parameters of the five list calls, checked by the API's rules, and the scope they name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors as the API answers them: google.rpc.Status as JSON (see API.md, "Errors")."""
+"""Errors as the API answers them: google.rpc.Status as JSON (`sources/cloud/README.md`, Errors)."""
 
 from __future__ import annotations
 

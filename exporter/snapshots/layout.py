@@ -1,4 +1,4 @@
-"""Where things are in an output: the names of a snapshot's published files (`DATA_MODEL.md`)."""
+"""Where things are in an output: the names of a snapshot's published files (`tables/README.md`)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The manifest: the one file that makes a snapshot exist and says what belongs to it.
 
-Its keys are a contract (`DATA_MODEL.md`, On disk). A reader accepts newer minor versions,
+Its keys are a contract (`tables/README.md`, On disk). A reader accepts newer minor versions,
 whose unknown keys it passes over, and refuses newer major ones.
 """
 
@@ -199,7 +199,7 @@ def columns_of(schema: pa.Schema) -> list[Column]:
 
 
 def type_name(type_: pa.DataType) -> str:
-    """Return a type in `DATA_MODEL.md`'s words: `int64`, `list<string>`, `timestamp[us, UTC]`.
+    """Return a type in `tables/README.md`'s words: `int64`, `list<string>`, `timestamp[us, UTC]`.
 
     Arrow's own text of a nested type has the names of its inner fields in it, which Parquet
     readers change.

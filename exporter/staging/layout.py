@@ -1,4 +1,4 @@
-"""Where things are in a staging folder, and what a snapshot may be called (`DATA_MODEL.md`)."""
+"""Where things are in a staging folder, and what a snapshot may be called (`tables/README.md`)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class StagedFile:
 def new_snapshot_id(now: datetime) -> str:
     """Return the default snapshot id, the run's start in UTC: `run-20261123T020000Z`.
 
-    The name begins with a word, so that no reader takes the id for a date (`DATA_MODEL.md`).
+    The name begins with a word, so that no reader takes the id for a date (`tables/README.md`).
     """
     return now.astimezone(UTC).strftime("run-%Y%m%dT%H%M%SZ")
 

@@ -1,6 +1,6 @@
 """The snapshot's tables, stated in Arrow: every column with its type and its meaning.
 
-Names, types and meanings are a contract with those who load a snapshot (`DATA_MODEL.md`):
+Names, types and meanings are a contract with those who load a snapshot (`README.md`):
 adding a column is a new minor `FORMAT_VERSION`, anything else a new major one.
 """
 
@@ -247,7 +247,7 @@ FINDINGS = _table(
 
 COMPLETE_STATUSES = frozenset({"complete", "skipped", "vanished"})
 """The statuses of listings that miss nothing they set out for: with these, a snapshot is complete
-(`DATA_MODEL.md`, coverage)."""
+(`README.md`, coverage)."""
 
 COVERAGE = _table(
     "coverage",

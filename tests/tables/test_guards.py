@@ -100,7 +100,7 @@ STRANGERS: dict[str, bytes] = {
         b'{"images":[{"id":"a","layers":[{"x":' + b'{"a":' * DEEP + b"1" + b"}" * DEEP + b"}]}]}"
     ),
 }
-"""New fields may appear at any time (`API.md`), and these are as strange as can be."""
+"""New fields may appear at any time, and these are as strange as can be."""
 
 
 def refusal(body: bytes) -> str:

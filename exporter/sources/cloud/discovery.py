@@ -198,7 +198,7 @@ class Discovery:
     def _forgive_look_ups(self) -> None:
         """Nothing is missing for a look-up that failed, where all that was named is found.
 
-        A registry may be named by who cannot read its parents (`DATA_MODEL.md`: those are null).
+        A registry may be named by who cannot read its parents (`tables/README.md`: those are null).
         """
         missing = self._found.missing("clouds") or self._found.missing("folders")
         if self._filter.registries or not missing:

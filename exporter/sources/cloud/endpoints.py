@@ -1,6 +1,6 @@
 """Where the services are: named in the settings, else discovered, else by convention.
 
-Rules from `API.md`, Services. A domain given as `http://127.0.0.1:8080`, which can only be this
+Rules from `README.md`, Services. A domain given as `http://127.0.0.1:8080`, which can only be this
 machine, has all services at that one address.
 """
 

@@ -1,6 +1,6 @@
 """One listing as a chain of pages: which call comes next, and when a chain runs in circles.
 
-Page N+1 cannot be asked for before page N has come (`API.md`, List calls), so a chain is a
+Page N+1 cannot be asked for before page N has come (`README.md`, List calls), so a chain is a
 passive object: whoever drives it sends `call`, decodes the page and hands the next token back.
 """
 
@@ -20,7 +20,7 @@ from exporter.sources.cloud.novelty import Novelty
 PAGING = Paging(size="pageSize", position="pageToken")
 """The parameters by which every listing of this API is paged (`README.md`, List calls)."""
 MOST_EMPTY_PAGES = 1000
-"""Empty pages in a row that are believed; a page may be empty while more follow (`API.md`)."""
+"""Empty pages in a row that are believed; a page may be empty while more follow (`README.md`)."""
 
 _log = structlog.get_logger(__name__)
 
@@ -98,7 +98,7 @@ class PageCursor:
         """Ask for half as many items from here on; False where that is not possible.
 
         The page in hand is asked for by the token it has. A token belongs to the exact parameters
-        it came from (`API.md`), so an API that holds to that answers 400, as for one that has
+        it came from (`README.md`), so an API that holds to that answers 400, as for one that has
         expired, and the listing begins anew; others go on, and cost no call for what has come.
         """
         if self.page_size <= 1 or self.call is None:

@@ -22,7 +22,7 @@ class Restarts:
     def may_help(self, chain: PageCursor, error: ApiError) -> bool:
         """Say whether to begin again, and count it: a refusal midway is an expired page token.
 
-        To begin again is the only remedy for that (`API.md`, Errors). It is not counted where a
+        To begin again is the only remedy for that (`README.md`, Errors). It is not counted where a
         page was asked for with fewer items than its token came with.
         """
         if not (chain.pages and is_refused(error)):

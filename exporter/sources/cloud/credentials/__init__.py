@@ -1,4 +1,4 @@
-"""Where IAM tokens come from (`API.md`, Tokens), and one place that keeps the token of the moment.
+"""Where IAM tokens come from (`README.md`, Tokens), and where the token in use is kept.
 
 `choose_source` picks the source the settings or the environment name; `Tokens` asks it for a
 token when one is needed, once for all who wait.

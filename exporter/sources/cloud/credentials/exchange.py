@@ -1,4 +1,4 @@
-"""Tokens by exchange: a user's OAuth token, or a JWT, for an IAM token (`API.md`, Tokens)."""
+"""Tokens by exchange: a user's OAuth token, or a JWT, for an IAM token (`README.md`, Tokens)."""
 
 from __future__ import annotations
 

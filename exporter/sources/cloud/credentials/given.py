@@ -38,7 +38,7 @@ class GivenToken:
 
 
 class TokenFile:
-    """A file with an IAM token, read again when it changes: sidecars rotate it (`API.md`)."""
+    """A file with an IAM token, read again when it changes: sidecars rotate it (`README.md`)."""
 
     def __init__(self, path: Path) -> None:
         self.name = f"the file {path} (credentials.iam_token_file)"

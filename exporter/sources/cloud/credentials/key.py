@@ -1,4 +1,4 @@
-"""A service account's authorized key: a JSON file whose private key signs JWTs (`API.md`)."""
+"""A service account's authorized key: a JSON file whose private key signs JWTs (`README.md`)."""
 
 from __future__ import annotations
 

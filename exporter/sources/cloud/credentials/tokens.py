@@ -14,7 +14,7 @@ from exporter.errors import CredentialsError, UnansweredError
 from exporter.sources.cloud.credentials.token import Source, Token
 
 RENEW_AFTER = 3600.0
-"""Seconds of use after which a new token is asked for (`API.md`: hourly)."""
+"""Seconds of use after which a new token is asked for (`README.md`: hourly)."""
 MARGIN = 120.0
 """Seconds before its end at which a token is renewed at the latest; a tenth of a shorter life."""
 _TRY_AGAIN_AFTER = 60.0

@@ -1,6 +1,6 @@
 """One page of a listing, from bytes to a JSON object that can be trusted, or a `PageError`.
 
-PyArrow's JSON reader is fast but trusting (`API.md`, "Facts measured here"): a body that begins
+PyArrow's JSON reader is fast but trusting (`README.md`, "Facts measured here"): a body that begins
 with `null` crashes the process, two objects parse as two rows, and broken UTF-8 inside a key makes
 a field vanish. The guards here stand before it. Nesting without end is refused, or skipped with the
 unknown field it stands in, at any depth: the reader recurses only where it has to infer types.

@@ -20,7 +20,7 @@ def parse_times(texts: pa.StringArray) -> pa.TimestampArray:
     """Return the times cut, not rounded, to the microsecond; raises `PageError`.
 
     The API sends 0 to 9 fractional digits, mixed within one page, and years 0001 to 9999
-    (`API.md`): nanoseconds would not hold those years, and microseconds refuse nine digits.
+    (`README.md`): nanoseconds would not hold those years, and microseconds refuse nine digits.
     """
     usual = pc.fill_null(pc.match_substring_regex(texts, _USUAL), True)
     if pc.all(usual, min_count=0).as_py():

@@ -29,7 +29,7 @@ from exporter.sources.cloud.paging import PageCursor
 log = structlog.get_logger()
 
 LARGEST_PAGE = 1000
-"""The most images that the API gives at once (`API.md`, List calls)."""
+"""The most images that the API gives at once (`README.md`, List calls)."""
 LARGEST_IMAGE = 16 * 1024
 """Bytes that an image takes in an answer at most, on an average over a page."""
 ENOUGH_IMAGES = 500

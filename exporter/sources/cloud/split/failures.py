@@ -32,9 +32,9 @@ def handle_failure(scan: Scan, error: ApiError) -> FailureAction:
     """Decide about a failed call, and begin the chain anew where that helps.
 
     A refusal in the middle of a chain is of an expired page token, at its beginning of an `orderBy`
-    or a repository's name that the API does not take (`API.md`, Errors). A repository that cannot
-    be listed alone may still be listed with its registry. A chain downwards is not needed, and none
-    is where others have covered the rest.
+    or a repository's name that the API does not take (`README.md`, Errors). A repository that
+    cannot be listed alone may still be listed with its registry. A scan downwards is not needed,
+    and none is where others have covered the rest.
     """
     if scan.stopped:
         return FailureAction.DONE

@@ -28,8 +28,9 @@ lose what one chain to the end would have found. Invariants, which the tests hol
 - *Trust is lost for good.* A repository that was not listed, or one that is listed and yet cannot
   be listed alone, has the registry listed anew, by one chain.
 
-What comes and goes while a listing runs is not missing (`API.md`): images pushed before the place a
-chain has come to move others to its next page, where they come again in the same order.
+What comes and goes while a listing runs is not missing (`README.md`, How values look): images
+pushed before the place a scan has come to move others to its next page, where they come again in
+the same order.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ MAX_CALLS_PER_PAGE = 20.0
 repositories one by one costs too much for what it saves."""
 _LISTABLE = re.compile(
     r"[a-z0-9]+(?:[._-][a-z0-9]+)*(?:/[a-z0-9]+(?:[._-][a-z0-9]+)*)*"
-)  # What `repositoryName` has to match (`API.md`, List calls).
+)  # What `repositoryName` has to match (`README.md`, List calls).
 
 
 def listable(name: str) -> bool:
