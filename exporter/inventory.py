@@ -73,7 +73,7 @@ async def _list(
     with Decoders(DECODERS) as decoders:
         async with open_client(settings) as client, Stage(place.path) as stage:
             if not place.resumed:
-                stage.note(
+                stage.set_meta(
                     snapshot_id=place.snapshot_id,
                     fingerprint=fingerprint(settings),
                     started_at=place.started_at.isoformat(),

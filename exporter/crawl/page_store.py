@@ -1,42 +1,37 @@
-"""What the crawl needs of the place where its pages are kept; `snapshot.Stage` is one."""
+"""Where the engine keeps its pages, and what a source notes beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Protocol
+from urllib.parse import urlencode
 
 import pyarrow as pa
 
+from exporter.http.types import Call
+from exporter.page import Note, PageKey, StoredPage
 
-class StoredPage(Protocol):
-    """A page of an earlier attempt: see `snapshot.journal.JournalPage`."""
 
-    @property
-    def summary(self) -> bytes:
-        """What was written down about the page."""
-        ...
+@lru_cache(maxsize=1024)
+def key_of(call: Call, attempt: int = 0) -> PageKey:
+    """Return the key of the page that a call asks for.
 
-    @property
-    def body(self) -> bytes | None:
-        """The page's body, where it is still held."""
-        ...
-
-    @property
-    def sealed(self) -> bool:
-        """Whether the page's rows are durably in a finished part."""
-        ...
+    `attempt` tells apart the pages of a listing that had to begin again.
+    """
+    return PageKey(f"{call.service}{call.path}?{urlencode(sorted(call.params))}#{attempt}")
 
 
 class PageStore(Protocol):
-    """Where pages are kept: `snapshot.stage.Stage`, as the crawl needs it."""
+    """A place for pages and notes; `staging.stage.Stage` is one."""
 
-    def stored(self, key: str) -> StoredPage | None:
-        """Return the page an earlier attempt kept under `key`."""
+    def stored(self, key: PageKey) -> StoredPage | None:
+        """Return the page that an earlier attempt stored under a key."""
         ...
 
     async def keep(
         self,
-        key: str,
+        key: PageKey,
         summary: bytes,
         body: bytes,
         tables: Mapping[str, pa.Table],
@@ -47,24 +42,24 @@ class PageStore(Protocol):
         """Take a page over, and call `written` in the event loop once it is written."""
         ...
 
-    def note_decision(self, registry_id: str, repository_name: str, mode: str) -> None:
-        """Note, before all pages handed over later, how a repository is listed beside the front."""
+    def add_note(self, note: Note) -> None:
+        """Keep a note: it is durable before any page that is handed over later."""
         ...
 
-    def decisions(self) -> dict[str, list[tuple[str, str]]]:
-        """Return the claims of earlier attempts, by registry: repository and mode."""
+    def notes(self, scope: str) -> frozenset[Note]:
+        """Return the notes that earlier attempts made on a scope."""
         ...
 
 
 class NullPageStore:
-    """A keeper for runs that only look: nothing is kept, nothing is recalled."""
+    """The store of a run that only looks: nothing is kept, and nothing was."""
 
-    def stored(self, key: str) -> None:
+    def stored(self, key: PageKey) -> None:
         """Return nothing."""
 
     async def keep(
         self,
-        key: str,
+        key: PageKey,
         summary: bytes,
         body: bytes,
         tables: Mapping[str, pa.Table],
@@ -75,9 +70,9 @@ class NullPageStore:
         """Let the page go."""
         written()
 
-    def note_decision(self, registry_id: str, repository_name: str, mode: str) -> None:
-        """Note nothing."""
+    def add_note(self, note: Note) -> None:
+        """Let the note go."""
 
-    def decisions(self) -> dict[str, list[tuple[str, str]]]:
+    def notes(self, scope: str) -> frozenset[Note]:
         """Return nothing."""
-        return {}
+        return frozenset()

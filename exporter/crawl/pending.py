@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from exporter.crawl.memory import MemoryReservation
-from exporter.crawl.page_store import StoredPage
 from exporter.http.types import Answer, Call, Sent
+from exporter.page import PageKey, StoredPage
 
 P = TypeVar("P")
 
@@ -41,7 +41,7 @@ class PageRequest(Generic[P]):
     """
 
     call: Call
-    key: str
+    key: PageKey
     decode: Callable[[bytes], P]
     check: Callable[[P], None]
     pages_left: Callable[[], float]

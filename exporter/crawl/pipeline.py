@@ -20,10 +20,11 @@ from exporter.crawl import not_found
 from exporter.crawl.decoders import Decoders
 from exporter.crawl.memory import MemoryBudget, MemoryReservation
 from exporter.crawl.not_found import Caller
-from exporter.crawl.page_store import PageStore, StoredPage
+from exporter.crawl.page_store import PageStore
 from exporter.crawl.pending import Fetched, PageRequest, PendingPage
 from exporter.crawl.progress import Progress
 from exporter.http.types import Answer
+from exporter.page import PageKey, StoredPage
 
 P = TypeVar("P")
 
@@ -80,7 +81,7 @@ class PagePipeline:
         """
         return self._decoders.backlog > self._call_seconds
 
-    def stored(self, key: str) -> StoredPage | None:
+    def stored(self, key: PageKey) -> StoredPage | None:
         """Return the page that an earlier attempt stored under a key."""
         return self._store.stored(key)
 
@@ -132,7 +133,7 @@ class PagePipeline:
     async def write(
         self,
         reservation: MemoryReservation,
-        key: str,
+        key: PageKey,
         summary: bytes,
         body: bytes,
         rows: Mapping[str, pa.Table],

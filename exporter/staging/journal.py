@@ -8,7 +8,7 @@ whose rows are only in a part that is still open. Killed at any point, a run can
   body is then let go, unless the run needs its items to know what to ask next.
 - A part that is not named here was open when the run ended, and is deleted; the pages whose rows
   it held are decoded again from the spool.
-- A claim (see `crawl`) is journalled before any page that was cut on its account.
+- A note of the source is journalled before any page that relies on what it says.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -24,6 +23,7 @@ from typing import BinaryIO, Self
 import pyarrow as pa
 
 from exporter.errors import OutputError
+from exporter.page import Note, StoredPage
 from exporter.staging.layout import StagedFile
 from exporter.staging.parquet import output_errors
 from exporter.storage.durable import fsync
@@ -36,9 +36,8 @@ CREATE TABLE IF NOT EXISTS pages (
     body BLOB, spool INTEGER, start INTEGER, packed INTEGER, length INTEGER
 );
 CREATE INDEX IF NOT EXISTS pages_by_generation ON pages (generation);
-CREATE TABLE IF NOT EXISTS claims (
-    registry_id TEXT, repository_name TEXT, mode TEXT,
-    PRIMARY KEY (registry_id, repository_name, mode)
+CREATE TABLE IF NOT EXISTS notes (
+    scope TEXT, item TEXT, decision TEXT, PRIMARY KEY (scope, item, decision)
 );
 CREATE TABLE IF NOT EXISTS parts (
     table_name TEXT, number INTEGER, rows INTEGER, PRIMARY KEY (table_name, number)
@@ -47,24 +46,11 @@ CREATE TABLE IF NOT EXISTS sealed (generation INTEGER PRIMARY KEY);
 """
 
 NAME = "journal.sqlite"
-FORMAT = 3
+FORMAT = 4
 """Changes whenever a journal, or what the crawl writes down in it, can be read no more."""
 
 _CODEC = pa.Codec("zstd", compression_level=-5)
 """Packs the spooled bodies: that costs less than half of what writing them as they are does."""
-
-
-@dataclass(frozen=True)
-class JournalPage:
-    """A page that an earlier attempt kept.
-
-    `sealed`: its rows are in a finished part. `body` is None where it was let go on sealing;
-    `summary` is what the crawl wrote down about the page.
-    """
-
-    summary: bytes
-    body: bytes | None
-    sealed: bool
 
 
 class Journal:
@@ -115,17 +101,17 @@ class Journal:
                 self._spool.close()
 
     def meta(self) -> dict[str, str]:
-        """Return what was noted about the run."""
+        """Return the facts about the run."""
         with journal_errors(self._staging):
             return dict(self._database.execute("SELECT name, value FROM meta").fetchall())
 
-    def note(self, **values: str) -> None:
-        """Note facts about the run, durably."""
+    def set_meta(self, **values: str) -> None:
+        """Write down facts about the run, durably."""
         with journal_errors(self._staging):
             self._database.executemany("REPLACE INTO meta VALUES (?, ?)", values.items())
             self._database.commit()
 
-    def stored(self, key: str) -> JournalPage | None:
+    def stored(self, key: str) -> StoredPage | None:
         """Return the page kept under `key` by an earlier attempt, if there is one."""
         if not self.kept_before:
             return None
@@ -142,7 +128,7 @@ class Journal:
             with output_errors(self._staging), self._spool_path(spool).open("rb") as file:
                 file.seek(start)
                 body = _CODEC.decompress(file.read(packed), length, asbytes=True)
-        return JournalPage(summary, body, sealed=generation is not None)
+        return StoredPage(summary, body, sealed=generation is not None)
 
     def keep(self, key: str, summary: bytes, body: bytes, *, inline: bool) -> None:
         """Keep a page; `inline` for one whose body is needed as long as the run is.
@@ -171,22 +157,19 @@ class Journal:
                 )
         self.dirty = True
 
-    def note_decision(self, registry_id: str, repository_name: str, mode: str) -> None:
-        """Note how a repository is listed beside the front; ordered before pages kept later."""
+    def add_note(self, note: Note) -> None:
+        """Keep a note; ordered before pages kept later."""
         with journal_errors(self._staging):
-            self._database.execute(
-                "INSERT OR IGNORE INTO claims VALUES (?, ?, ?)",
-                (registry_id, repository_name, mode),
-            )
+            self._database.execute("INSERT OR IGNORE INTO notes VALUES (?, ?, ?)", note)
         self.dirty = True
 
-    def decisions(self) -> dict[str, list[tuple[str, str]]]:
-        """Return the claims by registry: repository and mode."""
-        claimed: dict[str, list[tuple[str, str]]] = {}
+    def notes(self) -> dict[str, frozenset[Note]]:
+        """Return all notes, by scope."""
+        notes: dict[str, set[Note]] = {}
         with journal_errors(self._staging):
-            for registry, *note_decision in self._database.execute("SELECT * FROM claims"):
-                claimed.setdefault(registry, []).append((note_decision[0], note_decision[1]))
-        return claimed
+            for row in self._database.execute("SELECT scope, item, decision FROM notes"):
+                notes.setdefault(row[0], set()).add(Note(*row))
+        return {scope: frozenset(made) for scope, made in notes.items()}
 
     def commit(self) -> None:
         """Make everything kept so far durable: the bodies first, then the rows that name them."""

@@ -19,7 +19,8 @@ import pyarrow as pa
 import structlog
 
 from exporter.errors import OutputError
-from exporter.staging.journal import Journal, JournalPage
+from exporter.page import Note, StoredPage
+from exporter.staging.journal import Journal
 from exporter.staging.layout import StagedFile, staged_path
 from exporter.staging.parquet import PART_BYTES, Parts, output_errors
 from exporter.wording import switch
@@ -38,7 +39,7 @@ class Stage:
     def __init__(self, staging: Path) -> None:
         self.path = staging
         self._journal = Journal(staging)
-        self._claims = self._journal.decisions()
+        self._notes = self._journal.notes()
         try:
             self._drop_unfinished_parts()
         except OutputError as error:
@@ -77,17 +78,17 @@ class Stage:
         """How many pages an earlier attempt left to be recalled."""
         return self._journal.kept_before
 
-    def note(self, **values: str) -> None:
-        """Note facts about the run; only before the first page."""
-        self._journal.note(**values)
+    def set_meta(self, **values: str) -> None:
+        """Write down facts about the run; only before the first page."""
+        self._journal.set_meta(**values)
 
-    def stored(self, key: str) -> JournalPage | None:
+    def stored(self, key: str) -> StoredPage | None:
         """Return the page that an earlier attempt kept under `key`, if there is one."""
         return self._journal.stored(key)
 
-    def decisions(self) -> dict[str, list[tuple[str, str]]]:
-        """Return what an earlier attempt claimed, by registry: repository and mode."""
-        return self._claims
+    def notes(self, scope: str) -> frozenset[Note]:
+        """Return the notes that earlier attempts made on a scope."""
+        return self._notes.get(scope, frozenset())
 
     async def keep(
         self,
@@ -113,9 +114,9 @@ class Stage:
 
         self._submit(write, done=written)
 
-    def note_decision(self, registry_id: str, repository_name: str, mode: str) -> None:
-        """Note how a repository is listed beside the front; before pages handed over later."""
-        self._submit(lambda: self._journal.note_decision(registry_id, repository_name, mode))
+    def add_note(self, note: Note) -> None:
+        """Keep a note: it is durable before any page that is handed over later."""
+        self._submit(lambda: self._journal.add_note(note))
 
     async def finish(self) -> list[StagedFile]:
         """Write everything, close the open parts, and return all finished parts of all tables."""

@@ -27,6 +27,7 @@ from exporter.crawl.scheduler import Scheduler
 from exporter.crawl.task import Priority, Rank, Task
 from exporter.errors import StatusError
 from exporter.http.types import Answer, Call, Counts, PageT, Sent
+from exporter.page import Note, StoredPage
 from exporter.settings import Repositories, Scope
 from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.pages import Pages
@@ -243,22 +244,22 @@ class Page:
     sealed: bool = False
 
 
-Entered = Page | tuple[str, str, str]
-"""What stands in the log: a page, or a claim (registry, repository, mode)."""
+Entered = Page | Note
+"""What stands in the log: a page, or a note."""
 
 
 @dataclass
 class Memory:
-    """A keeper: a log of pages and claims in the order they were handed over."""
+    """A keeper: a log of pages and notes in the order they were handed over."""
 
     before: Sequence[Entered] = ()
     cancel_after: int | None = None
     log: list[Entered] = field(default_factory=list)
     run: asyncio.Task[None] | None = None
 
-    def stored(self, key: str) -> Page | None:
+    def stored(self, key: str) -> StoredPage | None:
         pages = [one for one in self.before if isinstance(one, Page) and one.key == key]
-        return pages[-1] if pages else None
+        return StoredPage(pages[-1].summary, pages[-1].body, pages[-1].sealed) if pages else None
 
     async def keep(
         self,
@@ -277,12 +278,11 @@ class Memory:
             self.run.cancel()
         await asyncio.sleep(0)
 
-    def note_decision(self, registry_id: str, repository_name: str, direction: str) -> None:
-        self.log.append((registry_id, repository_name, direction))
+    def add_note(self, note: Note) -> None:
+        self.log.append(note)
 
-    def decisions(self) -> dict[str, list[tuple[str, str]]]:
-        claimed = {one[1:] for one in self.before if isinstance(one, tuple)}
-        return {REGISTRY: sorted(claimed)} if claimed else {}
+    def notes(self, scope: str) -> frozenset[Note]:
+        return frozenset(one for one in self.before if isinstance(one, Note) and one.scope == scope)
 
     def staged(self) -> Counter[str]:
         """Return how often each image would be in finished parts if the run ended well now."""

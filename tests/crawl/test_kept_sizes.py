@@ -7,6 +7,7 @@ from typing import cast
 
 from exporter.crawl.task import Task
 from exporter.http.types import Call
+from exporter.page import Note
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.ordering import Direction
 from exporter.sources.cloud.split.scans import ALONE, WHOLE_REGISTRY, Scans
@@ -23,7 +24,7 @@ def test_a_kept_page_is_found_whatever_size_other_chains_have_come_to() -> None:
         split=True,
         wanted=SimpleNamespace(all_repositories=True),
         pages=SimpleNamespace(is_stored=is_stored),
-        store=SimpleNamespace(decisions=lambda: {"crp1": [(WHOLE_REGISTRY, ALONE)]}),
+        store=SimpleNamespace(notes=lambda one: {Note(one, WHOLE_REGISTRY, ALONE)}),
         page_size=100,
         fallback=0,
     )

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import OutputError
-from exporter.staging.journal import NAME, Journal, JournalPage
+from exporter.page import Note, StoredPage
+from exporter.staging.journal import NAME, Journal
 from exporter.staging.layout import StagedFile, staged_path
 from exporter.staging.stage import Stage
 from tests.staging.world import ROOT, body_of, image_ids, key_of, summary_of
@@ -37,7 +38,7 @@ def test_pages_that_were_kept_come_back_with_their_bodies(tmp_path: Path) -> Non
     with Journal(tmp_path) as journal:
         assert journal.kept_before == 6
         for number in (0, 1, 2, 3, 4, 7):
-            recalled = JournalPage(summary_of(number), body_of(number), sealed=False)
+            recalled = StoredPage(summary_of(number), body_of(number), sealed=False)
             assert journal.stored(key_of(number)) == recalled
         assert journal.stored(key_of(99)) is None
 
@@ -52,9 +53,9 @@ def test_sealing_lets_bodies_go_but_those_that_are_needed(tmp_path: Path) -> Non
         keep(journal, [3])
         journal.commit()
     with Journal(tmp_path) as journal:
-        assert journal.stored(key_of(1)) == JournalPage(summary_of(1), None, sealed=True)
-        assert journal.stored(key_of(2)) == JournalPage(summary_of(2), body_of(2), sealed=True)
-        assert journal.stored(key_of(3)) == JournalPage(summary_of(3), body_of(3), sealed=False)
+        assert journal.stored(key_of(1)) == StoredPage(summary_of(1), None, sealed=True)
+        assert journal.stored(key_of(2)) == StoredPage(summary_of(2), body_of(2), sealed=True)
+        assert journal.stored(key_of(3)) == StoredPage(summary_of(3), body_of(3), sealed=False)
         assert journal.parts() == [("images", 3, 9)]
 
 
@@ -87,8 +88,8 @@ def test_a_page_kept_again_is_sealed_with_the_pages_of_this_attempt(tmp_path: Pa
         keep(journal, [1])
         journal.seal([])
     with Journal(tmp_path) as journal:
-        assert journal.stored(key_of(1)) == JournalPage(summary_of(1), None, sealed=True)
-        assert journal.stored(key_of(2)) == JournalPage(summary_of(2), body_of(2), sealed=False)
+        assert journal.stored(key_of(1)) == StoredPage(summary_of(1), None, sealed=True)
+        assert journal.stored(key_of(2)) == StoredPage(summary_of(2), body_of(2), sealed=False)
 
 
 def as_killed(staging: Path) -> Path:
@@ -116,37 +117,34 @@ def test_a_page_of_this_attempt_is_not_recalled_by_it_in_a_fresh_journal(tmp_pat
         assert journal.stored(key_of(1)) is None
 
 
-def test_a_claim_is_there_whenever_a_page_kept_after_it_is(tmp_path: Path) -> None:
+def test_a_note_is_there_whenever_a_page_kept_after_it_is(tmp_path: Path) -> None:
     staging = tmp_path / "staging"
     staging.mkdir()
     with Journal(staging) as journal:
-        journal.note_decision("crp1", "crp1/app", "alone")
+        journal.add_note(Note("crp1", "crp1/app", "alone"))
         keep(journal, [1])
         journal.commit()
-        journal.note_decision("crp1", "crp1/lib", "back")
+        journal.add_note(Note("crp1", "crp1/lib", "back"))
         with Journal(as_killed(staging)) as after:
             assert after.stored(key_of(1)) is not None
-            assert after.decisions() == {"crp1": [("crp1/app", "alone")]}
+            assert after.notes() == {"crp1": {Note("crp1", "crp1/app", "alone")}}
 
 
-def test_a_claim_made_twice_is_one_and_registries_are_told_apart(tmp_path: Path) -> None:
+def test_a_note_made_twice_is_one_and_scopes_are_told_apart(tmp_path: Path) -> None:
+    alone, back = Note("crp1", "crp1/a", "alone"), Note("crp1", "crp1/a", "back")
+    other = Note("crp2", "crp2/a", "alone")
     with Journal(tmp_path) as journal:
-        for note_decision in [("crp1", "crp1/a", "alone")] * 2 + [("crp1", "crp1/a", "back")]:
-            journal.note_decision(*note_decision)
-        journal.note_decision("crp2", "crp2/a", "alone")
-        decisions = journal.decisions()
-    assert {registry: sorted(note_decision) for registry, note_decision in decisions.items()} == {
-        "crp1": [("crp1/a", "alone"), ("crp1/a", "back")],
-        "crp2": [("crp2/a", "alone")],
-    }
+        for note in (alone, alone, back, other):
+            journal.add_note(note)
+        assert journal.notes() == {"crp1": {alone, back}, "crp2": {other}}
 
 
-def test_notes_are_durable_at_once(tmp_path: Path) -> None:
+def test_facts_about_the_run_are_durable_at_once(tmp_path: Path) -> None:
     staging = tmp_path / "staging"
     staging.mkdir()
     with Journal(staging) as journal:
-        journal.note(snapshot_id="one", fingerprint="f")
-        journal.note(snapshot_id="two")
+        journal.set_meta(snapshot_id="one", fingerprint="f")
+        journal.set_meta(snapshot_id="two")
         with Journal(as_killed(staging)) as after:
             assert after.meta() == {"snapshot_id": "two", "fingerprint": "f"}
 

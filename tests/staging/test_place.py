@@ -49,7 +49,7 @@ def take(root: Path) -> Open:
         )
         if not place.resumed:
             with Journal(place.path) as journal:
-                journal.note(
+                journal.set_meta(
                     snapshot_id=place.snapshot_id,
                     fingerprint=fingerprint,
                     started_at=place.started_at.isoformat(),

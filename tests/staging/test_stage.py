@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from exporter.errors import OutputError
+from exporter.page import Note
 from exporter.staging import stage as room
 from exporter.staging.stage import Stage
 from exporter.tables.schemas import TABLES
@@ -91,14 +92,14 @@ async def test_parts_are_closed_when_they_or_the_spool_are_large(
     assert spooled(tmp_path) == 0
 
 
-async def test_a_claim_is_there_whenever_a_page_handed_over_after_it_is(tmp_path: Path) -> None:
+async def test_a_note_is_there_whenever_a_page_handed_over_after_it_is(tmp_path: Path) -> None:
     async with Stage(tmp_path) as stage:
-        assert stage.decisions() == {}
-        stage.note_decision("crp1", "crp1/app", "alone")
+        assert stage.notes("crp1") == frozenset()
+        stage.add_note(Note("crp1", "crp1/app", "alone"))
         await keep(stage, 1)
     async with Stage(tmp_path) as stage:
         assert stage.stored(key_of(1)) is not None
-        assert stage.decisions() == {"crp1": [("crp1/app", "alone")]}
+        assert stage.notes("crp1") == {Note("crp1", "crp1/app", "alone")}
 
 
 async def test_tables_without_rows_have_no_part(tmp_path: Path) -> None:

@@ -9,21 +9,21 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlencode
 
 import orjson
 import pyarrow as pa
 
 from exporter.crawl import not_found
 from exporter.crawl.not_found import Caller
-from exporter.crawl.page_store import StoredPage
+from exporter.crawl.page_store import key_of
 from exporter.crawl.pending import Dropped, Fetched, PageRequest, Peek, PendingPage
 from exporter.crawl.pipeline import Cost, PagePipeline
 from exporter.errors import FlawedPageError, PageError
 from exporter.http.types import Answer, Call, PageT
+from exporter.page import StoredPage
 from exporter.sources.cloud.decode.images import ImagesPage, decode_images
 from exporter.sources.cloud.decode.order import RowFilter
 from exporter.sources.cloud.decode.pages import has_token, shown_token
@@ -310,12 +310,6 @@ def images_request(
         follow=follow,
         not_found_waits=NOT_FOUND_WAITS,
     )
-
-
-@lru_cache(maxsize=1024)
-def key_of(call: Call, attempt: int) -> str:
-    """Return the key that a page is stored under."""
-    return f"{call.service}{call.path}?{urlencode(sorted(call.params))}#{attempt}"
 
 
 def _peek(body: bytes) -> Peek:

@@ -19,6 +19,7 @@ from exporter.crawl.scheduler import Scheduler
 from exporter.crawl.task import Priority, Rank, Task
 from exporter.errors import ApiError
 from exporter.http.client import Client
+from exporter.page import Note
 from exporter.settings import Limits
 from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.folder_listing import FolderListing, is_small, worth_joining
@@ -36,7 +37,7 @@ REFRESH = 1000
 LARGE_SHARE = 0.25
 """The part of all pages left with which one registry may set how long the run takes."""
 TOGETHER = "together"
-"""Stands in the journal for a registry that is listed with others of its folder."""
+"""Stands in the note on a registry that is listed with others of its folder."""
 
 
 class Listed(Protocol):
@@ -112,8 +113,8 @@ class Registries:
 
     def _joined_before(self, folder_id: str) -> set[str]:
         """Return the registries of a folder that an earlier attempt has listed together."""
-        decisions = self._context.store.decisions().get(folder_id, [])
-        return {registry_id for registry_id, direction in decisions if direction == TOGETHER}
+        notes = self._context.store.notes(folder_id)
+        return {note.item for note in notes if note.decision == TOGETHER}
 
     def open(self, registry_id: str, parents: Parents, *, known: bool) -> None:
         """List a registry by itself; `known` if it was met, so that a 404 means it has vanished."""
@@ -145,7 +146,7 @@ class Registries:
 
         folder = FolderListing(folder_id, parents, entries, self._context, is_met, apart)
         for one in joined:
-            self._context.store.note_decision(folder_id, one, TOGETHER)
+            self._context.store.add_note(Note(folder_id, one, TOGETHER))
             self._list_repositories(one, parents, True, partial(folder.repositories_listed, one))
 
     def _list_repositories(

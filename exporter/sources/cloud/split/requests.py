@@ -6,12 +6,13 @@ from collections.abc import Callable
 from functools import partial
 
 from exporter.crawl.coverage import ListingStatus
+from exporter.crawl.page_store import key_of
 from exporter.crawl.pending import PendingPage
 from exporter.crawl.task import Task
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.images import ImagesPage
 from exporter.sources.cloud.decode.resources import Parents
-from exporter.sources.cloud.pages import ImagesDecoder, images_request, key_of
+from exporter.sources.cloud.pages import ImagesDecoder, images_request
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.scan import Scan
 from exporter.sources.cloud.split.scans import Scans

@@ -8,6 +8,7 @@ import structlog
 
 from exporter.crawl.task import Task
 from exporter.http.types import Call
+from exporter.page import Note
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.meeting import pages_between
 from exporter.sources.cloud.split.ordering import Direction, order_fallbacks
@@ -29,9 +30,9 @@ ALMOST_NONE = 2
 MOST_KNOWN = 50_000
 """Ids that are remembered of a registry's own chains; what is listed of others comes twice."""
 WHOLE_REGISTRY = ""
-"""Stands in the journal where a claim is about the registry as a whole."""
+"""Stands in a note that is about the registry as a whole."""
 ALONE = "alone"
-"""Stands there for a registry whose repositories are listed one by one."""
+"""Stands in the note on a registry whose repositories are listed one by one."""
 
 
 class Scans:
@@ -61,7 +62,7 @@ class Scans:
         self._task = task
         self._known: set[str] = set()
         self._begun: set[str] = set()  # Repositories that a chain was begun for.
-        self._decided_before = context.store.decisions().get(registry_id, [])
+        self._decided_before = context.store.notes(registry_id)
 
     @property
     def _page_size(self) -> int:
@@ -70,8 +71,12 @@ class Scans:
 
     @property
     def resumes(self) -> bool:
-        """Whether an earlier attempt has made claims."""
+        """Whether an earlier attempt has decided anything about the registry."""
         return bool(self._decided_before)
+
+    def _has_decided(self, item: str, decision: str) -> bool:
+        """Say whether an earlier attempt has noted a decision about the registry."""
+        return Note(self._registry_id, item, decision) in self._decided_before
 
     def begin(
         self, direction: Direction, name: str | None = None, *, queue: bool = True, reading: int = 0
@@ -120,8 +125,8 @@ class Scans:
         """
         self.up = self.begin(Direction.ASCENDING)
         # What the registry's own chains have listed is taken up first.
-        self.alone = may_split and self.trusted and (WHOLE_REGISTRY, ALONE) in self._decided_before
-        if (WHOLE_REGISTRY, Direction.DESCENDING.value) in self._decided_before:
+        self.alone = may_split and self.trusted and self._has_decided(WHOLE_REGISTRY, ALONE)
+        if self._has_decided(WHOLE_REGISTRY, Direction.DESCENDING.value):
             self._meet(self.up, queue=True)
 
     def begin_alone(self, names: Iterable[str]) -> None:
@@ -130,7 +135,7 @@ class Scans:
             if name in self._begun:
                 continue
             scan = self.begin(Direction.ASCENDING, name)
-            met_before = (name, Direction.DESCENDING.value) in self._decided_before
+            met_before = self._has_decided(name, Direction.DESCENDING.value)
             large = self.up is not None and self.partition.is_large(name, self.up)
             if met_before or (large and self._context.backwards and self.alone):
                 self._meet(scan, queue=True)
@@ -141,7 +146,7 @@ class Scans:
 
     def split(self) -> None:
         """List all repositories one by one instead of going on with the registry's own chains."""
-        self._context.store.note_decision(self._registry_id, WHOLE_REGISTRY, ALONE)
+        self._context.store.add_note(Note(self._registry_id, WHOLE_REGISTRY, ALONE))
         log.debug("listing_split", registry_id=self._registry_id, how="by repository")
         self.alone = True
         for scan in (self.up, self.down):
@@ -175,9 +180,8 @@ class Scans:
 
     def _meet(self, up: Scan, *, queue: bool) -> Scan:
         """Open the chain that comes to meet another from above."""
-        self._context.store.note_decision(
-            self._registry_id, up.repository or WHOLE_REGISTRY, Direction.DESCENDING.value
-        )
+        item = up.repository or WHOLE_REGISTRY
+        self._context.store.add_note(Note(self._registry_id, item, Direction.DESCENDING.value))
         log.debug(
             "listing_split",
             registry_id=self._registry_id,
