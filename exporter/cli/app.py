@@ -26,6 +26,7 @@ from exporter.cli.failures import exit_code, report, usage_error
 from exporter.cli.invocation import NAME
 from exporter.cli.signals import end_at_signals
 from exporter.cli.streams import guard_streams
+from exporter.cli.uninvited import let_none_in
 from exporter.cli.wholehelp import WholeHelp
 from exporter.errors import OutputError
 from exporter.wording import speak_of_flags
@@ -93,6 +94,7 @@ def _root(
 
 def main() -> None:
     """Run the command that `sys.argv` names, and exit with its code (`exporter.errors`)."""
+    let_none_in()
     guard_streams()
     voice.speak_json(wanted=voice.asks_for_json(sys.argv))
     end_at_signals()
