@@ -6,7 +6,8 @@
      │   └─ UnansweredError            who gives tokens does not answer
      ├─ OutageError                1   a host has not answered for longer than is waited for
      ├─ OutputError                5   the output cannot be written or read
-     │   └─ IntegrityError         1   a published snapshot is not what its manifest says
+     │   ├─ IntegrityError         1   a published snapshot is not what its manifest says
+     │   └─ NoConditionsError          a bucket's service knows no conditional writes
      ├─ LockedError               11   another run holds the output
      ├─ PageError                  1   a body that is not the page it should be
      ├─ ApiError                   1   a call that cannot be mended by asking again
@@ -101,6 +102,10 @@ class IntegrityError(OutputError):
     """A published snapshot differs from its manifest; the text says in what."""
 
     exit_code = 1
+
+
+class NoConditionsError(OutputError):
+    """The bucket's service knows no conditional writes, by which one run would hold it."""
 
 
 class LockedError(ExporterError):
