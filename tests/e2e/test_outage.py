@@ -47,7 +47,10 @@ def test_a_cloud_that_answers_nobody_for_a_while_gives_the_same_snapshot(
 ) -> None:
     faults = Faults(outages=(Outage(after=30, seconds=3.0, fault=fault),))
     cloud = serve_cloud(SHAPE, STEADY, faults)
-    snapshot = exporter_for(cloud).export({"limits": {**LIMITS, "attempts": 2}})
+    # On a busy machine a call may find no answer in time twice, for no outage.
+    hangs = fault is Fault.HANG
+    bounds = {"attempts": 8 if hangs else 2, "request_timeout": 2 if hangs else 60}
+    snapshot = exporter_for(cloud).export({"limits": {**LIMITS, **bounds}})
     check_against(snapshot, world_of(cloud.estate))
     assert cloud.calls.stats()["faults"][fault] < 25, "calls hammer a cloud that is down"
 
