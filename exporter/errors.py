@@ -6,7 +6,8 @@
      │   └─ UnansweredError            who gives tokens does not answer
      ├─ OutageError                1   a host has not answered for longer than is waited for
      ├─ OutputError                5   the output cannot be written or read
-     │   └─ IntegrityError         1   a published snapshot is not what its manifest says
+     │   ├─ IntegrityError         1   a published snapshot is not what its manifest says
+     │   └─ NoConditionsError          a bucket's service knows no conditional writes
      ├─ LockedError               11   another run holds the output
      ├─ PageError                  1   a body that is not the page it should be
      ├─ ApiError                   1   a call that cannot be mended by asking again
@@ -52,17 +53,28 @@ class UnansweredError(CredentialsError):
     """Who gives tokens did not answer, or only that it cannot: asking later may help.
 
     `host` is that service, `message` a clause about what went wrong, `connected` whether a
-    connection was made, and `http_status` what it answered, or 0.
+    connection was made, `http_status` what it answered, or 0, and `put_off` whether that only said
+    that this is not the time to ask, until `retry_after` seconds from then, if it said so.
     """
 
     def __init__(
-        self, text: str, *, host: str, message: str, connected: bool, http_status: int
+        self,
+        text: str,
+        *,
+        host: str,
+        message: str,
+        connected: bool,
+        http_status: int,
+        put_off: bool,
+        retry_after: float | None,
     ) -> None:
         super().__init__(text)
         self.host = host
         self.message = message
         self.connected = connected
         self.http_status = http_status
+        self.put_off = put_off
+        self.retry_after = retry_after
 
 
 class OutageError(ExporterError):
@@ -70,19 +82,21 @@ class OutageError(ExporterError):
 
     It is of the whole run, and no `ApiError`: nothing is denied, or gone, because a network is
     down. `since` is when that began, as a text, `seconds` how long it has lasted, `reason` a clause
-    about the last failure, `setting` whether `limits.outage` is what bounds the waiting.
+    about the last failure, `setting` whether `limits.outage` is what bounds the waiting, and
+    `refused` whether answers came that put every call off (429).
     """
 
     def __init__(
-        self, *, host: str, seconds: float, since: str, reason: str, setting: bool
+        self, *, host: str, seconds: float, since: str, reason: str, setting: bool, refused: bool
     ) -> None:
         waited = ", as long as limits.outage allows" if setting else ""
-        how_long = (
-            f"has not answered for {_duration(seconds)}" if seconds >= 1 else "does not answer"
-        )
+        how_long = "does not answer" if not refused else "refuses every call"
+        if seconds >= 1:
+            how_long = "has refused every call" if refused else "has not answered"
+            how_long += f" for {_duration(seconds)}"
+        check = "the quota of these credentials" if refused else "the network and the address"
         super().__init__(
-            f"{host} {how_long}, since {since}{waited} ({reason}); check the network and the "
-            "address, and run again."
+            f"{host} {how_long}, since {since}{waited} ({reason}); check {check}, and run again."
         )
         self.host = host
 
@@ -101,6 +115,10 @@ class IntegrityError(OutputError):
     """A published snapshot differs from its manifest; the text says in what."""
 
     exit_code = 1
+
+
+class NoConditionsError(OutputError):
+    """The bucket's service knows no conditional writes, by which one run would hold it."""
 
 
 class LockedError(ExporterError):

@@ -82,12 +82,13 @@ TRANSIENT = frozenset(Fault) - CHURN - PAGING
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A time in which the whole service answers nobody.
+    """A time in which the whole service answers nobody, or refuses everybody.
 
     Attributes:
         after: Number of calls, of any kind, with which it begins.
         seconds: How long it lasts.
-        fault: What every call meets: `HTTP_502`, `HTTP_503`, `HTTP_504`, `HTML`, `RESET` or `HANG`.
+        fault: What every call meets: `HTTP_429`, `HTTP_502`, `HTTP_503`, `HTTP_504`, `HTML`,
+            `RESET` or `HANG`.
 
     """
 

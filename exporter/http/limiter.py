@@ -116,8 +116,8 @@ class Limiter:
         """Number of the first call begun after the level was last in use as a whole."""
         self._refusals = 0.0
         self._overloads = 0.0
-        self._last_good = (self._level, self._additive_from)
-        """The level, and from where it grows slowly, at the last good answer."""
+        self._last_good = (self._level, self._additive_from, self._pace.learned)
+        """The level, from where it grows slowly, and the rate, at the last good answer."""
 
     @property
     def spare(self) -> bool:
@@ -183,10 +183,12 @@ class Limiter:
     def begin_anew(self) -> None:
         """Forget what failed since the last good answer: the host was down, and not overloaded.
 
-        It begins with as many slots as at first, and comes back to its level as fast.
+        It begins with as many slots as at first, and comes back to its level as fast; calls are
+        held to no other rate than they were then.
         """
-        level, self._additive_from = self._last_good
+        level, self._additive_from, rate = self._last_good
         self._level = min(level, float(INITIAL_LEVEL))
+        self._pace.begin_anew(rate, asyncio.get_running_loop().time())
         self._refusals = self._overloads = 0.0
         self._event_at = self._started
         self._give()
@@ -246,7 +248,7 @@ class Limiter:
         self._pace.accepted(slot.sample, self._in_use)
         self._refusals = max(0.0, self._refusals - TOLERATED)
         self._overloads = max(0.0, self._overloads - TOLERATED)
-        self._last_good = (self._level, self._additive_from)
+        self._last_good = (self._level, self._additive_from, self._pace.learned)
         if not self._is_news(slot) or slot.sample.number >= self._full_until:
             return
         doubling = self._level < self._additive_from

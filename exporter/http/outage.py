@@ -5,10 +5,12 @@ What always holds, for each host by itself:
 1. *Up*: calls are sent. A failure that may be an outage's (`silence`) counts as one of the call's
    attempts, as any other does.
 2. *In doubt*: the host has answered nobody since a call was sent that has failed now, and that was
-   the third in a row, or the call's last attempt. No call is sent any more but a probe, at once:
-   a first page of one item, of a listing that was answered before, else of the one that has
-   failed. Any answer of the API's own, to the probe or to a call that was under way, ends the
-   doubt. If no probe has failed, the failure was that call's own, and counts.
+   the third in a row, or the call's last attempt. What only puts calls off (429) counts for the
+   last attempt alone, or once nothing else has come for `LONGEST_PUT_OFF`. No call is sent any more
+   but a probe, at once, or when `Retry-After` is over: a first page of one item, of a listing that
+   was answered before, else of the one that has failed. Any answer of the API's own, to the probe
+   or to a call that was under way, ends the doubt. If no probe has failed, the failure was that
+   call's own, and counts.
 3. *Down*: probes have failed, and nothing was answered for some seconds. One probe follows another
    after growing pauses, and not while `Retry-After` holds the host. Once one is answered all calls
    go on: none has used up an attempt by what failed in the outage, and the limiter begins anew
@@ -32,10 +34,8 @@ from typing import TypeVar
 
 from exporter.errors import CredentialsError, UnansweredError
 from exporter.http.faults import Fault
-from exporter.http.silence import OutageStatistics, Silence, had_connection, is_silence
+from exporter.http.silence import OutageStatistics, Silence
 
-IN_A_ROW = 3
-"""Failures with no answer in between that put a host in doubt."""
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 """Seconds between two probes: at first, and at the most."""
@@ -99,7 +99,6 @@ class HostWatch:
         self._back = back
         self._probes: deque[Probe] = deque(maxlen=_REMEMBERED)
         self._prober: asyncio.Task[None] | None = None
-        self._failures = 0
         self._answered_at = float("-inf")
         self._back_at = float("-inf")
 
@@ -136,7 +135,6 @@ class HostWatch:
     def answered(self) -> None:
         """Take note that the host gave an answer of the API's own, to whatever call."""
         self._answered_at = asyncio.get_running_loop().time()
-        self._failures = 0
         if self._silence.probes:
             self._back_at = self._answered_at
         if self._silence.end():
@@ -149,14 +147,12 @@ class HostWatch:
         `probe` asks for the same listing. Returns whether the call may be made again as if it had
         not been made; else it has used up one of its `attempts`. Raises `OutageError`.
         """
-        if not is_silence(fault, answered_before=self.has_answered):
+        if not self._silence.counts(fault):
             attempts.used += 1
             return False
         if began >= self._answered_at:
-            self._failures += 1
-            self._silence.note(fault.told(), began=began, connected=had_connection(fault))
             last = attempts.used + 1 >= attempts.most or not fault.passing
-            if not self.closed and (last or (self._failures >= IN_A_ROW and self._silence.limit)):
+            if self._silence.doubts(fault, began=began, last=last) and not self.closed:
                 self._prober = asyncio.create_task(self._watch(probe))
                 self._prober.add_done_callback(_look)
             if self.closed:
@@ -181,6 +177,7 @@ class HostWatch:
         """Probe until the host answers; raises `OutageError` when the time is up."""
         loop = asyncio.get_running_loop()
         turn, pause = 0, FIRST_PAUSE
+        await self._sleep(0.0)
         while True:
             probes = [*self._probes, of_failed]
             began = loop.time()
@@ -188,16 +185,20 @@ class HostWatch:
             if fault is None:
                 self.answered()
                 return
-            if not is_silence(fault, answered_before=self.has_answered):
+            if not self._silence.counts(fault):
                 self._open()  # Somebody answers there, though it is not the API.
                 return
-            self._silence.note(fault.told(), began=began, connected=had_connection(fault))
+            self._silence.note_fault(fault, began=began)
             self._silence.probed()
-            held = (self._held_until() or 0.0) - loop.time()
-            left = self._silence.deadline - loop.time()
-            await asyncio.sleep(min(max(jittered(pause), held), max(left, 0.0)))
+            await self._sleep(jittered(pause))
             pause = min(pause * 2, LONGEST_PAUSE)
             turn += 1
+
+    async def _sleep(self, pause: float) -> None:
+        """Wait for so long, and while the host is held, but not past the time there is."""
+        now = asyncio.get_running_loop().time()
+        held = (self._held_until() or now) - now
+        await asyncio.sleep(max(min(max(pause, held), self._silence.deadline - now), 0.0))
 
     async def _ask(self, probe: Probe, *, first: bool) -> Fault | None:
         """Send a probe, and wait for it no longer than there is time left."""
@@ -250,8 +251,11 @@ class Outages:
                     token = await fetch()
             except UnansweredError as error:
                 silence = self._silences.setdefault(error.host, Silence(error.host, self._limit))
-                silence.note(error.message, began=began, connected=error.connected)
+                silence.note(
+                    error.message, began=began, connected=error.connected, put_off=error.put_off
+                )
                 silence.probed()
+                least = max(jittered(pause), error.retry_after or 0.0)
             except CredentialsError:
                 if silence is not None:
                     silence.end()
@@ -264,7 +268,7 @@ class Outages:
                 if silence is not None:
                     silence.end()
                 return token
-            await asyncio.sleep(min(jittered(pause), max(silence.deadline - loop.time(), 0.0)))
+            await asyncio.sleep(min(least, max(silence.deadline - loop.time(), 0.0)))
             pause = min(pause * 2, LONGEST_PAUSE)
 
     async def close(self) -> None:

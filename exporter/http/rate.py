@@ -164,6 +164,18 @@ class Pace:
         )
         return True
 
+    def begin_anew(self, rate: float | None, now: float) -> None:
+        """Go back to a rate, or to none, that was learned before the host refused every call."""
+        if rate == self.learned:
+            return
+        self.learned = rate
+        self._measured = (rate or 0.0) / START
+        self._accepted = self._unlimited = 0
+        self._searching = False
+        self._answers.clear()
+        self.next_start = now
+        self._event = self._sample(now, waited=False)
+
     def _after_event(self, sample: Sample) -> bool:
         return self._event is None or sample.number >= self._event.number
 

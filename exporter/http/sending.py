@@ -18,7 +18,7 @@ from exporter.http.faults import (
 )
 from exporter.http.limiter import Limiter, Slot
 from exporter.http.outage import HostClosedError, HostWatch
-from exporter.http.silence import is_silence
+from exporter.http.silence import is_answer
 from exporter.http.too_large import STALLED, says_too_large
 from exporter.http.transport import Reply, Transport
 from exporter.http.trouble import NoReplyError
@@ -116,7 +116,7 @@ class Sender:
             return None
         if fault.retry_after:
             target.host.limiter.hold(fault.retry_after)
-        return None if _is_the_apis_own(fault) else fault
+        return None if is_answer(fault) else fault
 
     def _judge(self, host: Host, slot: Slot, reply: Reply) -> None:
         """Tell the limiter what an answer says about the host, and the watch that one came."""
@@ -135,12 +135,8 @@ class Sender:
                 host.limiter.hold(wait)
         elif reply.status < 500:
             slot.good()
-        if fault is None or _is_the_apis_own(fault):
+        if is_answer(fault):
             host.watch.answered()
-
-
-def _is_the_apis_own(fault: Fault) -> bool:
-    return fault.kind == "status" and not is_silence(fault, answered_before=True)
 
 
 def _fault_of(error: NoReplyError) -> Fault:

@@ -3,8 +3,11 @@
 Invariants:
 
 - A host is silent from the sending of the first call that failed until any answer of the API's own:
-  a page, a refusal, a 429. What counts as failing is what a broken network or a service that is
-  down does: no answer, no answer in time, an answer cut short, a 5xx.
+  a page, or a refusal of what was asked. What counts as failing is what a broken network or a
+  service that is down does: no answer, no answer in time, an answer cut short, a 5xx.
+- An answer that only puts a call off, such as a 429, ends no silence. It begins one where a call
+  was put off as often as it may be tried, or every call for `LONGEST_PUT_OFF`: before that, the
+  limiter finds how fast the host takes calls.
 - What only a proxy or a web page answers (HTML, a redirect, a certificate that is not trusted)
   counts once the host has answered as it should: before that, the address is more likely wrong.
 - Waiting is bounded: by `limits.outage` from the moment the silence began, and by `FIRST_CONTACT`
@@ -22,10 +25,16 @@ import structlog
 
 from exporter.errors import OutageError
 from exporter.http.faults import Fault
+from exporter.http.too_large import says_too_large
 from exporter.http.trouble import NO_CONNECTION
 
 QUIET = 2.0
 """Seconds of silence from which on it is an outage, and no burst of failures."""
+IN_A_ROW = 3
+"""Failures with no answer in between that put a host in doubt."""
+LONGEST_PUT_OFF = 20.0
+"""Seconds for which every call may be put off before that is silence. The limiter sends a call each
+ten seconds at the least, so one is answered in that time where calls are only too fast."""
 FIRST_CONTACT = 60.0
 """Seconds that a host is tried at most to which no connection was ever made in this run."""
 
@@ -53,7 +62,7 @@ class OutageStatistics:
 def is_silence(fault: Fault, *, answered_before: bool) -> bool:
     """Say whether a failure is one of the host or of the way there, whatever was asked.
 
-    A 429 is not, nor is what the API itself says about one call.
+    A 429 is not (`puts_off`), nor is what the API itself says about one call.
     """
     if fault.reason in _ONCE_ANSWERED or fault.reason.startswith(("http_2", "http_3")):
         return answered_before
@@ -62,6 +71,26 @@ def is_silence(fault: Fault, *, answered_before: bool) -> bool:
     if fault.kind != "status" or not fault.passing or fault.http_status == 429:
         return False
     return fault.http_status >= 500 or (answered_before and not fault.code)
+
+
+def puts_off(fault: Fault) -> bool:
+    """Say whether an answer only says that this is not the time to ask, whatever was asked.
+
+    A 429 does, and so do a conflict, and a refusal because who checks permissions is down. What
+    names the size of the answer is about one call.
+    """
+    own = bool(fault.code) or fault.http_status == 429
+    if fault.kind != "status" or not fault.passing or fault.http_status >= 500:
+        return False
+    return own and not says_too_large(fault)
+
+
+def is_answer(fault: Fault | None) -> bool:
+    """Say whether what came is an answer of the API's own to what was asked; None is a page."""
+    if fault is None:
+        return True
+    passes = is_silence(fault, answered_before=True) or puts_off(fault)
+    return fault.kind == "status" and not passes
 
 
 class Silence:
@@ -80,17 +109,50 @@ class Silence:
         self._since: float | None = None
         self._began_at = datetime.now(UTC)
         self._reason = ""
+        self._put_off = False
+        self._failures = 0
+        self._put_off_since: float | None = None
         self._connected = False
         self.probes = 0
         """Calls that were sent since only to see whether the host answers, and failed."""
 
-    def note(self, message: str, *, began: float, connected: bool) -> None:
-        """Take note of a failure of a call sent at `began`; `message` is a clause about it."""
+    def counts(self, fault: Fault) -> bool:
+        """Say whether a failure may be one of the host, and not of what was asked."""
+        return puts_off(fault) or is_silence(fault, answered_before=self.has_answered)
+
+    def doubts(self, fault: Fault, *, began: float, last: bool) -> bool:
+        """Take note of a failure that `counts`; say whether it is to be asked if the host answers.
+
+        The call was sent at `began`; `last` says whether it may be sent no more.
+        """
+        if puts_off(fault):
+            if self._put_off_since is None:
+                self._put_off_since = began
+            many = began - self._put_off_since >= LONGEST_PUT_OFF
+        else:
+            self._failures += 1
+            many = self._failures >= IN_A_ROW
+        doubtful = last or (many and self.limit > 0)
+        if doubtful or not puts_off(fault):
+            self.note_fault(fault, began=began)
+        return doubtful
+
+    def note_fault(self, fault: Fault, *, began: float) -> None:
+        """Take note of a failure that `counts`, of a call sent at `began`."""
+        connected = fault.reason not in NO_CONNECTION
+        self.note(fault.told(), began=began, connected=connected, put_off=puts_off(fault))
+
+    def note(self, message: str, *, began: float, connected: bool, put_off: bool) -> None:
+        """Take note of a failure of a call sent at `began`; `message` is a clause about it.
+
+        `put_off` says whether it was one that `puts_off` a call.
+        """
         if self._since is None:
             now = asyncio.get_running_loop().time()
             self._since = began
             self._began_at = datetime.now(UTC) - timedelta(seconds=now - began)
         self._reason = message
+        self._put_off = put_off
         self._connected = self._connected or connected
 
     def probed(self) -> None:
@@ -120,7 +182,8 @@ class Silence:
         if was:
             seconds = asyncio.get_running_loop().time() - self._started
             _log.warning("host_answers_again", host=self._host, seconds=round(seconds, 1))
-        self._since, self.probes = None, 0
+        self._since = self._put_off_since = None
+        self._failures = self.probes = 0
         return was
 
     @property
@@ -138,6 +201,7 @@ class Silence:
             reason=self._reason,
             # Who waited for less than the setting allows should not be told to raise it.
             setting=self._patience == self.limit,
+            refused=self._put_off,
         )
 
     def statistics(self) -> OutageStatistics | None:

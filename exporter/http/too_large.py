@@ -16,7 +16,8 @@ from exporter.http.faults import Fault
 SURELY, MAYBE = 1, 4
 """Failures of one kind in a row after which fewer items are asked for: sure signs, and others."""
 _LAST = 1_000_000
-"""The same where no attempt must be left: what an overloaded service answers as well."""
+"""The same where no attempt must be left: what a gateway answers for an overloaded service as
+well."""
 _OVERSIZE = _STALLED = 2
 """The same of a body past our own bound, for gateways have been seen to answer garbage once, and of
 one that stops coming, for each of these takes as long as a call may."""
@@ -80,4 +81,6 @@ def _enough(fault: Fault) -> int:
         return _STALLED
     if fault.http_status < 500 or not fault.passing:
         return 0
+    if fault.code and (fault.http_status == 503 or fault.code == "UNAVAILABLE"):
+        return 0  # The API itself says that it is down, or overloaded.
     return _LAST if fault.http_status == 503 or fault.retry_after else MAYBE

@@ -24,7 +24,7 @@ from typing import Any, Protocol
 import orjson
 import structlog
 
-from exporter.errors import LockedError, OutputError
+from exporter.errors import LockedError, NoConditionsError, OutputError
 from exporter.storage.destination import Version
 from exporter.storage.lock import Holder
 from exporter.wording import option
@@ -136,7 +136,7 @@ class Lease:
                 try:
                     if await asyncio.to_thread(self._write, there):
                         return await asyncio.to_thread(self._is_exclusive)
-                except NotImplementedError:
+                except NoConditionsError:
                     return False
                 continue
             if lives and now >= deadline:

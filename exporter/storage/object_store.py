@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from obstore.exceptions import BaseError
 
-from exporter.errors import OutputError
+from exporter.errors import NoConditionsError, OutputError
 from exporter.storage.access import Access
 from exporter.storage.destination import Destination, Entry, Version
 from exporter.storage.lease import NAME as LOCK
@@ -99,7 +99,7 @@ class Bucket(Destination):
         """Write an object if it is still what was read, whoever holds the lock.
 
         Returns the new version, None where the object has changed. Raises `OutputError`, and
-        `NotImplementedError` where the store says that it knows no conditions.
+        `NoConditionsError` where the store says that it knows no conditions.
         """
         mode: PutMode = "create"
         if read.data is not None:
@@ -114,7 +114,10 @@ class Bucket(Destination):
                 if is_refused_condition(error):
                     return None
                 if is_unknown_condition(error):
-                    raise NotImplementedError from None
+                    raise NoConditionsError(
+                        f"Cannot write {self.url}/{path}: its service knows no conditional "
+                        "writes; let no two runs write there at once."
+                    ) from None
                 raise
         return Version(data, {"e_tag": written["e_tag"], "version": written["version"]})
 

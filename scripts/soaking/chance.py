@@ -70,7 +70,7 @@ def draw(seed: int) -> World:
         byte_order_mark=random.Random(f"mark {seed}").random() < 0.2,
         **_gateway(random.Random(f"gateway {seed}")),
     )
-    outages = _outages(random.Random(f"outages {seed}"))
+    outages = _outages(random.Random(f"outages {seed}")) + _storms(random.Random(f"storms {seed}"))
     spoilt, repeated = _odd_rows(shape, random.Random(f"odd rows {seed}"))
     sections = {
         "limits": {
@@ -139,3 +139,10 @@ def _outages(chance: random.Random) -> tuple[Outage, ...]:
         Outage(chance.randrange(5, 500), chance.uniform(0.2, 4.0), chance.choice(kinds))
         for _ in range(chance.choice([0, 0, 1, 2]))
     )
+
+
+def _storms(chance: random.Random) -> tuple[Outage, ...]:
+    """Return when the service refuses every call; never for most seeds."""
+    if chance.random() < 0.85:
+        return ()
+    return (Outage(chance.randrange(5, 500), chance.uniform(0.5, 20.0), Fault.HTTP_429),)

@@ -480,9 +480,10 @@ async def test_a_token_that_cannot_be_had_is_no_failure_of_the_listing_that_wait
     ("answer", "words"),
     [
         (status(503), "it was answered 503"),
+        (status(429, {"code": 8}), "refuses every call.*it was answered 429"),
         (resetting, "the connection broke before the answer came"),
     ],
-    ids=["overloaded", "no connection"],
+    ids=["overloaded", "too many calls", "no connection"],
 )
 async def test_a_token_service_that_is_down_ends_the_run_as_an_outage(
     answer: Play, words: str, server: Scripted, waits: Waits

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from exporter.errors import AnswerError
-from exporter.sources.cloud.paging import MOST_EMPTY_PAGES, PageCursor
+from exporter.sources.cloud.novelty import MOST_EMPTY_PAGES, MOST_STALE_PAGES
+from exporter.sources.cloud.paging import PageCursor
 from tests.api.scripted import IMAGES
 
 
@@ -40,7 +41,7 @@ def test_empty_pages_without_end_end_the_chain() -> None:
     chain = PageCursor(IMAGES, page_size=10)
     for number in range(MOST_EMPTY_PAGES):
         chain.advance(f"p{number}", items=0)
-    with pytest.raises(AnswerError, match="1001 empty pages in a row"):
+    with pytest.raises(AnswerError, match="101 empty pages in a row"):
         chain.advance("one more", items=0)
 
 
@@ -49,6 +50,20 @@ def test_a_page_with_items_starts_the_count_of_empty_ones_anew() -> None:
     for number in range(3 * MOST_EMPTY_PAGES):
         chain.advance(f"p{number}", items=number % MOST_EMPTY_PAGES == 0)
     assert chain.pages == 3 * MOST_EMPTY_PAGES
+
+
+def test_empty_pages_among_pages_that_repeat_do_not_put_the_end_off() -> None:
+    chain = PageCursor(IMAGES, page_size=10)
+    page = [f"image-{number}" for number in range(10)]
+
+    def walk() -> None:
+        for number in range(10 * MOST_STALE_PAGES):
+            items = [] if number % 3 else page
+            chain.advance(f"p{number}", items=len(items), sketch=items)
+
+    with pytest.raises(AnswerError, match="nothing but what this listing has shown before"):
+        walk()
+    assert chain.pages < 2 * MOST_STALE_PAGES
 
 
 def test_a_restarted_chain_begins_at_the_first_page_and_may_see_the_same_tokens() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator, Sequence
 
 import pytest
 
 from exporter.sources.cloud.decode.sketch import sketch_of
-from exporter.sources.cloud.novelty import MOST_REMEMBERED, Novelty
+from exporter.sources.cloud.novelty import MOST_EMPTY_PAGES, MOST_REMEMBERED, Novelty
 
 
 def pages_until_it_ends(pages: Iterator[Sequence[str]], most: int) -> int | None:
@@ -76,6 +77,19 @@ def test_a_listing_in_parts_does_not_end_however_its_ids_name_them(named: str) -
 def test_a_listing_that_begins_anew_once_is_heard_to_its_end() -> None:
     items = ids(3000)
     assert pages_until_it_ends(turning(items, 100), 2 * 30) is None
+
+
+def test_a_listing_with_many_empty_pages_may_begin_anew_as_well() -> None:
+    pages = (page for full in turning(ids(300), 100) for page in (full, [], [], [], []))
+    assert pages_until_it_ends(pages, 2 * 3 * 5) is None
+
+
+@pytest.mark.parametrize("shown", [0, 1, 500])
+def test_empty_pages_without_end_are_not_asked_for_longer_after_many_with_items(shown: int) -> None:
+    items = ids(shown * 10)
+    full = (items[start : start + 10] for start in range(0, len(items), 10))
+    pages = itertools.chain(full, itertools.repeat([]))
+    assert pages_until_it_ends(pages, shown + 1000) == shown + MOST_EMPTY_PAGES + 1
 
 
 def test_what_is_remembered_has_a_bound() -> None:

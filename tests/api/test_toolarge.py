@@ -67,7 +67,7 @@ SIGNS: dict[str, tuple[Play, int]] = {
     "a 504": (raw(504, b"<html>"), 4),
     "a body cut off": (raw(200, b'{"images":['), 4),
     "a body that stalls": (stalling(b'{"images":['), 2),
-    "a 503, which is of load too": (status(503, {"code": 14}), 8),
+    "a gateway's 503, which is of load too": (raw(503, b"<html>"), 8),
 }
 
 
@@ -86,3 +86,19 @@ async def test_after_enough_signs_a_shorter_page_is_advised_unless_it_is_of_one_
         with pytest.raises(ApiError) as caught:
             await client.get(IMAGES.with_params(pageSize="1"), decode)
         assert not caught.value.shorter_page_may_do
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [status(503, {"code": 14}), status(503, {"code": 13}), status(500, {"code": "UNAVAILABLE"})],
+)
+async def test_an_api_that_says_that_it_is_unavailable_is_asked_for_no_shorter_page(
+    answer: Play, server: Scripted, waits: Waits
+) -> None:
+    server.routes |= {IMAGES.path: answer, FOLDERS.path: ok({})}
+    async with open_client(settings_for(server), sleep=waits) as client:
+        await client.get(FOLDERS, as_json)
+        with pytest.raises(ApiError) as caught:
+            await client.get(IMAGES, decode)
+    assert not caught.value.shorter_page_may_do
+    assert caught.value.calls == 8

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from exporter.sources.cloud.split import partition, scan, scans
-from tests.crawl.model import Image, Memory, Walked, World, walk
+from tests.crawl.model import Alone, Image, Memory, Walked, World, walk
 
 COMMON = settings(
     max_examples=12,
@@ -121,6 +121,16 @@ def test_ties_in_a_new_order_at_each_call_are_listed_again_by_digest(
     world = world_of(chance, times=times, repositories=repositories, images=150)
     done = run(replace(world, ties="reshuffled"), seed)
     check_whole(done, world)
+
+
+@pytest.mark.parametrize("alone", ["forbidden", "unknown", "empty"])
+def test_where_a_repository_at_a_seam_cannot_be_listed_alone_its_registry_is_listed_again(
+    alone: Alone,
+) -> None:
+    for seed in (5, 7, 23):
+        world = world_of(random.Random(seed), times=20, repositories=1, images=8)
+        world = replace(world, ties="reshuffled", page_size=2, descending="refused")
+        check_whole(run(replace(world, odd=world.listed, alone=alone), seed), world)
 
 
 def shuffled_worlds() -> Iterator[tuple[int, World]]:

@@ -66,6 +66,11 @@ def test_an_image_that_moved_has_come_twice_where_no_order_holds() -> None:
     assert not proof_of(pages, 2, reading=1).whole
 
 
+def test_a_few_images_in_order_do_not_show_that_one_was_moved_by_others() -> None:
+    pages = [page("a", "b", tied=False), page("b", "c", tied=False)]
+    assert not proof_of(pages, 2, reading=1).whole
+
+
 def reading_of(*pages: Sequence[str], moved: int = 0) -> Proof:
     proof = Proof(total=False)
     for number, ids in enumerate(pages):

@@ -35,9 +35,6 @@ BAD_PAGES = (
     Fault.HTML,
     Fault.TRUNCATED,
     Fault.DOUBLED,
-    Fault.UTF8_VALUE,
-    Fault.UTF8_KEY,
-    Fault.NUMBERS,
     Fault.DEEP,
     Fault.RENAMED,
     Fault.GARBAGE,
@@ -75,6 +72,35 @@ def test_a_registry_whose_pages_cannot_be_read_is_failed_and_the_rest_is_whole(
     here = len(cloud.estate.image_numbers(broken))
     assert len(snapshot.tables["images"]) == cloud.estate.shape.images - here
     assert exporter.read().latest is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "partial", "kept"),
+    [
+        (Fault.UTF8_VALUE, "images", lambda here: here - 1),  # The first one's id.
+        (Fault.NUMBERS, "images", lambda _: 0),  # Every id.
+        (Fault.UTF8_KEY, "repositories", lambda here: here),  # The first one's name.
+    ],
+)
+def test_of_a_registry_whose_pages_stay_flawed_only_that_is_missing(
+    kind: Fault,
+    partial: str,
+    kept: Callable[[int], int],
+    serve_cloud: ServeCloud,
+    exporter_for: Callable[[Cloud], Exporter],
+) -> None:
+    cloud = serve_cloud()
+    broken = busiest_registry(cloud.estate)
+    cloud.faults = replace(ALWAYS, rates={kind: 1.0}, scopes=frozenset({broken}))
+    snapshot = exporter_for(cloud).export(LIMITS)
+    statuses = snapshot.statuses()
+    assert statuses.pop((partial, broken)) == "partial"
+    assert set(statuses.values()) == {"complete"}
+    row = next(r for r in snapshot.tables["coverage"] if r["status"] == "partial")
+    assert "for want of an id" in row["message"]
+    assert row["calls"] == 2
+    here = len(cloud.estate.image_numbers(broken))
+    assert len(snapshot.tables["images"]) == cloud.estate.shape.images - here + kept(here)
 
 
 def test_a_page_that_cannot_be_read_is_told_in_a_sentence(

@@ -58,3 +58,24 @@ def test_a_run_gone_on_with_after_the_clock_was_set_back_ends_after_it_began(
     )
     assert started < finished < started + AN_HOUR / 2
     check_against(snapshot, world_of(cloud.estate))
+
+
+def test_a_snapshot_from_the_future_is_said_so_by_the_commands(
+    serve_cloud: ServeCloud,
+    exporter_for: Callable[[Cloud], Exporter],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    exporter = exporter_for(serve_cloud())
+    exporter.export(snapshot_id="now")
+    with monkeypatch.context() as ahead:
+        ahead.setattr(clock, "wall", lambda: datetime.now(UTC) + timedelta(days=400))
+        exporter.export(snapshot_id="ahead")
+    config = str(exporter.write_config())
+    listed = exporter.command("list", "--config", config)
+    assert listed.code == 0, listed.stderr
+    (line,) = (line for line in listed.stdout.splitlines() if "from the future" in line)
+    assert "ahead" in line
+    assert "now" in listed.stdout
+    verified = exporter.command("verify", "ahead", "--config", config)
+    assert verified.code == 0, verified.stdout
+    assert "It is from the future" in verified.stdout

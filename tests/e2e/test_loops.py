@@ -73,6 +73,18 @@ def test_resources_that_come_again_for_ever_make_a_snapshot_partial(
     assert snapshot.manifest["status"] == "partial"
 
 
+@pytest.mark.parametrize("listing", ["repositories", "images"])
+def test_empty_pages_for_ever_end_their_listing(
+    listing: str, serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE, faults=Faults({"empty-page": 1.0}, scopes=frozenset({listing})))
+    registries = [registry["id"] for registry in cloud.estate.registries()]
+    snapshot = exporter_for(cloud).export({"scope": {"registries": registries[:1]}})
+    assert len(cloud.calls) < MOST_CALLS
+    assert snapshot.statuses()[listing, registries[0]] == "partial"
+    assert snapshot.manifest["status"] == "partial"
+
+
 def test_pages_that_overlap_and_stall_end_no_honest_listing(
     serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
 ) -> None:

@@ -5,12 +5,13 @@ A row that stands twice on a page costs nothing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
 import pytest
 
-from exporter.emulator import Faults, Shape
+from exporter.emulator import Estate, Faults, Shape
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import Cloud
 from tests.e2e.commands import Exporter, Run
@@ -146,6 +147,39 @@ def test_a_thing_without_an_id_is_named_and_the_others_are_listed(
 
 def _inside(items: Collection[dict[str, str]], parent: str, one: dict[str, str]) -> set[str]:
     return {each["id"] for each in items if each[parent] == one["id"]}
+
+
+class Spoilt(Estate):
+    """An estate with images that are no sound JSON, or hold what is no text."""
+
+    def image_text(self, number: int) -> bytes:
+        text = super().image_text(number)
+        return {
+            3: text.replace(b'"digest":', b'"digest":"sha256:other","digest":', 1),
+            4: text.replace(b'"digest":"', b'"digest":"\\ud800', 1),
+            5: text.replace(b'"digest":"', b'"digest":"\xff', 1),
+            6: text.replace(b'"digest":"', b'"digest":7,"was":"', 1),
+            7: text.replace(b'"id":"', b'"id":"\xff', 1),
+            8: b"null",
+        }.get(number, text)
+
+
+def test_what_is_no_text_in_an_image_costs_itself_alone(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    shape = Shape(images=40, layers=1, empty_share=0.0)
+    cloud = serve_cloud(Spoilt(shape))
+    run = exporter_for(cloud).run(sections=IMPATIENT)
+    assert run.code == 3, run.stderr
+    sound = [json.loads(Estate(shape).image_text(number)) for number in range(40)]
+    expected = {each["id"]: each["digest"] for each in sound[:7] + sound[9:]}
+    without = {each["id"] for each in sound[3:7]}
+    found = {row["image_id"]: row["digest"] for row in run.snapshot().tables["images"]}
+    assert found == expected | dict.fromkeys(without)
+    (listing,) = messages(run)
+    lost = {f"{sound[7]['name']}@{sound[7]['digest']}", f"images of registry {listing[1]}"}
+    assert details(run).keys() == without | lost
+    assert "is null instead of an object" in messages(run)[listing]
 
 
 def test_what_is_spoilt_for_a_while_is_asked_for_again(

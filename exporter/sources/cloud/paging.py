@@ -19,8 +19,6 @@ from exporter.sources.cloud.novelty import Novelty
 
 PAGING = Paging(size="pageSize", position="pageToken")
 """The parameters by which every listing of this API is paged (`README.md`, List calls)."""
-MOST_EMPTY_PAGES = 1000
-"""Empty pages in a row that are believed; a page may be empty while more follow (`README.md`)."""
 
 _log = structlog.get_logger(__name__)
 
@@ -43,7 +41,6 @@ class PageCursor:
         """Pages that have come so far, since the last restart."""
         self._seen: set[bytes] = set()
         self._novelty = Novelty()
-        self._empty = 0
 
     def check(self, next_token: str) -> None:
         """Refuse a page with a token that this chain was given before; raises `PageError`.
@@ -63,12 +60,11 @@ class PageCursor:
         """Take note of a page that came: its next token, empty at the end, and how many items.
 
         `sketch` tells which items those are, as `Novelty` takes it. Raises `AnswerError` where the
-        listing would never end: a token that this chain was given before, more than
-        `MOST_EMPTY_PAGES` empty pages in a row, or too many that brought nothing new.
+        listing would never end: a token that this chain was given before, or too many pages that
+        were empty (as a page may be while more follow, `README.md`), or brought nothing new.
         """
         self.pages += 1
-        if sketch:
-            self._novelty.add(sketch, items)
+        self._novelty.add(sketch, items)
         self.shortened = False
         if not next_token:
             self.call = None
@@ -80,11 +76,10 @@ class PageCursor:
                 "would never end; run the export again"
             )
         self._seen.add(mark)
-        self._empty = 0 if items else self._empty + 1
-        if self._empty > MOST_EMPTY_PAGES:
+        if self._novelty.ended and self._novelty.empty_pages == self._novelty.stale_pages:
             raise self._error(
-                f"the API gave {self._empty} empty pages in a row and still promises more; "
-                "run the export again"
+                f"the API gave {self._novelty.empty_pages} empty pages in a row and still promises "
+                "more; run the export again"
             )
         if self._novelty.ended:
             raise self._error(
@@ -126,7 +121,6 @@ class PageCursor:
         self.pages = 0
         self._seen.clear()
         self._novelty = Novelty()
-        self._empty = 0
 
     def _error(self, message: str) -> AnswerError:
         # Every request of the chain has been counted by the answers it brought.

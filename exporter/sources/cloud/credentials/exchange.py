@@ -13,7 +13,7 @@ from exporter.errors import CredentialsError, UnansweredError
 from exporter.http.dates import parse_rfc_3339
 from exporter.http.faults import Fault, FaultError
 from exporter.http.retry import Sleep, ask
-from exporter.http.silence import had_connection, is_silence
+from exporter.http.silence import had_connection, is_silence, puts_off
 from exporter.http.transport import Reply, Transport
 from exporter.sources.cloud.credentials.token import Token, clean, read_field
 from exporter.sources.cloud.endpoints import Directory
@@ -133,7 +133,7 @@ async def ask_for_token(
         return answer
     # The service's own words are left out: it may quote the credentials it refuses.
     status = f"{fault.http_status} {fault.code}".rstrip()
-    if fault.http_status in _REFUSED and fault.code:
+    if fault.http_status in _REFUSED and fault.code and not fault.passing:
         raise CredentialsError(
             f"the cloud refuses {source}: {call} was answered {status}; "
             "check that the key or token is whole, not deleted, and of this cloud"
@@ -144,7 +144,7 @@ async def ask_for_token(
     if fault.advice and not fault.http_status:
         advice = f"{fault.advice}; {advice}"
     text = f"no token could be had from {source}: {call}{where}: {what}{tried}; {advice}"
-    if is_silence(fault, answered_before=False):
+    if puts_off(fault) or is_silence(fault, answered_before=False):
         raise UnansweredError(
             text,
             host="://".join(urlsplit(call.rpartition(" ")[2])[:2]),
@@ -152,6 +152,8 @@ async def ask_for_token(
             + (f"; {fault.advice}" if fault.advice and not fault.http_status else ""),
             connected=had_connection(fault),
             http_status=fault.http_status,
+            put_off=puts_off(fault),
+            retry_after=fault.retry_after,
         )
     raise CredentialsError(text)
 

@@ -208,8 +208,10 @@ class Scan:
         if last is not None and not moved:
             in_turn = in_turn and (last.name <= first.name if upwards else first.name <= last.name)
         self.by_name = self.by_name and in_turn
-        # What is pushed to a repository comes last in it by time, and so moves nothing there.
-        pushed = self.repository is None or bool(self.reading)
+        # What is pushed to a repository comes last in it by time, and so moves nothing there. Of a
+        # few images, no order at all may look like the one that was asked for.
+        by_time = self.repository is not None and not self.reading
+        pushed = not by_time and self._observed >= PROOF
         self.proof.add(page.ids, in_order=strictly, moved=moved, doubtful=moved > 0 and not pushed)
         if moved and not self.reading:
             self.repeated_repositories.update(self._names_before)
