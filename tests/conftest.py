@@ -15,7 +15,8 @@ pytest.register_assert_rewrite("tests.oracle", "tests.e2e")
 
 from exporter.emulator import Behaviour, Estate, Faults, Shape  # noqa: E402 - after the rewrite
 from tests.e2e.clouds import SMALL, Cloud  # noqa: E402
-from tests.e2e.commands import SPLIT_EARLY, Exporter  # noqa: E402
+from tests.e2e.commands import Exporter  # noqa: E402
+from tests.policies import EARLY, use  # noqa: E402
 
 
 class ServeCloud(Protocol):
@@ -69,6 +70,4 @@ def keys() -> tuple[str, str]:
 @pytest.fixture
 def split_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let runs in this process split listings that they would leave whole for being short."""
-    for module, constants in SPLIT_EARLY.items():
-        for name, value in constants.items():
-            monkeypatch.setattr(f"{module}.{name}", value)
+    use(monkeypatch, EARLY)

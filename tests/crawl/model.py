@@ -34,6 +34,8 @@ from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.scope import ScopeFilter
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.listing import RegistryListing
+from exporter.sources.cloud.split.policy import SplitPolicy
+from tests.policies import EARLY
 
 REGISTRY = "crp1"
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
@@ -86,6 +88,8 @@ class World:
     `ties` is what becomes of a digest behind other keys: without one, equals stand in an order of
     each listing, or, reshuffled, of each call. So many images are `misplaced` in what is sorted by
     name or time, the same ones at the same place or others in each direction or call.
+
+    `policy` says when the registry is split.
     """
 
     images: tuple[Image, ...]
@@ -105,6 +109,7 @@ class World:
     seconds: Callable[[Mapping[str, str]], float] = lambda _: 0.0
     refuses: Callable[[Mapping[str, str], int], bool] = lambda _params, _calls: False
     include: tuple[str, ...] = ("*",)
+    policy: SplitPolicy = EARLY
     seed: int = 0
 
     @property
@@ -365,6 +370,7 @@ async def walk(world: World, memory: Memory, chance: random.Random) -> Walked:
                 Listed(partial(one.repositories_refreshed, names_later, whole=True), chance)
             ),
             may_ask_ahead=lambda _: chance.random() < 0.7,
+            policy=world.policy,
         )
         walks.append(RegistryListing(REGISTRY, Parents(), entry, context))
         listed = partial(walks[0].repositories_listed, names, whole=world.list_is_whole)

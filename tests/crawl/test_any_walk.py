@@ -13,20 +13,12 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from exporter.sources.cloud.split import partition, scan, scans
 from tests.crawl.model import Alone, Image, Memory, Walked, World, walk
+from tests.policies import NO_DESCENT, SURE
 
 # Shrinking takes long, and the first failure says enough.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 PATHS = ("a", "a-1", "a.1", "a/1", "a1", "b", "b/c", "c", "d", "e", "f", "z")
-
-
-@pytest.fixture(autouse=True)
-def _small_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partition, "MIN_SECONDS_LEFT", 0.0)
-    monkeypatch.setattr(partition, "MIN_PAGES_LEFT", 1.0)
-    monkeypatch.setattr(scans, "MIN_PAGES_BEFORE_DOWN", 1.0)
-    monkeypatch.setattr(scans, "MIN_SECONDS_BEFORE_DOWN", 0.0)
 
 
 @st.composite
@@ -75,9 +67,7 @@ COMMON = settings(
 @given(worlds(), st.integers(0, 999))
 def test_every_image_is_kept_once_whoever_is_faster(world: World, seed: int) -> None:
     # An order is honoured here, so it need not be proven first.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scan, "PROOF", 0)
-        done = run(world, seed=seed)
+    done = run(replace(world, policy=SURE), seed=seed)
     assert done.entry.status == "complete"
     assert done.memory.staged() == once(world)
 
@@ -107,10 +97,8 @@ def test_a_server_that_does_not_sort_as_asked_loses_nothing(
     assert done.memory.staged().keys() == ids(world)
 
 
-def claims_early(patch: pytest.MonkeyPatch) -> None:
-    """Have much claimed, and early: what no chain of the registry's own will see."""
-    patch.setattr(scan, "PROOF", 0)
-    patch.setattr(scans, "MIN_PAGES_BEFORE_DOWN", 1e9)
+SPLIT_ONLY = replace(NO_DESCENT, enough_in_order=0)
+"""Splits much, and early: what no scan of the registry's own will see."""
 
 
 @COMMON
@@ -124,9 +112,7 @@ def test_a_repository_that_cannot_be_listed_alone_is_listed_with_its_registry(
     world: World, data: st.DataObject, alone: Alone, seed: int
 ) -> None:
     odd = data.draw(st.sets(st.sampled_from(sorted(world.listed)), min_size=1))
-    with pytest.MonkeyPatch.context() as patch:
-        claims_early(patch)
-        done = run(replace(world, odd=frozenset(odd), alone=alone), seed=seed)
+    done = run(replace(world, odd=frozenset(odd), alone=alone, policy=SPLIT_ONLY), seed=seed)
     assert done.entry.status == "complete"
     assert done.memory.staged().keys() == ids(world)
 
@@ -137,9 +123,7 @@ def test_repositories_that_seem_empty_alone_are_not_lost_if_a_witness_has_seen_t
     world: World, data: st.DataObject, seed: int
 ) -> None:
     odd = data.draw(st.sets(st.sampled_from(sorted(world.listed)), min_size=1))
-    with pytest.MonkeyPatch.context() as patch:
-        claims_early(patch)
-        done = run(replace(world, odd=frozenset(odd), alone="empty"), seed=seed)
+    done = run(replace(world, odd=frozenset(odd), alone="empty", policy=SPLIT_ONLY), seed=seed)
     assert done.entry.status == "complete"
     assert done.memory.staged().keys() == ids(world)
 
@@ -156,9 +140,7 @@ def test_repositories_that_are_not_listed_are_not_lost_whatever_the_witness_is_l
 ) -> None:
     hidden = data.draw(st.sets(st.sampled_from(sorted(world.listed)), min_size=1))
     world = replace(world, listed=world.listed - hidden, by_digest=by_digest)
-    with pytest.MonkeyPatch.context() as patch:
-        claims_early(patch)
-        done = run(world, seed=seed)
+    done = run(replace(world, policy=SPLIT_ONLY), seed=seed)
     assert done.entry.status == "complete"
     assert done.memory.staged().keys() == ids(world)
 
@@ -171,9 +153,7 @@ def test_an_order_of_the_servers_own_that_looks_right_for_long_is_found_out(
     world = replace(world, order_by="created")
     digests = [image.digest for image in world.listing({})]
     assume(digests != sorted(digests))
-    with pytest.MonkeyPatch.context() as patch:
-        claims_early(patch)
-        done = run(world, seed=seed)
+    done = run(replace(world, policy=SPLIT_ONLY), seed=seed)
     assert done.entry.status == "complete"
     assert done.memory.staged().keys() == ids(world)
 
@@ -186,9 +166,8 @@ def test_a_repository_deleted_meanwhile_is_no_reason_to_list_all_again(
     gone = frozenset(data.draw(st.sets(st.sampled_from(sorted(world.listed)), min_size=1)))
     left = tuple(image for image in world.images if image.path not in gone)
     world = replace(world, images=left, odd=gone, alone="unknown", listed_later=world.listed - gone)
-    with pytest.MonkeyPatch.context() as patch, capture_logs() as logs:
-        claims_early(patch)
-        done = run(world, seed=seed)
+    with capture_logs() as logs:
+        done = run(replace(world, policy=SPLIT_ONLY), seed=seed)
     assert done.entry.status == "complete"
     assert done.memory.staged() == once(world)
     assert [event for event in logs if event["event"] == "split_given_up"] == []
@@ -200,10 +179,8 @@ def test_what_lies_between_two_chains_needs_no_list_of_repositories(
     world: World, data: st.DataObject, seed: int
 ) -> None:
     listed = data.draw(st.sets(st.sampled_from(sorted(world.listed))))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scan, "PROOF", 0)
-        patch.setattr(partition, "MIN_PAGES_LEFT", 1e9)
-        done = run(replace(world, listed=frozenset(listed)), seed=seed)
+    never_split = replace(SURE, min_pages_left=1e9)
+    done = run(replace(world, listed=frozenset(listed), policy=never_split), seed=seed)
     assert done.entry.status == "complete"
     assert done.memory.staged() == once(world)
 
@@ -214,9 +191,7 @@ def test_repositories_named_one_by_one_are_listed_whole(
     world: World, data: st.DataObject, seed: int
 ) -> None:
     include = data.draw(st.sets(st.sampled_from(sorted(world.listed)), min_size=1))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scan, "PROOF", 0)
-        done = run(replace(world, include=tuple(include)), seed=seed)
+    done = run(replace(world, include=tuple(include), policy=SURE), seed=seed)
     assert done.memory.staged() == Counter(
         image.id for image in world.images if image.path in include
     )
@@ -235,17 +210,16 @@ def test_taken_up_again_nothing_is_lost_whatever_the_end_has_left(
     if exact:
         world = replace(world, include=tuple(sorted(world.listed)))
     chance = random.Random(seed)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scan, "PROOF", 0)
-        memory = Memory()
-        for steps, lost in stops:
-            memory.cancel_after = steps
-            done = asyncio.run(walk(world, memory, chance))
-            if done.entry.status is not None:
-                break
-            memory = Memory(before=memory.survives(chance, lost))
-        else:
-            done = asyncio.run(walk(world, memory, chance))
+    world = replace(world, policy=SURE)
+    memory = Memory()
+    for steps, lost in stops:
+        memory.cancel_after = steps
+        done = asyncio.run(walk(world, memory, chance))
+        if done.entry.status is not None:
+            break
+        memory = Memory(before=memory.survives(chance, lost))
+    else:
+        done = asyncio.run(walk(world, memory, chance))
     assert done.entry.status == "complete"
     staged = done.memory.staged()
     assert staged.keys() == ids(world)

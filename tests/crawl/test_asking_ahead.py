@@ -19,7 +19,7 @@ from exporter.http.types import Call
 from exporter.sources.cloud import pages
 from exporter.sources.cloud.decode.images import ImagesPage, decode_images
 from exporter.sources.cloud.paging import PageCursor
-from exporter.sources.cloud.split import scans
+from exporter.sources.cloud.split.policy import SplitPolicy
 from tests.crawl.model import Image, Memory, World, walk
 from tests.crawl.world import (
     GIANT_REGISTRY,
@@ -94,14 +94,11 @@ def one_repository(images: int, page_size: int) -> World:
         tuple(Image(f"a {at}", "a", at) for at in range(images)),
         frozenset({"a"}),
         page_size=page_size,
+        policy=SplitPolicy(min_seconds_before_down=0.0),
     )
 
 
-async def test_a_call_that_nothing_is_wanted_of_any_more_is_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(scans, "MIN_SECONDS_BEFORE_DOWN", 0.0)
-
+async def test_a_call_that_nothing_is_wanted_of_any_more_is_not_waited_for() -> None:
     def seconds(params: Mapping[str, str]) -> float:
         return 3600.0 * ("desc" in params.get("orderBy", ""))
 
@@ -114,10 +111,7 @@ async def test_a_call_that_nothing_is_wanted_of_any_more_is_not_waited_for(
     assert done.entry.calls == done.calls  # The one that was given up as well.
 
 
-async def test_two_chains_that_meet_ask_for_hardly_a_page_in_vain(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(scans, "MIN_SECONDS_BEFORE_DOWN", 0.0)
+async def test_two_scans_that_meet_ask_for_hardly_a_page_in_vain() -> None:
     for seed in range(20):
         done = await walk(
             replace(one_repository(400, 10), seed=seed), Memory(), random.Random(seed)

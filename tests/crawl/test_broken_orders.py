@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from exporter.sources.cloud.split import partition, scan, scans
 from tests.crawl.model import Alone, Image, Memory, Walked, World, walk
+from tests.policies import EARLY, NO_DESCENT, SURE
 
 COMMON = settings(
     max_examples=12,
@@ -23,19 +23,6 @@ COMMON = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 SEEDS = st.integers(0, 9999)
-
-
-@pytest.fixture(autouse=True)
-def _small_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partition, "MIN_SECONDS_LEFT", 0.0)
-    monkeypatch.setattr(partition, "MIN_PAGES_LEFT", 1.0)
-    monkeypatch.setattr(scans, "MIN_PAGES_BEFORE_DOWN", 1.0)
-    monkeypatch.setattr(scans, "MIN_SECONDS_BEFORE_DOWN", 0.0)
-
-
-@pytest.fixture
-def _never_met(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scans, "MIN_PAGES_BEFORE_DOWN", 1e9)
 
 
 def run(world: World, seed: int, memory: Memory | None = None) -> Walked:
@@ -66,24 +53,19 @@ def test_images_out_of_their_place_are_not_lost(
 ) -> None:
     chance = random.Random(seed)
     world = world_of(chance, times=9999, repositories=repositories, images=200)
-    world = replace(world, misplaced=misplaced)
-    with pytest.MonkeyPatch.context() as patch:
-        if early:
-            patch.setattr(scan, "PROOF", 0)
-        done = run(world, seed)
-    check_whole(done, world)
+    world = replace(world, misplaced=misplaced, policy=SURE if early else EARLY)
+    check_whole(run(world, seed), world)
 
 
-@pytest.mark.usefixtures("_never_met")
 @COMMON
 @given(SEEDS, st.sampled_from(["the same", "by direction"]))
 def test_nor_are_they_where_repositories_are_listed_one_by_one(seed: int, again: str) -> None:
     chance = random.Random(seed)
     world = world_of(chance, times=9999, repositories=14, images=200)
-    check_whole(run(replace(world, misplaced=3, misplaced_again=again), seed), world)  # type: ignore[arg-type]
+    world = replace(world, misplaced=3, misplaced_again=again, policy=NO_DESCENT)  # type: ignore[arg-type]
+    check_whole(run(world, seed), world)
 
 
-@pytest.mark.usefixtures("_never_met")
 @COMMON
 @given(SEEDS, st.integers(1, 3), st.sampled_from([1, 14]))
 def test_images_that_stand_elsewhere_in_each_call_are_found_or_said_to_be_missing(
@@ -91,7 +73,8 @@ def test_images_that_stand_elsewhere_in_each_call_are_found_or_said_to_be_missin
 ) -> None:
     chance = random.Random(seed)
     world = world_of(chance, times=9999, repositories=repositories, images=200)
-    done = run(replace(world, misplaced=misplaced, misplaced_again="by call"), seed)
+    world = replace(world, misplaced=misplaced, misplaced_again="by call", policy=NO_DESCENT)
+    done = run(world, seed)
     if done.entry.status == "complete":
         check_whole(done, world)
 

@@ -14,9 +14,11 @@ from exporter.sources.cloud.split.closing import Closing
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.ordering import Direction
 from exporter.sources.cloud.split.partition import RepositoryPartition
+from exporter.sources.cloud.split.policy import SplitPolicy
 from exporter.sources.cloud.split.scan import Scan
 from exporter.sources.cloud.split.scans import Scans
 
+POLICY = SplitPolicy()
 APP = "crp1/app"
 MOST_BEGUN = 10
 
@@ -24,7 +26,7 @@ MOST_BEGUN = 10
 def not_whole(repository: str | None) -> Scan:
     """Return a chain that has come to its end and has shown an image twice."""
     call = Call("container_registry", "/images", (), "images")
-    chain = Scan(call, Direction.ASCENDING, repository, 10, 0)
+    chain = Scan(call, Direction.ASCENDING, repository, 10, 0, POLICY)
     chain.proof.add(["i1", "i1"], in_order=False)
     return chain
 
@@ -49,14 +51,14 @@ def test_a_scope_that_cannot_be_listed_again_is_not_listed_again_without_end(
         settled=True,
         begin=begin,
         begin_alone=lambda _: None,
-        partition=RepositoryPartition([APP]),
+        partition=RepositoryPartition([APP], 0, POLICY),
     )
     wanted = SimpleNamespace(all_repositories=True)
     entry = Coverage(Progress()).open("images", "crp1")
     closing = Closing(
         cast(Scans, chains),
         entry,
-        cast(Context, SimpleNamespace(wanted=wanted)),
+        cast(Context, SimpleNamespace(wanted=wanted, policy=POLICY)),
         lambda: closing.refreshed([], whole=True),
     )
     closing.listed = True

@@ -10,6 +10,7 @@ from exporter.http.types import Call
 from exporter.page import Note
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.ordering import Direction
+from exporter.sources.cloud.split.policy import SplitPolicy
 from exporter.sources.cloud.split.scans import ALONE, WHOLE_REGISTRY, Scans
 
 KEPT = {"crp1/halved": "50", "crp1/whole": "100"}
@@ -27,6 +28,7 @@ def test_a_kept_page_is_found_whatever_size_other_chains_have_come_to() -> None:
         store=SimpleNamespace(notes=lambda one: {Note(one, WHOLE_REGISTRY, ALONE)}),
         page_size=100,
         fallback=0,
+        policy=SplitPolicy(),
     )
     chains = Scans("crp1", cast(Context, context), lambda _: cast(Task, None))
     sizes = {}

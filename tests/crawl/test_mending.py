@@ -9,6 +9,7 @@ from exporter.http.types import Call
 from exporter.sources.cloud.restarts import MAX_RESTARTS
 from exporter.sources.cloud.split.failures import FailureAction, handle_failure
 from exporter.sources.cloud.split.ordering import Direction
+from exporter.sources.cloud.split.policy import SplitPolicy
 from exporter.sources.cloud.split.scan import Scan
 
 CALL = Call("container_registry", "/images", (("registryId", "crp1"),), "images of crp1")
@@ -24,7 +25,7 @@ SILENCE = UnreachableError("no answer", call="GET /", scope="images")
 def chain_of(
     repository: str | None, direction: Direction = Direction.ASCENDING, *, pages: int = 0
 ) -> Scan:
-    chain = Scan(CALL, direction, repository, 10, 0)
+    chain = Scan(CALL, direction, repository, 10, 0, SplitPolicy())
     for number in range(pages):
         chain.cursor.advance(f"token {number}", items=10)
     return chain
@@ -87,7 +88,7 @@ def test_a_chain_downwards_is_done_without(repository: str | None, error: ApiErr
     )
 
 
-@pytest.mark.parametrize("mode", Direction)
+@pytest.mark.parametrize("direction", Direction)
 @pytest.mark.parametrize("error", [refused(404, "NOT_FOUND"), refused(400), SILENCE])
 def test_an_error_of_what_others_have_covered_meanwhile_is_none(
     direction: Direction, error: ApiError

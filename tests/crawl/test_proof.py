@@ -10,10 +10,12 @@ import pytest
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.order import Order, Position
 from exporter.sources.cloud.split.ordering import Direction
+from exporter.sources.cloud.split.policy import SplitPolicy
 from exporter.sources.cloud.split.proof import Proof, Readings
-from exporter.sources.cloud.split.scan import PROOF, Scan
+from exporter.sources.cloud.split.scan import Scan
 from exporter.sources.cloud.summary import Seen
 
+POLICY = SplitPolicy()
 CALL = Call("container_registry", "/images", (("repositoryName", "crp1/a"),), "images")
 NIGHT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -37,7 +39,7 @@ def page(*digests: str, tied: bool) -> Seen:
 
 
 def proof_of(pages: Sequence[Seen], page_size: int, *, reading: int = 0) -> Proof:
-    chain = Scan(CALL, Direction.ASCENDING, "crp1/a", page_size, 0, reading)
+    chain = Scan(CALL, Direction.ASCENDING, "crp1/a", page_size, 0, POLICY, reading)
     for one in pages:
         chain.observe(one)
     return chain.proof
@@ -56,9 +58,9 @@ def test_a_listing_that_begins_again_in_its_order_is_whole(reading: int) -> None
 
 
 def test_a_long_page_that_comes_again_is_the_first_one_in_whatever_order() -> None:
-    ids = [chr(ord("b") + number) for number in range(PROOF)]
+    ids = [chr(ord("b") + number) for number in range(POLICY.enough_in_order)]
     first = page(*reversed(ids), tied=False)
-    assert proof_of([first, first, page("a", tied=False)], PROOF).whole
+    assert proof_of([first, first, page("a", tied=False)], POLICY.enough_in_order).whole
 
 
 def test_an_image_that_moved_has_come_twice_where_no_order_holds() -> None:
@@ -72,7 +74,7 @@ def test_a_few_images_in_order_do_not_show_that_one_was_moved_by_others() -> Non
 
 
 def reading_of(*pages: Sequence[str], moved: int = 0) -> Proof:
-    proof = Proof(total=False)
+    proof = Proof(total=False, forget_after=None)
     for number, ids in enumerate(pages):
         proof.add(ids, in_order=False, moved=moved if number else 0)
     return proof

@@ -9,31 +9,26 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.sources.cloud.split import partition, scans
+from exporter.sources.cloud.split.policy import SplitPolicy
 from tests.crawl.model import Image, Memory, Walked, World, walk
 
 Params = Mapping[str, str]
 
 
-@pytest.fixture(autouse=True)
-def _small_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partition, "MIN_SECONDS_LEFT", 0.0)
-    monkeypatch.setattr(scans, "MIN_SECONDS_BEFORE_DOWN", 0.0)
-
-
-@pytest.fixture
-def _no_descent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scans, "MIN_PAGES_BEFORE_DOWN", 1e9)
+ANY_SECONDS = SplitPolicy(min_seconds_left=0.0, min_seconds_before_down=0.0)
+NO_DESCENT = replace(ANY_SECONDS, min_pages_before_down=1e9)
 
 
 def even(count: int, size: int, name: str = "a") -> dict[str, int]:
     return {f"{name}{number:02d}": size for number in range(count)}
 
 
-def world_of(sizes: Mapping[str, int], page_size: int, slots: int = 6) -> World:
+def world_of(
+    sizes: Mapping[str, int], page_size: int, slots: int = 6, policy: SplitPolicy = ANY_SECONDS
+) -> World:
     paths = [path for path, size in sizes.items() for _ in range(size)]
     images = tuple(Image(f"{path} {at}", path, at) for at, path in enumerate(paths))
-    return World(images, frozenset(sizes), page_size=page_size, slots=slots)
+    return World(images, frozenset(sizes), page_size=page_size, slots=slots, policy=policy)
 
 
 def run(world: World, seed: int, memory: Memory | None = None) -> Walked:
@@ -79,9 +74,8 @@ def test_a_cut_that_was_kept_is_not_obeyed_once_what_it_relied_on_is_doubted(dou
             check_whole(run(world, seed, again), world)
 
 
-@pytest.mark.usefixtures("_no_descent")
 def test_a_list_that_names_others_than_before_is_what_is_relied_on() -> None:
-    world = world_of(even(12, 20), 20)
+    world = world_of(even(12, 20), 20, policy=NO_DESCENT)
     for seed in range(16):
         memory = Memory(cancel_after=10 + seed % 15)
         if run(world, seed, memory).entry.status is not None:
@@ -94,13 +88,12 @@ def test_a_list_that_names_others_than_before_is_what_is_relied_on() -> None:
             check_whole(run(again, seed, left), world)
 
 
-@pytest.mark.usefixtures("_no_descent")
 def test_a_chain_that_no_order_is_promised_of_does_not_stop_at_claims() -> None:
     def refuses(params: Params, calls: int) -> bool:
         return is_of_the_registry(params) and "orderBy" in params and calls > 12
 
     world = replace(
-        world_of(even(30, 10), 20),
+        world_of(even(30, 10), 20, policy=NO_DESCENT),
         seconds=lambda params: 0.005 * is_of_the_registry(params),
         refuses=refuses,
     )

@@ -11,7 +11,7 @@ import pytest
 from exporter.crawl.decoders import Decoders
 from exporter.emulator import Behaviour, Estate, Faults, LoggedCall, Quirks, Shape, steady_images
 from exporter.emulator.images import Repository
-from exporter.sources.cloud.split import partition, scans
+from exporter.sources.cloud.split.policy import SplitPolicy
 from tests.crawl.world import (
     GIANT_REGISTRY,
     GIANT_REPOSITORY,
@@ -24,6 +24,7 @@ from tests.crawl.world import (
     serve,
     split_early,
 )
+from tests.policies import SURE, use
 
 SHAPES = {
     "giant registry": GIANT_REGISTRY,
@@ -70,13 +71,22 @@ async def test_every_image_is_staged_once(shape: Shape, server: Behaviour, tmp_p
     assert done.repositories == sorted(each["name"] for each in estate.repositories())
 
 
-async def test_a_giant_registry_is_spread_over_the_slots(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Decoders, "backlog", 0.0)  # However slow the machine is just now.
+class KeepsUp(Decoders):
+    """Never behind with its work, however slow the machine is just now."""
+
+    backlog = 0.0
+
+
+class FallsBehind(Decoders):
+    """Always behind with its work, however fast the machine is just now."""
+
+    backlog = 1e9
+
+
+async def test_a_giant_registry_is_spread_over_the_slots(tmp_path: Path) -> None:
     estate = Estate(GIANT_REGISTRY)
     async with serve(estate, replace(SLOW, latency=0.02)) as emulator:
-        done = await crawl(emulator.url, tmp_path)
+        done = await crawl(emulator.url, tmp_path, decoders=KeepsUp)
         asked = repositories_asked(emulator.calls)
         # All other slots at once, when the front has shown its pace.
         assert len(asked) >= 8
@@ -85,13 +95,13 @@ async def test_a_giant_registry_is_spread_over_the_slots(
 
 
 async def test_large_repositories_are_begun_first_once_a_sample_has_shown_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(Decoders, "backlog", 0.0)  # However slow the machine is just now.
     estate = Estate(replace(GIANT_REGISTRY, images=3000))
     sizes = Counter(image["name"] for image in estate.images())
     async with serve(estate, SLOW) as emulator:
-        done = await crawl(emulator.url, tmp_path, limits={"page_size": 50, "concurrency": 4})
+        limits = {"page_size": 50, "concurrency": 4}
+        done = await crawl(emulator.url, tmp_path, decoders=KeepsUp, limits=limits)
         asked = [call.query.get("repositoryName") for call in emulator.calls.of("images")]
     check_rows(done, estate)
     alone = list(dict.fromkeys(name for name in asked if name))
@@ -103,12 +113,11 @@ async def test_large_repositories_are_begun_first_once_a_sample_has_shown_them(
 
 @pytest.mark.parametrize("shape", [GIANT_REGISTRY, EVEN], ids=["one registry", "thirty of a size"])
 async def test_while_decoding_falls_behind_only_what_may_set_the_length_of_the_run_is_split(
-    shape: Shape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shape: Shape, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(Decoders, "backlog", 1e9)
     estate = Estate(shape)
     async with serve(estate, SLOW) as emulator:
-        done = await crawl(emulator.url, tmp_path)
+        done = await crawl(emulator.url, tmp_path, decoders=FallsBehind)
         met = {
             call.query["registryId"]
             for call in emulator.calls.of("images")
@@ -135,10 +144,8 @@ async def test_a_giant_repository_is_walked_from_both_ends(tmp_path: Path) -> No
 async def test_small_registries_cost_the_fewest_calls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.undo()
     # However slow the machine is just now.
-    monkeypatch.setattr(partition, "MIN_SECONDS_LEFT", 60.0)
-    monkeypatch.setattr(scans, "MIN_SECONDS_BEFORE_DOWN", 60.0)
+    use(monkeypatch, SplitPolicy(min_seconds_left=60.0, min_seconds_before_down=60.0))
     estate = Estate(MANY_SMALL)
     async with serve(estate, SLOW) as emulator:
         done = await crawl(emulator.url, tmp_path)
@@ -203,7 +210,7 @@ async def test_repository_lists_that_fail_hide_no_image(faults: Faults, tmp_path
 async def test_a_listing_too_short_to_split_finds_what_no_list_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(partition, "MIN_SECONDS_LEFT", 60.0)
+    use(monkeypatch, replace(SURE, min_seconds_left=60.0))
     estate = Estate(replace(GIANT_REGISTRY, quirks=Quirks(unlisted_repository=True)))
     assert list(estate.unlisted_repositories())
     async with serve(estate, SLOW) as emulator:

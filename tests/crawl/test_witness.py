@@ -9,6 +9,7 @@ import pytest
 
 from exporter.sources.cloud.decode.sample import SamplePage
 from exporter.sources.cloud.split.check import Sample, SplitCheck
+from exporter.sources.cloud.split.policy import SplitPolicy
 
 
 def digests_of(count: int) -> list[str]:
@@ -28,7 +29,7 @@ def page_of(digests: list[str], *, more: bool = True, name: str = "crp1/a") -> S
 
 
 def sample_of(*pages: SamplePage) -> Sample:
-    sample = Sample()
+    sample = Sample(SplitPolicy())
     for page in pages:
         sample.add(page)
     return sample

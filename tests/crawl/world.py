@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,8 @@ from exporter.settings import Credentials, Endpoints, Limits, Settings
 from exporter.sources.cloud.client import open_client
 from exporter.sources.cloud.discovery import Discovery
 from exporter.sources.cloud.pages import Pages
-from exporter.sources.cloud.split import partition, scan, scans
 from exporter.staging.stage import Stage
+from tests.policies import SURE, use
 
 PAGE_SIZE = 10
 GIANT_REGISTRY = Shape(repositories=24, images=360, layers=1, empty_share=0.0)
@@ -109,19 +109,20 @@ async def crawl(
     *,
     cancel_after: int | None = None,
     expected: Mapping[str, int] | None = None,
+    decoders: type[Decoders] = Decoders,
     **sections: Any,
 ) -> Outcome:
     """Crawl what is served at `url`, or go on with it, staging below `staging`.
 
-    `expected` are images per registry of an earlier snapshot.
+    `expected` are images per registry of an earlier snapshot, `decoders` what decodes pages.
     """
     settings = settings_for(url, **sections)
     progress = Progress(phase="listing")
     coverage = Coverage(progress)
-    with Decoders(1) as decoders:
+    with decoders(1) as pool:
         async with open_client(settings) as client, KeptPages(staging, cancel_after) as stage:
             progress.client = client
-            pages = Pages(client, PagePipeline(client, stage, progress, decoders))
+            pages = Pages(client, PagePipeline(client, stage, progress, pool))
             discovery = Discovery(
                 settings, client, pages, stage, coverage, progress, expected_images=expected
             )
@@ -184,10 +185,7 @@ def _named(call: LoggedCall) -> bool:
 
 def split_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let listings of a few pages be split, so that worlds can be small."""
-    monkeypatch.setattr(partition, "MIN_SECONDS_LEFT", 0.0)
-    monkeypatch.setattr(partition, "MIN_PAGES_LEFT", 2.0)
-    monkeypatch.setattr(scans, "MIN_SECONDS_BEFORE_DOWN", 0.0)
-    monkeypatch.setattr(scan, "PROOF", 0)
+    use(monkeypatch, replace(SURE, min_pages_left=2.0, min_pages_before_down=2.0))
 
 
 def serve(estate: Estate, *args: Any) -> Emulator:

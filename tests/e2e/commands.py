@@ -26,18 +26,10 @@ from tests.oracle.snapshots import (
     read_snapshot,
     snapshot_ids,
 )
+from tests.policies import EARLY, as_python
 
 Sections = Mapping[str, Any]
 """Settings as the file nests them."""
-
-SPLIT_EARLY: Mapping[str, Mapping[str, float]] = {
-    "exporter.sources.cloud.split.partition": {"MIN_PAGES_LEFT": 1.0, "MIN_SECONDS_LEFT": 0.0},
-    "exporter.sources.cloud.split.scans": {
-        "MIN_PAGES_BEFORE_DOWN": 1.0,
-        "MIN_SECONDS_BEFORE_DOWN": 0.0,
-    },
-}
-"""Values with which the scheduler splits listings that it would leave whole for being short."""
 
 LIMIT = 300
 """Seconds after which a command that does not end is a failure; it takes one or two."""
@@ -175,7 +167,7 @@ class Exporter:
         config = str(self.write_config(sections))
         return self.start_command(
             *("export", "--config", config, "--log-format", "json", *flags),
-            before=_assignments(SPLIT_EARLY) if split_early else "",
+            before=as_python(EARLY) if split_early else "",
         )
 
     def run_with_small_disk(self, bytes_per_file: int, *flags: str) -> Run:
@@ -240,14 +232,6 @@ class Exporter:
 
     def _stream(self, name: str, kind: str) -> Path:
         return self.folder / f"{name}.{kind}"
-
-
-def _assignments(constants: Mapping[str, Mapping[str, float]]) -> str:
-    """Return Python that gives modules' constants other values."""
-    lines = [f"import {module}" for module in constants]
-    for module, values in constants.items():
-        lines += [f"{module}.{name} = {value!r}" for name, value in values.items()]
-    return "; ".join(lines)
 
 
 def _sentences(line: str) -> list[str]:

@@ -112,7 +112,9 @@ class FolderListing:
             (("folderId", folder_id),),
             f"images of {number(len(entries), 'registry', 'registries')} of folder {folder_id}",
         )
-        self._scan = Scan(call, Direction.ASCENDING, None, context.page_size, _NO_ORDER)
+        self._scan = Scan(
+            call, Direction.ASCENDING, None, context.page_size, _NO_ORDER, context.policy
+        )
 
     def repositories_listed(self, registry_id: str, names: Collection[str], *, whole: bool) -> None:
         """Take a registry's repositories; `whole` if they could be listed."""

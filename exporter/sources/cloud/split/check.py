@@ -25,6 +25,7 @@ from exporter.settings import Limits
 from exporter.sources.cloud.decode.sample import SamplePage
 from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.paging import PageCursor
+from exporter.sources.cloud.split.policy import SplitPolicy
 
 log = structlog.get_logger()
 
@@ -32,18 +33,13 @@ LARGEST_PAGE = 1000
 """The most images that the API gives at once (`README.md`, List calls)."""
 LARGEST_IMAGE = 16 * 1024
 """Bytes that an image takes in an answer at most, on an average over a page."""
-ENOUGH_IMAGES = 500
-"""Images of a registry that has more, with which a sample is large enough."""
-LEAST_COVERED = 1e-4
-"""The part of all digests that a sample has to reach: less is more likely another way of naming."""
-MOST_PAGES = 10
-"""Pages of a sample at most, for they may be shorter than asked for."""
 
 
 class Sample:
     """Images of a registry in the order of their digests, of however many pages."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: SplitPolicy) -> None:
+        self._policy = policy
         self.images = 0
         self.in_order = True
         self.whole = False
@@ -63,7 +59,7 @@ class Sample:
     @property
     def enough(self) -> bool:
         """Whether it is large enough to tell."""
-        return self.whole or self.images >= ENOUGH_IMAGES
+        return self.whole or self.images >= self._policy.enough_sampled
 
     @property
     def total(self) -> float | None:
@@ -76,7 +72,7 @@ class Sample:
             return float(self.images)
         reached = re.match(r"sha256:([0-9a-f]{8})", self._last)
         covered = (int(reached[1], 16) + 1) / 16**8 if reached else 0.0
-        return self.images / covered if covered >= LEAST_COVERED else None
+        return self.images / covered if covered >= self._policy.min_sampled_share else None
 
     @property
     def shares(self) -> Mapping[str, float]:
@@ -108,13 +104,15 @@ class SampleTask:
         registry: Call,
         page_size: int,
         entry: ListingStatus,
+        policy: SplitPolicy,
         told: Callable[[Sample | None], None],
     ) -> None:
         self._pages = pages
         self._cursor = PageCursor(registry.with_params(orderBy="digest"), page_size=page_size)
         self._entry = entry
         self._told = told
-        self._sample = Sample()
+        self._policy = policy
+        self._sample = Sample(policy)
 
     async def run_one(self) -> bool:
         """Ask for the next page; return True while there are too few images."""
@@ -133,7 +131,7 @@ class SampleTask:
             log.info("no_witness", scope=error.scope, reason=error.reason)
             self._told(None)
             return False
-        if not self._sample.enough and self._cursor.pages < MOST_PAGES:
+        if not self._sample.enough and self._cursor.pages < self._policy.max_sample_pages:
             return True
         self._told(self._sample)
         return False

@@ -25,12 +25,6 @@ from exporter.wording import number
 
 log = structlog.get_logger()
 
-MOST_READINGS = 5
-"""How often a scope is listed to its end until nothing is missing, or it is given up."""
-MOST_AT_SEAMS = 20
-"""Repositories that are listed alone because images of theirs, or what ended a page with them, came
-again on the next page. Where they are more, much is pushed meanwhile."""
-
 
 class Closing:
     """What has to be known before a registry's listing ends; `refresh` has its list read again.
@@ -48,6 +42,7 @@ class Closing:
         self.left_out: set[str] = set()
         self.failure: ApiError | None = None
         self.check = SplitCheck()
+        self._policy = context.policy
         self._scans = scans
         self._entry = entry
         self._context = context
@@ -90,7 +85,10 @@ class Closing:
 
         Where one cannot be, or was for another reason, the registry itself is to be listed again.
         """
-        if scan.repository is not None or len(scan.repeated_repositories) > MOST_AT_SEAMS:
+        if (
+            scan.repository is not None
+            or len(scan.repeated_repositories) > self._policy.max_repeated
+        ):
             return
         new = scan.repeated_repositories - self._at_seams
         alone = {name for name in new if listable(name) and not self._scans.has_begun(name)}
@@ -119,7 +117,12 @@ class Closing:
             self._sample_came = False
             context, call = self._context, self._scans.registry_call
             witness = SampleTask(
-                context.pages, call, context.sample_size, self._entry, self._sampled
+                context.pages,
+                call,
+                context.sample_size,
+                self._entry,
+                self._policy,
+                self._sampled,
             )
             context.queue(witness)
 
@@ -186,7 +189,9 @@ class Closing:
 
     def _listed_again(self) -> bool:
         """List again what is not proven whole; False where nothing is, or it was in vain."""
-        again = [name for name, one in self._readings.items() if one.count < MOST_READINGS]
+        again = [
+            name for name, one in self._readings.items() if one.count < self._policy.max_readings
+        ]
         for name in again:
             readings = self._readings[name]
             if readings.count == 1:
@@ -205,8 +210,9 @@ class Closing:
         if self._readings:
             missing = sum(one.missing for one in self._readings.values())
             lost = number(missing, "image") if missing else "some images"
+            readings = self._policy.max_readings
             self._entry.doubt(
-                f"the API gave images in another order on each page: of {MOST_READINGS} readings "
+                f"the API gave images in another order on each page: of {readings} readings "
                 f"none is whole, and {lost} may be missing from all of them; "
                 "run the export again, or ask the operator of the API for a stable order"
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from exporter.crawl.page_store import PageStore
@@ -11,6 +11,7 @@ from exporter.crawl.task import Task
 from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.scope import ScopeFilter
+from exporter.sources.cloud.split.policy import SplitPolicy, default_policy
 
 
 class Split(Protocol):
@@ -49,6 +50,7 @@ class Context:
     queue: Callable[[Task], None]
     refresh: Callable[[Split], None]
     may_ask_ahead: Callable[[Task], bool]
+    policy: SplitPolicy = field(default_factory=default_policy)
     fallback: int = 0
     backwards: bool = True
 

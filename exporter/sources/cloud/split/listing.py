@@ -95,7 +95,9 @@ class RegistryListing:
         chosen = [name for name in every if wanted.repository(name)]
         closing.left_out |= every - set(chosen)
         closing.listed = whole
-        self._scans.partition = RepositoryPartition(chosen, self._context.slots)
+        self._scans.partition = RepositoryPartition(
+            chosen, self._context.slots, self._context.policy
+        )
         if self._scans.trusted and self._scans.partition.unlisted(closing.met):
             closing.abandon_split("repositories were met that are not listed")
         exact = wanted.named_in(self.registry_id, chosen)

@@ -16,9 +16,6 @@ from exporter.sources.cloud.decode.order import RowFilter, is_behind, is_far_beh
 from exporter.sources.cloud.split.ordering import Direction
 from exporter.sources.cloud.split.scan import Scan
 
-ENOUGH_SHARED = 2
-"""Images that both chains have to have read."""
-
 
 def meeting_point(scan: Scan, ids: tuple[str, ...]) -> RowFilter | None:
     """Return what to cut from the page observed last, which has images with these ids."""
@@ -29,7 +26,7 @@ def meeting_point(scan: Scan, ids: tuple[str, ...]) -> RowFilter | None:
     shared = tuple(one for one in ids if one in delivered)
     if not shared:
         return None
-    met = len(scan.recent & delivered) >= ENOUGH_SHARED and have_passed(scan, partner)
+    met = len(scan.recent & delivered) >= scan.policy.enough_shared and have_passed(scan, partner)
     return RowFilter(shared, last=met)
 
 

@@ -12,23 +12,9 @@ from collections.abc import Iterable, Mapping
 from itertools import accumulate
 
 from exporter.sources.cloud.split.ordering import Direction
+from exporter.sources.cloud.split.policy import SplitPolicy
 from exporter.sources.cloud.split.scan import Scan
 
-MIN_PAGES_LEFT = 2.0
-MIN_SECONDS_LEFT = 1.0
-"""What a chain must be expected to have left before its repositories are listed alone. That brings
-with it a sample and a second reading of the list."""
-LARGE_PAGES = 2.0
-"""Pages of a repository with which it is walked from both ends as soon as it is begun."""
-UNSEEN = 0.0005
-"""The part of a registry's images that a repository has which is not in a sample of them: half an
-image of a thousand."""
-PAGES_PER_REPOSITORY = 0.1
-"""What a repository is taken to fill of a page before any of its registry is known: which of many
-first pages goes first decides when the longest listing goes on."""
-MAX_CALLS_PER_PAGE = 20.0
-"""Calls for each page that the registry's own chains have left, above which listing the
-repositories one by one costs too much for what it saves."""
 _LISTABLE = re.compile(
     r"[a-z0-9]+(?:[._-][a-z0-9]+)*(?:/[a-z0-9]+(?:[._-][a-z0-9]+)*)*"
 )  # What `repositoryName` has to match (`README.md`, List calls).
@@ -45,8 +31,9 @@ class RepositoryPartition:
     With few of them, listing one by one would be no faster than two chains that meet.
     """
 
-    def __init__(self, names: Iterable[str] = (), slots: int = 0) -> None:
-        self._most_per_page = min(MAX_CALLS_PER_PAGE, slots / 2)
+    def __init__(self, names: Iterable[str], slots: int, policy: SplitPolicy) -> None:
+        self._policy = policy
+        self._most_per_page = min(policy.max_calls_per_page, slots / 2)
         self._names = sorted(set(names))
         self._known = frozenset(self._names)
         self._listable = all(map(listable, self._names))
@@ -61,7 +48,7 @@ class RepositoryPartition:
         Of which a sample tells; it may not tell the number.
         """
         self._shares, self._images = shares, images
-        weights = [shares.get(name, UNSEEN) for name in self._names]
+        weights = [shares.get(name, self._policy.unseen_share) for name in self._names]
         whole = sum(weights) or 1.0
         self._before = list(accumulate((one / whole for one in weights), initial=0.0))
 
@@ -80,7 +67,7 @@ class RepositoryPartition:
 
     def is_large(self, name: str, up: Scan) -> bool:
         """Say whether a sample shows that a repository takes some pages."""
-        return self.pages_of(name, up) >= LARGE_PAGES
+        return self.pages_of(name, up) >= self._policy.large_pages
 
     def unlisted(self, names: Iterable[str]) -> list[str]:
         """Return the names that were not listed at first."""
@@ -116,7 +103,7 @@ class RepositoryPartition:
         up, down = (scan, partner) if scan.direction is Direction.ASCENDING else (partner, scan)
         ahead = self._left(up, down) / (1 if partner is None else 2)
         pace = self._pace(scan) or (self._pace(partner) if partner is not None else 0.0)
-        pace = pace or PAGES_PER_REPOSITORY
+        pace = pace or self._policy.pages_per_repository
         return max(ahead * pace, scan.in_last_name + 1.0 if scan.in_last_name else 0.0)
 
     def is_worth_splitting(self, up: Scan, down: Scan | None) -> bool:
@@ -131,7 +118,7 @@ class RepositoryPartition:
         calls = len(self._names) + again + pages
         seconds = pages * up.page_seconds / (1 if down is None else 2)
         return (
-            pages >= MIN_PAGES_LEFT
-            and seconds >= MIN_SECONDS_LEFT
+            pages >= self._policy.min_pages_left
+            and seconds >= self._policy.min_seconds_left
             and calls <= self._most_per_page * pages
         )

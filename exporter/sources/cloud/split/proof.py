@@ -27,18 +27,14 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-SURE = 64
-"""Images in order after which ids are not remembered any more; an order lost later cannot be
-checked."""
-
 
 class Proof:
     """What the pages of one listing show; `total` says whether it was promised an order so strict.
 
-    `forgets` says whether ids are let go once the order is believed.
+    `forget_after` is the number of images in that order after which ids are let go; None: never.
     """
 
-    def __init__(self, *, total: bool, forgets: bool = True) -> None:
+    def __init__(self, *, total: bool, forget_after: int | None) -> None:
         self.total = total
         """Whether every image so far stood behind the one before it."""
         self.doubtful = False
@@ -50,7 +46,7 @@ class Proof:
         self._promised = total
         self._longest = 0
         self._began_again = False
-        self._forgets = forgets
+        self._forget_after = forget_after
         self._ids: list[pa.Array] | None = []
 
     def add(
@@ -63,7 +59,8 @@ class Proof:
         self.doubtful = self.doubtful or doubtful
         if self._ids is not None:
             self._ids.append(pa.array(ids[moved:], pa.string()))
-        if self.total and self._forgets and self.lines >= SURE:
+        enough = self._forget_after is not None and self.lines >= self._forget_after
+        if self.total and enough:
             self._ids = None
 
     def begin_again(self, *, long: bool, tied: bool) -> None:

@@ -17,19 +17,10 @@ from exporter.sources.cloud.decode.order import Position, RowFilter, is_behind
 from exporter.sources.cloud.paging import PageCursor
 from exporter.sources.cloud.restarts import Restarts
 from exporter.sources.cloud.split.ordering import Direction, order_fallbacks
+from exporter.sources.cloud.split.policy import SplitPolicy
 from exporter.sources.cloud.split.proof import Proof
 from exporter.sources.cloud.summary import Seen
 
-PROOF = 16
-"""Images after which an order that has held is believed. On pages of one or two images, what comes
-in no order at all may look sorted for a while."""
-
-LATEST = 5
-"""Pages of a chain by which it is told how long one takes."""
-REMEMBERED = 2
-"""Pages of a chain whose images its partner is told apart from its own by id."""
-TOLD_BY = 3
-"""Images by which a listing's first page is told when it comes again."""
 READING = 100
 """What the attempts of another reading of the same scope are counted from, times its number."""
 
@@ -49,8 +40,10 @@ class Scan:
         repository: str | None,
         page_size: int,
         fallback: int,
+        policy: SplitPolicy,
         reading: int = 0,
     ) -> None:
+        self.policy = policy
         self.direction = direction
         self.repository = repository
         self.reading = reading
@@ -73,7 +66,7 @@ class Scan:
         """Set once the page judged last is handed over."""
         self.handed_over.set()
         self._waits_for: asyncio.Event | None = None
-        self._seconds: deque[float] = deque(maxlen=LATEST)
+        self._seconds: deque[float] = deque(maxlen=policy.pages_timed)
         self._base = base
         self.page_size = page_size
         self._fallbacks = order_fallbacks(direction, repository, reading)
@@ -103,12 +96,16 @@ class Scan:
     @property
     def proven(self) -> bool:
         """Whether another chain may rely on this one's order."""
-        return self.in_order and self.last is not None and self._observed >= PROOF
+        return (
+            self.in_order
+            and self.last is not None
+            and self._observed >= self.policy.enough_in_order
+        )
 
     @property
     def knows_ties(self) -> bool:
         """Whether images that only digests tell apart were often enough in their order."""
-        return self._ties >= PROOF
+        return self._ties >= self.policy.enough_in_order
 
     @property
     def recent(self) -> set[str]:
@@ -144,7 +141,9 @@ class Scan:
         self.attempt += 1
         self.relists = self.pages > 0
         self.by_name = ordering.by_name
-        self.proof = Proof(total=ordering.total, forgets=not self.reading)
+        self.proof = Proof(
+            total=ordering.total, forget_after=None if self.reading else self.policy.ids_until
+        )
         self.first: Position | None = None
         self.last: Position | None = None
         self.in_last_name = 0
@@ -157,7 +156,7 @@ class Scan:
         self._names_before: tuple[str, ...] = ()
         self.repeated_repositories: set[str] = set()
         """Repositories on pages whose last images came again on the next one."""
-        self._recent: deque[tuple[str, ...]] = deque(maxlen=REMEMBERED)
+        self._recent: deque[tuple[str, ...]] = deque(maxlen=self.policy.pages_remembered)
 
     def shorten(self, reason: str) -> bool:
         """Ask for half as many images a page from here on; False where that is not possible."""
@@ -200,7 +199,7 @@ class Scan:
         moved = 0
         if self._is_first(page.ids):
             tied = order.ties > 0 and not self._fallbacks[self.fallback].by_digest
-            self.proof.begin_again(long=len(page.ids) >= PROOF, tied=tied)
+            self.proof.begin_again(long=len(page.ids) >= self.policy.enough_in_order, tied=tied)
             last = None
         if last is not None and not self._is_behind(first, last):
             moved = self._moved(page.ids)
@@ -211,7 +210,7 @@ class Scan:
         # What is pushed to a repository comes last in it by time, and so moves nothing there. Of a
         # few images, no order at all may look like the one that was asked for.
         by_time = self.repository is not None and not self.reading
-        pushed = not by_time and self._observed >= PROOF
+        pushed = not by_time and self._observed >= self.policy.enough_in_order
         self.proof.add(page.ids, in_order=strictly, moved=moved, doubtful=moved > 0 and not pushed)
         if moved and not self.reading:
             self.repeated_repositories.update(self._names_before)
@@ -241,7 +240,7 @@ class Scan:
         common = min(len(ids), len(self._first_ids))
         if len(ids) < self.page_size and ids == self._first_ids:
             return True
-        return common >= TOLD_BY and ids[:common] == self._first_ids[:common]
+        return common >= self.policy.first_ids and ids[:common] == self._first_ids[:common]
 
     def _moved(self, ids: tuple[str, ...]) -> int:
         """Return how many images at a page's beginning are those that ended the page before.

@@ -19,16 +19,6 @@ from exporter.sources.cloud.split.scan import Scan
 log = structlog.get_logger()
 
 PATH = "/container-registry/v1/images"
-MIN_PAGES_BEFORE_DOWN = 2.0
-MIN_SECONDS_BEFORE_DOWN = 0.3
-"""What a chain must be expected to have left before another comes to meet it: that may cost a call
-more, and saves every second round trip."""
-PAGES_AHEAD = 2.0
-"""What a chain that others come to meet must have left to ask for the page after the next one."""
-ALMOST_NONE = 2
-"""Chains that may be open when the list of a split registry's repositories is read again."""
-MOST_KNOWN = 50_000
-"""Ids that are remembered of a registry's own chains; what is listed of others comes twice."""
 WHOLE_REGISTRY = ""
 """Stands in a note that is about the registry as a whole."""
 ALONE = "alone"
@@ -44,7 +34,8 @@ class Scans:
     """
 
     def __init__(self, registry_id: str, context: Context, task: Callable[[Scan], Task]) -> None:
-        self.partition = RepositoryPartition()
+        self._policy = context.policy
+        self.partition = RepositoryPartition((), 0, context.policy)
         self.trusted = context.split and context.wanted.all_repositories
         self.alone = False
         self.open: set[Scan] = set()
@@ -91,7 +82,7 @@ class Scans:
         fallback = context.fallback if direction is Direction.ASCENDING and not reading else 0
         # What was kept was begun with as many as may be asked for, or with half of that, and so on.
         page_size = context.page_size if self.resumes else self._page_size
-        scan = Scan(call, direction, name, page_size, fallback, reading)
+        scan = Scan(call, direction, name, page_size, fallback, context.policy, reading)
         self._find_stored(scan, fallback)
         self.open.add(scan)
         self.replay.look(scan)
@@ -167,7 +158,7 @@ class Scans:
         Pages that it has asked for a second time are not found again after a stop.
         """
         first = not (scan.reading or scan.relists)
-        if scan.repository is None and first and len(self._known) < MOST_KNOWN:
+        if scan.repository is None and first and len(self._known) < self._policy.max_known_ids:
             self._known.update(ids)
 
     def has(self, ids: Collection[str]) -> bool:
@@ -228,7 +219,7 @@ class Scans:
         pages = pages_between(scan, partner) / 2
         if scan.repository is None:
             pages = pages or self.partition.pages_left(scan, partner)
-        return (pages or self._pages_left_by_sample(scan)) >= PAGES_AHEAD
+        return (pages or self._pages_left_by_sample(scan)) >= self._policy.pages_ahead
 
     def _can_be_met(self, scan: Scan) -> bool:
         if scan.direction is Direction.DESCENDING or scan.partner is not None or scan.done:
@@ -240,8 +231,8 @@ class Scans:
         pages = self.pages_left(scan)
         return (
             self._context.backwards
-            and pages >= MIN_PAGES_BEFORE_DOWN
-            and pages * scan.page_seconds >= MIN_SECONDS_BEFORE_DOWN
+            and pages >= self._policy.min_pages_before_down
+            and pages * scan.page_seconds >= self._policy.min_seconds_before_down
         )
 
     def idle_task(self, *, whole: bool) -> Task | None:
@@ -268,7 +259,7 @@ class Scans:
     def settled(self) -> bool:
         """Whether almost all of a split registry is listed."""
         begun = not any(scan.repository is None for scan in self.open)
-        return begun and len(self.open) <= ALMOST_NONE
+        return begun and len(self.open) <= self._policy.max_open_at_refresh
 
     def give_up(self, down: Scan) -> None:
         """Go on without a chain from above."""
