@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exporter.derive.tables import SOURCES, prepare
+from exporter.derive.steps import SOURCES, create_sources, run_steps
 from exporter.sql.engine import (
     FOR_MANY,
     Resources,
@@ -47,9 +47,10 @@ def _recompute(
 ) -> list[str]:
     import duckdb  # noqa: PLC0415  (its import takes long, and `--help` should not wait for it)
 
-    with open_engine(folder, resources) as connection:
+    with open_engine(folder, resources, elsewhere="TMPDIR") as connection:
         try:
-            prepare(connection, parts, _left_out(connection, parts))
+            create_sources(connection, {name: parts[name] for name in SOURCES})
+            run_steps(connection, left_out=_left_out(connection, parts))
             return [
                 problem for name in RECHECKED for problem in _compare(connection, name, parts[name])
             ]

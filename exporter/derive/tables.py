@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from exporter.derive.duplicates import create_changed, rows_left
+from exporter.derive.steps import NEEDS, SOURCES, create_left_out, create_sources, run_step
 from exporter.sql.engine import (
     Resources,
     create_view,
@@ -27,25 +28,6 @@ from exporter.tables.schemas import TABLES, Table
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-SOURCES = tuple(table.name for table in TABLES.values() if table.kind != "derived")
-"""The tables that the derived ones follow from."""
-_STEPS: Mapping[str, Collection[str]] = {
-    "scopes": (),
-    "coverage": (),
-    "layer_uses": ("scopes",),
-    "tags": ("scopes",),
-    "config_uses": ("scopes",),
-    "listings": ("scopes", "coverage"),
-    "shared": ("layer_uses", "config_uses"),
-    "repeats": ("layer_uses",),
-    "blobs": ("shared", "repeats"),
-    "sums": ("shared",),
-    "size_totals": ("sums", "listings"),
-    "findings": ("sums", "tags", "coverage"),
-}
-"""What is made of the listed tables, in order, and what each needs of those before it. Each is a
-table of the snapshot, or the script of that name, which several of these build on."""
 
 CoverageRows = Callable[[Mapping[str, Mapping[str, int]]], pa.Table]
 """Makes the ledger's rows, given how many rows `repositories` and `images` have, by table and
@@ -81,7 +63,8 @@ def _derive(
 ) -> None:
     with output_errors(staging), open_engine(staging, resources) as connection:
         listed = {name: staged_parts(staging, name) for name in SOURCES if name != "coverage"}
-        _create_sources(connection, listed, left_out)
+        create_sources(connection, listed)
+        create_left_out(connection, left_out)
         create_changed(connection, staging)
         bad = BAD_VALUES.name
         create_view(connection, bad, staged_parts(staging, bad), BAD_VALUES.schema)
@@ -90,7 +73,7 @@ def _derive(
         try:
             # They are begun in order, so that none waits for one that finds no thread. Where there
             # is one thread, and much to do, nothing is begun any more once a step has failed.
-            for name, needed in _STEPS.items():
+            for name, needed in NEEDS.items():
                 needs = [done[each] for each in (needed if resources.queries > 1 else done)]
                 step = (connection.cursor(), staging, name, coverage, needs)
                 done[name] = threads.submit(_step, *step)
@@ -100,32 +83,6 @@ def _derive(
             threads.shutdown(cancel_futures=True)
 
 
-def prepare(
-    connection: DuckDBPyConnection,
-    parts: Mapping[str, Sequence[Path]],
-    left_out: Collection[tuple[str, str]],
-) -> None:
-    """Make the sources' views, and the tables that several derived tables build on."""
-    _create_sources(connection, {name: parts[name] for name in SOURCES}, left_out)
-    for name in _STEPS:
-        if name not in TABLES:
-            connection.execute(script(f"steps/{name}"))
-
-
-def _create_sources(
-    connection: DuckDBPyConnection,
-    parts: Mapping[str, Sequence[Path]],
-    left_out: Collection[tuple[str, str]],
-) -> None:
-    connection.execute("CREATE TABLE left_out (scope VARCHAR, scope_id VARCHAR)")
-    columns = [[row[place] for row in left_out] for place in (0, 1)]
-    connection.execute(
-        "INSERT INTO left_out SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[])", columns
-    )
-    for name, paths in parts.items():
-        create_view(connection, name, paths)
-
-
 def _step(
     connection: DuckDBPyConnection,
     staging: Path,
@@ -133,12 +90,12 @@ def _step(
     coverage: CoverageRows,
     needs: Iterable[Future[None]],
 ) -> None:
-    """Take one of `_STEPS`, once what it needs is done; a written table is a view from then on."""
+    """Take one of `NEEDS`, once what it needs is done; a written table is a view from then on."""
     for need in needs:
         need.result()
     with connection:
         if name not in TABLES:
-            connection.execute(script(f"steps/{name}"))
+            run_step(connection, name)
             return
         if name == "coverage":
             write_table(staging, TABLES[name], [coverage(rows_left(connection, staging))])

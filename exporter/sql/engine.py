@@ -82,11 +82,14 @@ def with_enough_memory(work: Callable[[Resources], _T], resources: Resources) ->
 
 
 @contextmanager
-def open_engine(folder: Path, resources: Resources) -> Iterator[DuckDBPyConnection]:
+def open_engine(
+    folder: Path, resources: Resources, *, elsewhere: str = "output.staging"
+) -> Iterator[DuckDBPyConnection]:
     """Open DuckDB, spilling to `folder`/spill, which is gone afterwards.
 
-    Raises `OutputError` where the disk is full or a file cannot be read, and
-    `TooLittleMemoryError`, from whatever is done with the connection inside.
+    `elsewhere` is the setting that names another folder, for messages. Raises `OutputError` where
+    the disk is full or a file cannot be read, and `TooLittleMemoryError`, from whatever is done
+    with the connection inside.
     """
     import duckdb  # noqa: PLC0415  (its import takes long, and `--help` should not wait for it)
 
@@ -106,7 +109,7 @@ def open_engine(folder: Path, resources: Resources) -> Iterator[DuckDBPyConnecti
     except duckdb.IOException as error:
         raise OutputError(
             f"Cannot derive tables below {folder}: {first_line(error)}; free space there, or name "
-            "another place (output.staging), and run again to go on."
+            f"another place ({elsewhere}), and run again to go on."
         ) from error
     except duckdb.OutOfMemoryException as error:
         raise TooLittleMemoryError(
