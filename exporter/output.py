@@ -8,11 +8,14 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from exporter.errors import SettingsError
+from exporter.errors import OutputError, SettingsError
+from exporter.links import broken_link
 from exporter.settings import S3, Gs, Settings
 from exporter.storage.access import Access, Key
 from exporter.storage.destination import Destination
+from exporter.storage.local import Folder
 from exporter.storage.opening import open_destination
+from exporter.wording import option
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
@@ -37,6 +40,27 @@ def open_output(settings: Settings) -> Destination:
     if output.url.startswith("gs://"):
         return open_destination(output.url, _gs_access(output.gs, ca_file))
     return open_destination(output.url)
+
+
+def open_existing(settings: Settings, access: Access | None = None) -> Destination:
+    """Return the destination that `output` names, to read what is published there.
+
+    `access` is how its bucket is reached, by default as `open_output` finds out. Raises
+    `OutputError` where a folder is not there (of a bucket only its answers tell), and
+    `SettingsError` as `open_output` does.
+    """
+    url = settings.output.url
+    destination = open_output(settings) if access is None else open_destination(url, access)
+    if isinstance(destination, Folder) and not destination.root.is_dir():
+        root = destination.root
+        what = broken_link(root) or (
+            f"{root} is no folder" if root.exists() else f"there is no folder {root}"
+        )
+        raise OutputError(
+            f"There are no snapshots to look at, for {what}: name the {option('output')} of an "
+            "export, or run one first."
+        )
+    return destination
 
 
 def _s3_access(s3: S3, ca_file: Path | None) -> Access:

@@ -19,7 +19,6 @@ from exporter.cli.options import LogFormat, LogLevel, log_format
 from exporter.cli.outcome import Outcome
 from exporter.cli.printing import json_text, print_json
 from exporter.cli.progress import log_progress
-from exporter.cli.published import Highlights, highlights, what
 from exporter.cli.reports import can_write, write_report
 from exporter.cli.signals import KEPT, Signals
 from exporter.cli.summary import MISSING_SHOWN, show_summary
@@ -28,6 +27,7 @@ from exporter.errors import OutputError, SettingsError
 from exporter.output import open_output
 from exporter.run import export, summary
 from exporter.settings import Settings
+from exporter.snapshots.highlights import Highlights, highlights
 from exporter.snapshots.manifest import Manifest
 from exporter.tables.schemas import COMPLETE_STATUSES
 from exporter.wording import number
@@ -181,7 +181,7 @@ def _partial_sentence(manifest: Manifest, found: Highlights | None) -> str:
         count for status, count in manifest.coverage.items() if status not in COMPLETE_STATUSES
     )
     known = found.missing if found else ()
-    named = [f"{what(one)} ({one.status})" for one in known[:MISSING_SHOWN]]
+    named = [f"{one} ({one.status})" for one in known[:MISSING_SHOWN]]
     if named and missing > len(named):
         named.append(f"{missing - len(named)} more")
     return (

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from rich.text import Text
 
 from exporter.cli.failures import complain
-from exporter.cli.outputs import open_existing, unfinished
+from exporter.cli.outputs import unfinished
 from exporter.cli.printing import new_table, print_json, result_console
 from exporter.cli.text import age, size
+from exporter.output import open_existing
 from exporter.settings import Settings
 from exporter.snapshots.catalog import MENDED, Catalog, SnapshotInfo, catalog
 from exporter.snapshots.identity import describe

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from exporter.cli.published import Scope
 from exporter.crawl.progress import Statistics
+from exporter.snapshots.highlights import Scope
 from exporter.snapshots.manifest import Manifest
 
 Status = Literal["complete", "partial", "failed", "interrupted"]

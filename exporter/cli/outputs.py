@@ -1,33 +1,12 @@
-"""The outputs that commands read: there, or told to be not there."""
+"""What is unfinished at an output, in sentences."""
 
 from __future__ import annotations
 
 from exporter.cli.invocation import command
-from exporter.errors import OutputError, SettingsError
-from exporter.links import broken_link
-from exporter.output import open_output
+from exporter.errors import SettingsError
 from exporter.settings import Settings
 from exporter.staging.workspace import staged, staging_root
 from exporter.storage.destination import Destination
-from exporter.storage.local import Folder
-
-
-def open_existing(settings: Settings) -> Destination:
-    """Open an output for reading; raises `OutputError` where a folder is not there.
-
-    Of a bucket only its answers tell.
-    """
-    destination = open_output(settings)
-    if isinstance(destination, Folder) and not destination.root.is_dir():
-        root = destination.root
-        what = broken_link(root) or (
-            f"{root} is no folder" if root.exists() else f"there is no folder {root}"
-        )
-        raise OutputError(
-            f"There are no snapshots to look at, for {what}: name the --output of an export, or "
-            "run one first."
-        )
-    return destination
 
 
 def unfinished(settings: Settings, destination: Destination) -> list[str]:

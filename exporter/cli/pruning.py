@@ -8,44 +8,29 @@ from rich.text import Text
 
 from exporter.cli.logs import configure_logs
 from exporter.cli.options import LogFormat, LogLevel
-from exporter.cli.outputs import open_existing
 from exporter.cli.printing import new_table, result_console
+from exporter.published import prune
 from exporter.settings import Settings
-from exporter.snapshots.prune import prune
 from exporter.snapshots.retention import Choice, Policy
-from exporter.staging.hold import hold
-from exporter.staging.workspace import staged_ids, staging_root
-from exporter.storage.destination import Destination
 from exporter.wording import number
 
 
 def prune_and_show(settings: Settings, policy: Policy, *, dry_run: bool, wait: float) -> None:
-    """Prune under the output's lock and print what was chosen.
-
-    An empty policy stands for that of the settings. Raises `SettingsError` if that is empty too,
-    `LockedError` and `OutputError`.
-    """
+    """Prune and print what was chosen; the arguments and errors are those of `prune`."""
     configure_logs(LogFormat.CONSOLE, LogLevel.WARNING)
-    keep = settings.output.keep
-    if policy == Policy() and keep is not None:
-        policy = Policy(**keep.model_dump())
-    destination = open_existing(settings)
-    if dry_run:
-        choice = prune(destination, policy, dry_run=True)
-    else:
-        choice = asyncio.run(_prune(settings, destination, policy, wait))
+    choice = asyncio.run(
+        prune(
+            settings,
+            keep_last=policy.last,
+            keep_daily=policy.daily,
+            keep_weekly=policy.weekly,
+            keep_monthly=policy.monthly,
+            keep_partial=policy.partial,
+            dry_run=dry_run,
+            wait=wait,
+        )
+    )
     _show(choice, dry_run=dry_run)
-
-
-async def _prune(
-    settings: Settings, destination: Destination, policy: Policy, wait: float
-) -> Choice:
-    # Chosen before anything is written: a mistaken policy or place leaves no trace, a lock neither.
-    prune(destination, policy, dry_run=True)
-    named = settings.output.staging
-    async with hold(destination, named, "prune", wait):
-        staged = staged_ids(staging_root(destination, named))
-        return await asyncio.to_thread(prune, destination, policy, staged=staged)
 
 
 def _show(choice: Choice, *, dry_run: bool) -> None:

@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.cli.invocation import command, python
-from exporter.cli.published import LARGEST, Highlights, Scope, what
 from exporter.cli.suggestions import untagged_query
 from exporter.cli.text import duration, printable, share, size
+from exporter.snapshots.highlights import LARGEST, Highlights, Scope
 from exporter.snapshots.manifest import Manifest
 from exporter.tables.schemas import COMPLETE_STATUSES
 from exporter.wording import number
@@ -236,7 +236,7 @@ def _missing(
     listings = f"{number(missing, 'listing')} of {sum(manifest.coverage.values()):,}"
     lines: list[_Line] = [Text(f"MISSING: {listings}", style="bold red")]
     for one in known:
-        lines.append(_line(Text(f"{printable(what(one))}  ").append(one.status, style="red")))
+        lines.append(_line(Text(f"{printable(str(one))}  ").append(one.status, style="red")))
         if one.reason:
             lines.append(_reason(console, one.reason))
     if missing > len(known):

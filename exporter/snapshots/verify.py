@@ -38,10 +38,16 @@ _GZIP = 31
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is not as the manifest says: the file or table, and what, in a sentence."""
+    """One thing that is not as the manifest says: the file or table, and what, in a sentence.
+
+    As a text it is both: `images: has 2 rows with the key i1`.
+    """
 
     where: str
     what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
 
 
 def verify_files(destination: Destination, manifest: Manifest) -> list[Problem]:

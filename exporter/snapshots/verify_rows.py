@@ -5,9 +5,8 @@ DuckDB reads the files here, so nothing is shared with the code that wrote them.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import duckdb
@@ -15,7 +14,7 @@ import duckdb
 from exporter.errors import OutputError
 from exporter.snapshots.manifest import Manifest, TableEntry
 from exporter.snapshots.verify import Problem, one_line
-from exporter.sql.database import connect
+from exporter.sql.ndjson import contract_types, open_spilling, quoted, read_ndjson
 from exporter.staging.layout import Format
 from exporter.storage.destination import Destination
 from exporter.storage.os_errors import output_errors
@@ -36,7 +35,10 @@ def verify_rows(
     be read included; what `verify_files` finds is better mended first. Raises `OutputError`.
     """
     problems: list[Problem] = []
-    with _duckdb(working, memory_limit) as connection:
+    with (
+        output_errors(f"work in {working}"),
+        open_spilling(working, memory_limit) as connection,
+    ):
         for name, entry in manifest.tables.items():
             try:
                 problems += _check_table(connection, destination, name, entry, working)
@@ -45,57 +47,6 @@ def verify_rows(
             except duckdb.Error as error:
                 problems.append(Problem(name, f"cannot be read: {one_line(error)}"))
     return problems
-
-
-@contextmanager
-def as_parquet(
-    destination: Destination, manifest: Manifest, *, working: Path, memory_limit: str
-) -> Iterator[dict[str, list[Path]]]:
-    """Give each table's rows as local Parquet files, for as long as the block lasts.
-
-    They are the snapshot's own, or, where it has none, made in the folder `working` of its NDJSON
-    files, in which `verify_rows` has found nothing wrong. Raises `OutputError`.
-    """
-    with ExitStack() as stack:
-        parts: dict[str, list[Path]] = {}
-        for name, entry in manifest.tables.items():
-            parquet, ndjson = _paths(entry, "parquet"), _paths(entry, "ndjson")
-            parts[name] = [
-                stack.enter_context(destination.fetched(path, working)) for path in parquet
-            ]
-            for number, path in enumerate(ndjson if not parquet and name in TABLES else ()):
-                made = working / f"{name}-{number}.parquet"
-                stack.callback(made.unlink, missing_ok=True)
-                with destination.fetched(path, working) as lines:
-                    _convert(name, lines, made, working, memory_limit)
-                parts[name].append(made)
-        yield parts
-
-
-def _convert(name: str, lines: Path, made: Path, working: Path, memory_limit: str) -> None:
-    with _duckdb(working, memory_limit) as connection:
-        source = _lines(_contract_types(connection, name))
-        files = {"files": [str(lines)], "made": str(made)}
-        try:
-            connection.execute(f"COPY (FROM {source}) TO $made (FORMAT parquet)", files)
-        except duckdb.Error as error:
-            raise OutputError(f"Cannot check {name}: {one_line(error)}.") from error
-
-
-@contextmanager
-def _duckdb(working: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    with (
-        output_errors(f"work in {working}"),
-        tempfile.TemporaryDirectory(dir=working) as spill,
-        connect(
-            {
-                "memory_limit": memory_limit,
-                "temp_directory": spill,
-                "preserve_insertion_order": False,
-            }
-        ) as connection,
-    ):
-        yield connection
 
 
 def _check_table(
@@ -118,12 +69,12 @@ def _check_table(
             # The paths have `snapshot_id=…` in them, which is no column of the table.
             source = "read_parquet($files, hive_partitioning = false)"
             described = connection.execute(f"DESCRIBE FROM {source}", {"files": local}).fetchall()
-            types = {_quoted(column[0]): column[1] for column in described}
+            types = {quoted(column[0]): column[1] for column in described}
         else:
-            types = _contract_types(connection, name)
-            source = _lines(types)
+            types = contract_types(connection, name)
+            source = read_ndjson(types)
         if name in TABLES:
-            key = ", ".join(map(_quoted, TABLES[name].key))
+            key = ", ".join(map(quoted, TABLES[name].key))
             twice = connection.execute(
                 f"SELECT count(*), {key} FROM {source} GROUP BY {key} HAVING count(*) > 1 LIMIT 1",  # noqa: S608
                 {"files": local},
@@ -138,7 +89,7 @@ def _check_table(
         found: _Sums = (0, 0, 0)
         for path in ndjson:
             with destination.fetched(path, working) as one:
-                sums = _sums(connection, _lines(types), types, [str(one)])
+                sums = _sums(connection, read_ndjson(types), types, [str(one)])
             found = (found[0] + sums[0], found[1] + sums[1], found[2] ^ sums[2])
         if found != expected:
             yield Problem(
@@ -148,24 +99,6 @@ def _check_table(
 
 def _paths(entry: TableEntry, format_: Format) -> list[str]:
     return [file.path for file in entry.files if file.format == format_]
-
-
-def _contract_types(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
-    """Return DuckDB's types for a table's columns, by their quoted names."""
-    empty = connection.from_arrow(TABLES[name].schema.empty_table())
-    return {
-        _quoted(column): str(type_)
-        for column, type_ in zip(empty.columns, empty.types, strict=True)
-    }
-
-
-def _lines(types: Mapping[str, str]) -> str:
-    """Return what reads NDJSON `$files` with columns of these types."""
-    struct = ", ".join(f"{column}: '{type_}'" for column, type_ in types.items())
-    return (
-        "read_json($files, hive_partitioning = false, format = 'newline_delimited', "
-        f"compression = 'gzip', columns = {{{struct}}})"
-    )
 
 
 def _sums(
@@ -184,7 +117,3 @@ def _sums(
     if sums is None:
         raise AssertionError("an aggregate without groups has one row")
     return sums[0], sums[1], sums[2]
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 
 _LIMITS = ("memory.max", "memory.high", "memory.limit_in_bytes")
 """Of cgroup v2 the hard limit, and the one past which the kernel slows a process down; of v1."""
+MOST_FOR_READERS = 1_000_000_000
+"""Bytes that DuckDB's buffers may take at most while it reads a published snapshot."""
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
@@ -22,6 +24,11 @@ def usable_memory(system: Path = Path("/")) -> int:
     """
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min([machine, *_group_limits(system)])
+
+
+def limit_for_readers() -> str:
+    """Return DuckDB's `memory_limit` for work on a published snapshot: beyond it, DuckDB spills."""
+    return f"{min(MOST_FOR_READERS, usable_memory() // 2)}B"
 
 
 def _group_limits(system: Path) -> Iterator[int]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -183,8 +184,11 @@ class Bucket(Destination):
         size = self.size(path)
         if size is None:
             raise OutputError(f"Cannot read {self.url}/{path}: there is no such object.")
-        with self._errors(f"read {self.url}/{path}"):
-            yield cast("BinaryIO", io.BufferedReader(_Object(self._store, path, size), _READ_AHEAD))
+        reading = partial(self._errors, f"read {self.url}/{path}")
+        yield cast(
+            "BinaryIO",
+            io.BufferedReader(_Object(self._store, path, size, reading), _READ_AHEAD),
+        )
 
     @contextmanager
     def fetched(self, path: str, working: Path) -> Iterator[Path]:
@@ -224,10 +228,17 @@ class Bucket(Destination):
 
 
 class _Object(io.RawIOBase):
-    """An object's bytes, read range by range."""
+    """An object's bytes, read range by range, each within what `reading` makes of errors."""
 
-    def __init__(self, store: Store, path: str, size: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        path: str,
+        size: int,
+        reading: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         self._store, self._path, self._size, self._place = store, path, size, 0
+        self._reading = reading
 
     def readable(self) -> bool:
         """Say that it can be read."""
@@ -248,7 +259,8 @@ class _Object(io.RawIOBase):
         end = min(self._size, self._place + len(buffer))
         if end <= self._place:
             return 0
-        data = self._store.get_range(self._path, start=self._place, end=end)
+        with self._reading():
+            data = self._store.get_range(self._path, start=self._place, end=end)
         buffer[: len(data)] = memoryview(data)
         self._place += len(data)
         return len(data)

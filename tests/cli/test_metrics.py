@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter.cli import metrics
 from exporter.cli.metrics import PREFIX, write_metrics
 from exporter.cli.outcome import Outcome
-from exporter.cli.published import Scope
 from exporter.crawl.progress import Progress
+from exporter.snapshots.highlights import Scope
 from exporter.snapshots.manifest import Manifest, Requests
 
 FINISHED = datetime(2026, 11, 23, 2, 10, tzinfo=UTC)

@@ -12,8 +12,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from exporter.cli.published import Highlights, Missing, Scope
 from exporter.cli.summary import show_summary
+from exporter.snapshots.highlights import Highlights, Missing, Scope
 from exporter.snapshots.manifest import Manifest, Requests, TableEntry
 
 NAMES = ("команда платежей 🚚 " * 4, "line\nbreak \x1b[31m\u202e", "registry-2", "", "x" * 90)

@@ -1,31 +1,26 @@
-"""What a summary tells of a published snapshot beyond its manifest, read from its files."""
+"""What stands out in a published snapshot: its largest scopes, its findings, what is missing."""
 
 from __future__ import annotations
 
-import gzip
-import tempfile
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import structlog
 
 from exporter.errors import ExporterError
 from exporter.snapshots.manifest import Manifest
+from exporter.snapshots.reader import Snapshot
 from exporter.storage.destination import Destination
-from exporter.storage.local import Folder
 from exporter.tables.schemas import COMPLETE_STATUSES
 
 LARGEST = 5
 """How many registries and repositories are shown."""
 
-_TOTALS = (
+_TOTALS = [
     "scope",
     "scope_id",
     "scope_name",
@@ -33,7 +28,7 @@ _TOTALS = (
     "image_count",
     "stored_size",
     "untagged_size",
-)
+]
 
 _log = structlog.get_logger()
 
@@ -55,12 +50,18 @@ class Scope:
 
 @dataclass(frozen=True)
 class Missing:
-    """A listing that is not complete: what was to be listed, how it ended, and why."""
+    """A listing that is not complete: what was to be listed, how it ended, and why.
+
+    As a text it is what was to be listed: `images of crp1`, `clouds`.
+    """
 
     listing: str
     parent_id: str
     status: str
     reason: str
+
+    def __str__(self) -> str:
+        return self.listing if self.parent_id == "*" else f"{self.listing} of {self.parent_id}"
 
 
 @dataclass(frozen=True)
@@ -81,62 +82,20 @@ class Highlights:
 def highlights(destination: Destination, manifest: Manifest) -> Highlights | None:
     """Return a snapshot's highlights; None where it cannot be read, which is no failed run."""
     try:
-        with tempfile.TemporaryDirectory(prefix="registry-exporter-") as working:
-            return _highlights(_Reader(destination, manifest, Path(working)))
+        with Snapshot(destination, manifest) as snapshot:
+            return _highlights(snapshot)
     except (ExporterError, OSError, ValueError, KeyError) as error:
         _log.warning("summary_unreadable", reason=str(error))
         return None
 
 
-def what(missing: Missing) -> str:
-    """Return a listing in words: `images of crp1`, `clouds`."""
-    return (
-        missing.listing if missing.parent_id == "*" else f"{missing.listing} of {missing.parent_id}"
-    )
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """Reads tables of a snapshot, from Parquet where there is some."""
-
-    destination: Destination
-    manifest: Manifest
-    working: Path
-
-    def table(self, name: str, columns: Sequence[str]) -> pa.Table:
-        files = self.manifest.tables[name].files
-        parquet = [file.path for file in files if file.format == "parquet"]
-        return pa.concat_tables(
-            self._parquet(path, columns) if parquet else self._ndjson(path, columns)
-            for path in parquet or [file.path for file in files]
-        )
-
-    @property
-    def folder(self) -> Path | None:
-        local = isinstance(self.destination, Folder) and any(
-            file.format == "parquet" for file in self.manifest.files
-        )
-        return self.destination.root if isinstance(self.destination, Folder) and local else None
-
-    def _parquet(self, path: str, columns: Sequence[str]) -> pa.Table:
-        with self.destination.fetched(path, self.working) as local:
-            # The path may have `key=value` in it, which are no columns.
-            return pq.read_table(local, columns=list(columns), partitioning=None)
-
-    def _ndjson(self, path: str, columns: Sequence[str]) -> pa.Table:
-        with self.destination.fetched(path, self.working) as local, gzip.open(local) as lines:
-            rows = [orjson.loads(line) for line in lines]
-        figures = {name: pa.int64() for name in columns if name.endswith(("_count", "_size"))}
-        fields = [(name, figures.get(name, pa.string())) for name in columns]
-        return pa.Table.from_pylist(rows, schema=pa.schema(fields))
-
-
-def _highlights(reader: _Reader) -> Highlights:
-    sizes = reader.table("size_totals", _TOTALS)
-    kinds = reader.table("findings", ["kind"]).column("kind").to_pylist()
-    coverage = reader.table("coverage", ["listing", "parent_id", "status", "message"])
+def _highlights(snapshot: Snapshot) -> Highlights:
+    sizes = snapshot.read("size_totals", _TOTALS)
+    kinds = snapshot.read("findings", ["kind"]).column("kind").to_pylist()
+    coverage = snapshot.read("coverage", ["listing", "parent_id", "status", "message"])
+    has_parquet = any(file.format == "parquet" for file in snapshot.manifest.files)
     return Highlights(
-        folder=reader.folder,
+        folder=snapshot.folder if has_parquet else None,
         registries=_largest(sizes, "registry", sizes.num_rows),
         repositories=_largest(sizes, "repository", LARGEST),
         findings=dict(Counter(kinds)),

@@ -1,0 +1,107 @@
+"""What a program does with published snapshots: it opens, lists, verifies and prunes them.
+
+Each function takes the `Settings` of an export, or the URL of its output alone: a path, `file://`,
+`s3://` or `gs://`. With a URL, a bucket's credentials come from the environment, as they do for a
+command that is given `--output`. What only reads is called as it is; an event loop that must not
+wait for it calls it through `asyncio.to_thread`. What may have to wait for another run is awaited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from exporter.output import open_existing
+from exporter.settings import READING, Settings, load_settings
+from exporter.snapshots.catalog import SnapshotInfo, catalog
+from exporter.snapshots.prune import prune as prune_under_lock
+from exporter.snapshots.reader import NEWEST, Snapshot, read_snapshot
+from exporter.snapshots.retention import Choice, Policy
+from exporter.snapshots.verify import Problem
+from exporter.staging.hold import hold
+from exporter.staging.workspace import staged_ids, staging_root
+from exporter.storage.access import Access
+from exporter.verification import begin_verification
+
+Output = Settings | str | os.PathLike[str]
+"""The settings of an export, or the URL of its output."""
+
+
+def open_snapshot(
+    output: Output, snapshot_id: str = NEWEST, *, access: Access | None = None
+) -> Snapshot:
+    """Open a snapshot for reading; a `with` block closes it.
+
+    `latest` is the snapshot that `latest.json` names, which is the newest complete one. `access`
+    says how a bucket is reached; by default settings and environment do. What is checked when,
+    `exporter.snapshots.reader` tells.
+
+    Raises `ExporterError` where there is no such snapshot, `IntegrityError` where its manifest is
+    broken or of a newer major format, `OutputError` where the output cannot be read, and
+    `SettingsError`.
+    """
+    return read_snapshot(open_existing(_settings(output), access), snapshot_id)
+
+
+def list_snapshots(output: Output) -> list[SnapshotInfo]:
+    """Return the snapshots of an output, newest first, broken ones at the end.
+
+    Raises `OutputError`, also for a folder that is not there, and `SettingsError`.
+    """
+    return catalog(open_existing(_settings(output))).snapshots
+
+
+def verify(output: Output, snapshot_id: str = NEWEST) -> list[Problem]:
+    """Check a snapshot in every way that there is; return what is wrong, nothing if it is sound.
+
+    `latest` is the newest complete snapshot; then, or where `latest.json` names the one that is
+    verified, a wrong `latest.json` is a problem too. `exporter.verification` tells what is checked.
+    Every file is read. Raises `ExporterError` where there is no such snapshot, `IntegrityError`
+    where its manifest cannot be read, `OutputError` and `SettingsError`.
+    """
+    verification = begin_verification(open_existing(_settings(output)), snapshot_id)
+    problems = list(verification.problems())
+    latest = verification.latest_problem
+    return [*problems, latest] if latest else problems
+
+
+async def prune(
+    output: Output,
+    *,
+    keep_last: int = 0,
+    keep_daily: int = 0,
+    keep_weekly: int = 0,
+    keep_monthly: int = 0,
+    keep_partial: int | None = None,
+    dry_run: bool = False,
+    wait: float = 0.0,
+) -> Choice:
+    """Remove the snapshots that no rule keeps, and what killed runs left; return what was chosen.
+
+    The rules are those of the command: the newest N, and the newest of each of the last N days,
+    weeks and months that have one; the newest N partial ones. Without any, `output.keep` of the
+    settings holds. `remove` of what is returned are the ids that went, or that would go with
+    `dry_run`; `keep` says why each of the others stays. `wait` is for how many seconds to wait for
+    another run that holds the output.
+
+    Raises `SettingsError` where there is no rule at all, `LockedError` and `OutputError`.
+    """
+    settings = _settings(output)
+    policy = Policy(keep_last, keep_daily, keep_weekly, keep_monthly, keep_partial)
+    if policy == Policy() and settings.output.keep is not None:
+        policy = Policy(**settings.output.keep.model_dump())
+    destination = open_existing(settings)
+    # Chosen before anything is written: a mistaken policy or place leaves no trace, a lock neither.
+    choice = await asyncio.to_thread(prune_under_lock, destination, policy, dry_run=True)
+    if dry_run:
+        return choice
+    staging = settings.output.staging
+    async with hold(destination, staging, "prune", wait):
+        staged = staged_ids(staging_root(destination, staging))
+        return await asyncio.to_thread(prune_under_lock, destination, policy, staged=staged)
+
+
+def _settings(output: Output) -> Settings:
+    if isinstance(output, Settings):
+        return output
+    return load_settings(None, {"output": {"url": os.fspath(output)}}, only=READING)

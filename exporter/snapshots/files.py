@@ -1,0 +1,144 @@
+"""A snapshot's files held against its manifest, and brought to this machine where they have to be.
+
+Copies and conversions go to one temporary folder, which goes away with them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from exporter.errors import ExporterError, IntegrityError, OutputError
+from exporter.snapshots.catalog import read_manifest
+from exporter.snapshots.manifest import File, Manifest
+from exporter.snapshots.publication import hash_file
+from exporter.sql.engine import first_line
+from exporter.sql.memory import limit_for_readers
+from exporter.sql.ndjson import open_spilling, write_as_parquet
+from exporter.storage.destination import Destination
+from exporter.storage.local import Folder
+from exporter.storage.os_errors import output_errors
+from exporter.tables.schemas import TABLES
+
+
+class SnapshotFiles:
+    """The files of a snapshot, as `manifest` says that they are.
+
+    What is not so is an `IntegrityError`; where a file cannot be read, an `OutputError`.
+    """
+
+    def __init__(self, destination: Destination, manifest: Manifest) -> None:
+        self._destination = destination
+        self._manifest = manifest
+        self._open = ExitStack()
+        self._working: Path | None = None
+
+    def close(self) -> None:
+        """Close what is open and remove the copies; a second call does nothing."""
+        self._working = None
+        self._open.close()
+
+    @property
+    def folder(self) -> Path | None:
+        """The output's folder on this machine; None for a bucket."""
+        return self._destination.root if isinstance(self._destination, Folder) else None
+
+    def check_sizes(self, files: Iterable[File]) -> None:
+        """Check that each file is there and has the manifest's bytes."""
+        for file in files:
+            size = self._destination.size(file.path)
+            if size is None:
+                raise self.broken(file, "is missing")
+            if size != file.bytes:
+                raise self.broken(file, f"has {size} bytes, and the manifest says {file.bytes}")
+
+    def check_sums(self, files: Iterable[File]) -> None:
+        """Read each file and check its SHA-256."""
+        for file in files:
+            self._check_sum(file, hash_file(self._destination, file.path))
+
+    def opened(self, file: File) -> BinaryIO:
+        """Open a file where it lies, until `close`; of a bucket, ranges are read."""
+        return self._open.enter_context(self._destination.open_input(file.path))
+
+    def local(self, file: File) -> Path:
+        """Return a file on this machine: itself, or a copy that has the manifest's SHA-256."""
+        return self._open.enter_context(self._fetched(file))
+
+    def converted(self, table: str, files: Iterable[File]) -> list[Path]:
+        """Return Parquet files made of a table's NDJSON files; their rows come in any order."""
+        if table not in TABLES:
+            raise ExporterError(
+                f"The table {table} of snapshot {self._manifest.snapshot_id} has NDJSON files "
+                "alone and is newer than this program: use a newer registry-exporter."
+            )
+        made = []
+        for number, file in enumerate(files):
+            parquet = self._folder() / f"{table}-{number}.parquet"
+            with self._fetched(file) as lines:
+                self._convert(table, file, lines, parquet)
+            made.append(parquet)
+        return made
+
+    def broken(self, file: File, what: str) -> IntegrityError:
+        """Return the error that says what a file is and should not be."""
+        return IntegrityError(f"{self._destination.url}/{file.path} {what}: {self.advice()}.")
+
+    def advice(self) -> str:
+        """Return what to do about a snapshot that is not what its manifest says, as a clause."""
+        snapshot_id = self._manifest.snapshot_id
+        with suppress(IntegrityError):
+            now = read_manifest(self._destination, snapshot_id)
+            if now is None:
+                return f"snapshot {snapshot_id} was removed since it was opened"
+            if now != self._manifest:
+                return f"snapshot {snapshot_id} was replaced since it was opened; open it again"
+        return f"`registry-exporter verify {snapshot_id}` tells what else is wrong"
+
+    @contextmanager
+    def _fetched(self, file: File) -> Iterator[Path]:
+        if self.folder is not None:
+            yield self.folder / file.path
+            return
+        with self._destination.fetched(file.path, self._folder()) as copy:
+            self._check_sum(file, hash_file(Folder(copy.parent), copy.name))
+            yield copy
+
+    def _check_sum(self, file: File, found: str) -> None:
+        if found != file.sha256:
+            raise self.broken(file, "has another SHA-256 than the manifest says")
+
+    def _convert(self, table: str, file: File, lines: Path, parquet: Path) -> None:
+        import duckdb  # noqa: PLC0415  (its import takes long, and Parquet is read without it)
+
+        working = self._folder()
+        with output_errors(f"work in {working}"):
+            try:
+                with open_spilling(working, limit_for_readers()) as connection:
+                    write_as_parquet(connection, table, lines, parquet)
+            except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+                raise OutputError(f"Cannot read {file.path}: {first_line(error)}.") from error
+            except duckdb.Error as error:
+                raise self.broken(file, f"cannot be read ({first_line(error)})") from error
+
+    def _folder(self) -> Path:
+        if self._working is None:
+            self._working = Path(self._open.enter_context(temporary_folder()))
+        return self._working
+
+
+@contextmanager
+def temporary_folder() -> Iterator[str]:
+    """Give a folder that goes away with the block; raises `OutputError` without a place for it."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="registry-exporter-")
+    except OSError as error:
+        raise OutputError(
+            f"There is no place for temporary files ({error.strerror}): name a folder that can be "
+            "written in TMPDIR."
+        ) from None
+    with folder as working:
+        yield working

@@ -1,0 +1,247 @@
+"""Reading a published snapshot: its manifest, its files, and its tables for PyArrow and DuckDB.
+
+What is checked, and when:
+
+- Opening a snapshot reads its manifest alone. A newer major `format_version` is refused.
+- The first use of a table checks that each of its files is there and has the manifest's bytes, and
+  that the first of them has the manifest's columns.
+- A file that is copied from a bucket also has to have the manifest's SHA-256.
+- `Snapshot.check` holds every byte of the files against the manifest, on demand. `verify` checks
+  more than that (`exporter/verification.py`).
+
+Nothing is ever written where the snapshot lies. `snapshot_id=…` in the paths is no column here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from exporter.errors import ExporterError, IntegrityError
+from exporter.snapshots.catalog import MENDED, read_manifest
+from exporter.snapshots.files import SnapshotFiles
+from exporter.snapshots.layout import LATEST
+from exporter.snapshots.manifest import Column, File, Manifest, columns_of
+from exporter.sql.engine import create_view, first_line
+from exporter.sql.ndjson import quoted
+from exporter.storage.destination import Destination
+from exporter.storage.os_errors import output_errors
+from exporter.tables.schemas import TABLES
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+NEWEST = "latest"
+"""What stands for the id of the snapshot that `latest.json` names."""
+
+
+def read_snapshot(destination: Destination, snapshot_id: str = NEWEST) -> Snapshot:
+    """Open a snapshot of a destination; `latest` is the one that `latest.json` names.
+
+    Raises `ExporterError` where there is no such snapshot, `IntegrityError` where its manifest
+    cannot be read or is of a newer major format, and `OutputError` where the place cannot.
+    """
+    if snapshot_id == NEWEST:
+        # A copy of the manifest that is replaced as a whole: reading one file cannot mix two.
+        data = destination.read(LATEST)
+        if data is None:
+            raise ExporterError(
+                f"There is no {LATEST} in {destination.url}, so no snapshot is complete: name the "
+                f"id of a partial one, or another output; if one is complete, {MENDED}."
+            )
+        return Snapshot(destination, Manifest.parse(data, f"{destination.url}/{LATEST}"))
+    manifest = read_manifest(destination, snapshot_id)
+    if manifest is None:
+        raise ExporterError(
+            f"There is no snapshot {snapshot_id} in {destination.url}: "
+            "`registry-exporter list` shows those that there are."
+        )
+    return Snapshot(destination, manifest)
+
+
+class Snapshot:
+    """A published snapshot, opened for reading; a context manager, for one thread at a time.
+
+    `manifest` says what belongs to it. The Parquet files of a bucket are read where they lie, range
+    by range. What has to be copied or converted goes to a temporary folder (`TMPDIR`), which goes
+    away when the snapshot is closed. Datasets and views can be used until then.
+    """
+
+    def __init__(self, destination: Destination, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self.url = destination.url
+        """The output that the snapshot lies in, as it was named."""
+        self._files = SnapshotFiles(destination, manifest)
+        self._paths: dict[str, list[Path]] = {}
+        self._datasets: dict[str, ds.Dataset] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files and remove the temporary folder; a second call does nothing."""
+        self._datasets.clear()
+        self._paths.clear()
+        self._files.close()
+
+    @property
+    def folder(self) -> Path | None:
+        """The output's folder on this machine; None for a bucket."""
+        return self._files.folder
+
+    @property
+    def tables(self) -> list[str]:
+        """The names of the tables that can be read here.
+
+        A table that a newer minor format has added is among them where it has Parquet files.
+        """
+        return [name for name in self.manifest.tables if name in TABLES or self._parquet(name)]
+
+    def files(self, table: str) -> list[File]:
+        """Return a table's files in all its formats, as the manifest has them.
+
+        Each has `path` (below the output), `format`, `rows`, `bytes` and `sha256`. Raises
+        `ExporterError` where the snapshot has no such table.
+        """
+        entry = self.manifest.tables.get(table)
+        if entry is None:
+            raise ExporterError(
+                f"Snapshot {self.manifest.snapshot_id} has no table {table}: its tables are "
+                f"{', '.join(self.manifest.tables)}."
+            )
+        return entry.files
+
+    def dataset(self, table: str) -> ds.Dataset:
+        """Return a table as a PyArrow dataset, of which a query reads the columns it needs.
+
+        Parquet is read where it lies; a table that has NDJSON alone is converted first. Raises
+        `IntegrityError` where a file is not what the manifest says, `OutputError` where it cannot
+        be read, and `ExporterError` as `files` does. What PyArrow finds broken later, while rows
+        are read, are its own errors.
+        """
+        if table not in self._datasets:
+            self._datasets[table] = (
+                self._remote_dataset(table) if self._is_remote(table) else self._local(table)
+            )
+        return self._datasets[table]
+
+    def paths(self, table: str) -> list[Path]:
+        """Return a table as Parquet files on this machine, for what reads nothing else.
+
+        They are the snapshot's own, or copies of them, or are made of the NDJSON files; do not
+        write to them. Raises what `dataset` raises.
+        """
+        if table not in self._paths:
+            parquet = self._parquet(table)
+            if self.folder is not None:
+                self._files.check_sizes(parquet or self.files(table))
+            if parquet:
+                paths = [self._files.local(file) for file in parquet]
+            else:
+                paths = self._files.converted(table, self.files(table))
+            with self._reading(str(paths[0])):
+                self._check_columns(table, pq.read_schema(paths[0]))
+            self._paths[table] = paths
+        return self._paths[table]
+
+    def read(
+        self, table: str, columns: Sequence[str], *, where: ds.Expression | None = None
+    ) -> pa.Table:
+        """Read some columns of a table, and of its rows those `where` an expression holds.
+
+        Of a bucket, whole files are copied, each with one call: this is for small tables. Raises
+        what `dataset` raises.
+        """
+        paths = self.paths(table)
+        with self._reading(str(paths[0])):
+            # A `key=value` in the path of the output is no column of the table.
+            return pq.read_table(paths, columns=list(columns), filters=where, partitioning=None)
+
+    def register(
+        self,
+        connection: DuckDBPyConnection,
+        tables: Collection[str] | None = None,
+        *,
+        schema: str = "main",
+    ) -> None:
+        """Make a view of each table, by its name, in a schema of a DuckDB connection.
+
+        A schema that is not there is made: of two snapshots, each can have its own. `tables` are by
+        default all. Views of a bucket's files are of this connection alone: its cursors do not see
+        them. Raises what `dataset` raises, and DuckDB's errors.
+        """
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+        for name in self.tables if tables is None else tables:
+            view = f"{quoted(schema)}.{quoted(name)}"
+            if self._is_remote(name):
+                source = f"{schema}: {name} of {self.manifest.snapshot_id}"
+                connection.register(source, self.dataset(name))
+                connection.execute(f"CREATE OR REPLACE VIEW {view} AS FROM {quoted(source)}")
+            else:
+                create_view(connection, view, self.paths(name))
+
+    def check(self, tables: Collection[str] | None = None) -> None:
+        """Read every file of some tables, by default of all, and compare its bytes and SHA-256.
+
+        Raises `IntegrityError` for the first one that is not what the manifest says.
+        """
+        for name in self.manifest.tables if tables is None else tables:
+            self._files.check_sizes(self.files(name))
+            self._files.check_sums(self.files(name))
+
+    def _parquet(self, table: str) -> list[File]:
+        return [file for file in self.files(table) if file.format == "parquet"]
+
+    def _is_remote(self, table: str) -> bool:
+        return self.folder is None and bool(self._parquet(table))
+
+    def _local(self, table: str) -> ds.Dataset:
+        paths = [str(path) for path in self.paths(table)]
+        with self._reading(paths[0]):
+            return ds.dataset(paths, format="parquet")
+
+    def _remote_dataset(self, table: str) -> ds.Dataset:
+        files, format_ = self._parquet(table), ds.ParquetFileFormat()
+        self._files.check_sizes(files)
+        fragments = [format_.make_fragment(self._files.opened(file)) for file in files]
+        with self._reading(f"{self.url}/{files[0].path}"):
+            schema = fragments[0].physical_schema
+        self._check_columns(table, schema)
+        return ds.FileSystemDataset(fragments, schema, format_)
+
+    def _check_columns(self, table: str, found: pa.Schema) -> None:
+        if _types(columns_of(found)) != _types(self.manifest.tables[table].columns):
+            raise IntegrityError(
+                f"The table {table} of snapshot {self.manifest.snapshot_id} in {self.url} has "
+                f"other columns than the manifest says: {self._files.advice()}."
+            )
+
+    @contextmanager
+    def _reading(self, what: str) -> Iterator[None]:
+        with output_errors(f"read {what}"):
+            try:
+                yield
+            except pa.ArrowException as error:
+                raise IntegrityError(
+                    f"{what} is not readable Parquet ({first_line(error)}): {self._files.advice()}."
+                ) from error
+
+
+def _types(columns: Collection[Column]) -> list[tuple[str, str]]:
+    """Return names and types: files made of NDJSON have no descriptions."""
+    return [(column.name, column.type) for column in columns]

@@ -1,0 +1,120 @@
+"""Verification of a snapshot: what is checked, in which order, and what is wrong.
+
+1. `latest.json`: it is a copy of the manifest of the newest complete snapshot.
+2. The files against the manifest: names, bytes, SHA-256, rows, columns (`snapshots/verify.py`).
+3. The rows: no key stands twice, and the formats hold the same (`snapshots/verify_rows.py`).
+4. What follows: tags, blobs and totals computed again (`derive/recheck.py`), and the manifest's own
+   status, totals and coverage.
+
+A step that needs what the one before it has found broken is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+
+from exporter.derive.recheck import recompute_problems
+from exporter.errors import ExporterError
+from exporter.snapshots.catalog import MENDED, catalog, false_latest
+from exporter.snapshots.files import temporary_folder
+from exporter.snapshots.layout import LATEST
+from exporter.snapshots.manifest import Manifest
+from exporter.snapshots.reader import NEWEST, Snapshot, read_snapshot
+from exporter.snapshots.verify import Problem, verify_files, verify_statements
+from exporter.snapshots.verify_rows import verify_rows
+from exporter.sql.memory import limit_for_readers
+from exporter.storage.destination import Destination
+from exporter.tables.schemas import TABLES
+from exporter.wording import option
+
+
+class Step(Enum):
+    """A step of a verification that takes its time; `latest.json` is read before the first."""
+
+    FILES = auto()
+    ROWS = auto()
+    DERIVED = auto()
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A verification that has begun: the snapshot's manifest is read, and so is `latest.json`.
+
+    `latest_problem` is what is wrong with `latest.json`, None where nothing is, or where a snapshot
+    was named that it does not name.
+    """
+
+    destination: Destination
+    manifest: Manifest
+    latest_problem: Problem | None
+
+    def problems(self, on_step: Callable[[Step], None] = lambda _step: None) -> Iterator[Problem]:
+        """Yield what is wrong with the snapshot itself, as it is found.
+
+        `on_step` is told of each step before it. Raises `OutputError` where the place, or the one
+        for temporary files, cannot be used.
+        """
+        on_step(Step.FILES)
+        broken = verify_files(self.destination, self.manifest)
+        yield from broken
+        if broken:
+            # What is computed from files that are not what they were would only say so again.
+            return
+        with temporary_folder() as folder, Snapshot(self.destination, self.manifest) as snapshot:
+            working = Path(folder)
+            on_step(Step.ROWS)
+            wrong = verify_rows(
+                self.destination,
+                self.manifest,
+                working=working,
+                memory_limit=limit_for_readers(),
+            )
+            yield from wrong
+            if wrong and not any(file.format == "parquet" for file in self.manifest.files):
+                return  # What cannot be read cannot be computed with either.
+            on_step(Step.DERIVED)
+            yield from _what_does_not_follow(snapshot, working)
+
+
+def begin_verification(destination: Destination, snapshot_id: str = NEWEST) -> Verification:
+    """Read the manifest of a snapshot and hold `latest.json` against what it should be.
+
+    `latest` is the newest complete snapshot. Raises `ExporterError` where there is no such
+    snapshot, `IntegrityError` where its manifest cannot be read, and `OutputError`.
+    """
+    if snapshot_id == NEWEST:
+        snapshot_id, latest = _newest(destination)
+    else:
+        latest = false_latest(destination, snapshot_id)
+    with read_snapshot(destination, snapshot_id) as snapshot:
+        problem = Problem(LATEST, f"{latest}; {MENDED}") if latest else None
+        return Verification(destination, snapshot.manifest, problem)
+
+
+def _newest(destination: Destination) -> tuple[str, str]:
+    """Return the newest complete snapshot's id, and how `latest.json` is not what it should be."""
+    found = catalog(destination)
+    statuses = {one.snapshot_id: one.status for one in found.snapshots}
+    # A broken manifest may be the newest one's: that `latest.json` is a copy of it speaks for it.
+    named = statuses.get(found.named or "")
+    if found.named is not None and (named == "broken" or (named and found.newest is None)):
+        return found.named, found.latest_problem
+    if found.newest is None:
+        raise ExporterError(
+            f"There is no complete snapshot in {destination.url}: name another {option('output')}, "
+            "or the id of a partial snapshot; `registry-exporter list` shows what there is."
+            + (f" {LATEST} {found.latest_problem}; {MENDED}." if found.latest_problem else "")
+        )
+    return found.newest, found.latest_problem
+
+
+def _what_does_not_follow(snapshot: Snapshot, working: Path) -> Iterator[Problem]:
+    """Yield what in the derived tables, and then in the manifest, is not what follows."""
+    parts = {name: snapshot.paths(name) for name in snapshot.tables if name in TABLES}
+    problems = recompute_problems(parts, working)
+    yield from (Problem("derived tables", problem) for problem in problems)
+    if not problems:
+        yield from verify_statements(snapshot.manifest, parts)
