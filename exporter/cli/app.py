@@ -10,24 +10,16 @@ from contextlib import suppress
 from typing import Annotated, NoReturn, cast
 
 import typer
+import typer.completion
 
-from exporter.cli import voice
-from exporter.cli.commands.completion import answer_shells, completion
-from exporter.cli.commands.config import config
-from exporter.cli.commands.demo import demo
-from exporter.cli.commands.emulate import emulate
-from exporter.cli.commands.export import export
-from exporter.cli.commands.list import list_snapshots
-from exporter.cli.commands.plan import plan
-from exporter.cli.commands.prune import prune
-from exporter.cli.commands.schema import schema
-from exporter.cli.commands.verify import verify
-from exporter.cli.failures import exit_code, report, usage_error
-from exporter.cli.invocation import NAME
-from exporter.cli.signals import end_at_signals
-from exporter.cli.streams import guard_streams
-from exporter.cli.uninvited import let_none_in
-from exporter.cli.wholehelp import WholeHelp
+import exporter
+from exporter.cli.groups import LazyGroup, new_app
+from exporter.cli.process import voice
+from exporter.cli.process.failures import exit_code, report, usage_error
+from exporter.cli.process.signals import end_at_signals
+from exporter.cli.process.streams import guard_streams
+from exporter.cli.process.uninvited import let_none_in
+from exporter.cli.terminal.invocation import COMPLETE_VARIABLE, NAME
 from exporter.errors import OutputError
 from exporter.wording import speak_of_flags
 
@@ -39,34 +31,17 @@ _ARENAS = 2
 _KEPT_FREE = 16 * 1024 * 1024
 _LARGE_BLOCK = 8 * 1024 * 1024
 
-app = typer.Typer(
+app = new_app(
+    cls=LazyGroup,
     name=NAME,
-    cls=WholeHelp,
-    # Plain help: rich would take longer to load than all the rest of `--help`.
-    rich_markup_mode=None,
-    # Typer's own tracebacks show local variables, and those may hold a token.
-    pretty_exceptions_enable=False,
     no_args_is_help=True,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(export)
-app.command()(plan)
-app.command()(demo)
-app.command(name="list")(list_snapshots)
-app.command()(verify)
-app.command()(prune)
-app.command()(schema)
-app.add_typer(config, name="config")
-app.command()(emulate)
-app.command()(completion)
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from exporter import __version__  # noqa: PLC0415 - it takes a moment to find out
-
-        typer.echo(f"registry-exporter {__version__}")
+        typer.echo(f"{NAME} {exporter.__version__}")
         raise typer.Exit
 
 
@@ -99,7 +74,7 @@ def main() -> None:
     voice.speak_json(wanted=voice.asks_for_json(sys.argv))
     end_at_signals()
     speak_of_flags()
-    answer_shells()
+    _answer_shells()
     # Hardly anything here is garbage that only a collection finds, and looking for it as often as
     # Python does by default takes a tenth of a short run's time.
     gc.set_threshold(100_000, 20, 100)
@@ -122,6 +97,12 @@ def main() -> None:
         report(error, debug=False)
         code = exit_code(error)
     _leave(code)
+
+
+def _answer_shells() -> None:
+    """Have Typer answer a shell that asks for completions, and leave all others alone."""
+    if COMPLETE_VARIABLE in os.environ:
+        typer.completion.completion_init()  # type: ignore[attr-defined] # as add_completion=True does
 
 
 def _bound_what_is_kept() -> None:

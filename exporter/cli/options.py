@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from exporter.cli import voice
+from exporter.cli.process.voice import LogFormat, LogLevel
 from exporter.errors import SettingsError
+from exporter.settings.values import parse_duration
 
 
 class Format(StrEnum):
@@ -26,37 +26,6 @@ class SchemaFormat(StrEnum):
     TEXT = "text"
     MARKDOWN = "markdown"
     JSON = "json"
-
-
-class LogFormat(StrEnum):
-    """How log events are written."""
-
-    CONSOLE = "console"
-    JSON = "json"
-
-
-class LogLevel(StrEnum):
-    """The least important events that are written."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-def log_format(asked: LogFormat | None, *, quiet: bool) -> LogFormat:
-    """Return the format that is asked for, or the one that suits who reads stderr.
-
-    On a terminal, and in the mail that cron makes of a quiet run's stderr, that is a person.
-    """
-    if asked is not None:
-        return asked
-    return LogFormat.CONSOLE if quiet or sys.stderr.isatty() else LogFormat.JSON
-
-
-def speak_for(asked: LogFormat | None, *, quiet: bool) -> None:
-    """Say what there is to say in the format of the log, from the first refusal on."""
-    voice.speak_json(wanted=log_format(asked, quiet=quiet) is LogFormat.JSON)
 
 
 Config = Annotated[
@@ -146,8 +115,6 @@ def seconds(wait: str | None) -> float:
     """Return the seconds of `--wait`: `90`, `90s`, `10m`; raises `SettingsError`."""
     if wait is None:
         return 0.0
-    from exporter.settings.values import parse_duration  # noqa: PLC0415 - `--help` does not need it
-
     try:
         return parse_duration(wait).total_seconds()
     except ValueError as error:

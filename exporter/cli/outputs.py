@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.cli.invocation import command
+from exporter.cli.terminal.invocation import command
 from exporter.errors import SettingsError
 from exporter.settings import Settings
 from exporter.staging.workspace import staged, staging_root

@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.text import Text
 from structlog.testing import capture_logs
 
-from exporter.cli import live, progress
-from exporter.cli.live import LiveProgress, can_show
+from exporter.cli.process import progress
+from exporter.cli.terminal import live
+from exporter.cli.terminal.live import LiveProgress, can_show
 from exporter.crawl.progress import Progress, Statistics
 from exporter.http.silence import OutageStatistics
 

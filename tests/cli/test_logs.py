@@ -12,9 +12,9 @@ import pytest
 import structlog
 from pydantic import SecretStr
 
-from exporter.cli.logs import configure_logs
-from exporter.cli.options import LogFormat, LogLevel
-from exporter.cli.redact import BLOT, redact
+from exporter.cli.process.logs import configure_logs
+from exporter.cli.process.redact import BLOT, redact
+from exporter.cli.process.voice import LogFormat, LogLevel
 
 IAM_TOKEN = "t1.9euelZqSnpGem-planted.signature_7bK0"
 OAUTH_TOKEN = "y0_AgAAAAB-planted-oauth-3Xw1"

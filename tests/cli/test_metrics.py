@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.cli import metrics
-from exporter.cli.metrics import PREFIX, write_metrics
-from exporter.cli.outcome import Outcome
+from exporter.cli.process import metrics
+from exporter.cli.process.metrics import PREFIX, write_metrics
+from exporter.cli.process.outcome import Outcome
 from exporter.crawl.progress import Progress
 from exporter.snapshots.highlights import Scope
 from exporter.snapshots.manifest import Manifest, Requests

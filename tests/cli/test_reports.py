@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.cli.reports import can_write, write_report
+from exporter.cli.process.reports import can_write, write_report
 
 
 def test_a_regular_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -63,7 +63,8 @@ def test_what_a_stream_goes_to_is_written_into_and_keeps_what_it_had(
     log = tmp_path / "log"
     log.write_text("earlier\n")
     code = (
-        "import sys; from pathlib import Path; from exporter.cli.reports import write_report\n"
+        "import sys; from pathlib import Path\n"
+        "from exporter.cli.process.reports import write_report\n"
         "stream = (sys.stdout, sys.stderr)[int(sys.argv[2]) - 1]\n"
         "stream.write('before\\n'); write_report(Path(sys.argv[1]), 'report\\n')\n"
         "stream.write('after\\n')"
@@ -93,7 +94,7 @@ def test_a_failed_write_leaves_what_was_there_and_nothing_beside_it(tmp_path: Pa
     code = (
         "import resource, sys; from pathlib import Path\n"
         "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "from exporter.cli.reports import write_report\n"
+        "from exporter.cli.process.reports import write_report\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
         "try:\n    write_report(Path(sys.argv[1]), 'x' * 100)\n"
         "except OSError:\n    raise SystemExit(7)\n"

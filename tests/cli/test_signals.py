@@ -12,8 +12,8 @@ from typing import NoReturn
 
 import pytest
 
-from exporter.cli import signals
-from exporter.cli.signals import Signals
+from exporter.cli.process import signals
+from exporter.cli.process.signals import Signals
 
 
 class Left(BaseException):
@@ -99,7 +99,7 @@ def test_a_run_that_does_not_end_in_time_is_left(
 
 STUBBORN = """
 import time
-from exporter.cli import signals
+from exporter.cli.process import signals
 signals.GRACE = 0.05
 signals.end_at_signals()
 print("ready", flush=True)
@@ -120,7 +120,7 @@ def test_a_command_ends_though_what_its_handler_raises_is_lost() -> None:
 
 
 def test_below_nohup_a_hangup_does_not_end_a_command() -> None:
-    code = "from exporter.cli import signals; signals.end_at_signals(); import os, signal\n"
+    code = "from exporter.cli.process import signals; signals.end_at_signals(); import os, signal\n"
     code += "os.kill(os.getpid(), signal.SIGHUP); print('still here')"
     line = ["nohup", sys.executable, "-c", code]
     done = subprocess.run(line, capture_output=True, text=True, check=False)

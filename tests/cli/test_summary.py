@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from exporter.cli.summary import show_summary
+from exporter.cli.terminal.summary import show_summary
 from exporter.snapshots.highlights import Highlights, Missing, Scope
 from exporter.snapshots.manifest import Manifest, Requests, TableEntry
 

@@ -197,7 +197,7 @@ class Exporter:
         self._runs += 1
         name = f"run-{self._runs}"
         # The handlers first, as in the command itself: `before` may import what takes long.
-        launch = "from exporter.cli.signals import end_at_signals; end_at_signals()\n"
+        launch = "from exporter.cli.process.signals import end_at_signals; end_at_signals()\n"
         launch += f"import sys; sys.argv[0] = 'registry-exporter'; {before}\n"
         launch += "import runpy; runpy.run_module('exporter', run_name='__main__', alter_sys=True)"
         line = [sys.executable, "-c", launch] if before else [sys.executable, "-m", "exporter"]

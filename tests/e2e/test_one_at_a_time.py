@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from exporter.cli.signals import GRACE
+from exporter.cli.process.signals import GRACE
 from exporter.emulator import Behaviour, Faults, Shape
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import Cloud, page_asked

@@ -1,15 +1,43 @@
-"""The tables' schemas as text, as Markdown and as JSON."""
+"""`schema`: the tables of a snapshot, column by column."""
 
 from __future__ import annotations
 
 import difflib
+from typing import Annotated
 
 import orjson
+import typer
 
+from exporter.cli import options
+from exporter.cli.groups import new_app
 from exporter.cli.options import SchemaFormat
+from exporter.cli.process.failures import reported
 from exporter.errors import SettingsError
 from exporter.snapshots.manifest import columns_of
 from exporter.tables.schemas import FORMAT_VERSION, TABLES, Table
+
+app = new_app()
+
+
+@app.command()
+def schema(
+    table: Annotated[
+        str | None, typer.Argument(metavar="TABLE", help="One table; all of them without it.")
+    ] = None,
+    format_: Annotated[
+        options.SchemaFormat, typer.Option("--format", help="How to print it.")
+    ] = options.SchemaFormat.TEXT,
+    debug: options.Debug = False,
+) -> None:
+    """Print what a snapshot's tables hold: every column, its type and its meaning.
+
+    \b
+    Examples:
+      registry-exporter schema images
+      registry-exporter schema --format markdown > tables.md
+    """  # noqa: D301 - \b keeps a paragraph's lines as they are
+    with reported(debug):
+        typer.echo(render_schema(table, format_))
 
 
 def render_schema(name: str | None, format_: SchemaFormat) -> str:

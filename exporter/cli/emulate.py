@@ -7,9 +7,16 @@ from typing import Annotated
 import typer
 
 from exporter.cli import options
-from exporter.cli.failures import reported
+from exporter.cli.groups import new_app
+from exporter.cli.process.failures import reported
+from exporter.emulator import Behaviour, Faults, ListenError, parse_fault, serve
+from exporter.emulator import preset as shape_of
+from exporter.errors import ExporterError, SettingsError
+
+app = new_app()
 
 
+@app.command()
 def emulate(
     preset: Annotated[
         str, typer.Option(metavar="NAME", help="The estate's shape; see the list above.")
@@ -65,16 +72,6 @@ def emulate(
       registry-exporter export
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
     with reported(debug):
-        from exporter.emulator import (  # noqa: PLC0415
-            Behaviour,
-            Faults,
-            ListenError,
-            parse_fault,
-            serve,
-        )
-        from exporter.emulator import preset as shape_of  # noqa: PLC0415
-        from exporter.errors import ExporterError, SettingsError  # noqa: PLC0415
-
         try:
             rates = dict(parse_fault(text) for text in fault or ())
             faults = Faults(rates=rates, seed=fault_seed, denied=frozenset(deny or ()))

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
+from exporter import published
 from exporter.cli import options
-from exporter.cli.failures import reported
+from exporter.cli.groups import new_app
+from exporter.cli.process.failures import reported
+from exporter.cli.process.logs import configure_logs
+from exporter.cli.process.voice import LogFormat, LogLevel
+from exporter.cli.terminal.tables import new_table, result_console
+from exporter.settings import READING, load_settings
+from exporter.snapshots.retention import Choice
+from exporter.wording import number
+
+app = new_app()
 
 
+@app.command()
 def prune(
     keep_last: Annotated[int, typer.Option(metavar="N", min=0, help="Keep the newest N.")] = 0,
     keep_daily: Annotated[
@@ -45,10 +58,35 @@ def prune(
       registry-exporter prune --keep-daily 30 --config cron.yaml
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
     with reported(debug):
-        from exporter.cli.pruning import prune_and_show  # noqa: PLC0415
-        from exporter.settings import READING, load_settings  # noqa: PLC0415
-        from exporter.snapshots.retention import Policy  # noqa: PLC0415
-
         settings = load_settings(config, options.settings_flags(output=output), only=READING)
-        policy = Policy(keep_last, keep_daily, keep_weekly, keep_monthly, keep_partial)
-        prune_and_show(settings, policy, dry_run=dry_run, wait=options.seconds(wait))
+        configure_logs(LogFormat.CONSOLE, LogLevel.WARNING)
+        choice = asyncio.run(
+            published.prune(
+                settings,
+                keep_last=keep_last,
+                keep_daily=keep_daily,
+                keep_weekly=keep_weekly,
+                keep_monthly=keep_monthly,
+                keep_partial=keep_partial,
+                dry_run=dry_run,
+                wait=options.seconds(wait),
+            )
+        )
+        _show(choice, dry_run=dry_run)
+
+
+def _show(choice: Choice, *, dry_run: bool) -> None:
+    console = result_console()
+    verb = "would be removed" if dry_run else "removed"
+    table = new_table("snapshot", "", "why")
+    for kept in choice.keep:
+        table.add_row(kept.snapshot_id, "kept", ", ".join(kept.reasons))
+    for snapshot_id in choice.remove:
+        table.add_row(snapshot_id, Text(verb, style="yellow"), "no rule keeps it")
+    if table.row_count:
+        console.print(table)
+        console.print()
+    console.print(
+        f"{number(len(choice.keep), 'snapshot')} kept, {len(choice.remove):,} {verb}.",
+        soft_wrap=True,
+    )

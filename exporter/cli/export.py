@@ -1,4 +1,4 @@
-"""One export as the terminal sees it: it is started, watched, summed up, and given an exit code."""
+"""`export`: take an inventory and publish it as a snapshot."""
 
 from __future__ import annotations
 
@@ -7,26 +7,29 @@ import contextvars
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 
-from exporter.cli import voice
-from exporter.cli.failures import complain, exit_code, report, sentence
-from exporter.cli.live import LiveProgress, can_show
-from exporter.cli.logs import configure_logs
-from exporter.cli.options import LogFormat, LogLevel, log_format
-from exporter.cli.outcome import Outcome
-from exporter.cli.printing import json_text, print_json
-from exporter.cli.progress import log_progress
-from exporter.cli.reports import can_write, write_report
-from exporter.cli.signals import KEPT, Signals
-from exporter.cli.summary import MISSING_SHOWN, show_summary
+from exporter import run
+from exporter.cli import options
+from exporter.cli.groups import new_app
+from exporter.cli.process import voice
+from exporter.cli.process.failures import complain, exit_code, report, reported, sentence
+from exporter.cli.process.logs import configure_logs
+from exporter.cli.process.outcome import Outcome
+from exporter.cli.process.progress import log_progress
+from exporter.cli.process.reports import can_write, write_report
+from exporter.cli.process.signals import KEPT, Signals
+from exporter.cli.process.voice import LogFormat, LogLevel, log_format
+from exporter.cli.terminal.live import LiveProgress, can_show
+from exporter.cli.terminal.summary import MISSING_SHOWN, show_summary
+from exporter.cli.terminal.tables import json_text, print_json
 from exporter.crawl.progress import Progress
 from exporter.errors import OutputError, SettingsError
 from exporter.output import open_output
-from exporter.run import export, summary
-from exporter.settings import Settings
+from exporter.settings import Settings, load_settings
 from exporter.snapshots.highlights import Highlights, highlights
 from exporter.snapshots.manifest import Manifest
 from exporter.tables.schemas import COMPLETE_STATUSES
@@ -38,6 +41,126 @@ PARTIAL = 3
 STDOUT = "-"
 
 Watch = Callable[[Progress], Coroutine[None, None, None]]
+
+app = new_app()
+
+
+@app.command()
+def export(
+    config: options.Config = None,
+    snapshot_id: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", help="The snapshot's id; by default its start, run-20261123T020000Z."
+        ),
+    ] = None,
+    output: options.Output = None,
+    format_: Annotated[
+        list[options.Format] | None,
+        typer.Option(
+            "--format",
+            metavar="parquet|ndjson",
+            help="May be repeated; both by default. [output.formats]",
+        ),
+    ] = None,
+    concurrency: options.Concurrency = None,
+    cloud: options.Clouds = None,
+    folder: options.Folders = None,
+    registry: options.Registries = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace a snapshot that has this id already.")
+    ] = False,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Start over, and do not go on with what is unfinished."),
+    ] = False,
+    accept_shrink: Annotated[
+        bool,
+        typer.Option(
+            "--accept-shrink",
+            help="Publish a result however few images it has; one that was not published for "
+            "that is not listed again.",
+        ),
+    ] = False,
+    new_scope: Annotated[
+        bool,
+        typer.Option(
+            "--new-scope", help="Make another source or scope the output's own from now on."
+        ),
+    ] = False,
+    wait: options.Wait = None,
+    log_format: options.LogFormatChoice = None,
+    log_level: options.LogLevelChoice = None,
+    quiet: options.Quiet = False,
+    metrics_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="Write Prometheus metrics here, for the textfile collector."
+        ),
+    ] = None,
+    metrics_job: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Label the metrics export_job=NAME, to tell several jobs apart."
+        ),
+    ] = "",
+    summary_json: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Write the summary here as JSON; - is stdout."),
+    ] = None,
+    debug: options.Debug = False,
+) -> None:
+    """Take an inventory and publish it as a snapshot.
+
+    Flags win over the environment (REGISTRY_EXPORTER__LIMITS__CONCURRENCY=8), which wins over
+    the file. A run that was stopped or killed is gone on with by the same command.
+
+    \b
+    Examples:
+      registry-exporter export --config cron.yaml --quiet
+      registry-exporter export --registry crp1abc --output s3://bucket/images
+
+    \b
+    Exit codes:
+      0 complete              1 failed, nothing published
+      2 usage or settings     3 published, but partial
+      4 credentials refused   5 the output cannot be written
+      6 implausibly small, nothing published
+      11 another run holds the output
+      130 interrupted, 143 terminated, 129 hung up: what was staged is kept
+    """  # noqa: D301 - \b keeps a paragraph's lines as they are
+    voice.speak_for(log_format, quiet=quiet)
+    with reported(debug, event="export_failed"):
+        try:
+            waits = options.seconds(wait)
+            settings = load_settings(
+                config,
+                options.settings_flags(
+                    output=output,
+                    formats=format_,
+                    concurrency=concurrency,
+                    clouds=cloud,
+                    folders=folder,
+                    registries=registry,
+                ),
+            )
+        except SettingsError as error:
+            if metrics_file or summary_json:
+                write_refusal(error, metrics_file, metrics_job, summary_json)
+            raise
+        run_options = RunOptions(
+            snapshot_id,
+            replace=replace,
+            fresh=fresh,
+            wait=waits,
+            accept_shrink=accept_shrink,
+            new_scope=new_scope,
+        )
+        display = DisplayOptions(
+            log_format, log_level, quiet, debug, metrics_file, metrics_job, summary_json
+        )
+        code = export_and_show(settings, run_options, display)
+    raise typer.Exit(code)
 
 
 @dataclass(frozen=True)
@@ -154,8 +277,8 @@ async def _watched(
 ) -> Manifest:
     # One context for both tasks: what the run binds to the log stands in the watcher's events too.
     context = contextvars.copy_context()
-    run = asyncio.create_task(
-        export(
+    task = asyncio.create_task(
+        run.export(
             settings,
             snapshot_id=options.snapshot_id,
             replace=options.replace,
@@ -167,10 +290,10 @@ async def _watched(
         ),
         context=context,
     )
-    signals.cancel_at_signal(run)
+    signals.cancel_at_signal(task)
     watcher = asyncio.create_task(watch(progress), context=context)
     try:
-        return await run
+        return await task
     finally:
         watcher.cancel()
         await asyncio.gather(watcher, return_exceptions=True)
@@ -197,7 +320,7 @@ def _write_files(display: DisplayOptions, outcome: Outcome) -> None:
     """Write what other programs read; a failure is told, and changes nothing about the run."""
     try:
         if display.metrics_file is not None:
-            from exporter.cli.metrics import write_metrics  # noqa: PLC0415 - seldom asked for
+            from exporter.cli.process.metrics import write_metrics  # noqa: PLC0415 - seldom asked for
 
             write_metrics(display.metrics_file, outcome, job=display.metrics_job)
         if display.summary_json is not None:
@@ -216,7 +339,7 @@ def _write_summary(target: str, outcome: Outcome) -> None:
     if outcome.manifest is None:
         content |= {"status": outcome.status, "error": outcome.error}
     else:
-        content |= summary(outcome.manifest)
+        content |= run.summary(outcome.manifest)
     if target == STDOUT:
         print_json(content)
     else:

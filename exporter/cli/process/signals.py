@@ -10,15 +10,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from exporter.cli.voice import say_at_once
+from exporter.cli.process.voice import say_at_once
 
 if TYPE_CHECKING:
     import asyncio
-    import threading
     from collections.abc import Callable
 
 GRACE = 3.0
@@ -67,9 +67,7 @@ def _in_event_loop() -> bool:
 
 
 def _at_the_latest(leave: Callable[[], None]) -> threading.Timer:
-    from threading import Timer  # noqa: PLC0415 - `--help` has no deadline
-
-    deadline = Timer(GRACE, leave)
+    deadline = threading.Timer(GRACE, leave)
     deadline.daemon = True
     deadline.start()
     return deadline

@@ -10,9 +10,9 @@ from typing import Any
 
 import typer
 
-from exporter.cli import voice
-from exporter.cli.invocation import NAME
-from exporter.cli.redact import redact
+from exporter.cli.process import voice
+from exporter.cli.process.redact import redact
+from exporter.cli.terminal.invocation import NAME
 from exporter.errors import ExporterError
 
 

@@ -6,23 +6,58 @@ tracebacks and the last word of a run too. So nothing of the command line writes
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
 import traceback
 import warnings
 from contextlib import suppress
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TextIO
 
-from exporter.cli.invocation import NAME
-from exporter.cli.redact import redact
-from exporter.cli.text import printable
+from exporter.cli.process.redact import redact
+from exporter.cli.terminal.invocation import NAME
+from exporter.cli.terminal.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+
+class LogFormat(StrEnum):
+    """How log events are written."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """The least important events that are written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
 _encode: Callable[[dict[str, Any]], str] | None = None
 _told = False
+
+
+def log_format(asked: LogFormat | None, *, quiet: bool) -> LogFormat:
+    """Return the format that is asked for, or the one that suits who reads stderr.
+
+    On a terminal, and in the mail that cron makes of a quiet run's stderr, that is a person.
+    """
+    if asked is not None:
+        return asked
+    return LogFormat.CONSOLE if quiet or sys.stderr.isatty() else LogFormat.JSON
+
+
+def speak_for(asked: LogFormat | None, *, quiet: bool) -> None:
+    """Say what there is to say in the format of the log, from the first refusal on."""
+    speak_json(wanted=log_format(asked, quiet=quiet) is LogFormat.JSON)
 
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
@@ -38,8 +73,6 @@ def speak_json(*, wanted: bool) -> None:
     _encode, _told = None, False
     if not wanted:
         return
-    import json  # noqa: PLC0415 - `--help` has no need of it
-    from datetime import UTC, datetime  # noqa: PLC0415
 
     def encode(event: dict[str, Any]) -> str:
         now = datetime.now(UTC).isoformat().replace("+00:00", "Z")

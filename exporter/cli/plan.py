@@ -1,23 +1,68 @@
-"""A plan as the terminal shows it: the discovery, what it found, and the calls it leads to."""
+"""`plan`: what an export would list, and how many calls it takes at least."""
 
 from __future__ import annotations
 
 import asyncio
 
+import typer
 from rich.text import Text
 
-from exporter.cli.failures import complain
-from exporter.cli.logs import configure_logs
-from exporter.cli.options import LogFormat, LogLevel, log_format
-from exporter.cli.printing import new_table, print_json, result_console
-from exporter.cli.text import printable
+from exporter import run
+from exporter.cli import options
+from exporter.cli.groups import new_app
+from exporter.cli.process import voice
+from exporter.cli.process.failures import complain, reported
+from exporter.cli.process.logs import configure_logs
+from exporter.cli.process.voice import LogFormat, LogLevel, log_format
+from exporter.cli.terminal.tables import new_table, print_json, result_console
+from exporter.cli.terminal.text import printable
 from exporter.crawl.coverage import ListingStatus
-from exporter.run import plan
-from exporter.settings import Settings
+from exporter.settings import Settings, load_settings
 from exporter.sources.cloud.plan import Plan
 from exporter.wording import number
 
 PARTIAL = 3
+
+app = new_app()
+
+
+@app.command()
+def plan(
+    config: options.Config = None,
+    output: options.Output = None,
+    cloud: options.Clouds = None,
+    folder: options.Folders = None,
+    registry: options.Registries = None,
+    as_json: options.AsJson = False,
+    log_format: options.LogFormatChoice = None,
+    log_level: options.LogLevelChoice = None,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Show what an export would list, without listing images or writing anything.
+
+    Asks for clouds, folders and registries only. The number of calls is the least it can be.
+    How many images to expect of each registry is what the last complete snapshot counted there.
+
+    \b
+    Examples:
+      registry-exporter plan --config cron.yaml
+      registry-exporter plan --folder b1gabc --json
+    """  # noqa: D301 - \b keeps a paragraph's lines as they are
+    voice.speak_for(log_format, quiet=quiet)
+    with reported(debug, event="plan_failed"):
+        flags = options.settings_flags(
+            output=output, clouds=cloud, folders=folder, registries=registry
+        )
+        settings = load_settings(config, flags)
+        code = plan_and_show(
+            settings,
+            as_json=as_json,
+            asked_format=log_format,
+            asked_level=log_level,
+            quiet=quiet,
+        )
+    raise typer.Exit(code)
 
 
 def plan_and_show(
@@ -33,7 +78,7 @@ def plan_and_show(
     # A person is shown the result, and needs no events beside it that say how it came.
     level = asked_level or (LogLevel.WARNING if format_ is LogFormat.CONSOLE else LogLevel.INFO)
     configure_logs(format_, LogLevel.ERROR if quiet else level)
-    planned = asyncio.run(plan(settings))
+    planned = asyncio.run(run.plan(settings))
     entries = planned.coverage.entries()
     if as_json:
         print_json(_content(planned, entries))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 from typer import completion as typers
 
-from exporter.cli.invocation import NAME
+from exporter.cli.groups import new_app
+from exporter.cli.terminal.invocation import COMPLETE_VARIABLE, NAME
 
-VARIABLE = "_REGISTRY_EXPORTER_COMPLETE"
-"""What a shell sets to ask for completions; Typer derives it from the command's name."""
+app = new_app()
 
 
 class Shell(StrEnum):
@@ -23,6 +22,7 @@ class Shell(StrEnum):
     FISH = "fish"
 
 
+@app.command()
 def completion(
     shell: Annotated[Shell, typer.Argument(metavar="bash|zsh|fish", help="For which shell.")],
 ) -> None:
@@ -36,11 +36,5 @@ def completion(
       registry-exporter completion fish \\
         > ~/.config/fish/completions/registry-exporter.fish
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
-    named = {"prog_name": NAME, "complete_var": VARIABLE, "shell": shell.value}
+    named = {"prog_name": NAME, "complete_var": COMPLETE_VARIABLE, "shell": shell.value}
     typer.echo(typers.get_completion_script(**named))  # type: ignore[attr-defined] # it is there
-
-
-def answer_shells() -> None:
-    """Have Typer answer a shell that asks for completions, and leave all others alone."""
-    if VARIABLE in os.environ:
-        typers.completion_init()  # type: ignore[attr-defined] # with add_completion=True it is called

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 NAME = "registry-exporter"
+COMPLETE_VARIABLE = "_REGISTRY_EXPORTER_COMPLETE"
+"""What a shell sets to ask for completions; Typer derives it from the command's name."""
 
 
 def command(*arguments: str) -> str:

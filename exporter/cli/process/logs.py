@@ -17,9 +17,9 @@ import structlog
 from rich.console import Console
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from exporter.cli import voice
-from exporter.cli.options import LogFormat, LogLevel
-from exporter.cli.redact import BLOT, is_secret_key, redact
+from exporter.cli.process import voice
+from exporter.cli.process.redact import BLOT, is_secret_key, redact
+from exporter.cli.process.voice import LogFormat, LogLevel
 
 _ENDS = ("export_failed", "export_stopped")
 

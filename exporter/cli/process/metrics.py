@@ -40,8 +40,8 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.cli.outcome import STATUSES, Outcome
-from exporter.cli.reports import FOR_ALL, write_report
+from exporter.cli.process.outcome import STATUSES, Outcome
+from exporter.cli.process.reports import FOR_ALL, write_report
 from exporter.snapshots.highlights import Scope
 from exporter.snapshots.manifest import Manifest
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 from pathlib import Path
 
-from exporter.cli.invocation import from_here
+from exporter.cli.terminal.invocation import from_here
 
 
 def untagged_query(folder: Path, snapshot_id: str) -> str:

@@ -1,4 +1,4 @@
-"""The demo: the emulator in a thread of its own, and a real export against it."""
+"""`demo`: the main job against a cloud that this program makes up."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Annotated
 
-from exporter.cli.exporting import DisplayOptions, RunOptions, export_and_show
+import typer
+
+from exporter.cli import options
+from exporter.cli.export import DisplayOptions, RunOptions, export_and_show
+from exporter.cli.groups import new_app
+from exporter.cli.process import voice
+from exporter.cli.process.failures import reported
 from exporter.emulator import STATIC_TOKEN, Behaviour, Emulator, Estate, Shape, preset
 from exporter.errors import ExporterError
 from exporter.output import open_output
@@ -20,10 +27,42 @@ LATENCY = Behaviour(latency=0.05, jitter=0.02)
 """A cloud answers no faster than that."""
 PAGE_SIZE = 100
 """Small pages, so that there is something to see of how a long listing is taken apart."""
-
 DAY = 86_400
 
 _START_WITHIN = 60.0
+
+app = new_app()
+
+
+@app.command()
+def demo(
+    images: Annotated[
+        int, typer.Option(metavar="N", min=1, max=10_000_000, help="How many images there are.")
+    ] = 20_000,
+    seed: Annotated[int, typer.Option(metavar="S", help="Which of the estates of that size.")] = 1,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="URL", help="Where the snapshot goes.")
+    ] = "./demo-snapshots",
+    log_format: options.LogFormatChoice = None,
+    log_level: options.LogLevelChoice = None,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Export a made-up cloud: no account, no credentials, no network.
+
+    Starts the emulator inside this process, with an estate of some 20,000 images, and takes an
+    inventory of it in every format.
+
+    \b
+    Examples:
+      registry-exporter demo
+      registry-exporter demo --images 200000 --seed 7 --output /tmp/snapshots
+    """  # noqa: D301 - \b keeps a paragraph's lines as they are
+    voice.speak_for(log_format, quiet=quiet)
+    with reported(debug, event="export_failed"):
+        display = DisplayOptions(log_format, log_level, quiet, debug)
+        code = demonstrate(images=images, seed=seed, output=output, display=display)
+    raise typer.Exit(code)
 
 
 def demonstrate(*, images: int, seed: int, output: str, display: DisplayOptions) -> int:

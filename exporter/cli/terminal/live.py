@@ -11,7 +11,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli.text import duration, size
+from exporter.cli.terminal.text import duration, size
 from exporter.crawl.progress import Progress, Statistics
 from exporter.http.silence import OutageStatistics
 from exporter.wording import number

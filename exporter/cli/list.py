@@ -1,4 +1,4 @@
-"""The list of snapshots, newest first."""
+"""`list`: which snapshots there are."""
 
 from __future__ import annotations
 
@@ -6,18 +6,45 @@ from datetime import UTC, datetime
 
 from rich.text import Text
 
-from exporter.cli.failures import complain
+from exporter.cli import options
+from exporter.cli.groups import new_app
 from exporter.cli.outputs import unfinished
-from exporter.cli.printing import new_table, print_json, result_console
-from exporter.cli.text import age, size
+from exporter.cli.process.failures import complain, reported
+from exporter.cli.terminal.tables import new_table, print_json, result_console
+from exporter.cli.terminal.text import age, size
 from exporter.output import open_existing
-from exporter.settings import Settings
+from exporter.settings import READING, Settings, load_settings
 from exporter.snapshots.catalog import MENDED, Catalog, SnapshotInfo, catalog
 from exporter.snapshots.identity import describe
 from exporter.snapshots.layout import LATEST
 
 _STYLES = {"complete": "green", "partial": "yellow", "broken": "red"}
 _FIGURES = ("images", "stored", "on disk")
+
+app = new_app()
+
+
+@app.command(name="list")
+def list_snapshots(
+    config: options.Config = None,
+    output: options.Output = None,
+    as_json: options.AsJson = False,
+    debug: options.Debug = False,
+) -> None:
+    """List the snapshots: status, age, images, stored size, bytes on disk, source and scope.
+
+    The newest complete one is marked as the latest if manifests/latest.json is a copy of its
+    manifest; if that is something else, stderr says what. So it does of snapshots that are
+    unfinished, or too small to be published. --json has source and scope in full.
+
+    \b
+    Examples:
+      registry-exporter list --output ./snapshots
+      registry-exporter list --config cron.yaml --json
+    """  # noqa: D301 - \b keeps a paragraph's lines as they are
+    with reported(debug):
+        settings = load_settings(config, options.settings_flags(output=output), only=READING)
+        show_snapshots(settings, as_json=as_json)
 
 
 def show_snapshots(settings: Settings, *, as_json: bool) -> None:

@@ -1,1 +1,0 @@
-"""The commands, a module each: flags and help, and nothing imported that `--help` does not need."""

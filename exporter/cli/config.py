@@ -1,0 +1,178 @@
+"""`config`: `check` shows the settings in force, `schema` all that there are."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import typer
+import yaml
+from pydantic import BaseModel, SecretStr
+from pydantic.json_schema import GenerateJsonSchema
+
+from exporter.cli import options
+from exporter.cli.groups import new_app
+from exporter.cli.process.failures import reported
+from exporter.cli.terminal.tables import json_text
+from exporter.errors import ExporterError, SettingsError
+from exporter.http.transport import trusted
+from exporter.links import broken_link
+from exporter.output import open_output
+from exporter.settings import Settings, load_settings
+from exporter.sources.cloud.credentials.choose import EITHER_VARIABLE, IAM_VARIABLES, OAUTH_VARIABLE
+from exporter.sources.cloud.credentials.given import GivenToken, TokenFile
+from exporter.staging.workspace import staging_root
+from exporter.storage.destination import Destination
+from exporter.storage.local import Folder
+
+app = new_app(no_args_is_help=True, help="Look at the settings: check, schema.")
+
+
+@app.command()
+def check(
+    config: options.Config = None,
+    debug: options.Debug = False,
+) -> None:
+    """Check the settings, and print those in force, with secrets masked.
+
+    Settings are the file's, then the environment's over them
+    (REGISTRY_EXPORTER__LIMITS__CONCURRENCY=8). No call is made, and nothing is written. Exits with
+    2 for settings that cannot be used: a file that is not there, an output that cannot be written.
+
+    \b
+    Example:
+      registry-exporter config check --config cron.yaml
+    """  # noqa: D301 - \b keeps a paragraph's lines as they are
+    with reported(debug):
+        settings = load_settings(config)
+        check_usable(settings)
+        typer.echo(effective_settings(settings), nl=False)
+
+
+@app.command()
+def schema(debug: options.Debug = False) -> None:
+    """Print the JSON Schema of the settings, for editors and for checks in CI.
+
+    \b
+    Example:
+      registry-exporter config schema > settings.schema.json
+    """  # noqa: D301 - \b keeps a paragraph's lines as they are
+    with reported(debug):
+        typer.echo(settings_schema(), nl=False)
+
+
+def check_usable(settings: Settings) -> None:
+    """Refuse settings that no run could use; raises `SettingsError`, a line for each thing."""
+    problems = [problem for check in _checks(settings) for problem in _tried(check)]
+    try:
+        destination = open_output(settings)
+    except ExporterError as error:
+        problems.append(str(error))
+    else:
+        problems += _places(settings, destination)
+    if problems:
+        raise SettingsError("\n".join(problems))
+
+
+def _checks(settings: Settings) -> Iterator[Callable[[], object]]:
+    credentials, ca_file = settings.credentials, settings.network.ca_file
+    token, token_file = credentials.iam_token, credentials.iam_token_file
+    key_file = credentials.service_account_key_file
+    if token is not None:
+        yield lambda: GivenToken(token, "credentials.iam_token")
+    if token_file is not None:
+        yield lambda: asyncio.run(TokenFile(token_file).fetch())
+    if key_file is not None:
+        yield lambda: _read_key(key_file)
+    if ca_file is not None:
+        yield lambda: trusted(ca_file)
+
+
+def _read_key(file: Path) -> object:
+    # It takes the cryptography that signs with it, for which nobody else should wait.
+    from exporter.sources.cloud.credentials.key import read_key  # noqa: PLC0415
+
+    return read_key(file, f"the key file {file} (credentials.service_account_key_file)")
+
+
+def _tried(check: Callable[[], object]) -> list[str]:
+    try:
+        check()
+    except ExporterError as error:
+        text = str(error).removesuffix(".")
+        return [f"{text[:1].upper()}{text[1:]}." if text.startswith("the ") else f"{text}."]
+    return []
+
+
+def _places(settings: Settings, destination: Destination) -> Iterator[str]:
+    if isinstance(destination, Folder):
+        yield from _unwritable("output.url", destination.root)
+    if settings.output.staging is not None or not isinstance(destination, Folder):
+        named = settings.output.staging
+        name = "output.staging" if named else "The staging folder (output.staging)"
+        yield from _unwritable(name, staging_root(destination, named))
+
+
+def _unwritable(name: str, folder: Path) -> Iterator[str]:
+    """Yield why a folder could not be written, or made."""
+    link = broken_link(folder)
+    if link:
+        yield f"{name} {folder} cannot be written: {link}."
+        return
+    there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    if not there.is_dir():
+        yield f"{name} {folder} cannot be written: {there} is no folder."
+    elif not os.access(there, os.W_OK | os.X_OK):
+        yield f"{name} {folder} cannot be written: this user may not write to {there}."
+
+
+def effective_settings(settings: Settings) -> str:
+    """Return the settings in force as YAML, secrets masked, and where credentials come from."""
+    content = _plain(settings.model_dump())
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    return (
+        f"# The settings in force; secrets are masked.\n{text}"
+        f"# API: {settings.api_domain}\n"
+        f"# Credentials: {credentials_origin(settings)}\n"
+    )
+
+
+def _plain(value: object) -> object:
+    """Return a setting as the file would have it."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():g}s"
+    # A secret's text is its mask.
+    return str(value) if isinstance(value, SecretStr | Path) else value
+
+
+def credentials_origin(settings: Settings) -> str:
+    """Return where credentials would be taken from, in words; no secret is looked at."""
+    named = settings.credentials.named()
+    if named:
+        return f"the setting credentials.{named[0]}"
+    # The order is that of `exporter.sources.cloud.credentials.choose`.
+    for name in (*IAM_VARIABLES, EITHER_VARIABLE, OAUTH_VARIABLE):
+        if os.environ.get(name, "").strip():
+            return f"the environment variable {name}"
+    return "none are set; the metadata service of this machine will be asked"
+
+
+def settings_schema() -> str:
+    """Return the JSON Schema (draft 2020-12) of a settings file."""
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    schema = Settings.model_json_schema(schema_generator=_Schema)
+    return json_text({"$schema": dialect, **schema})
+
+
+class _Schema(GenerateJsonSchema):
+    """Shows defaults as a file has them: pydantic's own would be ISO 8601 for a duration."""
+
+    def encode_default(self, dft: Any) -> Any:
+        values = dft.model_dump() if isinstance(dft, BaseModel) else dft
+        return super().encode_default(_plain(values))

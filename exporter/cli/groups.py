@@ -1,0 +1,82 @@
+"""Groups of commands: the top-level one imports a command's module when that command is called.
+
+`--help` and completion need a name and a sentence of each command, and the modules take half a
+second to import: the commands of an export import PyArrow, DuckDB and aiohttp.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+COMMANDS = {
+    "export": "Take an inventory and publish it as a snapshot.",
+    "plan": "Show what an export would list, without listing images or writing anything.",
+    "demo": "Export a made-up cloud: no account, no credentials, no network.",
+    "list": "List the snapshots: status, age, images, stored size, bytes on disk, source and "
+    "scope.",
+    "verify": "Check a snapshot: files, rows, keys, formats and totals.",
+    "prune": "Remove the complete snapshots that no rule keeps, and what killed runs left behind.",
+    "schema": "Print what a snapshot's tables hold: every column, its type and its meaning.",
+    "emulate": "Serve a made-up cloud on this machine until stopped.",
+    "completion": "Print the script with which a shell completes this command's lines.",
+    "config": "Look at the settings: check, schema.",
+}
+"""The commands in the order of the help, each with the first sentence of its own help.
+
+The module `exporter.cli.<name>` holds the command.
+"""
+
+_LONGEST = 1000
+
+
+class CommandGroup(TyperGroup):
+    """A group whose help has each command's whole first sentence: Typer cuts a long one."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands with their first sentences."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, one.get_short_help_str(_LONGEST)) for name, one in commands if one]
+            )
+
+
+class LazyGroup(CommandGroup):
+    """The group of `COMMANDS`: it holds their names and sentences, and loads the one that runs."""
+
+    def __init__(self, **settings: Any) -> None:
+        settings["commands"] = {
+            name: TyperCommand(name, help=sentence) for name, sentence in COMMANDS.items()
+        }
+        super().__init__(**settings)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names in the order of the help."""
+        return list(COMMANDS)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the command that the arguments name, from its own module."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command and load_command(str(command.name)), rest
+
+
+def new_app(*, cls: type[TyperGroup] = CommandGroup, **settings: Any) -> typer.Typer:
+    """Return an empty Typer application for the command or the group of one module."""
+    return typer.Typer(
+        cls=cls,
+        # Plain help: rich would take longer to load than all the rest of `--help`.
+        rich_markup_mode=None,
+        # Typer's own tracebacks show local variables, and those may hold a token.
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        **settings,
+    )
+
+
+def load_command(name: str) -> Any:
+    """Import a command's module, and return the command as Typer and Click run it."""
+    return typer.main.get_command(import_module(f"exporter.cli.{name}").app)

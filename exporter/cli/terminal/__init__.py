@@ -1,0 +1,1 @@
+"""What a person sees: the progress of a run, its summary, tables, figures and names in words."""
