@@ -1,4 +1,7 @@
-"""An inventory: a scope listed into staging, and what follows from its rows, ready to publish."""
+"""An inventory: a source lists its scope into staging, and what follows from the rows is derived.
+
+Here is the one place that makes the engine of a run: scheduler, pipeline and coverage.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +18,23 @@ import structlog
 from exporter.clock import Clock
 from exporter.crawl.coverage import Coverage
 from exporter.crawl.decoders import Decoders
+from exporter.crawl.page_store import NullPageStore, PageStore
 from exporter.crawl.pipeline import PagePipeline
 from exporter.crawl.progress import Progress
+from exporter.crawl.scheduler import Scheduler
 from exporter.derive.conclude import conclude, total_row
+from exporter.http.client import Client
 from exporter.settings import Settings
 from exporter.snapshots.hints import image_counts
 from exporter.snapshots.manifest import Manifest, Requests, plain_row
-from exporter.sources.cloud.client import open_client
-from exporter.sources.cloud.discovery import Discovery
-from exporter.sources.cloud.pages import Pages
+from exporter.sources.base import Crawl, Source, SourceResult
+from exporter.sources.cloud.plan import Plan, plan_from
+from exporter.sources.cloud.source import CloudSource
 from exporter.staging.layout import StagedFile
 from exporter.staging.stage import Stage
 from exporter.staging.workspace import Workspace
 from exporter.storage.destination import Destination
-from exporter.trust import fingerprint, scope_of, source_of
+from exporter.trust import fingerprint
 
 log = structlog.get_logger()
 
@@ -38,8 +44,21 @@ _FIRST_CALL_SECONDS = 0.01
 """Until the first call is surely on its way: an import beside it would hold it up."""
 
 
+@dataclass(frozen=True)
+class CrawlResult:
+    """What a crawl leaves beside the parts: its coverage, what the source says, and its cost."""
+
+    coverage: Coverage
+    source: SourceResult
+    requests: Requests
+
+
 async def take_inventory(
-    settings: Settings, destination: Destination, place: Workspace, progress: Progress
+    settings: Settings,
+    source: Source,
+    destination: Destination,
+    place: Workspace,
+    progress: Progress,
 ) -> tuple[Manifest, list[StagedFile]]:
     """List the scope into `place`, derive what follows, and say what the snapshot is made of.
 
@@ -47,52 +66,113 @@ async def take_inventory(
     snapshots had. Raises one of `exporter.errors`.
     """
     progress.phase = "listing"
-    listed = await _list(settings, destination, place, progress)
+    listed = await _list(settings, source, destination, place, progress)
     progress.phase = "deriving"
-    return await asyncio.to_thread(_conclude, settings, place, listed, progress.clock)
+    return await asyncio.to_thread(_conclude, settings, source, place, listed, progress.clock)
 
 
-@dataclass(frozen=True)
-class CrawlResult:
-    """What the crawl leaves beside the parts: the ledger, the small tables, and what it cost.
+async def look_ahead(
+    settings: Settings,
+    source: CloudSource,
+    expected_images: Mapping[str, int],
+    progress: Progress,
+) -> Plan:
+    """Let a source that stops at the registries find them, and plan an export; nothing is written.
 
-    `left_out` are the scopes, by kind and id, in which a filter left something out.
+    Raises `IncompleteError` where nothing could be listed, and `CredentialsError`.
     """
+    with Decoders(1) as decoders:
+        async with source.open_client() as client:
+            crawl = make_crawl(
+                source, client, NullPageStore(), decoders, progress, settings.limits.concurrency
+            )
+            result = await run_source(source, crawl)
+            calls = client.counts.calls
+    refuse(crawl.coverage, result, partial=False)
+    return plan_from(
+        source,
+        result,
+        crawl.coverage,
+        calls=calls,
+        expected_images=expected_images,
+        page_size=settings.limits.page_size,
+    )
 
-    coverage: Coverage
-    tables: dict[str, pa.Table]
-    left_out: list[tuple[str, str]]
-    requests: Requests
+
+def make_crawl(
+    source: Source,
+    client: Client,
+    store: PageStore,
+    decoders: Decoders,
+    progress: Progress,
+    slots: int,
+    expected_images: Mapping[str, int] | None = None,
+) -> Crawl:
+    """Make the engine that a source lists with: so many `slots`, and pages kept in `store`."""
+    progress.client = client
+    return Crawl(
+        client=client,
+        scheduler=Scheduler(slots, source.idle_task),
+        pipeline=PagePipeline(client, store, progress, decoders),
+        store=store,
+        coverage=Coverage(progress),
+        progress=progress,
+        expected_images=expected_images or {},
+    )
+
+
+async def run_source(source: Source, crawl: Crawl) -> SourceResult:
+    """Let a source list everything.
+
+    Raises `CredentialsError`, `OutageError` and `OutputError`; how each listing went is in the
+    coverage.
+    """
+    source.start(crawl)
+    try:
+        await crawl.scheduler.run()
+    except BaseExceptionGroup as group:
+        # A task group raises a group; the caller wants the first thing that went wrong.
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
+    return source.result()
+
+
+def refuse(coverage: Coverage, result: SourceResult, *, partial: bool) -> None:
+    """Raise where a result counts for nothing, or, with `partial`, where it is not all.
+
+    It is the source's own refusal, or `IncompleteError`: nothing could be listed, or, with
+    `partial`, something could not.
+    """
+    if result.refusal is not None:
+        raise result.refusal
+    coverage.refuse(partial=partial)
 
 
 async def _list(
-    settings: Settings, destination: Destination, place: Workspace, progress: Progress
+    settings: Settings,
+    source: Source,
+    destination: Destination,
+    place: Workspace,
+    progress: Progress,
 ) -> CrawlResult:
-    coverage = Coverage(progress)
     expected = await asyncio.to_thread(image_counts, destination)
     with Decoders(DECODERS) as decoders:
-        async with open_client(settings) as client, Stage(place.path) as stage:
+        async with source.open_client() as client, Stage(place.path) as stage:
             if not place.resumed:
                 stage.set_meta(
                     snapshot_id=place.snapshot_id,
-                    fingerprint=fingerprint(settings),
+                    fingerprint=fingerprint(settings, source.identity(), source.scope()),
                     started_at=place.started_at.isoformat(),
                 )
             elif stage.kept_before:
                 log.info("export_resumed", pages=stage.kept_before)
-            progress.client = client
-            discovery = Discovery(
-                settings,
-                client,
-                Pages(client, PagePipeline(client, stage, progress, decoders)),
-                stage,
-                coverage,
-                progress,
-                expected_images=expected,
-            )
+            slots = settings.limits.concurrency
+            crawl = make_crawl(source, client, stage, decoders, progress, slots, expected)
             with _importing_meanwhile("duckdb"):
-                await discovery.run()
-            discovery.refuse(partial=settings.output.on_partial == "fail")
+                result = await run_source(source, crawl)
+            refuse(crawl.coverage, result, partial=settings.output.on_partial == "fail")
             await stage.finish()
             counts = client.counts
     requests = Requests(
@@ -101,7 +181,7 @@ async def _list(
         throttled=counts.throttled + progress.throttled_before,
         bytes=counts.wire_bytes + progress.wire_bytes_before,
     )
-    return CrawlResult(coverage, discovery.tables(), discovery.left_out(), requests)
+    return CrawlResult(crawl.coverage, result, requests)
 
 
 @contextmanager
@@ -118,7 +198,7 @@ def _importing_meanwhile(module: str) -> Iterator[None]:
 
 
 def _conclude(
-    settings: Settings, place: Workspace, listed: CrawlResult, clock: Clock
+    settings: Settings, source: Source, place: Workspace, listed: CrawlResult, clock: Clock
 ) -> tuple[Manifest, list[StagedFile]]:
     """Derive what follows from the staged rows, and say what the snapshot is made of."""
 
@@ -127,7 +207,11 @@ def _conclude(
         return listed.coverage.table()
 
     files = conclude(
-        place.path, listed.tables, coverage, settings.output.formats, left_out=listed.left_out
+        place.path,
+        listed.source.tables,
+        coverage,
+        settings.output.formats,
+        left_out=listed.source.left_out,
     )
     manifest = Manifest(
         generator=f"registry-exporter/{version('registry-exporter')}",
@@ -135,8 +219,8 @@ def _conclude(
         status="complete" if listed.coverage.complete else "partial",
         started_at=place.started_at,
         finished_at=clock.after(place.started_at),
-        source=source_of(settings),
-        scope=scope_of(settings),
+        source=dict(source.identity()),
+        scope=dict(source.scope()),
         totals=plain_row(total_row(place.path)),
         coverage=listed.coverage.counts(),
         requests=listed.requests,

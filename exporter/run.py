@@ -21,7 +21,7 @@ from exporter.errors import (
     OutageError,
     ScopeError,
 )
-from exporter.inventory import take_inventory
+from exporter.inventory import look_ahead, take_inventory
 from exporter.output import open_output
 from exporter.settings import Settings
 from exporter.snapshots.catalog import complete_manifests, read_manifest
@@ -31,7 +31,9 @@ from exporter.snapshots.prune import prune, prune_partial
 from exporter.snapshots.publish import check_free, planned, publish
 from exporter.snapshots.retention import Policy
 from exporter.snapshots.withheld import withheld, withhold
-from exporter.sources.cloud.plan import Plan, look_ahead
+from exporter.sources.base import Source
+from exporter.sources.cloud.plan import Plan
+from exporter.sources.cloud.source import CloudSource
 from exporter.staging.hold import hold
 from exporter.staging.layout import StagedFile, first_free, new_snapshot_id
 from exporter.staging.workspace import (
@@ -75,6 +77,7 @@ async def export(
     Raises one of `exporter.errors`. Cancelled, it keeps what is staged.
     """
     progress = progress or Progress()
+    source = CloudSource(settings)
     _keep_off_stdout()
     # No id is known before the lock is held: a run that waits takes the one of its real start.
     with structlog.contextvars.bound_contextvars(run_id=uuid.uuid4().hex, snapshot_id=snapshot_id):
@@ -84,9 +87,12 @@ async def export(
             async with hold(destination, settings.output.staging, snapshot_id, wait):
                 started = progress.clock.now()
                 before = await asyncio.to_thread(complete_manifests, destination)
-                refuse_another_scope(settings, before, new_scope=new_scope)
+                refuse_another_scope(
+                    settings, source.identity(), source.scope(), before, new_scope=new_scope
+                )
                 place = _open_place(
                     settings,
+                    source,
                     destination,
                     snapshot_id,
                     started,
@@ -100,7 +106,9 @@ async def export(
                         refuse_implausible(settings, manifest, before, new_scope=new_scope)
 
                 try:
-                    manifest = await _export(settings, destination, place, replace, progress, check)
+                    manifest = await _export(
+                        settings, source, destination, place, replace, progress, check
+                    )
                 except ImplausibleError:
                     raise
                 except ExporterError as error:
@@ -138,6 +146,7 @@ def _keep_off_stdout() -> None:
 
 def _open_place(
     settings: Settings,
+    source: Source,
     destination: Destination,
     snapshot_id: str | None,
     started: datetime,
@@ -154,7 +163,7 @@ def _open_place(
         staging_root(destination, settings.output.staging),
         snapshot_id=snapshot_id,
         new_id=new_id,
-        fingerprint=fingerprint(settings),
+        fingerprint=fingerprint(settings, source.identity(), source.scope()),
         now=started,
         resume_within=settings.output.resume_within,
         take_withheld=take_withheld,
@@ -199,6 +208,7 @@ def _retain(settings: Settings, destination: Destination, manifest: Manifest) ->
 
 async def _export(
     settings: Settings,
+    source: Source,
     destination: Destination,
     place: Workspace,
     replace: bool,
@@ -218,7 +228,7 @@ async def _export(
     else:
         check_free(destination, place.snapshot_id, replace=replace)
         log.info("export_started", resumed=place.resumed, output=settings.output.url)
-        manifest, files = await take_inventory(settings, destination, place, progress)
+        manifest, files = await take_inventory(settings, source, destination, place, progress)
         try:
             check(manifest)
         except ImplausibleError:
@@ -263,4 +273,5 @@ async def plan(settings: Settings, *, progress: Progress | None = None) -> Plan:
         expected = await asyncio.to_thread(image_counts, open_output(settings))
     except ExporterError:
         expected = {}
-    return await look_ahead(settings, expected, progress or Progress(phase="listing"))
+    source = CloudSource(settings, with_images=False)
+    return await look_ahead(settings, source, expected, progress or Progress(phase="listing"))

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import orjson
 
@@ -22,27 +21,15 @@ from exporter.snapshots.manifest import Manifest
 from exporter.wording import number, switch
 
 
-def source_of(settings: Settings) -> dict[str, Any]:
-    """Return what is asked, as the manifest's `source` has it."""
-    return {
-        "profile": settings.profile,
-        "domain": settings.api_domain,
-        "endpoints": settings.endpoints.model_dump(exclude_none=True),
-    }
+def fingerprint(
+    settings: Settings, source: Mapping[str, object], scope: Mapping[str, object]
+) -> str:
+    """Return a digest of what decides what is listed, by which calls.
 
-
-def scope_of(settings: Settings) -> dict[str, Any]:
-    """Return what is listed, as the manifest's `scope` has it."""
-    return settings.scope.model_dump(mode="json")
-
-
-def fingerprint(settings: Settings) -> str:
-    """Return a digest of the settings that decide what is listed, by which calls.
-
-    It is the same for settings that mean the same (`identity`): a run goes on with what another
-    spelling of them began.
+    `source` and `scope` are the manifest's. The digest is the same for settings that mean the same
+    (`identity`), so a run resumes what another spelling of them began.
     """
-    what = identity(source_of(settings), scope_of(settings))
+    what = identity(source, scope)
     decisive = {
         "addresses": what.addresses,
         "values": what.values,
@@ -54,17 +41,23 @@ def fingerprint(settings: Settings) -> str:
 
 
 def refuse_another_scope(
-    settings: Settings, before: Sequence[Manifest], *, new_scope: bool
+    settings: Settings,
+    source: Mapping[str, object],
+    scope: Mapping[str, object],
+    before: Sequence[Manifest],
+    *,
+    new_scope: bool,
 ) -> None:
     """Refuse a run whose source or scope is not the output's own, with `SettingsError`.
 
-    The output's own are those of its newest complete snapshot; `before` are all the complete
-    ones, newest first. With `new_scope` any may become the output's own.
+    `source` and `scope` are the manifest's. The output's own are those of its newest complete
+    snapshot; `before` are all the complete ones, newest first. With `new_scope` any may become the
+    output's own.
     """
     if new_scope or not before:
         return
     own = before[0]
-    found = differences((own.source, own.scope), (source_of(settings), scope_of(settings)))
+    found = differences((own.source, own.scope), (source, scope))
     if found:
         raise SettingsError(
             f"{settings.output.url} holds snapshots of another source or scope, and "

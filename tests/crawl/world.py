@@ -18,13 +18,12 @@ from pydantic import SecretStr
 
 from exporter.crawl.coverage import Coverage
 from exporter.crawl.decoders import Decoders
-from exporter.crawl.pipeline import PagePipeline
 from exporter.crawl.progress import Progress
 from exporter.emulator import STATIC_TOKEN, CallLog, Emulator, Estate, LoggedCall, Shape
+from exporter.inventory import make_crawl, run_source
 from exporter.settings import Credentials, Endpoints, Limits, Settings
-from exporter.sources.cloud.client import open_client
-from exporter.sources.cloud.discovery import Discovery
-from exporter.sources.cloud.pages import Pages
+from exporter.sources.base import SourceResult
+from exporter.sources.cloud.source import CloudSource
 from exporter.staging.stage import Stage
 from tests.policies import SURE, use
 
@@ -53,7 +52,7 @@ class KeptPages(Stage):
         super().__init__(staging)
         self.keys: list[str] = []
         self._left = cancel_after
-        self.run: asyncio.Task[None] | None = None
+        self.run: asyncio.Task[SourceResult] | None = None
 
     async def keep(
         self,
@@ -117,19 +116,15 @@ async def crawl(
     `expected` are images per registry of an earlier snapshot, `decoders` what decodes pages.
     """
     settings = settings_for(url, **sections)
-    progress = Progress(phase="listing")
-    coverage = Coverage(progress)
+    progress, source = Progress(phase="listing"), CloudSource(settings)
     with decoders(1) as pool:
-        async with open_client(settings) as client, KeptPages(staging, cancel_after) as stage:
-            progress.client = client
-            pages = Pages(client, PagePipeline(client, stage, progress, pool))
-            discovery = Discovery(
-                settings, client, pages, stage, coverage, progress, expected_images=expected
-            )
-            stage.run = asyncio.create_task(discovery.run())
+        async with source.open_client() as client, KeptPages(staging, cancel_after) as stage:
+            slots = settings.limits.concurrency
+            crawl = make_crawl(source, client, stage, pool, progress, slots, expected)
+            stage.run = asyncio.create_task(run_source(source, crawl))
             with suppress(asyncio.CancelledError):
                 await stage.run
-            done = Outcome(coverage, progress, client.counts.calls, stage.keys)
+            done = Outcome(crawl.coverage, progress, client.counts.calls, stage.keys)
             if stage.run.cancelled():
                 return done
             parts = await stage.finish()
@@ -146,7 +141,7 @@ async def crawl(
                 for path in rows["repositories"]
                 for name in pq.read_table(path)["repository_name"].to_pylist()
             )
-            done.tables = discovery.tables()
+            done.tables = dict(stage.run.result().tables)
     return done
 
 

@@ -10,16 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 
-import pyarrow as pa
 import structlog
 
-from exporter.crawl.coverage import ALL, NAMED_BY, Coverage, Listing, ListingStatus
-from exporter.crawl.page_store import PageStore
-from exporter.crawl.progress import Progress
+from exporter.crawl.coverage import ALL, NAMED_BY, Listing, ListingStatus
+from exporter.crawl.task import Task
 from exporter.errors import ApiError
-from exporter.http.client import Client
 from exporter.http.types import Call
 from exporter.settings import Settings
+from exporter.sources.base import Crawl, SourceResult
 from exporter.sources.cloud.decode.resources import Parents, Resource
 from exporter.sources.cloud.doubts import Doubts
 from exporter.sources.cloud.found import LEVELS, FoundResources
@@ -33,78 +31,55 @@ log = structlog.get_logger()
 
 
 class Discovery:
-    """Everything one run lists. `run` makes the calls; the rest is what came of it.
+    """Everything one run lists, and what came of it.
 
-    `expected_images` gives images per registry of an earlier snapshot, so that the longest
-    registries are begun first. With `with_images=False` it stops at the registries.
+    With `with_images=False` it stops at the registries.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        client: Client,
-        pages: Pages,
-        store: PageStore,
-        coverage: Coverage,
-        progress: Progress,
-        *,
-        expected_images: Mapping[str, int] | None = None,
-        with_images: bool = True,
-    ) -> None:
+    def __init__(self, settings: Settings, crawl: Crawl, *, with_images: bool) -> None:
         self._page_size = settings.limits.page_size
-        self._pages = pages
-        self._coverage = coverage
-        self._progress = progress
+        self._pages = Pages(crawl.client, crawl.pipeline)
+        self._coverage = crawl.coverage
+        self._progress = crawl.progress
+        self._submit = crawl.scheduler.add
         self._filter = ScopeFilter(settings.scope)
         self._with_images = with_images
         self._found = FoundResources(self._filter)
-        self._registries = Registries(
-            settings.limits, client, pages, store, coverage, self._filter, expected_images or {}
-        )
-        self._scheduler = self._registries.scheduler
-        self._named = Named(self._filter, self._found, coverage, with_images=with_images)
+        self._registries = Registries(settings.limits, crawl, self._pages, self._filter)
+        self._named = Named(self._filter, self._found, self._coverage, with_images=with_images)
         doubts = Doubts(
-            pages, self._scheduler.add, self._page_size, self._found.named_in, self._call_of
+            self._pages, self._submit, self._page_size, self._found.named_in, self._call_of
         )
-        coverage.doubt = doubts.of
+        self._coverage.doubt = doubts.of
         self._open: Counter[Listing] = Counter()
         self._level = 0
         self._failed_look_ups: list[ListingStatus] = []
 
-    async def run(self) -> None:
-        """List everything; raises `CredentialsError`, `OutputError`, never a scope's failure."""
+    def start(self) -> None:
+        """Begin with the clouds: what is in them follows."""
         self._list("clouds", self._filter.organization_id, Parents(), known=False)
-        try:
-            await self._scheduler.run()
-        except BaseExceptionGroup as group:
-            # A task group raises a group; whoever called wants the first thing that went wrong.
-            error: BaseException = group
-            while isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
-            raise error from None
+
+    def idle_task(self) -> Task | None:
+        """Return a part of the longest registry that can be split."""
+        return self._registries.idle_task()
+
+    def result(self) -> SourceResult:
+        """Return what was found above the repositories; enter what was named and not found.
+
+        It is refused with `ScopeError` where nothing was found of what was named, and with
+        `DeniedError` where all of it was denied.
+        """
         self._named.settle(looked_everywhere=not self._failed_look_ups)
         self._found.count_rows(self._coverage)
-
-    def refuse(self, *, partial: bool) -> None:
-        """Raise where the result counts for nothing, or, with `partial`, where it is not all.
-
-        `ScopeError`: nothing was found of what was named. `DeniedError`: all of it was denied.
-        `IncompleteError`: nothing could be listed, or something, with `partial`.
-        """
-        self._named.refuse()
-        self._coverage.refuse(partial=partial)
+        return SourceResult(
+            self._found.tables(self._coverage),
+            self._found.left_out(self._coverage),
+            self._named.refusal(),
+        )
 
     def registry_folders(self) -> dict[str, str | None]:
         """Return the registries in scope, each with its folder; None for those only named."""
         return self._found.registry_folders()
-
-    def tables(self) -> dict[str, pa.Table]:
-        """Return the rows of `clouds`, `folders` and `registries` that are in scope."""
-        return self._found.tables(self._coverage)
-
-    def left_out(self) -> list[tuple[str, str]]:
-        """Return the scopes, by kind and id, in which a filter of the user's left something out."""
-        return self._found.left_out(self._coverage)
 
     # Discovery, level by level.
 
@@ -139,7 +114,7 @@ class Discovery:
             found=found,
             ended=partial(self._listed, entry, parents),
         )
-        self._scheduler.add(task)
+        self._submit(task)
 
     def _cloud(self, cloud: Resource) -> None:
         if setting := self._filter.left_out_by("clouds", cloud.id):

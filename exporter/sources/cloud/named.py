@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import structlog
 
 from exporter.crawl.coverage import ALL, Coverage, Listing
-from exporter.errors import DeniedError, ScopeError
+from exporter.errors import DeniedError, ExporterError, ScopeError
 from exporter.sources.cloud.found import BELOW, LEVELS, FoundResources
 from exporter.sources.cloud.scope import ScopeFilter
 
@@ -60,20 +60,20 @@ class Named:
                 if self._found.named_in(level, one) is None:
                     log.warning("excluded_not_met", setting=f"scope.exclude.{level}", id=one)
 
-    def refuse(self) -> None:
-        """Raise `ScopeError` where nothing was found, `DeniedError` where all of it was denied."""
+    def refusal(self) -> ExporterError | None:
+        """Return a `ScopeError` if nothing was found, a `DeniedError` if all of it was denied."""
         if self._lost and self._nothing_else:
             more = len(self._lost) - MOST_SHOWN
             names = "; ".join(self._lost[:MOST_SHOWN]) + (f"; and {more} more" if more > 0 else "")
-            raise ScopeError(
+            return ScopeError(
                 f"Nothing of what `scope` names was found, so nothing is published: {names}; name "
                 "in `scope` what there is and these credentials may view."
             )
         missing = [entry for entry in self._coverage.entries() if not entry.whole]
         if not missing or self._read or any(entry.status != "denied" for entry in missing):
-            return
+            return None
         first, more = missing[0], len(missing) - 1
-        raise DeniedError(
+        return DeniedError(
             f"Every listing was denied, so nothing is published: {first.listing} of "
             f"{first.parent_id}{f' and {more} more' if more else ''}: {first.message}."
         )

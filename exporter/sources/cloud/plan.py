@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from exporter.crawl.coverage import Coverage
-from exporter.crawl.decoders import Decoders
-from exporter.crawl.page_store import NullPageStore
-from exporter.crawl.pipeline import PagePipeline
-from exporter.crawl.progress import Progress
-from exporter.settings import Settings
-from exporter.sources.cloud.client import open_client
-from exporter.sources.cloud.discovery import Discovery
+from exporter.sources.base import SourceResult
 from exporter.sources.cloud.folder_listing import fewest_calls
-from exporter.sources.cloud.pages import Pages
+from exporter.sources.cloud.source import CloudSource
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What an export would list: the ledger of its discovery, and the fewest calls it takes.
+    """What an export would list: the coverage of its discovery, and the fewest calls it takes.
 
     `names` are those of the registries by id, `images` how many the last complete snapshot
     counted in each that it knows.
@@ -37,36 +30,27 @@ class Plan:
         return len(self.names)
 
 
-async def look_ahead(
-    settings: Settings, expected_images: Mapping[str, int], progress: Progress
+def plan_from(
+    source: CloudSource,
+    result: SourceResult,
+    coverage: Coverage,
+    *,
+    calls: int,
+    expected_images: Mapping[str, int],
+    page_size: int,
 ) -> Plan:
-    """Discover clouds, folders and registries, and nothing below them.
+    """Return the plan that follows from a crawl that stopped at the registries.
 
-    The fewest calls are those of the discovery, for each registry one for its repositories, and one
-    for each page of the images that are expected. Raises `IncompleteError` where
-    nothing could be listed, and `CredentialsError`.
+    The fewest calls are the `calls` of that crawl, for each registry one for its repositories, and
+    one for each page of the images that are expected.
     """
-    coverage = Coverage(progress)
-    with Decoders(1) as decoders:
-        async with open_client(settings) as client:
-            progress.client = client
-            store = NullPageStore()
-            pages = Pages(client, PagePipeline(client, store, progress, decoders))
-            discovery = Discovery(
-                settings, client, pages, store, coverage, progress, with_images=False
-            )
-            await discovery.run()
-            calls = client.counts.calls
-    discovery.refuse(partial=False)
-    registries = discovery.registry_folders()
-    calls += len(registries)
-    calls += fewest_calls(registries, expected_images, settings.limits.page_size)
-    named = {row["registry_id"]: row["name"] or "" for row in _registries(discovery)}
-    names = {registry: named.get(registry, "") for registry in sorted(registries)}
-    images = {one: expected_images[one] for one in names if one in expected_images}
-    return Plan(coverage, names, images, calls)
-
-
-def _registries(discovery: Discovery) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = discovery.tables()["registries"].to_pylist()
-    return rows
+    folders = source.discovery.registry_folders()
+    rows = result.tables["registries"].to_pylist()
+    named = {row["registry_id"]: row["name"] or "" for row in rows}
+    names = {registry: named.get(registry, "") for registry in sorted(folders)}
+    return Plan(
+        coverage,
+        names,
+        images={one: expected_images[one] for one in names if one in expected_images},
+        fewest_calls=calls + len(folders) + fewest_calls(folders, expected_images, page_size),
+    )

@@ -7,20 +7,18 @@ be known for that, are listed together (`folder`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Protocol
 
 import structlog
 
-from exporter.crawl.coverage import Coverage, ListingStatus
-from exporter.crawl.page_store import PageStore
-from exporter.crawl.scheduler import Scheduler
+from exporter.crawl.coverage import ListingStatus
 from exporter.crawl.task import Priority, Rank, Task
 from exporter.errors import ApiError
-from exporter.http.client import Client
 from exporter.page import Note
 from exporter.settings import Limits
+from exporter.sources.base import Crawl
 from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.folder_listing import FolderListing, is_small, worth_joining
 from exporter.sources.cloud.pages import Pages
@@ -50,36 +48,26 @@ class Listed(Protocol):
 class Registries:
     """All registries of a run; `add` takes them over as they are met, one by one.
 
-    `expected` gives images per registry of an earlier snapshot: what is expected to take longest
-    is begun first.
+    Those of which an earlier snapshot lets expect the most images are begun first.
     """
 
-    def __init__(
-        self,
-        limits: Limits,
-        client: Client,
-        pages: Pages,
-        store: PageStore,
-        coverage: Coverage,
-        wanted: ScopeFilter,
-        expected: Mapping[str, int],
-    ) -> None:
-        self.scheduler = Scheduler(limits.concurrency, self._idle_task)
+    def __init__(self, limits: Limits, crawl: Crawl, pages: Pages, wanted: ScopeFilter) -> None:
         self._page_size = limits.page_size
-        self._client = client
+        self._client = crawl.client
+        self._scheduler = crawl.scheduler
         self._pages = pages
-        self._coverage = coverage
+        self._coverage = crawl.coverage
         self._filter = wanted
-        self._expected = expected
+        self._expected = crawl.expected_images
         self._context = Context(
             pages=pages,
-            store=store,
+            store=crawl.store,
             wanted=wanted,
             page_size=limits.page_size,
             sample_size=page_size_for(limits),
             slots=limits.concurrency,
             split=limits.split_listings,
-            queue=self.scheduler.add,
+            queue=self._scheduler.add,
             refresh=self._refresh,
             may_ask_ahead=self._may_ask_ahead,
         )
@@ -163,7 +151,7 @@ class Registries:
                 entry.fail(error)
             listed(names, whole=entry.whole)
 
-        self.scheduler.add(
+        self._scheduler.add(
             self._repositories_task(
                 entry,
                 parents,
@@ -211,7 +199,7 @@ class Registries:
                 log.warning("refresh_failed", scope=error.scope, reason=error.reason)
             listing.repositories_refreshed(names, whole=error is None and not entry.lost)
 
-        self.scheduler.add(
+        self._scheduler.add(
             self._repositories_task(
                 entry,
                 listing.parents,
@@ -227,9 +215,9 @@ class Registries:
 
         It must be the one that would ask next, and a call that may be in vain must not count.
         """
-        return self.scheduler.next_is(task) and not self._client.paced("container_registry")
+        return self._scheduler.next_is(task) and not self._client.paced("container_registry")
 
-    def _idle_task(self) -> Task | None:
+    def idle_task(self) -> Task | None:
         """Give a free slot a part of the longest registry that can be split."""
         if not self._client.spare("container_registry"):
             return None

@@ -1,0 +1,87 @@
+"""What a source is: it knows one kind of API, and lists images with the engine it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from exporter.crawl.coverage import Coverage
+from exporter.crawl.page_store import PageStore
+from exporter.crawl.pipeline import PagePipeline
+from exporter.crawl.progress import Progress
+from exporter.crawl.scheduler import Scheduler
+from exporter.crawl.task import Task
+from exporter.errors import ExporterError
+from exporter.http.client import Client
+
+
+@dataclass(frozen=True)
+class Crawl:
+    """All that a source is given for one run.
+
+    The source gives its tasks to `scheduler`, gets its pages through `pipeline`, and enters each
+    listing in `coverage`. `client` is the one that `Source.open_client` returned, now open. `store`
+    keeps the notes that a resumed run needs. `expected_images` are the images per registry that an
+    earlier snapshot counted: a hint about what takes longest.
+    """
+
+    client: Client
+    scheduler: Scheduler
+    pipeline: PagePipeline
+    store: PageStore
+    coverage: Coverage
+    progress: Progress
+    expected_images: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class SourceResult:
+    """What a source leaves beside the rows that the pipeline wrote.
+
+    `tables` are the small tables that it held in memory, by name. `left_out` are the scopes, by
+    kind and id as in `size_totals`, in which a filter of the user's left something out. `refusal`
+    is why the result counts for nothing; None where it counts.
+    """
+
+    tables: Mapping[str, pa.Table]
+    left_out: Sequence[tuple[str, str]] = ()
+    refusal: ExporterError | None = None
+
+
+class Source(Protocol):
+    """One kind of API that images are listed from, as the settings describe it."""
+
+    @property
+    def kind(self) -> str:
+        """The source's kind in a word: `cloud`."""
+        ...
+
+    def identity(self) -> Mapping[str, object]:
+        """Return what is asked: `source` of the manifest, and part of a run's fingerprint."""
+        ...
+
+    def scope(self) -> Mapping[str, object]:
+        """Return what is listed: `scope` of the manifest, and part of a run's fingerprint."""
+        ...
+
+    def open_client(self) -> Client:
+        """Return a client of the API; it sends nothing until it is entered."""
+        ...
+
+    def start(self, crawl: Crawl) -> None:
+        """Submit the first tasks; each may submit more."""
+        ...
+
+    def idle_task(self) -> Task | None:
+        """Return what a slot may do that no task waits for, or None."""
+        ...
+
+    def result(self) -> SourceResult:
+        """Return what came of it; called once, after the last task has ended.
+
+        What was set out for and not found is entered in the coverage by then.
+        """
+        ...
