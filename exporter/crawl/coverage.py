@@ -14,40 +14,33 @@ import structlog
 from exporter.clock import Clock
 from exporter.crawl.progress import Progress
 from exporter.errors import ApiError, IncompleteError, StatusError, is_denied, is_not_found
+from exporter.tables.listings import ALL, LISTINGS, Listing
 from exporter.tables.schemas import COMPLETE_STATUSES, COVERAGE
 from exporter.wording import number
 
-Listing = Literal["clouds", "folders", "registries", "repositories", "images"]
 Status = Literal["complete", "denied", "vanished", "failed", "partial", "skipped"]
 
-ALL = "*"
-"""Stands for the parent of all clouds that the token can see."""
 _WENT = {"denied": "was denied", "partial": "is not whole"}
 """How a listing went that is not whole; others failed."""
-_LET_IN = "give these credentials a role that may view it"
-_LET_IN_OR_NAME_OTHERS = f"{_LET_IN}, or name in `scope` what they may read"
-_CHECK_SCOPE = "check that `scope` names what there is, and run again"
-_AGAIN = {
-    "NOT_FOUND": _CHECK_SCOPE,
-    "INVALID_ARGUMENT": _CHECK_SCOPE,
-    "UNIMPLEMENTED": "check that `domain` and `endpoints` name the right services, and run again",
-}
-"""What to do about a listing that failed, by the API's code."""
-_MENDED = "run again once that is mended"
+LET_IN = "give these credentials a role that may view it"
 _GO_ON = "run again, which goes on with what was listed"
 
 MOST_NAMED = 5
 """Items without a row that a listing's message names."""
 
-NAMED_BY: Mapping[Listing, Listing] = {
-    "folders": "clouds",
-    "registries": "folders",
-    "repositories": "registries",
-    "images": "registries",
-}
-"""The listing that names what a listing is made in."""
-
 log = structlog.get_logger()
+
+
+class Advice:
+    """What to do about a listing, as the end of a sentence; a source that knows more overrides."""
+
+    def on_denied(self, status: ListingStatus) -> str:
+        """Return what to do where a listing was denied."""
+        return LET_IN
+
+    def on_failed(self, status: ListingStatus) -> str:
+        """Return what to do where nothing could be listed, and this listing failed first."""
+        return "run again once that is mended"
 
 
 @dataclass(eq=False)
@@ -78,6 +71,7 @@ class ListingStatus:
     _on_end: list[Progress] = field(default_factory=list, repr=False)
     _clock: Clock = field(default_factory=Clock, repr=False)
     _doubt: Callable[[ListingStatus], None] = field(default=lambda _: None, repr=False)
+    _advice: Advice = field(default_factory=Advice, repr=False)
 
     def begin(self) -> None:
         """Note that the first request is about to be sent."""
@@ -123,7 +117,7 @@ class ListingStatus:
             self.error_code = error.code or None
         denied = is_denied(error)
         gave_up: Status = "partial" if self.pages else "failed"
-        reason = f"{error.reason}; {self._advice}" if denied else error.reason
+        reason = f"{error.reason}; {self._advice.on_denied(self)}" if denied else error.reason
         self._end("denied" if denied else gave_up, reason)
         if is_not_found(error) and self.known:
             self._doubt(self)
@@ -187,16 +181,6 @@ class ListingStatus:
         went = _WENT.get(self.status or "", "failed")
         return f"the listing of {self.listing}{of} {went}"
 
-    @property
-    def _advice(self) -> str:
-        """What to do where the listing is denied."""
-        level = NAMED_BY.get(self.listing)
-        if level is None:
-            return _LET_IN_OR_NAME_OTHERS
-        if not self.known:
-            return _LET_IN
-        return f"{_LET_IN}, or leave it out with `scope.exclude.{level}: [{self.parent_id}]`"
-
     def _tell(self) -> None:
         log.warning(
             "listing_ended",
@@ -224,6 +208,7 @@ class Coverage:
         self._entries: dict[tuple[Listing, str], ListingStatus] = {}
         self.doubt: Callable[[ListingStatus], None] = lambda _: None
         """Told of each listing of something that was named and is not found."""
+        self.advice = Advice()
 
     def open(self, listing: Listing, parent_id: str, *, known: bool = True) -> ListingStatus:
         """Enter a listing that the run sets out to make."""
@@ -235,6 +220,7 @@ class Coverage:
             _on_end=[progress],
             _clock=progress.clock,
             _doubt=self.doubt,
+            _advice=self.advice,
         )
         self._entries[listing, parent_id] = entry
         self._progress.listings_known += 1
@@ -246,9 +232,9 @@ class Coverage:
 
     def entries(self) -> list[ListingStatus]:
         """Return all entries, in the order of the table's key."""
-        order = ("clouds", "folders", "registries", "repositories", "images")
         return sorted(
-            self._entries.values(), key=lambda entry: (order.index(entry.listing), entry.parent_id)
+            self._entries.values(),
+            key=lambda entry: (LISTINGS.index(entry.listing), entry.parent_id),
         )
 
     def counts(self) -> dict[str, int]:
@@ -283,7 +269,7 @@ class Coverage:
         reason = f"{first.outcome}: {first.message}"
         denied = first.status == "denied"  # What to do about that is said already.
         if self.empty:
-            advice = "" if denied else f"; {_AGAIN.get(first.error_code or '', _MENDED)}"
+            advice = "" if denied else f"; {self.advice.on_failed(first)}"
             raise IncompleteError(f"Nothing could be listed: {reason}{advice}.")
         if partial:
             advice = "" if denied else f"; {_GO_ON}"

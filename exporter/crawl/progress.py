@@ -17,8 +17,8 @@ Phase = Literal["starting", "listing", "deriving", "publishing", "done"]
 class Statistics:
     """A moment of a run, frozen.
 
-    `listings_known` grows while folders and registries are discovered, so time left is known
-    (`seconds_left`) only once discovery has ended. `calls` are requests sent, `retries` among
+    `listings_known` grows as long as listings find others, so time left is known (`seconds_left`)
+    only once discovery has ended. `calls` are requests sent, `retries` among
     them; `throttled` those answered with 429 or 503. `slots_in_use` of `slots` calls are under
     way, `slots` being the limiter's level of the moment. `wire_bytes` are body bytes received.
     `recalled_pages` were taken from an earlier attempt's staging instead of being asked for.

@@ -10,6 +10,7 @@ from exporter.crawl.coverage import Coverage, ListingStatus
 from exporter.crawl.progress import Progress
 from exporter.errors import AnswerError, ApiError, IncompleteError, StatusError, UnreachableError
 from exporter.settings import Repositories, Scope
+from exporter.sources.cloud.levels import CloudAdvice
 from exporter.sources.cloud.patterns import Patterns
 from exporter.sources.cloud.scope import ScopeFilter
 from exporter.tables.schemas import TABLES
@@ -135,6 +136,7 @@ DENIED, GONE = answered(403, "PERMISSION_DENIED"), answered(404, "NOT_FOUND")
 )
 def test_a_result_that_is_refused_says_what_to_do(error: ApiError, pages: int, words: str) -> None:
     coverage = Coverage(Progress())
+    coverage.advice = CloudAdvice()
     entry = coverage.open("images", "crp1", known=bool(pages))
     for _ in range(pages):
         entry.page(calls=1)

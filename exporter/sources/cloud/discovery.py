@@ -12,7 +12,7 @@ from functools import partial
 
 import structlog
 
-from exporter.crawl.coverage import ALL, NAMED_BY, Listing, ListingStatus
+from exporter.crawl.coverage import ListingStatus
 from exporter.crawl.task import Task
 from exporter.errors import ApiError
 from exporter.http.types import Call
@@ -20,12 +20,14 @@ from exporter.settings import Settings
 from exporter.sources.base import Crawl, SourceResult
 from exporter.sources.cloud.decode.resources import Parents, Resource
 from exporter.sources.cloud.doubts import Doubts
-from exporter.sources.cloud.found import LEVELS, FoundResources
+from exporter.sources.cloud.found import FoundResources
+from exporter.sources.cloud.levels import LEVELS, NAMED_BY, CloudAdvice
 from exporter.sources.cloud.named import Named
 from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.registries import Registries
 from exporter.sources.cloud.resources import ResourcesTask, listing_call
 from exporter.sources.cloud.scope import ScopeFilter
+from exporter.tables.listings import ALL, Listing
 
 log = structlog.get_logger()
 
@@ -51,6 +53,7 @@ class Discovery:
             self._pages, self._submit, self._page_size, self._found.named_in, self._call_of
         )
         self._coverage.doubt = doubts.of
+        self._coverage.advice = CloudAdvice()
         self._open: Counter[Listing] = Counter()
         self._level = 0
         self._failed_look_ups: list[ListingStatus] = []

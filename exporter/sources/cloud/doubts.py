@@ -12,13 +12,15 @@ from collections.abc import Callable
 
 import structlog
 
-from exporter.crawl.coverage import NAMED_BY, Listing, ListingStatus
+from exporter.crawl.coverage import ListingStatus
 from exporter.crawl.task import Priority, Rank, Task
 from exporter.errors import ApiError, is_not_found
 from exporter.http.types import Call
+from exporter.sources.cloud.levels import NAMED_BY
 from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.paging import PageCursor
 from exporter.sources.cloud.restarts import Restarts
+from exporter.tables.listings import Listing
 from exporter.tables.schemas import TABLES
 
 log = structlog.get_logger()

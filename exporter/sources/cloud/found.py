@@ -11,19 +11,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from exporter.crawl.coverage import Coverage, Listing, ListingStatus
+from exporter.crawl.coverage import Coverage, ListingStatus
 from exporter.sources.cloud.decode.resources import Resource, rows_to_arrow
+from exporter.sources.cloud.levels import BELOW, LEVELS
 from exporter.sources.cloud.scope import ScopeFilter
+from exporter.tables.listings import Listing
 from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES
-
-LEVELS: tuple[Listing, ...] = ("clouds", "folders", "registries")
-
-BELOW: Mapping[Listing, tuple[Listing, ...]] = {
-    "clouds": ("folders",),
-    "folders": ("registries",),
-    "registries": ("repositories", "images"),
-}
-"""The listings that are made in what a listing names."""
 
 _Rows = dict[Listing, dict[str, Mapping[str, Any]]]
 """Rows by level and id."""

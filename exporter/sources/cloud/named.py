@@ -9,10 +9,12 @@ from collections.abc import Mapping
 
 import structlog
 
-from exporter.crawl.coverage import ALL, Coverage, Listing
+from exporter.crawl.coverage import Coverage
 from exporter.errors import DeniedError, ExporterError, ScopeError
-from exporter.sources.cloud.found import BELOW, LEVELS, FoundResources
+from exporter.sources.cloud.found import FoundResources
+from exporter.sources.cloud.levels import BELOW, LEVELS
 from exporter.sources.cloud.scope import ScopeFilter
+from exporter.tables.listings import ALL, Listing
 
 log = structlog.get_logger()
 

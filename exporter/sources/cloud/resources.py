@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from exporter.crawl.coverage import Listing, ListingStatus
+from exporter.crawl.coverage import ListingStatus
 from exporter.crawl.task import Priority, Rank
 from exporter.errors import ApiError
 from exporter.http.types import Call
@@ -16,6 +16,7 @@ from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.paging import PageCursor
 from exporter.sources.cloud.restarts import Restarts
 from exporter.tables.bad_values import BAD_VALUES
+from exporter.tables.listings import Listing
 from exporter.tables.schemas import TABLES
 
 DISCOVERY = Priority(Rank.DISCOVERY)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from exporter.crawl.coverage import Listing
 from exporter.settings import Scope
 from exporter.sources.cloud.patterns import Patterns
+from exporter.tables.listings import Listing
 
 _MAGIC = re.compile(r"[*?\[]")
 
