@@ -9,25 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 from urllib.parse import urlsplit
 
-_SERVICES = ("container_registry", "resource_manager")
+from exporter.tables.origins import NOUNS, SERVICES
+
 _EVERYTHING = "*"
 _PORTS = {"https": 443, "http": 80}
-_NOUNS = {
-    "clouds": ("cloud", "clouds"),
-    "folders": ("folder", "folders"),
-    "registries": ("registry", "registries"),
-}
+_PLACES = ("profile", "domain", "endpoints")
+"""The keys of a source that say where its services are."""
 
 
 @dataclass(frozen=True)
 class Identity:
     """The settings that decide what a snapshot is of, by name, but for those at their defaults.
 
-    `addresses` are those of the services that list: named, or by convention below the domain.
-    What is not asked for lists (`endpoints.iam`, credentials, limits) is no part of it.
+    `addresses` are those of the services that list: named, or by convention below the domain;
+    there are none for a source without a domain. What is not asked for lists (other endpoints,
+    credentials, limits) is no part of it.
     """
 
     addresses: tuple[str, ...]
@@ -36,13 +36,11 @@ class Identity:
 
 def identity(source: Mapping[str, Any], scope: Mapping[str, Any]) -> Identity:
     """Return what a manifest's `source` and `scope` are of."""
-    rest = {
-        name: value
-        for name, value in source.items()
-        if name not in ("profile", "domain", "endpoints")
-    }
+    rest = {name: value for name, value in source.items() if name not in _PLACES}
     values = [*_settings(rest, "source."), *_settings(scope, "scope.")]
-    return Identity(tuple(_address(source, name) for name in _SERVICES), tuple(sorted(values)))
+    has_services = any(source.get(name) for name in _PLACES)
+    addresses = tuple(_address(source, name) for name in SERVICES if has_services)
+    return Identity(addresses, tuple(sorted(values)))
 
 
 def differences(
@@ -53,13 +51,13 @@ def differences(
     (old_source, old_scope), (new_source, new_scope) = old, new
     before, after = identity(old_source, old_scope), identity(new_source, new_scope)
     found: dict[str, tuple[Any, Any]] = {}
-    for service, was, is_now in zip(_SERVICES, before.addresses, after.addresses, strict=True):
+    for service, was, is_now in zip_longest(SERVICES, before.addresses, after.addresses):
         if was == is_now:
             continue
         if _named(old_source, service) or _named(new_source, service):
             found[f"endpoints.{service}"] = (was, is_now)
         else:
-            found["domain"] = (_domain(old_source), _domain(new_source))
+            found["domain"] = (_domain(old_source) or None, _domain(new_source) or None)
     values, others = dict(before.values), dict(after.values)
     for name in sorted(values.keys() | others.keys()):
         if values.get(name) != others.get(name):
@@ -68,25 +66,31 @@ def differences(
 
 
 def describe(source: Mapping[str, Any], scope: Mapping[str, Any]) -> str:
-    """Return the source and the scope in a few words: `api.il.nebius.cloud: 2 folders`."""
-    address = urlsplit(_address(source, _SERVICES[0])).netloc
-    values = dict(identity(source, scope).values)
+    """Return the source and the scope in a few words: `registries.example: 2 registries`."""
+    what = identity(source, scope)
+    values = dict(what.values)
     parts = []
     if "scope.organization_id" in values:
         parts.append(f"organization {values['scope.organization_id']}")
-    for name, nouns in _NOUNS.items():
+    for name, nouns in NOUNS.items():
         parts += _counted(values.get(f"scope.{name}", ()), nouns)
     if any(name.startswith("scope.repositories.") for name in values):
         parts.append("some repositories")
     without = [
         part
-        for name, nouns in _NOUNS.items()
+        for name, nouns in NOUNS.items()
         for part in _counted(values.get(f"scope.exclude.{name}", ()), nouns)
     ]
     if without:
         parts.append(f"without {' and '.join(without)}")
-    where = address.removeprefix("container-registry.")
-    return f"{where}: {', '.join(parts) or 'everything'}"
+    return f"{_place(what)}: {', '.join(parts) or 'everything'}"
+
+
+def _place(what: Identity) -> str:
+    """Return where a snapshot is from: the domain, or else what the source says of itself."""
+    if what.addresses:
+        return urlsplit(what.addresses[0]).netloc.removeprefix(f"{_label(SERVICES[0])}.")
+    return ", ".join(_word(value) for name, value in what.values if name.startswith("source."))
 
 
 def _settings(content: Mapping[str, Any], before: str) -> Iterator[tuple[str, Any]]:
@@ -111,7 +115,12 @@ def _address(source: Mapping[str, Any], service: str) -> str:
     if domain.startswith("http://"):
         return domain
     host = domain.removeprefix("https://")
-    return _canonical(f"https://{service.replace('_', '-')}.{host}")
+    return _canonical(f"https://{_label(service)}.{host}")
+
+
+def _label(service: str) -> str:
+    """Return the name of a service in its host's name."""
+    return service.replace("_", "-")
 
 
 def _named(source: Mapping[str, Any], service: str) -> object:
@@ -120,7 +129,10 @@ def _named(source: Mapping[str, Any], service: str) -> object:
 
 
 def _domain(source: Mapping[str, Any]) -> str:
+    """Return the domain of the services as a URL; empty for a source that names none."""
     domain = str(source.get("domain") or source.get("profile") or "")
+    if not domain:
+        return ""
     return _canonical(domain if "://" in domain else f"https://{domain}")
 
 

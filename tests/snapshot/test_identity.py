@@ -63,6 +63,14 @@ OTHERS: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
         SCOPE,
         [f"endpoints.container_registry was {CONVENTION} and is {CONVENTION}:8443"],
     ),
+    "a source of another kind": (
+        {"url": "https://images.example"},
+        SCOPE,
+        [
+            "domain was https://api.il.nebius.cloud and is not set",
+            "source.url was not set and is https://images.example",
+        ],
+    ),
     "fewer folders": (SOURCE, SCOPE | {"folders": ["a"]}, ["scope.folders was [a, b] and is [a]"]),
     "an organization": (
         SOURCE,
@@ -104,3 +112,4 @@ def test_source_and_scope_fit_on_a_terminal() -> None:
     assert describe(SOURCE | {"endpoints": endpoints}, one) == (
         "127.0.0.1:8080: registry crp1, some repositories, without folder z"
     )
+    assert describe({"url": "https://images.example"}, {}) == "https://images.example: everything"
