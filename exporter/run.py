@@ -63,6 +63,7 @@ async def export(
     wait: float = 0.0,
     accept_shrink: bool = False,
     new_scope: bool = False,
+    source: Source | None = None,
     progress: Progress | None = None,
 ) -> Manifest:
     """Take an inventory and publish it as a snapshot; return its manifest.
@@ -71,13 +72,14 @@ async def export(
     settings, which is then gone on with. `replace` allows an id that exists; `fresh` starts over
     instead of going on; `wait` is for how many seconds another run is waited for. `accept_shrink`
     publishes a result however few images it has, and does not list again where one was withheld
-    for that; `new_scope` allows another source or scope than the output's own. The manifest's
-    `status` says whether the snapshot is complete.
+    for that; `new_scope` allows another source or scope than the output's own. `source` is what
+    lists, instead of what the settings describe. The manifest's `status` says whether the snapshot
+    is complete.
 
     Raises one of `exporter.errors`. Cancelled, it keeps what is staged.
     """
     progress = progress or Progress()
-    source = CloudSource(settings)
+    source = source or CloudSource(settings)
     _keep_off_stdout()
     # No id is known before the lock is held: a run that waits takes the one of its real start.
     with structlog.contextvars.bound_contextvars(run_id=uuid.uuid4().hex, snapshot_id=snapshot_id):

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import SecretStr
+
+
+@dataclass(frozen=True)
+class TokenHeader:
+    """The header that a token is sent in: its name, and the scheme before the token, if any."""
+
+    name: str
+    scheme: str = ""
+
+    def of(self, token: SecretStr) -> dict[str, str]:
+        """Return the header with a token in it."""
+        return {self.name: f"{self.scheme} {token.get_secret_value()}".lstrip()}
+
+
+BEARER = TokenHeader("Authorization", "Bearer")
+"""How OAuth 2.0 sends a token (RFC 6750, 2.1)."""
 
 
 class Authenticator(Protocol):

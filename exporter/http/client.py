@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from exporter.errors import ApiError, CredentialsError, FlawedPageError, PageError
 from exporter.http.address import call_line, call_url
 from exporter.http.api import OpenApi
-from exporter.http.auth import Authenticator
+from exporter.http.auth import BEARER, Authenticator, TokenHeader
 from exporter.http.faults import (
     FLAWED,
     Fault,
@@ -49,9 +49,9 @@ class Client:
     """Calls to one API; an async context manager that belongs to one event loop.
 
     Any number of `get`s may be under way; a limiter per host decides how many are sent at once.
-    `open_api` says where the API is and who is asking, `read_error` reads its errors, `ca_file`
-    names the authorities to trust instead of the system's. `sleep` waits between attempts, in
-    seconds.
+    `open_api` says where the API is and who is asking, `read_error` reads its errors,
+    `token_header` is how it takes tokens. `ca_file` names the authorities to trust instead of the
+    system's. `sleep` waits between attempts, in seconds.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class Client:
         limits: Limits,
         *,
         read_error: ErrorReader,
+        token_header: TokenHeader = BEARER,
         ca_file: Path | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -70,6 +71,7 @@ class Client:
             connections=limits.concurrency + 3,
             ca_file=ca_file,
             read_error=read_error,
+            token_header=token_header,
         )
         self._api = open_api(self._transport, sleep)
         self._sender = Sender(self._transport, limits)

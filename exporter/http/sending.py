@@ -79,7 +79,7 @@ class Sender:
                     target.url,
                     timeout=self._limits.request_timeout.total_seconds(),
                     max_bytes=self._limits.max_page_bytes,
-                    bearer=token,
+                    token=token,
                 )
             except NoReplyError as error:
                 if error.trouble == "timeout":
@@ -105,7 +105,7 @@ class Sender:
                 target.url,
                 timeout=longest if seconds is None else min(seconds, longest),
                 max_bytes=self._limits.max_page_bytes,
-                bearer=token,
+                token=token,
             )
         except NoReplyError as error:
             self.counts += Counts(wire_bytes=error.wire_bytes)

@@ -21,6 +21,7 @@ from pydantic import SecretStr
 from yarl import URL
 
 from exporter.errors import SettingsError
+from exporter.http.auth import BEARER, TokenHeader
 from exporter.http.body import BodyBrokenError, BodyTooLargeError, read_body
 from exporter.http.dates import parse_http_date
 from exporter.http.proxies import proxy_for
@@ -67,14 +68,23 @@ class Reply:
 class Transport:
     """Owns one aiohttp session; an async context manager.
 
-    `connections` is the size of the pool, `read_error` reads the body of an error. `ca_file` names
-    the certificate authorities to trust instead of the system's; TLS is always verified.
+    `connections` is the size of the pool, `read_error` reads the body of an error, `token_header`
+    is how a token is sent. `ca_file` names the certificate authorities to trust instead of the
+    system's; TLS is always verified.
     HTTPS_PROXY and NO_PROXY of the environment hold. Raises `SettingsError` on entering if
     `ca_file` cannot be used.
     """
 
-    def __init__(self, *, connections: int, ca_file: Path | None, read_error: ErrorReader) -> None:
+    def __init__(
+        self,
+        *,
+        connections: int,
+        ca_file: Path | None,
+        read_error: ErrorReader,
+        token_header: TokenHeader = BEARER,
+    ) -> None:
         self._connections = connections
+        self._token_header = token_header
         self._read_error = read_error
         self._ca_file = ca_file
         self._session: aiohttp.ClientSession | None = None
@@ -111,7 +121,7 @@ class Transport:
         *,
         timeout: float,  # noqa: ASYNC109 - enforced here, so that body and headers share it
         max_bytes: int,
-        bearer: SecretStr | None = None,
+        token: SecretStr | None = None,
         post: Mapping[str, SecretStr] | None = None,
         headers: Mapping[str, str] | None = None,
         connect_timeout: float | None = None,
@@ -128,7 +138,7 @@ class Transport:
         request_id: str | None = None
         address = URL(url, encoded=True)
         host = address.host_port_subcomponent or ""
-        secrets = _telling(value for value in (bearer, *(post or {}).values()) if value)
+        secrets = _telling(value for value in (token, *(post or {}).values()) if value)
         proxy = proxy_for(address)
         try:
             async with (
@@ -136,7 +146,7 @@ class Transport:
                 self._session.request(
                     "GET" if post is None else "POST",
                     address,
-                    headers=_headers(bearer, headers),
+                    headers=self._headers(token, headers),
                     json=None if post is None else _reveal(post),
                     proxy=proxy,
                     allow_redirects=False,
@@ -181,6 +191,10 @@ class Transport:
             proven=host in self._proven,
         )
 
+    def _headers(self, token: SecretStr | None, more: Mapping[str, str] | None) -> dict[str, str]:
+        own = self._token_header.of(token) if token is not None else {}
+        return {**(more or {}), **own}
+
 
 async def _read(response: aiohttp.ClientResponse, max_bytes: int | None, wire: list[int]) -> bytes:
     """Return the body of at most so many bytes; None for that of an answer that is no success."""
@@ -210,13 +224,6 @@ def _unquoted_bytes(body: bytes, secrets: Iterable[str]) -> bytes:
     for secret in secrets:
         body = body.replace(secret.encode(), "…".encode())
     return body
-
-
-def _headers(bearer: SecretStr | None, more: Mapping[str, str] | None) -> dict[str, str]:
-    headers = dict(more or {})
-    if bearer is not None:
-        headers["Authorization"] = f"Bearer {bearer.get_secret_value()}"
-    return headers
 
 
 def _reveal(post: Mapping[str, SecretStr]) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Tests of what a source may rely on, with one that is not the cloud."""
