@@ -52,7 +52,7 @@ class Scope:
 class Missing:
     """A listing that is not complete: what was to be listed, how it ended, and why.
 
-    As a text it is what was to be listed: `images of crp1`, `clouds`.
+    As a text it is what was to be listed: `images of crp1`, `registries`.
     """
 
     listing: str
