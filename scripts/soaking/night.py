@@ -56,7 +56,8 @@ def spend(world: World, folder: Path) -> Tally:
     chance = random.Random(f"disturbances {world.seed}")
     tally = Tally()
     with Cloud(world.shape, world.behaviour, world.faults) as cloud:
-        exporter = Exporter(folder, cloud)
+        # Signals come at any moment, while Python begins itself as well.
+        exporter = Exporter(folder, cloud, cold=True)
         with Reader(exporter.output) as reader:
             for number in range(world.nights):
                 _one_night(world, exporter, f"night-{number}", chance, tally)

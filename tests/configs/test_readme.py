@@ -94,6 +94,8 @@ def place(
     commands = f"{Path(sys.executable).parent}{os.pathsep}{exporter.environment['PATH']}"
     environment = exporter.environment | {"PATH": commands}
     environment |= {f"REGISTRY_EXPORTER__ENDPOINTS__{one}": cloud.url for one in services}
+    # Spark's Java: to compile for a few rows takes longer than to read them.
+    environment["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     return Workspace(exporter.folder, cloud, environment)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections import Counter
 from dataclasses import replace
@@ -55,12 +56,15 @@ def once(world: World) -> Counter[str]:
     return Counter(ids(world))
 
 
+WORLDS = int(os.environ.get("WORLDS", "12"))
+"""How many registries each test draws; where it has several kinds of servers, a third for each."""
 COMMON = settings(
-    max_examples=40,
+    max_examples=WORLDS,
     deadline=None,
     phases=PHASES,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
+PER_KIND = settings(COMMON, max_examples=max(1, WORLDS // 3))
 
 
 @COMMON
@@ -72,25 +76,24 @@ def test_every_image_is_kept_once_whoever_is_faster(world: World, seed: int) -> 
     assert done.memory.staged() == once(world)
 
 
-@COMMON
-@given(
-    worlds(),
-    st.sampled_from(
-        [
-            {"descending": "ignored"},
-            {"descending": "unsorted"},
-            {"descending": "refused"},
-            {"order_by": "ignored"},
-            {"order_by": "foreign"},
-            {"order_by": "by name alone"},
-            {"by_digest": "refused"},
-            {"by_digest": "one by one"},
-        ]
-    ),
-    st.integers(0, 999),
+@pytest.mark.parametrize(
+    "server",
+    [
+        {"descending": "ignored"},
+        {"descending": "unsorted"},
+        {"descending": "refused"},
+        {"order_by": "ignored"},
+        {"order_by": "foreign"},
+        {"order_by": "by name alone"},
+        {"by_digest": "refused"},
+        {"by_digest": "one by one"},
+    ],
+    ids=str,
 )
+@PER_KIND
+@given(world=worlds(), seed=st.integers(0, 999))
 def test_a_server_that_does_not_sort_as_asked_loses_nothing(
-    world: World, server: dict[str, Any], seed: int
+    server: dict[str, Any], world: World, seed: int
 ) -> None:
     done = run(replace(world, **server), seed=seed)
     assert done.entry.status == "complete"
@@ -101,15 +104,11 @@ SPLIT_ONLY = replace(NO_DESCENT, enough_in_order=0)
 """Splits much, and early: what no scan of the registry's own will see."""
 
 
-@COMMON
-@given(
-    worlds(),
-    st.data(),
-    st.sampled_from(["unknown", "lost on the way", "forbidden", "invalid"]),
-    st.integers(0, 999),
-)
+@pytest.mark.parametrize("alone", ["unknown", "lost on the way", "forbidden", "invalid"])
+@PER_KIND
+@given(world=worlds(), data=st.data(), seed=st.integers(0, 999))
 def test_a_repository_that_cannot_be_listed_alone_is_listed_with_its_registry(
-    world: World, data: st.DataObject, alone: Alone, seed: int
+    alone: Alone, world: World, data: st.DataObject, seed: int
 ) -> None:
     odd = data.draw(st.sets(st.sampled_from(sorted(world.listed)), min_size=1))
     done = run(replace(world, odd=frozenset(odd), alone=alone, policy=SPLIT_ONLY), seed=seed)
@@ -128,15 +127,11 @@ def test_repositories_that_seem_empty_alone_are_not_lost_if_a_witness_has_seen_t
     assert done.memory.staged().keys() == ids(world)
 
 
-@COMMON
-@given(
-    worlds(),
-    st.data(),
-    st.sampled_from(["honoured", "refused", "empty first", "one by one"]),
-    st.integers(0, 999),
-)
+@pytest.mark.parametrize("by_digest", ["honoured", "refused", "empty first", "one by one"])
+@PER_KIND
+@given(world=worlds(), data=st.data(), seed=st.integers(0, 999))
 def test_repositories_that_are_not_listed_are_not_lost_whatever_the_witness_is_like(
-    world: World, data: st.DataObject, by_digest: Any, seed: int
+    by_digest: Any, world: World, data: st.DataObject, seed: int
 ) -> None:
     hidden = data.draw(st.sets(st.sampled_from(sorted(world.listed)), min_size=1))
     world = replace(world, listed=world.listed - hidden, by_digest=by_digest)
@@ -237,7 +232,7 @@ def test_times_are_no_reason_to_stop_before_any_were_seen_in_order() -> None:
     # Two chains come through repositories of one image each, and both into the same large one.
     sizes = {f"a{number:02d}": 1 for number in range(31)}
     sizes |= {"m": 40} | {f"z{number:02d}": 1 for number in range(31)}
-    for seed in range(20):
+    for seed in range(8):
         chance = random.Random(seed)
         images = tuple(
             Image(f"{path} {place}", path, chance.randrange(1000))

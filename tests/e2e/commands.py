@@ -18,6 +18,7 @@ import yaml
 
 from exporter import Settings, export
 from tests.e2e.clouds import Cloud
+from tests.e2e.warm import Forked, suits, warm
 from tests.oracle.snapshots import (
     FORMATS,
     Snapshot,
@@ -76,7 +77,9 @@ class Process:
         """Say whether an event is in its log by now."""
         return f'"event":"{event}"' in self._exporter.said_so_far(self._name)
 
-    def __init__(self, exporter: Exporter, process: subprocess.Popen[bytes], name: str) -> None:
+    def __init__(
+        self, exporter: Exporter, process: subprocess.Popen[bytes] | Forked, name: str
+    ) -> None:
         self._exporter, self._process, self._name = exporter, process, name
 
     @property
@@ -105,9 +108,11 @@ class Exporter:
         folder: Holds the settings file, the empty home and, by default, the output.
         output: Where snapshots go, unless the settings name another place.
         environment: All that the command's environment holds.
+        cold: Whether each command is begun with a Python of its own, which takes twice as long.
     """
 
-    def __init__(self, folder: Path, cloud: Cloud | None = None) -> None:
+    def __init__(self, folder: Path, cloud: Cloud | None = None, *, cold: bool = False) -> None:
+        self.cold = cold
         self.folder = folder
         self.output = folder / "snapshots"
         self.home = folder / "home"
@@ -201,10 +206,11 @@ class Exporter:
         launch += f"import sys; sys.argv[0] = 'registry-exporter'; {before}\n"
         launch += "import runpy; runpy.run_module('exporter', run_name='__main__', alter_sys=True)"
         line = [sys.executable, "-c", launch] if before else [sys.executable, "-m", "exporter"]
-        with (
-            self._stream(name, "stdout").open("wb") as stdout,
-            self._stream(name, "stderr").open("wb") as stderr,
-        ):
+        streams = self._stream(name, "stdout"), self._stream(name, "stderr")
+        with streams[0].open("wb") as stdout, streams[1].open("wb") as stderr:
+            if not (self.cold or before) and suits(self.environment):
+                warmed = warm().start([*arguments], streams, self.environment, self.folder)
+                return Process(self, warmed, name)
             process = subprocess.Popen(
                 [*line, *arguments],
                 stdin=subprocess.DEVNULL,

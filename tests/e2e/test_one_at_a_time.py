@@ -124,7 +124,9 @@ def test_runs_that_wait_for_each_other_take_ids_of_their_own(
     assert len(runs[0].published) == 3
     for run in runs:
         (finished,) = [event for event in run.events if event["event"] == "export_finished"]
-        assert {event["snapshot_id"] for event in run.events} == {finished["snapshot_id"]}
+        # A slow run tells of its progress before it holds the output, and has no id then.
+        told = {event["snapshot_id"] for event in run.events if event["event"] != "progress"}
+        assert told == {finished["snapshot_id"]}
 
 
 @pytest.mark.parametrize(
