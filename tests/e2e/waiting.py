@@ -28,7 +28,7 @@ def until_all_is_staged(cloud: Cloud, output: Path) -> set[tuple[str, ...]]:
     The cloud must have stopped answering by itself, as after `cloud.calls.after`.
     """
     until(lambda: cloud.calls.has_acted, "the cloud stops answering")
-    until(lambda: _staged_pages(output) >= len(answered(cloud)), "all pages are durably staged")
+    until(lambda: staged_pages(output) >= len(answered(cloud)), "all pages are durably staged")
     return answered(cloud)
 
 
@@ -37,7 +37,8 @@ def answered(cloud: Cloud) -> set[tuple[str, ...]]:
     return {page_asked(call) for call in cloud.calls if call.status == 200}
 
 
-def _staged_pages(output: Path) -> int:
+def staged_pages(output: Path) -> int:
+    """Return how many pages are durably staged below an output."""
     journals = list(output.glob(".staging/*/journal.sqlite"))
     if len(journals) != 1:
         return 0

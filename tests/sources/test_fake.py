@@ -15,6 +15,7 @@ from exporter import Settings, export
 from exporter.errors import CredentialsError, SettingsError
 from exporter.settings import Output
 from exporter.snapshots.manifest import Manifest
+from tests.e2e.waiting import staged_pages, until
 from tests.oracle.snapshots import Snapshot, read_only_snapshot
 from tests.sources.fake import FakeSource
 from tests.sources.library import CALLS, SHELVES, Library, images_of
@@ -107,7 +108,7 @@ async def cancel_at(library: Library, out: Path) -> None:
     async def meanwhile() -> None:
         if len(library.calls) == STOPPED_AT:
             run.cancel()
-            await asyncio.sleep(1.0)
+            await asyncio.wait([run])
 
     library.meanwhile = meanwhile
     with pytest.raises(asyncio.CancelledError):
@@ -128,14 +129,17 @@ asyncio.run(exported(library, Path(sys.argv[2]), slots=1))
 
 
 async def kill_at(library: Library, out: Path) -> None:
-    """Kill a run at a call, once what it has handed over is written."""
+    """Kill a run at a call, once every page before it is durably staged."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", RUN, library.url, str(out), cwd=ROOT
     )
 
+    def all_is_staged() -> bool:
+        return staged_pages(out) == STOPPED_AT - 1
+
     async def meanwhile() -> None:
         if len(library.calls) == STOPPED_AT:
-            await asyncio.sleep(1.5)
+            await asyncio.to_thread(until, all_is_staged, "all pages are durably staged")
             process.send_signal(signal.SIGKILL)
 
     library.meanwhile = meanwhile
