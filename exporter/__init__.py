@@ -1,32 +1,67 @@
 """registry-exporter: a complete inventory of a Container Registry, published as a snapshot.
 
-`from exporter import Settings, export` is the whole public API: `await export(settings)` returns
-the snapshot's manifest and raises one of `exporter.errors`.
+This is the whole public API:
+
+- `await export(settings)` takes an inventory and returns the snapshot's `Manifest`; `await
+  plan(settings)` says what it would list. A `Progress` that is given to them can be watched.
+- `open_snapshot(output)` reads a published `Snapshot`: its files, PyArrow datasets, DuckDB views.
+- `list_snapshots(output)`, `verify(output)` and `await prune(output)` do what the commands do.
+  `output` is the URL of an output, or the `Settings` of its exports.
+- What they raise is in `errors`.
 """
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from exporter.run import export
+    from exporter import errors
+    from exporter.crawl.progress import Progress
+    from exporter.published import list_snapshots, open_snapshot, prune, verify
+    from exporter.run import export, plan
     from exporter.settings import Settings
+    from exporter.snapshots.manifest import Manifest
+    from exporter.snapshots.reader import Snapshot
 
     __version__: str
+else:
+    _HOMES = {
+        "Manifest": "exporter.snapshots.manifest",
+        "Progress": "exporter.crawl.progress",
+        "Settings": "exporter.settings",
+        "Snapshot": "exporter.snapshots.reader",
+        "export": "exporter.run",
+        "list_snapshots": "exporter.published",
+        "open_snapshot": "exporter.published",
+        "plan": "exporter.run",
+        "prune": "exporter.published",
+        "verify": "exporter.published",
+    }
 
-__all__ = ["Settings", "__version__", "export"]
+    def __getattr__(name: str) -> object:
+        """Import what is asked for when it is: the command's `--help` needs none of it.
+
+        Type checkers do not see this, so they know every name and no other.
+        """
+        if name in _HOMES:
+            return getattr(import_module(_HOMES[name]), name)
+        if name == "errors":
+            return import_module("exporter.errors")
+        if name == "__version__":
+            return import_module("importlib.metadata").version("registry-exporter")
+        raise AttributeError(f"module 'exporter' has no attribute {name!r}")
 
 
-def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is: the command's `--help` needs neither PyArrow nor API."""
-    if name == "export":
-        from exporter.run import export  # noqa: PLC0415
-
-        return export
-    if name == "Settings":
-        from exporter.settings import Settings  # noqa: PLC0415
-
-        return Settings
-    if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415
-
-        return version("registry-exporter")
-    raise AttributeError(f"module 'exporter' has no attribute {name!r}")
+__all__ = [
+    "Manifest",
+    "Progress",
+    "Settings",
+    "Snapshot",
+    "__version__",
+    "errors",
+    "export",
+    "list_snapshots",
+    "open_snapshot",
+    "plan",
+    "prune",
+    "verify",
+]
