@@ -3,70 +3,68 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from exporter.crawl.coverage import Coverage
+from exporter.crawl.page_store import NullPageStore
 from exporter.crawl.progress import Progress
-from exporter.http.types import Call
+from exporter.crawl.task import Task
+from exporter.settings import Scope
+from exporter.sources.cloud.pages import Pages
+from exporter.sources.cloud.scope import ScopeFilter
 from exporter.sources.cloud.split.closing import Closing
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.ordering import Direction
-from exporter.sources.cloud.split.partition import RepositoryPartition
 from exporter.sources.cloud.split.policy import SplitPolicy
 from exporter.sources.cloud.split.scan import Scan
 from exporter.sources.cloud.split.scans import Scans
+from exporter.sources.cloud.split.state import ListingState, Phase
 
-POLICY = SplitPolicy()
 APP = "crp1/app"
 MOST_BEGUN = 10
 
 
-def not_whole(repository: str | None) -> Scan:
-    """Return a chain that has come to its end and has shown an image twice."""
-    call = Call("container_registry", "/images", (), "images")
-    chain = Scan(call, Direction.ASCENDING, repository, 10, 0, POLICY)
-    chain.proof.add(["i1", "i1"], in_order=False)
-    return chain
+def context() -> Context:
+    """Return the context of a run that asks for nothing, and in which nothing was stored."""
+    return Context(
+        pages=cast(Pages, SimpleNamespace(is_stored=lambda _call, _attempt: False)),
+        store=NullPageStore(),
+        wanted=ScopeFilter(Scope()),
+        page_size=10,
+        sample_size=10,
+        slots=4,
+        split=True,
+        queue=lambda _: None,
+        refresh=lambda _: None,
+        may_ask_ahead=lambda _: False,
+    )
 
 
 @pytest.mark.parametrize("scope", [APP, None])
 def test_a_scope_that_cannot_be_listed_again_is_not_listed_again_without_end(
     scope: str | None,
 ) -> None:
-    begun: list[str | None] = []
-    opened: set[Any] = set()
-
-    def begin(_direction: Direction, name: str | None, *, reading: int) -> None:
-        begun.append(name)
-        assert len(begun) < MOST_BEGUN, "it is listed again without end"
-        opened.add((name, reading))
-
-    chains = SimpleNamespace(
-        open=opened,
-        trusted=True,
-        alone=True,
-        up=object(),
-        settled=True,
-        begin=begin,
-        begin_alone=lambda _: None,
-        partition=RepositoryPartition([APP], 0, POLICY),
-    )
-    wanted = SimpleNamespace(all_repositories=True)
     entry = Coverage(Progress()).open("images", "crp1")
-    closing = Closing(
-        cast(Scans, chains),
-        entry,
-        cast(Context, SimpleNamespace(wanted=wanted, policy=POLICY)),
-        lambda: closing.refreshed([], whole=True),
-    )
+    state = ListingState(may_split=True)
+    scans = Scans("crp1", context(), state, lambda _: cast(Task, None))
+    closing = Closing(scans, state, entry, context(), lambda: closing.refreshed([], whole=True))
     closing.listed = True
-    closing.ended(not_whole(scope))
+    scans.take_repositories([APP])
+    scans.begin_whole(may_split=True)
+    state.enter(Phase.SPLIT)
+    shown_twice = Scan(scans.registry_call, Direction.ASCENDING, scope, 10, 0, SplitPolicy())
+    shown_twice.observed.proof.add(["i1", "i1"], in_order=False)
+    scans.open.clear()
+    closing.exhausted(shown_twice)
     closing.settle()
-    while opened:
-        opened.clear()
+    readings = 0
+    while scans.open:
+        readings += 1
+        assert readings < MOST_BEGUN, "it is listed again without end"
+        scans.open.clear()
         closing.gone(APP)
         closing.settle()
+    assert state.is_done
     assert entry.status == "complete"
-    assert len(begun) == (scope is not None)

@@ -39,10 +39,10 @@ def page(*digests: str, tied: bool) -> Seen:
 
 
 def proof_of(pages: Sequence[Seen], page_size: int, *, reading: int = 0) -> Proof:
-    chain = Scan(CALL, Direction.ASCENDING, "crp1/a", page_size, 0, POLICY, reading)
+    scan = Scan(CALL, Direction.ASCENDING, "crp1/a", page_size, 0, POLICY, reading)
     for one in pages:
-        chain.observe(one)
-    return chain.proof
+        scan.take(one)
+    return scan.observed.proof
 
 
 def test_ties_that_look_like_the_first_page_again_by_chance_do_not_hide_others() -> None:

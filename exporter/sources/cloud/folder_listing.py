@@ -126,7 +126,7 @@ class FolderListing:
         if self._joined and not self._waits_for:
             log.debug("listed_together", folder_id=self._folder_id, registries=len(self._joined))
             # What an earlier attempt kept of a page is of use only to the very same registries.
-            self._scan.attempt = crc32(" ".join(sorted(self._joined)).encode())
+            self._scan.attempts.number = crc32(" ".join(sorted(self._joined)).encode())
             self._context.queue(self)
 
     async def run_one(self) -> bool:
@@ -142,7 +142,7 @@ class FolderListing:
             )
             request = images_request(
                 call,
-                self._scan.attempt,
+                self._scan.attempts.number,
                 decoder,
                 check=self._scan.cursor.check,
                 pages_left=lambda: self.priority.pages_left,
@@ -158,14 +158,14 @@ class FolderListing:
                 return True
             self._all_apart(error.reason)
             return False
-        self._scan.proof.add(images.ids, in_order=False)
+        self._scan.observed.proof.add(images.ids, in_order=False)
         if images.lost:
             self._all_apart("an image has no id")
         elif images.nameless or not all(self._is_met(registry_of(name)) for name in images.names):
             self._all_apart("an image does not name a registry that was met")
         elif self._scan.cursor.call is not None:
             return True
-        elif not self._scan.proof.whole:
+        elif not self._scan.observed.proof.whole:
             self._all_apart("an image came twice, so that another may be missing")
         else:
             self._end()

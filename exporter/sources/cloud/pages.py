@@ -72,8 +72,9 @@ class ArrivedPage:
     """A page of images that has come, or was stored by an earlier attempt, and is not written yet.
 
     `seen` is what it shows, None where no image is on it; `before` is what an earlier attempt has
-    decided about it. `calls` were sent for it. A context manager: at its end the page's memory is
-    given back, unless it was written.
+    decided about it. `page` has the rows of one that has come, but for those that are `cut`.
+    `calls` were sent for it. A context manager: at its end the page's memory is given back, unless
+    it was written.
     """
 
     def __init__(
@@ -90,6 +91,8 @@ class ArrivedPage:
         self.seen = seen
         self.fetched = fetched
         self.stored = stored
+        self.page = fetched.answer.page if fetched else None
+        self.cut: RowFilter | None = None
         self.calls = fetched.answer.calls if fetched else 0
 
     @property
@@ -227,27 +230,21 @@ class Pages:
         seen = _seen(fetched.answer.page, fetched.answer.seconds)
         return ArrivedPage(request, decoder, seen=seen, fetched=fetched)
 
-    async def write(
-        self,
-        arrived: ArrivedPage,
-        cut: RowFilter | None = None,
-        ready: Callable[[], Awaitable[None]] | None = None,
-    ) -> Images:
-        """Hand the rows of a page over, but for those that are `cut`; raises `OutputError`.
-
-        A page that is cut is handed over once what it is cut for is `ready`: handed over, and so
-        stored, before.
-        """
+    async def cut(self, arrived: ArrivedPage, cut: RowFilter) -> None:
+        """Take rows out of a page that was asked for; a stored one is cut as it was before."""
         if arrived.fetched is None:
+            return
+        decode = arrived.decoder.without(cut, arrived.request.call)
+        body = arrived.fetched.answer.body
+        arrived.page = await self._pipeline.decode(decode, body, weight=math.inf)
+        arrived.cut = cut
+
+    async def write(self, arrived: ArrivedPage) -> Images:
+        """Hand the rows of a page over, but for those that are cut; raises `OutputError`."""
+        if arrived.fetched is None or arrived.page is None:
             return await self._write_stored(arrived)
         pipeline, request = self._pipeline, arrived.request
-        answer, page = arrived.fetched.answer, arrived.fetched.answer.page
-        if cut is not None:
-            page = await pipeline.decode(
-                arrived.decoder.without(cut, request.call), answer.body, weight=math.inf
-            )
-            if ready is not None:
-                await ready()
+        answer, page = arrived.fetched.answer, arrived.page
         summary = Images(
             listed=page.listed,
             rows=page.images.num_rows,
@@ -256,7 +253,7 @@ class Pages:
             nameless=page.nameless,
             order=page.order,
             ids=page.ids,
-            cut=cut,
+            cut=arrived.cut,
             next_token=page.next_token,
             cost=pipeline.cost(answer),
             sketch=page.sketch,

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -25,6 +25,7 @@ from exporter.settings import Limits
 from exporter.sources.cloud.decode.sample import SamplePage
 from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.paging import PageCursor
+from exporter.sources.cloud.split.partition import RepositoryPartition
 from exporter.sources.cloud.split.policy import SplitPolicy
 
 log = structlog.get_logger()
@@ -152,18 +153,18 @@ class SplitCheck:
         self.listed_now: frozenset[str] | None = None
         self._sampled: Mapping[str, float] = {}
 
-    def sampled(self, sample: Sample | None, listed: Container[str]) -> str | None:
-        """Take what a witness says; return the reason not to rely on claims, if there is one."""
+    def sampled(self, sample: Sample | None, partition: RepositoryPartition) -> str | None:
+        """Take the sample; return the reason not to rely on the list, if there is one."""
         if sample is None or not sample.enough:
             return "no sample of the images by digest could be had"
         if not sample.in_order:
             return "an order asked for by digest is not the order that came"
         self._sampled = sample.shares
-        unlisted = sorted(name for name in self._sampled if name not in listed)
+        unlisted = partition.unlisted(self._sampled)
         return f"repository {unlisted[0]} has images, but is not listed" if unlisted else None
 
     @property
-    def unlisted(self) -> set[str]:
+    def unread(self) -> set[str]:
         """The repositories of which listing them alone has brought nothing."""
         return self.gone | self.empty | self.refused
 

@@ -9,7 +9,7 @@ import structlog
 from exporter.errors import ApiError, StatusError, is_not_found, is_refused
 from exporter.http.status import is_passing
 from exporter.sources.cloud.split.ordering import Direction
-from exporter.sources.cloud.split.scan import Scan
+from exporter.sources.cloud.split.scan import Scan, ScanState
 
 log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ def handle_failure(scan: Scan, error: ApiError) -> FailureAction:
     cannot be listed alone may still be listed with its registry. A scan downwards is not needed,
     and none is where others have covered the rest.
     """
-    if scan.stopped:
+    if scan.state is ScanState.STOPPED:
         return FailureAction.DONE
     if _is_shortened(scan, error) or _begins_anew(scan, error):
         return FailureAction.AGAIN

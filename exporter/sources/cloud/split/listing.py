@@ -1,36 +1,37 @@
-"""One registry's images: its chains from both ends, and what free slots claim between them.
+"""One registry's images: its own scans from both ends, and the repositories that a split lists.
 
-Free slots may do two things. A second chain may come to meet a long one from its other end. Or the
-registry's repositories are listed one by one, all of them, and its own chains stop. Neither may
-lose what one chain to the end would have found. Invariants, which the tests hold:
+Free slots may do two things. A second scan may start from the other end of a long one, to meet it.
+Or the registry is split: its repositories are listed one by one, all of them, and its own scans
+stop. Neither may lose what one scan to the end would find. These invariants hold, and the tests
+check them:
 
-- *Filters are relied on, orders are checked.* Listed one by one, each image comes by the filter for
-  its repository, wherever the order of the registry has put it. That relies on the list of
-  repositories: a witness is heard before (`witness`), and the list is read again before the end.
-  So orders may be ignored, refused, a language's, or have images out of their places.
-- *A chain that comes to its end proves itself* (`proof`): each image stands behind the one before
-  it in an order without ties (`name,created_at,digest`), or no image came twice. Where neither
-  holds, ties have come in another order on another page, and as many images are missing as came
-  twice. The scope is then listed again, by digest, or else until all readings together are whole;
-  a listing of which that cannot be said after some of them is partial, and its message says so.
-- *Two chains meet only while both are in that order*, and where they have read the same images
-  (`meeting_point`). If one image stands out of its place, the scan upwards goes on to its end
-  alone. This relies on a reverse order that is the reverse: an image that has a place of its own in
-  each may be read by neither, and no client can tell that from one that is not there.
-- *Only what was delivered is cut*, image by image: what comes twice is dropped later by its key.
-- *A chain's pages are dealt with in turn.* The next one may be asked for as soon as a body shows
-  its token, but is judged and handed over after the one in hand; where that was the last wanted,
-  or turns out to have another token, what was asked for ahead is given up.
-- *A claim comes first.* It is journalled before any page that is cut on its account, so that a run
-  that is taken up again makes it again.
-- *What is relied on comes first.* A page that was cut because another chain delivers the rest is
-  handed over after that chain's page; what an earlier attempt kept is replayed before any call.
-- *Trust is lost for good.* A repository that was not listed, or one that is listed and yet cannot
-  be listed alone, has the registry listed anew, by one chain.
+- *A split relies on filters, and an order is checked.* A split finds each image by the filter for
+  its repository, wherever the order of the registry puts it. So it relies on the list of
+  repositories: a sample of the images is looked at before (`check`), and the list is read again
+  before the end. Then an order may be ignored, refused or a language's, or have images out of their
+  places.
+- *A scan that comes to its end proves itself* (`proof`). Each image stands behind the one before it
+  in an order without ties (`name,created_at,digest`), or no image came twice. Where neither holds,
+  ties came in another order on another page, and as many images are missing as came twice. The
+  scope is then listed again, by digest, until all readings together are whole. If that cannot be
+  said after some readings, the listing is partial, and its message says so.
+- *Two scans meet only while both are in that order*, and where they have read the same images
+  (`meeting`). If one image stands out of its place, the ascending scan goes on to its end alone.
+  This relies on a reverse order that is the reverse. If an image has a place of its own in each,
+  neither scan may read it, and no client can tell such an image from one that is not there.
+- *Only what was delivered is cut*, image by image: the key drops later what comes twice.
+- *A scan's pages are taken in turn.* The next page may be prefetched as soon as a body shows its
+  token, but it is judged and written after the page in hand. If that was the last one wanted, or
+  turns out to have another token, the prefetched page is given up.
+- *A decision is noted first.* The journal has it before any page that is cut on its account, so
+  that a resumed run decides the same.
+- *A dependency is written first.* If a page was cut because another scan delivers the rest, it is
+  written after that scan's page. What an earlier attempt stored is replayed before any call.
+- *Trust is lost for good.* If a repository was not listed, or is listed and yet cannot be listed
+  alone, one scan lists the whole registry again.
 
-What comes and goes while a listing runs is not missing (`README.md`, How values look): images
-pushed before the place a scan has come to move others to its next page, where they come again in
-the same order.
+What comes and goes while a listing runs is not missing (`README.md`). Images that are pushed before
+the place of a scan move others to its next page, where they come again in the same order.
 """
 
 from __future__ import annotations
@@ -39,30 +40,31 @@ import math
 from collections.abc import Collection, Iterable
 from functools import partial
 
-import structlog
-
 from exporter.crawl.coverage import ListingStatus
-from exporter.crawl.pending import Dropped
-from exporter.crawl.task import Priority, Rank, Task
+from exporter.crawl.page_store import key_of
+from exporter.crawl.pending import Dropped, PendingPage
+from exporter.crawl.task import Task
 from exporter.errors import ApiError, is_refused
-from exporter.sources.cloud.decode.order import RowFilter
+from exporter.http.types import Call
+from exporter.sources.cloud.decode.images import ImagesPage
 from exporter.sources.cloud.decode.resources import Parents
+from exporter.sources.cloud.pages import ImagesDecoder, images_request
 from exporter.sources.cloud.split.closing import Closing
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.failures import FailureAction, handle_failure
-from exporter.sources.cloud.split.meeting import have_passed, is_believed, meeting_point
+from exporter.sources.cloud.split.judge import Judge
+from exporter.sources.cloud.split.meeting import have_passed
 from exporter.sources.cloud.split.ordering import Direction
-from exporter.sources.cloud.split.partition import RepositoryPartition, listable
-from exporter.sources.cloud.split.requests import Asking
-from exporter.sources.cloud.split.scan import Scan
+from exporter.sources.cloud.split.partition import listable
+from exporter.sources.cloud.split.scan import Scan, ScanState
 from exporter.sources.cloud.split.scans import Scans
-from exporter.sources.cloud.summary import Decided, Images, Seen
-
-log = structlog.get_logger()
+from exporter.sources.cloud.split.state import ListingState
+from exporter.sources.cloud.split.task import ScanTask
+from exporter.sources.cloud.summary import Images
 
 
 class RegistryListing:
-    """The images of one registry; `expected_pages` is what an earlier snapshot lets expect."""
+    """The images of one registry; an earlier snapshot may tell the `expected_pages`."""
 
     def __init__(
         self,
@@ -77,13 +79,18 @@ class RegistryListing:
         self._entry = entry
         self._context = context
         self._expected = expected_pages
-        task = partial(ScanTask, self)
-        self._scans = Scans(registry_id, context, task)
-        self._asking = Asking(parents, entry, context, self._scans, task)
-        self._closing = Closing(self._scans, entry, context, partial(context.refresh, self))
+        self._decoder = ImagesDecoder(parents, context.filter)
+        may_split = context.split and context.wanted.all_repositories
+        self._state = ListingState(may_split=may_split)
+        self._scans = Scans(registry_id, context, self._state, partial(ScanTask, self))
+        refresh = partial(context.refresh, self)
+        self._closing = Closing(self._scans, self._state, entry, context, refresh)
+        self._judge = Judge(self._scans, self._closing, self._state, context)
+
+    # What it lists.
 
     def start(self) -> None:
-        """Begin upwards, unless what to list first depends on the repositories."""
+        """Begin to ascend, unless the repositories decide what to list first."""
         if self._context.wanted.exact_repositories is None and not self._scans.resumes:
             self._scans.begin_whole(may_split=False)
 
@@ -95,17 +102,15 @@ class RegistryListing:
         chosen = [name for name in every if wanted.repository(name)]
         closing.left_out |= every - set(chosen)
         closing.listed = whole
-        self._scans.partition = RepositoryPartition(
-            chosen, self._context.slots, self._context.policy
-        )
-        if self._scans.trusted and self._scans.partition.unlisted(closing.met):
+        self._scans.take_repositories(chosen)
+        if self._state.trusts_list and self._scans.partition.unlisted(closing.met):
             closing.abandon_split("repositories were met that are not listed")
         exact = wanted.named_in(self.registry_id, chosen)
         if whole and exact is not None and all(map(listable, exact)):
             self._scans.begin_alone(sorted(exact))
         elif self._scans.up is None:
             self._scans.begin_whole(may_split=whole)
-        if closing.split:
+        if self._state.is_split:
             closing.ask_for_sample()
         closing.settle()
 
@@ -113,210 +118,191 @@ class RegistryListing:
         """Take the repositories as they were listed again; `whole` if the list is all of them."""
         self._closing.refreshed(names, whole=whole)
 
-    @property
-    def ended(self) -> bool:
-        """Whether the registry's listing is over, however it went."""
-        return self._entry.status is not None
-
-    @property
-    def weight(self) -> float:
-        """Pages that may still come: which registry is worth splitting first."""
-        return max((self.pages_left(scan) for scan in self._scans.open), default=0.0)
-
     def is_new_repository(self, name: str) -> bool:
         """Say whether a repository was created since they were listed."""
         return bool(self._scans.partition.unlisted([name]))
 
+    @property
+    def ended(self) -> bool:
+        """Whether the registry's listing is over, however it went."""
+        return self._state.is_done
+
+    # What goes first, and what free slots do.
+
+    @property
+    def weight(self) -> float:
+        """Pages that may still come: the registry with the most is worth splitting first."""
+        return max((self.pages_left(scan) for scan in self._scans.open), default=0.0)
+
     def pages_left(self, scan: Scan) -> float:
-        """Return how many pages a chain may still take, for the order of work."""
-        if scan in self._scans.replay:
+        """Return how many pages a scan may have left, for the order of work."""
+        if self._scans.replay.has(scan):
             return math.inf
         if scan is self._scans.up and self._expected is not None:
             return max(self._expected - scan.pages, 1.0)
         return max(self._scans.pages_left(scan), 1.0)
 
     def idle_task(self, *, decisions: bool) -> Task | None:
-        """Return a chain for a free slot, if this registry is worth splitting further.
+        """Return a task for a free slot, if this registry is worth splitting further.
 
         `decisions` says whether that may cost more calls than one.
         """
-        closing = self._closing
-        decisions = decisions and bool(closing.listed)
-        if decisions and self._scans.wants_to_split:
-            closing.ask_for_sample()
-            if closing.may_split:
+        if decisions and self._closing.listed and self._scans.wants_to_split:
+            self._closing.ask_for_sample()
+            if self._state.may_split_now:
                 self._scans.split()
                 return None
-        return self._scans.idle_task(whole=not closing.awaits_sample)
+        return self._scans.idle_task(whole=not self._state.sample.is_awaited)
+
+    # The way of a page.
 
     async def run_one(self, scan: Scan) -> bool:
-        """Ask for a chain's next page; return True while there is more to ask."""
+        """Take a scan's next page; return True while there is more to take."""
         try:
             return await self._page(scan)
         except BaseException:
-            self._asking.drop_ahead(scan)
+            self._drop_prefetched(scan)
             raise
 
     async def _page(self, scan: Scan) -> bool:
+        pages = self._context.pages
         await self._scans.replay.others(scan)
-        if scan.restart_unordered:
-            scan.begin_unordered()
-        if self._is_over(scan) and scan not in self._scans.replay:
-            scan.stopped = True
-        if scan.cursor.call is None or scan.done:
+        if scan.state is ScanState.RESTARTING:
+            scan.begin_again()
+        if self._was_over(scan) and not self._scans.replay.has(scan):
+            scan.stop()
+        if scan.is_over or scan.cursor.call is None:
             return self._end(scan)
         self._entry.begin()
-        scan.asked = self._asking.page(scan, scan.cursor.call)
+        scan.pending = self._take_prefetched(scan) or self._start(scan, scan.cursor.call)
         try:
-            pages = self._context.pages
-            with await pages.arrived(scan.asked, self._asking.decoder) as arrived:
-                cut = self._judge(scan, arrived.seen, arrived.before) if arrived.seen else None
-                images = await pages.write(arrived, cut, scan.partner_handed_over)
-            scan.pages += 1
-            self._note(scan, images)
-            scan.cursor.advance(images.next_token, items=images.listed, sketch=images.sketch)
+            with await pages.arrived(scan.pending, self._decoder) as page:
+                cut = self._judge.judge(scan, page.seen, page.before) if page.seen else None
+                if cut is not None and page.before is None:
+                    await pages.cut(page, cut)
+                    await scan.handover.dependency_written()
+                images = await pages.write(page)
+            self._count(scan, images)
+            scan.advance(images)
             self._closing.read_again()
         except Dropped as dropped:
             self._entry.spent(dropped.calls)
         except ApiError as error:
             self._entry.spent(error.calls)
-            if not scan.restart_unordered and self._handle_failure(scan, error):
+            if scan.state is not ScanState.RESTARTING and self._handle_failure(scan, error):
                 return True
         finally:
-            scan.asked = None
-            scan.handed_over.set()
+            scan.pending = None
+            scan.handover.finish()
             self._scans.replay.look(scan)
-        return self._end(scan) if scan.done else True
+        return self._end(scan) if scan.is_over else True
 
-    def _is_over(self, scan: Scan) -> bool:
-        """Say whether an earlier attempt ended a chain where it has come to, without a page.
+    def _was_over(self, scan: Scan) -> bool:
+        """Say whether an earlier attempt ended a scan at this place, without a page.
 
-        It has not where the pages that its partner has met are not those that were replayed.
+        It did not where its partner met other pages than those that were replayed.
         """
-        if scan.repository is None and self._scans.alone:
+        if scan.repository is None and self._state.is_split:
             return True
         partner = scan.partner
-        return partner is not None and partner.met and have_passed(scan, partner)
+        met = partner is not None and partner.state is ScanState.MET
+        return partner is not None and met and have_passed(scan, partner)
 
-    def _note(self, scan: Scan, images: Images) -> None:
+    def _take_prefetched(self, scan: Scan) -> PendingPage[ImagesPage] | None:
+        """Take the next page if it was prefetched; another prefetched page is given up."""
+        prefetched = scan.prefetched
+        if prefetched is not None and self._is_next(scan, prefetched, scan.cursor.call):
+            scan.prefetched = None
+            return prefetched
+        self._drop_prefetched(scan)
+        return None
+
+    def _start(self, scan: Scan, call: Call) -> PendingPage[ImagesPage]:
+        """Ask for a page; once its body shows the next one, that may be prefetched."""
+        task = ScanTask(self, scan)
+        return self._context.pages.start(
+            images_request(
+                call,
+                scan.attempts.number,
+                self._decoder,
+                check=scan.cursor.check,
+                pages_left=lambda: task.priority.pages_left,
+                follow=partial(self._prefetch, scan),
+            )
+        )
+
+    def _prefetch(self, scan: Scan, token: str) -> None:
+        """Ask for the page of a token, while the one before it is decoded and written."""
+        call = scan.cursor.following(token)
+        if call is None or scan.is_unwanted or self._scans.replay.is_running:
+            return
+        if scan.prefetched is not None and self._is_next(scan, scan.prefetched, call):
+            return
+        self._drop_prefetched(scan)
+        context = self._context
+        wanted = context.may_ask_ahead(ScanTask(self, scan)) and self._scans.will_go_on(scan)
+        if wanted and not context.pages.is_stored(call, scan.attempts.number):
+            scan.prefetched = self._start(scan, call)
+
+    def _is_next(self, scan: Scan, pending: PendingPage[ImagesPage], call: Call | None) -> bool:
+        return call is not None and pending.request.key == key_of(call, scan.attempts.number)
+
+    def _drop_prefetched(self, scan: Scan) -> None:
+        """Give up the page that a scan has prefetched."""
+        if scan.prefetched is not None:
+            scan.prefetched.drop()
+            self._entry.spent(scan.prefetched.sent.calls)
+            scan.prefetched = None
+
+    def _count(self, scan: Scan, images: Images) -> None:
+        """Take note of a page that was written."""
+        closing, wanted = self._closing, self._context.filter
+        scan.pages += 1
         self._scans.note(scan, images.ids)
         self._entry.page(calls=images.cost.calls, items=images.listed)
         self._entry.lose(images.lost)
         if scan.repository is None:
-            self._closing.met.update(name for name, kept in images.names.items() if kept)
-        wanted = self._context.filter
+            closing.met.update(name for name, kept in images.names.items() if kept)
         if wanted is not None:
             self._context.wanted.patterns.see(images.names)
-            self._closing.left_out.update(name for name in images.names if not wanted(name))
-
-    # What a page's order decides.
-
-    def _judge(self, scan: Scan, page: Seen, before: Decided | None) -> RowFilter | None:
-        """Decide what to cut from a page; `before` if an earlier attempt has done so."""
-        if scan.stopped or scan.restart_unordered:
-            raise Dropped
-        scan.take()
-        scan.observe(page)
-        if page.seconds is not None:
-            scan.took(page.seconds)
-        self._doubt(scan, page.names, fresh=before is None)
-        if before is not None:
-            cut = before.cut
-            if cut is not None and scan.partner is None and not self._scans.has(cut.but_not):
-                scan.restart_unordered = True
-                raise Dropped
-        else:
-            cut = meeting_point(scan, page.ids)
-            known = self._scans.known(page.ids) if scan.repository is not None else ()
-            if known:
-                cut = (
-                    RowFilter(known) if cut is None else RowFilter((*cut.but_not, *known), cut.last)
-                )
-        if cut is not None:
-            scan.cut(cut)
-        if before is None and scan.met and scan.partner is not None:
-            scan.partner.stop()
-        return cut
-
-    def _doubt(self, scan: Scan, names: tuple[str, ...], *, fresh: bool) -> None:
-        """Look for a reason to trust neither the order nor the list of repositories."""
-        if scan.direction is Direction.DESCENDING and fresh:
-            self._doubt_descent(scan)
-        partner = scan.partner
-        if scan.direction is Direction.ASCENDING and partner is not None and not scan.in_order:
-            self._scans.give_up(partner)
-        if scan.repository is None and self._scans.trusted and self._closing.listed:
-            unlisted = self._scans.partition.unlisted(names)
-            if unlisted:
-                self._closing.abandon_split(
-                    f"repository {unlisted[0]} has images, but is not listed"
-                )
-
-    def _doubt_descent(self, down: Scan) -> None:
-        if is_believed(down):
-            return
-        if not down.in_order:
-            self._context.backwards = False
-        log.info("descent_not_believed", repository_name=down.repository, in_order=down.in_order)
-        self._scans.give_up(down)
-        raise Dropped
+            closing.left_out.update(name for name in images.names if not wanted(name))
 
     # What goes wrong, and the end.
 
     def _handle_failure(self, scan: Scan, error: ApiError) -> bool:
-        """Do what can be done about a failed call; return True if the chain goes on."""
-        remedy = handle_failure(scan, error)
-        if remedy is FailureAction.AGAIN:
+        """Do what can be done about a failed call; return True if the scan goes on."""
+        closing, context = self._closing, self._context
+        action = handle_failure(scan, error)
+        if action is FailureAction.AGAIN:
             if scan is self._scans.up:
-                self._context.fallback = max(self._context.fallback, scan.fallback)
+                context.fallback = max(context.fallback, scan.attempts.fallback)
             return True
         scan.stop()
-        if remedy is FailureAction.WITHOUT:
+        if action is FailureAction.WITHOUT:
             if is_refused(error):
-                self._context.backwards = False
+                context.backwards = False
             self._scans.give_up(scan)
-        elif remedy is FailureAction.ABANDON_SPLIT:
+        elif action is FailureAction.ABANDON_SPLIT:
             if scan.repository is not None:
-                self._closing.check.refused.add(scan.repository)
-            self._closing.abandon_split(f"{error.scope} cannot be listed alone: {error.message}")
-        elif remedy is FailureAction.GONE and scan.repository is not None:
-            self._closing.gone(scan.repository)
-        elif remedy is FailureAction.FAILED:
-            self._closing.failure = self._closing.failure or error
+                closing.check.refused.add(scan.repository)
+            closing.abandon_split(f"{error.scope} cannot be listed alone: {error.message}")
+        elif action is FailureAction.GONE and scan.repository is not None:
+            closing.gone(scan.repository)
+        elif action is FailureAction.FAILED:
+            closing.failure = closing.failure or error
         return False
 
     def _end(self, scan: Scan) -> bool:
-        """Take a chain out; its partner has nothing left to do if it came to the end alone."""
-        self._asking.drop_ahead(scan)
-        if scan.ended and scan.direction is Direction.ASCENDING:
-            self._closing.ended(scan)
+        """Take a scan out; if it came to its end alone, nothing is left for its partner."""
+        self._drop_prefetched(scan)
+        if scan.state is ScanState.EXHAUSTED and scan.direction is Direction.ASCENDING:
+            self._closing.exhausted(scan)
             if scan.partner is not None:
                 scan.partner.stop()
-        self._closing.list_repeated(scan)
-        if scan.repository is not None and scan.last is None and not scan.stopped:
+        self._closing.unproven.list_repeated(scan)
+        stopped, empty = scan.state is ScanState.STOPPED, scan.observed.last is None
+        if scan.repository is not None and empty and not stopped:
             self._closing.check.empty.add(scan.repository)
         self._scans.ended(scan)
         self._closing.settle()
         return False
-
-
-class ScanTask:
-    """The scheduler's view of a chain: one step is one page."""
-
-    def __init__(self, listing: RegistryListing, scan: Scan) -> None:
-        self._listing = listing
-        self._scan = scan
-
-    @property
-    def priority(self) -> Priority:
-        """Its place among the tasks that wait."""
-        return Priority(Rank.LISTING, self._listing.pages_left(self._scan))
-
-    @property
-    def has_prefetched(self) -> bool:
-        """Whether the chain's next page is asked for already."""
-        return self._scan.ahead is not None
-
-    async def run_one(self) -> bool:
-        """Ask for the chain's next page."""
-        return await self._listing.run_one(self._scan)

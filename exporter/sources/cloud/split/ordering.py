@@ -1,16 +1,18 @@
-"""The orders in which images are asked for, and what each of them promises.
-
-Where the API refuses an `orderBy`, the next one of its ladder is asked for.
-"""
+"""The orders that a scan asks for, and what it asks for in turn when the API refuses one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 
+from exporter.http.types import Call
+
+READING = 100
+"""Attempts are counted from this number times the number of earlier readings of the same scope."""
+
 
 class Direction(Enum):
-    """The direction a chain takes."""
+    """The direction of a scan."""
 
     ASCENDING = "up"
     DESCENDING = "down"
@@ -20,48 +22,88 @@ class Direction(Enum):
 class Ordering:
     """One `orderBy`, and what it promises.
 
-    `by_name`: repositories come by name. `total`: no two images are equal in it. `by_digest`: that
-    is so because digests come first, and else because they come last.
+    `total`: no two images are equal in it. `by_digest`: that is so because digests come first; else
+    it is because they come last.
     """
 
     order_by: str | None
-    by_name: bool
     total: bool = False
     by_digest: bool = False
 
 
 _UP_A_REGISTRY = (
-    Ordering("name,created_at,digest", by_name=True, total=True),
-    Ordering("name,created_at", by_name=True),
-    Ordering("name", by_name=True),
-    Ordering(None, by_name=False),
+    Ordering("name,created_at,digest", total=True),
+    Ordering("name,created_at"),
+    Ordering("name"),
+    Ordering(None),
 )
 _UP_A_REPOSITORY = (
-    Ordering("created_at,digest", by_name=True, total=True),
-    Ordering("created_at", by_name=True),
-    Ordering(None, by_name=True),
+    Ordering("created_at,digest", total=True),
+    Ordering("created_at"),
+    Ordering(None),
 )
-# A direction is not in the vendor's reference, but it is the form that other list calls of the same
-# API take; where it is refused or ignored, the chain upwards goes on alone.
-_DOWN_A_REGISTRY = (Ordering("name desc,created_at desc,digest desc", by_name=True, total=True),)
-_DOWN_A_REPOSITORY = (Ordering("created_at desc,digest desc", by_name=True, total=True),)
-# Another reading is in another order than the one that did not hold.
-_AGAIN_A_REGISTRY = (
-    Ordering("digest,name", by_name=False, total=True, by_digest=True),
-    Ordering(None, by_name=False),
-)
-_AGAIN_A_REPOSITORY = (
-    Ordering("digest", by_name=True, total=True, by_digest=True),
-    Ordering(None, by_name=True),
-)
+# The vendor's reference names no direction, but other list calls of the same API take this form.
+# Where it is refused or ignored, the ascending scan goes on alone.
+_DOWN_A_REGISTRY = (Ordering("name desc,created_at desc,digest desc", total=True),)
+_DOWN_A_REPOSITORY = (Ordering("created_at desc,digest desc", total=True),)
+# Another reading asks for another order than the one that did not hold.
+_AGAIN_A_REGISTRY = (Ordering("digest,name", total=True, by_digest=True), Ordering(None))
+_AGAIN_A_REPOSITORY = (Ordering("digest", total=True, by_digest=True), Ordering(None))
 
 
 def order_fallbacks(
     direction: Direction, repository: str | None, reading: int = 0
 ) -> tuple[Ordering, ...]:
-    """Return what is asked for in turn when the API refuses an `orderBy` with a 400."""
+    """Return what to ask for in turn when the API refuses an `orderBy` with a 400."""
     if reading:
         return _AGAIN_A_REGISTRY if repository is None else _AGAIN_A_REPOSITORY
     if direction is Direction.ASCENDING:
         return _UP_A_REGISTRY if repository is None else _UP_A_REPOSITORY
     return _DOWN_A_REGISTRY if repository is None else _DOWN_A_REPOSITORY
+
+
+class Attempts:
+    """The attempts of one scan: each begins at the first page, maybe in another order.
+
+    `fallback` counts the orders given up before the one asked for now, and `reading` how often the
+    same scope was listed to its end before. `number` tells an attempt's pages from all others.
+    """
+
+    def __init__(
+        self, base: Call, fallbacks: tuple[Ordering, ...], fallback: int, reading: int
+    ) -> None:
+        self.fallback = min(fallback, len(fallbacks) - 1)
+        self.reading = reading
+        self.number = self._first_number = reading * READING
+        self._base = base
+        self._fallbacks = fallbacks
+
+    @property
+    def ordering(self) -> Ordering:
+        """The order that is asked for now."""
+        return self._fallbacks[self.fallback]
+
+    @property
+    def first_call(self) -> Call:
+        """The call for the first page in that order."""
+        order_by = self.ordering.order_by
+        return self._base if order_by is None else self._base.with_params(orderBy=order_by)
+
+    def next(self) -> None:
+        """Begin another attempt, in the same order."""
+        self.number += 1
+
+    def without_order(self) -> None:
+        """Ask for no order from here on."""
+        self.fallback = len(self._fallbacks) - 1
+
+    def fall_back(self) -> bool:
+        """Ask for the next order in turn from here on; return False if this was the last."""
+        if self.fallback + 1 >= len(self._fallbacks):
+            return False
+        self.fallback += 1
+        return True
+
+    def begin_with(self, fallback: int) -> None:
+        """Forget all attempts, and begin with the order that so many others come before."""
+        self.fallback, self.number = fallback, self._first_number

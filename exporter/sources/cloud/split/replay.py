@@ -1,4 +1,4 @@
-"""What an earlier attempt kept is taken up first: all calls wait until it has been replayed."""
+"""A resumed run first replays what an earlier attempt stored: all calls wait until that is done."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from exporter.sources.cloud.split.scan import Scan
 
 
 class Replay:
-    """The chains of one walk whose next page an earlier attempt kept.
+    """The scans of one registry whose next page an earlier attempt stored.
 
-    A chain that asked on, before another's kept pages are known, would list again what they hold.
+    A scan that sent a call before another's stored pages are known would list again what they hold.
     """
 
     def __init__(self, pages: Pages) -> None:
@@ -19,15 +19,17 @@ class Replay:
         self._scans: set[Scan] = set()
         self._over = asyncio.Event()
 
-    def __bool__(self) -> bool:
-        """Say whether anything is left to replay, so that how far the chains are is not known."""
+    @property
+    def is_running(self) -> bool:
+        """Whether anything is left to replay, so that nobody knows how far the scans have come."""
         return bool(self._scans)
 
-    def __contains__(self, scan: object) -> bool:
+    def has(self, scan: Scan) -> bool:
+        """Say whether a scan's next page is stored."""
         return scan in self._scans
 
     def look(self, scan: Scan) -> None:
-        """Find out whether a chain's next page is one that was kept."""
+        """Find out whether a scan's next page is stored."""
         if self._is_stored(scan):
             self._scans.add(scan)
             self._over.clear()
@@ -37,21 +39,21 @@ class Replay:
                 self._over.set()
 
     def _is_stored(self, scan: Scan) -> bool:
-        """Say whether a chain's next page was kept, maybe with fewer images than it asks for."""
-        call = scan.cursor.call
-        if call is None or scan.done:
+        """Say whether a scan's next page is stored, maybe with fewer images than it asks for."""
+        call, number = scan.cursor.call, scan.attempts.number
+        if call is None or scan.is_over:
             return False
-        if self._pages.is_stored(call, scan.attempt):
+        if self._pages.is_stored(call, number):
             return True
         size = scan.page_size if scan in self._scans or not scan.cursor.pages else 0
         while (size := size // 2) > 0:
-            if self._pages.is_stored(call.with_params(pageSize=str(size)), scan.attempt):
-                scan.resize(size)
+            if self._pages.is_stored(call.with_params(pageSize=str(size)), number):
+                scan.cursor.resize(size)
                 return True
         return False
 
     async def others(self, scan: Scan) -> None:
-        """Wait, before a chain's next call, for what other chains have to replay."""
-        # Chains that replay are queued before all others, so a slot is left to run them.
+        """Wait, before a scan's next call, for what other scans have to replay."""
+        # Scans that replay are queued before all others, so a slot is left to run them.
         if self._scans and scan not in self._scans:
             await self._over.wait()

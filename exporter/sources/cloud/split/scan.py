@@ -1,7 +1,7 @@
-"""One chain of image pages: what it lists, how far it has come, and whether its order holds.
+"""One scan of image pages: what it lists, how far it has come, and what has become of it.
 
-A chain lists a registry or one of its repositories, upwards (by name, time and digest) or
-downwards. Two chains of the same scope, one from either end, are partners: they are done where they
+A scan lists a registry or one of its repositories, ascending (by name, time and digest) or
+descending. Two scans of the same scope, one from each end, are partners: both are over where they
 meet.
 """
 
@@ -9,28 +9,74 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from enum import Enum
 
 from exporter.crawl.pending import PendingPage
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.images import ImagesPage
-from exporter.sources.cloud.decode.order import Position, RowFilter, is_behind
 from exporter.sources.cloud.paging import PageCursor
 from exporter.sources.cloud.restarts import Restarts
-from exporter.sources.cloud.split.ordering import Direction, order_fallbacks
+from exporter.sources.cloud.split.observed import Observed
+from exporter.sources.cloud.split.ordering import Attempts, Direction, order_fallbacks
 from exporter.sources.cloud.split.policy import SplitPolicy
-from exporter.sources.cloud.split.proof import Proof
-from exporter.sources.cloud.summary import Seen
+from exporter.sources.cloud.summary import Images, Seen
 
-READING = 100
-"""What the attempts of another reading of the same scope are counted from, times its number."""
+
+class ScanState(Enum):
+    """What has become of a scan."""
+
+    RUNNING = "it has pages to ask for"
+    RESTARTING = "it begins again before its next page, and drops the page in hand"
+    EXHAUSTED = "it has read its listing to the end"
+    MET = "its partner has read all that follows its last page"
+    STOPPED = "other scans list the rest, or nothing more is wanted of it"
+
+
+_MAY_BECOME = {
+    ScanState.RUNNING: {
+        ScanState.RESTARTING,
+        ScanState.EXHAUSTED,
+        ScanState.MET,
+        ScanState.STOPPED,
+    },
+    ScanState.RESTARTING: {ScanState.RUNNING},
+    ScanState.EXHAUSTED: {ScanState.STOPPED, ScanState.RESTARTING},
+    ScanState.MET: {ScanState.STOPPED, ScanState.RESTARTING},
+    ScanState.STOPPED: {ScanState.RESTARTING},
+}
+"""The states that may follow each state. No other place changes a state."""
+
+
+class Handover:
+    """Whether the page that a scan judged last is written, for scans that rely on it."""
+
+    def __init__(self) -> None:
+        self._written = asyncio.Event()
+        self._written.set()
+        self._dependency: asyncio.Event | None = None
+
+    def begin(self, partner: Handover | None) -> None:
+        """Begin with the page in hand; it relies on what the partner has in hand now."""
+        self._dependency = partner._written if partner is not None else None  # noqa: SLF001
+        self._written = asyncio.Event()
+
+    def finish(self) -> None:
+        """Note that the page in hand is written, or dropped."""
+        self._written.set()
+
+    async def dependency_written(self) -> None:
+        """Wait until the page that the partner had in hand at `begin` is written."""
+        if self._dependency is not None:
+            await self._dependency.wait()
 
 
 class Scan:
-    """The state of one chain of image pages; `repository` is None for a whole registry.
+    """One scan of image pages; `repository` is None for a whole registry.
 
-    `last` is the place of the last image that the chain has dealt with; `by_name` says whether its
-    repositories have come by name so far, `proof` whether all images have come that there are.
-    `reading` counts how often the same scope was listed to its end before.
+    `partner` is the scan from the other end. `pending` is the page in hand until it has come, and
+    `prefetched` the page after it, if it was asked for ahead of its turn. `pages` counts the pages
+    of all attempts, and `observed` is what those of the current attempt have shown. `relists` says
+    that an earlier attempt has read some of the same pages.
     """
 
     def __init__(
@@ -43,234 +89,132 @@ class Scan:
         policy: SplitPolicy,
         reading: int = 0,
     ) -> None:
-        self.policy = policy
         self.direction = direction
         self.repository = repository
-        self.reading = reading
-        self.attempt = reading * READING - 1
+        self.state = ScanState.RUNNING
+        self.partner: Scan | None = None
+        self.pending: PendingPage[ImagesPage] | None = None
+        self.prefetched: PendingPage[ImagesPage] | None = None
+        self.handover = Handover()
         self.restarts = Restarts()
         self.pages = 0
-        self.relists = False
-        """It has begun again after some pages: what it asks for now is not looked for first."""
-        self.stopped = False
-        """Others have covered the rest (`stop`)."""
-        self.restart_unordered = False
-        """It has to begin again before its next page: what arrives is dropped."""
-        self.partner: Scan | None = None
-        """The chain that comes from the other end."""
-        self.asked: PendingPage[ImagesPage] | None = None
-        """The page in hand, until it has come."""
-        self.ahead: PendingPage[ImagesPage] | None = None
-        """The page after it, where that was asked for before the one in hand is dealt with."""
-        self.handed_over = asyncio.Event()
-        """Set once the page judged last is handed over."""
-        self.handed_over.set()
-        self._waits_for: asyncio.Event | None = None
+        fallbacks = order_fallbacks(direction, repository, reading)
+        self.attempts = Attempts(base, fallbacks, fallback, reading)
         self._seconds: deque[float] = deque(maxlen=policy.pages_timed)
-        self._base = base
-        self.page_size = page_size
-        self._fallbacks = order_fallbacks(direction, repository, reading)
-        self.fallback = min(fallback, len(self._fallbacks) - 1)
-        self.restart()
+        self._policy = policy
+        self._go_to_first_page(page_size)
 
-    @property
-    def done(self) -> bool:
-        """Whether nothing is left to ask."""
-        return not self.restart_unordered and (self.stopped or self.met or self.cursor.call is None)
-
-    @property
-    def ended(self) -> bool:
-        """Whether it has come to the end of its listing, and nobody has covered a part for it."""
-        return self.cursor.call is None and not (self.stopped or self.met or self.restart_unordered)
-
-    @property
-    def promises_order(self) -> bool:
-        """Whether what is asked for now has an order that no two images are equal in."""
-        return self._fallbacks[self.fallback].total and not self.reading
-
-    @property
-    def in_order(self) -> bool:
-        """Whether that order has held so far."""
-        return self.promises_order and self.proof.total and not self.proof.doubtful
-
-    @property
-    def proven(self) -> bool:
-        """Whether another chain may rely on this one's order."""
-        return (
-            self.in_order
-            and self.last is not None
-            and self._observed >= self.policy.enough_in_order
+    def _go_to_first_page(self, page_size: int) -> None:
+        self.cursor = PageCursor(self.attempts.first_call, page_size=page_size)
+        self.relists = self.pages > 0
+        self.observed = Observed(
+            self.attempts.ordering,
+            self.direction,
+            self._policy,
+            of_repository=self.repository is not None,
+            again=bool(self.reading),
         )
 
     @property
-    def knows_ties(self) -> bool:
-        """Whether images that only digests tell apart were often enough in their order."""
-        return self._ties >= self.policy.enough_in_order
+    def reading(self) -> int:
+        """How often the same scope was listed to its end before."""
+        return self.attempts.reading
 
     @property
-    def recent(self) -> set[str]:
-        """The ids of the images on its latest pages."""
-        return set().union(*self._recent)
+    def page_size(self) -> int:
+        """How many images a page is asked for with."""
+        return self.cursor.page_size
 
     @property
     def page_seconds(self) -> float:
-        """Seconds that the fastest of this chain's latest pages took; 0 before the first.
+        """Seconds that the fastest of the latest pages took; 0 before the first.
 
-        What others took longer, they have waited for the processor or the limiter.
+        The others took longer because they waited for the processor or the limiter.
         """
         return min(self._seconds, default=0.0)
 
     @property
-    def per_page(self) -> float:
-        """Images on one of its pages, on average; 1 before the first."""
-        return max(self._observed / self.pages, 1.0) if self.pages else 1.0
+    def images_per_page(self) -> float:
+        """Images on a page, on average; 1 before the first."""
+        return max(self.observed.images / self.pages, 1.0) if self.pages else 1.0
 
-    def took(self, seconds: float) -> None:
-        """Note how long a page took that was asked for."""
-        self._seconds.append(seconds)
+    # Its state.
 
-    def restart(self, *, plain: bool = False) -> None:
-        """Go back to the first page, under a new attempt's keys; `plain`: with no order at all."""
-        if plain:
-            self.fallback = len(self._fallbacks) - 1
-        ordering = self._fallbacks[self.fallback]
-        first = self._base
-        if ordering.order_by is not None:
-            first = first.with_params(orderBy=ordering.order_by)
-        self.cursor = PageCursor(first, page_size=self.page_size)
-        self.attempt += 1
-        self.relists = self.pages > 0
-        self.by_name = ordering.by_name
-        self.proof = Proof(
-            total=ordering.total, forget_after=None if self.reading else self.policy.ids_until
-        )
-        self.first: Position | None = None
-        self.last: Position | None = None
-        self.in_last_name = 0
-        """Pages in a row that held nothing but the repository of the last image."""
-        self.met = False
-        """Its partner delivers all that follows: the page in hand is the last."""
-        self._observed = 0
-        self._first_ids: tuple[str, ...] = ()
-        self._ties = 0
-        self._names_before: tuple[str, ...] = ()
-        self.repeated_repositories: set[str] = set()
-        """Repositories on pages whose last images came again on the next one."""
-        self._recent: deque[tuple[str, ...]] = deque(maxlen=self.policy.pages_remembered)
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to ask for."""
+        return self.state in {ScanState.EXHAUSTED, ScanState.MET, ScanState.STOPPED}
 
-    def shorten(self, reason: str) -> bool:
-        """Ask for half as many images a page from here on; False where that is not possible."""
-        if not self.cursor.shorten(reason):
-            return False
-        self.page_size = self.cursor.page_size
-        return True
+    @property
+    def is_unwanted(self) -> bool:
+        """Whether the page in hand is to be dropped."""
+        return self.state in {ScanState.STOPPED, ScanState.RESTARTING}
 
-    def resize(self, page_size: int) -> None:
-        """Ask for as many images a page as an earlier attempt did from here on."""
-        self.cursor.resize(page_size)
-        self.page_size = page_size
-
-    def begin_with(self, fallback: int) -> None:
-        """Forget all attempts, and begin with an ordering of the ladder."""
-        self.fallback, self.attempt = fallback, self.reading * READING - 1
-        self.restart()
-
-    def begin_unordered(self) -> None:
-        """List everything from the beginning, in no order if the one asked for has not held."""
-        self.restart_unordered = self.stopped = False
-        self.restart(plain=not self.proof.total)
-
-    def fall_back(self) -> bool:
-        """Go one rung down the ladder of orderings, and begin anew; False at its foot."""
-        if self.fallback + 1 >= len(self._fallbacks):
-            return False
-        self.fallback += 1
-        self.restart()
-        return True
-
-    def observe(self, page: Seen) -> None:
-        """Hold a page's order against the promised one, and note how far the chain has come."""
-        upwards = self.direction is Direction.ASCENDING
-        order, last, first = page.order, self.last, page.order.first
-        strictly = order.rises if upwards else order.falls
-        in_turn = order.names_rise if upwards else order.names_fall
-        if self._fallbacks[self.fallback].by_digest:
-            strictly = order.digests_rise
-        moved = 0
-        if self._is_first(page.ids):
-            tied = order.ties > 0 and not self._fallbacks[self.fallback].by_digest
-            self.proof.begin_again(long=len(page.ids) >= self.policy.enough_in_order, tied=tied)
-            last = None
-        if last is not None and not self._is_behind(first, last):
-            moved = self._moved(page.ids)
-            strictly = strictly and moved > 0
-        if last is not None and not moved:
-            in_turn = in_turn and (last.name <= first.name if upwards else first.name <= last.name)
-        self.by_name = self.by_name and in_turn
-        # What is pushed to a repository comes last in it by time, and so moves nothing there. Of a
-        # few images, no order at all may look like the one that was asked for.
-        by_time = self.repository is not None and not self.reading
-        pushed = not by_time and self._observed >= self.policy.enough_in_order
-        self.proof.add(page.ids, in_order=strictly, moved=moved, doubtful=moved > 0 and not pushed)
-        if moved and not self.reading:
-            self.repeated_repositories.update(self._names_before)
-        self._names_before = page.names
-        self._ties += order.ties
-        whole = first.name == order.last.name
-        stays = last is None or last.name == order.last.name
-        self.in_last_name = int(whole) + (self.in_last_name if whole and stays else 0)
-        self.first = self.first or first
-        self._first_ids = self._first_ids or page.ids
-        self.last = order.last
-        self._recent.append(page.ids)
-        self._observed += len(page.ids)
-
-    def _is_behind(self, one: Position, other: Position) -> bool:
-        """Say whether a place is behind another in the order that was asked for."""
-        if self._fallbacks[self.fallback].by_digest:
-            return (one.digest, one.name) > (other.digest, other.name)
-        return (
-            is_behind(one, other)
-            if self.direction is Direction.ASCENDING
-            else is_behind(other, one)
-        )
-
-    def _is_first(self, ids: tuple[str, ...]) -> bool:
-        """Say whether a page is the first one again, or begins like it where one is shorter."""
-        common = min(len(ids), len(self._first_ids))
-        if len(ids) < self.page_size and ids == self._first_ids:
-            return True
-        return common >= self.policy.first_ids and ids[:common] == self._first_ids[:common]
-
-    def _moved(self, ids: tuple[str, ...]) -> int:
-        """Return how many images at a page's beginning are those that ended the page before.
-
-        So it is where others were pushed before them meanwhile. The same page once more is no such
-        page.
-        """
-        before = self._recent[-1] if self._recent else ()
-        if ids[0] not in before:
-            return 0
-        moved = before[before.index(ids[0]) :]
-        once_more = len(moved) == len(before) == len(ids)
-        return len(moved) if ids[: len(moved)] == moved and not once_more else 0
+    def _become(self, state: ScanState) -> None:
+        if state is self.state:
+            return
+        if state not in _MAY_BECOME[self.state]:
+            raise RuntimeError(f"a scan that is {self.state.name} cannot be {state.name}")
+        self.state = state
 
     def stop(self) -> None:
-        """Want nothing more, for others have covered the rest: a call under way is given up."""
-        self.stopped = True
-        if self.asked is not None:
-            self.asked.drop()
+        """Want nothing more of it, and give up the call under way.
 
-    def take(self) -> None:
-        """Begin to hand the page in hand over."""
-        self._waits_for = self.partner.handed_over if self.partner is not None else None
-        self.handed_over = asyncio.Event()
+        A scan that is about to begin again does so: it lists everything itself.
+        """
+        if self.state is not ScanState.RESTARTING:
+            self._become(ScanState.STOPPED)
+        if self.pending is not None:
+            self.pending.drop()
 
-    async def partner_handed_over(self) -> None:
-        """Wait until what the partner had in hand, when this page was cut, is handed over."""
-        if self._waits_for is not None:
-            await self._waits_for.wait()
+    def restart_soon(self) -> None:
+        """Have it begin again before its next page (`begin_again`)."""
+        self._become(ScanState.RESTARTING)
 
-    def cut(self, cut: RowFilter) -> None:
-        """Take note of what was cut from the page observed last."""
-        self.met = cut.last
+    def begin_again(self) -> None:
+        """List everything from the beginning, in no order if the one asked for has not held."""
+        self._become(ScanState.RUNNING)
+        if not self.observed.proof.total:
+            self.attempts.without_order()
+        self.restart()
+
+    def meet(self) -> None:
+        """Take the page in hand for the last, as the partner has read all that follows."""
+        if self.state is ScanState.RUNNING:
+            self._become(ScanState.MET)
+
+    # Its pages.
+
+    def restart(self) -> None:
+        """Go back to the first page, as another attempt."""
+        self.attempts.next()
+        self._go_to_first_page(self.page_size)
+
+    def begin_with(self, fallback: int) -> None:
+        """Forget all attempts, and begin with the order that so many others come before."""
+        self.attempts.begin_with(fallback)
+        self._go_to_first_page(self.page_size)
+
+    def fall_back(self) -> bool:
+        """Begin again with the next order in turn; return False if there is none."""
+        if not self.attempts.fall_back():
+            return False
+        self.restart()
+        return True
+
+    def shorten(self, reason: str) -> bool:
+        """Ask for half as many images a page from here on; return False where that cannot be."""
+        return self.cursor.shorten(reason)
+
+    def take(self, page: Seen) -> None:
+        """Take the page in hand: hold its order against the promised one, and note its time."""
+        self.handover.begin(self.partner.handover if self.partner is not None else None)
+        self.observed.add(page, self.page_size)
+        if page.seconds is not None:
+            self._seconds.append(page.seconds)
+
+    def advance(self, images: Images) -> None:
+        """Go on to the next page; raises `AnswerError` where the listing would never end."""
+        self.cursor.advance(images.next_token, items=images.listed, sketch=images.sketch)
+        if self.cursor.call is None and self.state is ScanState.RUNNING:
+            self._become(ScanState.EXHAUSTED)

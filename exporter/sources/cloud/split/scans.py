@@ -1,4 +1,4 @@
-"""The chains of one registry: how they begin, how they split it, and what ends the splitting."""
+"""The scans of one registry: how they begin, how they split it, and what ends the splitting."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import structlog
 from exporter.crawl.task import Task
 from exporter.http.types import Call
 from exporter.page import Note
+from exporter.sources.cloud.split import estimate
 from exporter.sources.cloud.split.context import Context
-from exporter.sources.cloud.split.meeting import pages_between
+from exporter.sources.cloud.split.estimate import Sizes
 from exporter.sources.cloud.split.ordering import Direction, order_fallbacks
 from exporter.sources.cloud.split.partition import RepositoryPartition
 from exporter.sources.cloud.split.replay import Replay
 from exporter.sources.cloud.split.scan import Scan
+from exporter.sources.cloud.split.state import ListingState, Phase
 
 log = structlog.get_logger()
 
@@ -26,18 +28,21 @@ ALONE = "alone"
 
 
 class Scans:
-    """Which chains of a registry are open, and what they rely on.
+    """Which scans of a registry are open, and what they rely on.
 
-    `partition` are the registry's repositories, `up` and `down` its own chains, where it has them;
-    `alone` says whether its repositories are listed one by one, and `trusted` whether they may be.
-    `task` is how a chain is queued.
+    `partition` are the registry's repositories and `sizes` how large they are; `up` and `down` are
+    its own scans, where it has them. `task` makes the scheduler's task of a scan.
     """
 
-    def __init__(self, registry_id: str, context: Context, task: Callable[[Scan], Task]) -> None:
-        self._policy = context.policy
-        self.partition = RepositoryPartition((), 0, context.policy)
-        self.trusted = context.split and context.wanted.all_repositories
-        self.alone = False
+    def __init__(
+        self,
+        registry_id: str,
+        context: Context,
+        state: ListingState,
+        task: Callable[[Scan], Task],
+    ) -> None:
+        self.partition = RepositoryPartition()
+        self.sizes = Sizes()
         self.open: set[Scan] = set()
         self.up: Scan | None = None
         self.down: Scan | None = None
@@ -50,15 +55,13 @@ class Scans:
         )
         self._registry_id = registry_id
         self._context = context
+        self._state = state
         self._task = task
-        self._known: set[str] = set()
-        self._begun: set[str] = set()  # Repositories that a chain was begun for.
+        self._known: set[str] = set()  # Images that the registry's own scans have listed.
+        self._begun: set[str] = set()  # Repositories that a scan was begun for.
         self._decided_before = context.store.notes(registry_id)
 
-    @property
-    def _page_size(self) -> int:
-        """How many images to ask for: no more than an open chain is known to be given."""
-        return min([self._context.page_size, *(scan.page_size for scan in self.open)])
+    # How they begin.
 
     @property
     def resumes(self) -> bool:
@@ -69,10 +72,15 @@ class Scans:
         """Say whether an earlier attempt has noted a decision about the registry."""
         return Note(self._registry_id, item, decision) in self._decided_before
 
+    @property
+    def _page_size(self) -> int:
+        """How many images to ask for: no more than the API is known to give an open scan."""
+        return min([self._context.page_size, *(scan.page_size for scan in self.open)])
+
     def begin(
         self, direction: Direction, name: str | None = None, *, queue: bool = True, reading: int = 0
     ) -> Scan:
-        """Open a chain; `name` is a repository's, None for the whole registry."""
+        """Open a scan; `name` is a repository's, None for the whole registry."""
         call = self.registry_call
         if name is not None:
             param = ("repositoryName", name)
@@ -80,97 +88,156 @@ class Scans:
             self._begun.add(name)
         context = self._context
         fallback = context.fallback if direction is Direction.ASCENDING and not reading else 0
-        # What was kept was begun with as many as may be asked for, or with half of that, and so on.
+        # A stored page was asked for with as many images as is allowed, or half of that, and so on.
         page_size = context.page_size if self.resumes else self._page_size
         scan = Scan(call, direction, name, page_size, fallback, context.policy, reading)
         self._find_stored(scan, fallback)
         self.open.add(scan)
         self.replay.look(scan)
-        if scan not in self.replay:
-            scan.resize(self._page_size)
+        if not self.replay.has(scan):
+            scan.cursor.resize(self._page_size)
         if queue:
             context.queue(self._task(scan))
         return scan
 
     def _find_stored(self, scan: Scan, fallback: int) -> None:
-        """Have a chain begin with the order whose pages an earlier attempt has kept.
+        """Have a scan begin with the order whose pages an earlier attempt has stored.
 
-        What was listed otherwise was cut on their account.
+        Pages of other scans were cut on their account.
         """
         if not self.resumes:
             return
-        # The first order may have been another one, or was gone down to from there.
+        # The first order may have been another one, or the API may have refused some before it.
         for first in range(len(order_fallbacks(scan.direction, scan.repository, scan.reading))):
             scan.begin_with(first)
             while scan.cursor.call is not None:
-                if self._context.pages.is_stored(scan.cursor.call, scan.attempt):
+                if self._context.pages.is_stored(scan.cursor.call, scan.attempts.number):
                     return
                 if not scan.fall_back():
                     break
         scan.begin_with(fallback)
 
     def begin_whole(self, *, may_split: bool) -> None:
-        """Open the registry's chain upwards, and do what an earlier attempt has claimed again.
+        """Open the registry's ascending scan, and decide again what an earlier attempt decided.
 
-        `may_split` says whether the list of repositories is here, and all of it.
+        `may_split` says whether the repository list is here, and all of it.
         """
         self.up = self.begin(Direction.ASCENDING)
-        # What the registry's own chains have listed is taken up first.
-        self.alone = may_split and self.trusted and self._has_decided(WHOLE_REGISTRY, ALONE)
+        # What the registry's own scans have listed is replayed first.
+        if may_split and self._state.trusts_list and self._has_decided(WHOLE_REGISTRY, ALONE):
+            self._state.enter(Phase.SPLIT)
         if self._has_decided(WHOLE_REGISTRY, Direction.DESCENDING.value):
             self._meet(self.up, queue=True)
 
     def begin_alone(self, names: Iterable[str]) -> None:
         """List repositories one by one, and from both ends where an earlier attempt did."""
+        context = self._context
         for name in names:
             if name in self._begun:
                 continue
             scan = self.begin(Direction.ASCENDING, name)
             met_before = self._has_decided(name, Direction.DESCENDING.value)
-            large = self.up is not None and self.partition.is_large(name, self.up)
-            if met_before or (large and self._context.backwards and self.alone):
+            pages = estimate.pages_of(self.sizes, name, self.up)
+            large = pages >= context.policy.large_pages
+            if met_before or (large and context.backwards and self._state.is_split):
                 self._meet(scan, queue=True)
 
     def has_begun(self, name: str) -> bool:
-        """Say whether a chain was begun for a repository."""
+        """Say whether a scan was begun for a repository."""
         return name in self._begun
 
+    def ended(self, scan: Scan) -> None:
+        """Take a scan out; after the last one of a split registry's own, its parts are begun."""
+        self.open.discard(scan)
+        self.replay.look(scan)
+        own = scan.repository is None and not scan.reading
+        if self._state.is_split and own and all(one.repository is not None for one in self.open):
+            self.begin_alone(estimate.largest_first(self.sizes))
+
+    # What they have listed.
+
+    def take_repositories(self, names: Iterable[str]) -> None:
+        """Take the repositories that a split lists."""
+        self.partition = RepositoryPartition(names)
+        self.sizes = estimate.equal_sizes(self.partition.names)
+
+    def note(self, scan: Scan, ids: Iterable[str]) -> None:
+        """Remember what one of the registry's own scans has listed, if it can be replayed.
+
+        Pages that it has asked for a second time are not found again in a resumed run.
+        """
+        first = not (scan.reading or scan.relists)
+        room = len(self._known) < self._context.policy.max_known_ids
+        if scan.repository is None and first and room:
+            self._known.update(ids)
+
+    def has_listed(self, ids: Collection[str]) -> bool:
+        """Say whether the registry's own scans have listed images that were cut elsewhere."""
+        return self._known.issuperset(ids)
+
+    def known(self, ids: Iterable[str]) -> tuple[str, ...]:
+        """Return which images the registry's own scans have listed before it was split."""
+        return tuple(one for one in ids if one in self._known) if self._state.is_split else ()
+
+    # What free slots do.
+
+    def pages_left(self, scan: Scan) -> float:
+        """Return how many pages a scan may have left."""
+        return estimate.pages_left(self.sizes, scan, self.up, self._context.policy)
+
+    def will_go_on(self, scan: Scan) -> bool:
+        """Say whether a scan will want the page after the one that it waits for.
+
+        It may meet its partner on the page that it waits for. With few pages left, nobody knows.
+        """
+        policy, partner = self._context.policy, scan.partner
+        if partner is None:
+            return scan.repository is not None or not self._state.is_split
+        pages = estimate.pages_before_meeting(self.sizes, scan, partner, self.up, policy)
+        return pages >= policy.pages_ahead
+
+    @property
+    def wants_to_split(self) -> bool:
+        """Whether free slots would be well used by listing the repositories one by one."""
+        up, context = self.up, self._context
+        if self._state.phase is not Phase.SCANNING or self.replay.is_running:
+            return False
+        if up is None or up.is_over or up.reading or not self.partition.is_listable:
+            return False
+        return estimate.is_worth_splitting(self.sizes, up, self.down, context.slots, context.policy)
+
     def split(self) -> None:
-        """List all repositories one by one instead of going on with the registry's own chains."""
+        """List all repositories one by one instead of going on with the registry's own scans."""
         self._context.store.add_note(Note(self._registry_id, WHOLE_REGISTRY, ALONE))
         log.debug("listing_split", registry_id=self._registry_id, how="by repository")
-        self.alone = True
+        self._state.enter(Phase.SPLIT)
         for scan in (self.up, self.down):
             if scan is not None:
                 scan.stop()
 
-    def ended(self, scan: Scan) -> None:
-        """Take a chain out; after the last one of the registry's own, its parts are begun."""
-        self.open.discard(scan)
-        self.replay.look(scan)
-        own = scan.repository is None and not scan.reading
-        if self.alone and own and all(one.repository is not None for one in self.open):
-            self.begin_alone(self.partition.names)
+    def idle_task(self, *, whole: bool) -> Task | None:
+        """Return a scan that comes to meet a long one; with `whole`, also the registry's own."""
+        if not self._context.split or self.replay.is_running:
+            return None
+        # What is known to be long goes first: it sets how long all of it takes.
+        for scan in sorted(self.open, key=lambda one: (one is not self.up, -one.pages)):
+            if (whole or scan is not self.up) and self._can_be_met(scan):
+                return self._task(self._meet(scan, queue=False))
+        return None
 
-    def note(self, scan: Scan, ids: Iterable[str]) -> None:
-        """Remember what one of the registry's own chains has listed, as long as it can be taken up.
-
-        Pages that it has asked for a second time are not found again after a stop.
-        """
-        first = not (scan.reading or scan.relists)
-        if scan.repository is None and first and len(self._known) < self._policy.max_known_ids:
-            self._known.update(ids)
-
-    def has(self, ids: Collection[str]) -> bool:
-        """Say whether the registry's own chains have listed images that were cut elsewhere."""
-        return self._known.issuperset(ids)
-
-    def known(self, ids: Iterable[str]) -> tuple[str, ...]:
-        """Return which images the registry's own chains have listed before it was split."""
-        return tuple(one for one in ids if one in self._known) if self.alone else ()
+    def _can_be_met(self, scan: Scan) -> bool:
+        if scan.direction is Direction.DESCENDING or scan.partner is not None or scan.is_over:
+            return False
+        if not (scan.observed.in_order and scan.observed.last is not None):
+            return False
+        if scan.repository is None and self._state.is_split:
+            return False
+        return self._context.backwards and estimate.is_worth_meeting(
+            self.pages_left(scan), scan.page_seconds, self._context.policy
+        )
 
     def _meet(self, up: Scan, *, queue: bool) -> Scan:
-        """Open the chain that comes to meet another from above."""
+        """Open the descending scan that comes to meet another."""
         item = up.repository or WHOLE_REGISTRY
         self._context.store.add_note(Note(self._registry_id, item, Direction.DESCENDING.value))
         log.debug(
@@ -185,117 +252,48 @@ class Scans:
             self.down = down
         return down
 
-    def pages_left(self, scan: Scan) -> float:
-        """Return how many pages a chain may have left."""
-        if scan.repository is None:
-            return self.partition.pages_left(scan, scan.partner)
-        if (sampled := self._pages_left_by_sample(scan)) > 0.0:
-            return sampled
-        # What has gone on for long tends to go on; two that meet have the same left.
-        ahead = (
-            scan.partner
-            if scan.direction is Direction.DESCENDING and scan.partner is not None
-            else scan
-        )
-        return ahead.pages + 1.0
-
-    def _pages_left_by_sample(self, scan: Scan) -> float:
-        """Return the pages left of a repository's chain as far as a sample tells, or 0."""
-        if scan.repository is None or self.up is None:
-            return 0.0
-        both = [scan] if scan.partner is None else [scan, scan.partner]
-        pages = self.partition.pages_of(scan.repository, self.up) - sum(one.pages for one in both)
-        return max(pages / len(both), 0.0)
-
-    def goes_on(self, scan: Scan) -> bool:
-        """Say whether a chain will want the page after the one that it waits for.
-
-        What comes towards it may be met on that page. If not too many pages are left for that, it
-        is not known.
-        """
-        partner = scan.partner
-        if partner is None:
-            return scan.repository is not None or not self.alone
-        pages = pages_between(scan, partner) / 2
-        if scan.repository is None:
-            pages = pages or self.partition.pages_left(scan, partner)
-        return (pages or self._pages_left_by_sample(scan)) >= self._policy.pages_ahead
-
-    def _can_be_met(self, scan: Scan) -> bool:
-        if scan.direction is Direction.DESCENDING or scan.partner is not None or scan.done:
-            return False
-        if not (scan.in_order and scan.last is not None):
-            return False
-        if scan.repository is None and self.alone:
-            return False
-        pages = self.pages_left(scan)
-        return (
-            self._context.backwards
-            and pages >= self._policy.min_pages_before_down
-            and pages * scan.page_seconds >= self._policy.min_seconds_before_down
-        )
-
-    def idle_task(self, *, whole: bool) -> Task | None:
-        """Return a chain for a free slot, one to meet a long one; the registry's own if `whole`."""
-        if not self._context.split or self.replay:
-            return None
-        # What is known to be long goes first: it sets how long all of it takes.
-        for scan in sorted(self.open, key=lambda one: (one is not self.up, -one.pages)):
-            if (whole or scan is not self.up) and self._can_be_met(scan):
-                return self._task(self._meet(scan, queue=False))
-        return None
-
-    @property
-    def wants_to_split(self) -> bool:
-        """Whether free slots would be well used by listing the repositories one by one."""
-        up, down = self.up, self.down
-        if not (self.trusted and self._context.split) or self.alone or self.replay:
-            return False
-        if up is None or up.done or up.reading:
-            return False
-        return self.partition.is_worth_splitting(up, down)
+    # What ends the splitting.
 
     @property
     def settled(self) -> bool:
         """Whether almost all of a split registry is listed."""
-        begun = not any(scan.repository is None for scan in self.open)
-        return begun and len(self.open) <= self._policy.max_open_at_refresh
+        own = any(scan.repository is None for scan in self.open)
+        return not own and len(self.open) <= self._context.policy.max_open_at_refresh
 
     def give_up(self, down: Scan) -> None:
-        """Go on without a chain from above."""
+        """Go on without a descending scan."""
         down.stop()
         if down is self.down:
             self.down = None
 
     def abandon_split(self, reason: str, *, failed: bool) -> bool:
-        """List repositories one by one no more: the chain upwards lists everything anew.
+        """List repositories one by one no more: the ascending scan lists everything again.
 
-        So it is where the user's repositories were to be listed one by one, without such a chain.
-        `failed` says whether the registry's listing has failed already. Return False where nothing
-        was listed one by one, so that the chain upwards goes on as it is.
+        If the user's repositories were to be listed one by one, without such a scan, it begins now.
+        `failed` says that the registry's listing has failed already. Return False where nothing was
+        listed one by one, so that the ascending scan goes on as it is.
         """
-        self.trusted = False
-        if not self.alone and self.up is not None:
+        was_split = self._state.is_split
+        self._state.enter(Phase.UNSPLIT)
+        if not was_split and self.up is not None:
             return False
         log.warning("split_given_up", registry_id=self._registry_id, reason=reason)
-        self.alone = False
         for scan in self.open:
             scan.stop()
         self.down = None
         if not failed:
-            self.restart_unordered()
+            self._restart_unordered()
         return True
 
-    def restart_unordered(self) -> None:
-        """List the whole registry from the beginning, in no order."""
+    def _restart_unordered(self) -> None:
+        """List the whole registry from the beginning, in no order if its own has not held."""
         up = self.up
         if up is None:
             self.up = self.begin(Direction.ASCENDING)
             return
         up.partner = None
-        if up in self.open:
-            up.restart_unordered = True
-        else:
-            up.begin_unordered()
+        up.restart_soon()
+        if up not in self.open:
+            up.begin_again()
             self.open.add(up)
             self._context.queue(self._task(up))

@@ -22,77 +22,75 @@ def refused(status: int, code: str = "") -> StatusError:
 SILENCE = UnreachableError("no answer", call="GET /", scope="images")
 
 
-def chain_of(
+def scan_of(
     repository: str | None, direction: Direction = Direction.ASCENDING, *, pages: int = 0
 ) -> Scan:
-    chain = Scan(CALL, direction, repository, 10, 0, SplitPolicy())
+    scan = Scan(CALL, direction, repository, 10, 0, SplitPolicy())
     for number in range(pages):
-        chain.cursor.advance(f"token {number}", items=10)
-    return chain
+        scan.cursor.advance(f"token {number}", items=10)
+    return scan
 
 
 @pytest.mark.parametrize("repository", [None, "crp1/app"])
 def test_a_refused_order_is_asked_for_more_modestly_down_to_none(repository: str | None) -> None:
-    chain = chain_of(repository)
-    remedies, orders = (
+    scan = scan_of(repository)
+    actions, orders = (
         [],
-        [dict(chain.cursor.call.params).get("orderBy") if chain.cursor.call else ""],
+        [dict(scan.cursor.call.params).get("orderBy") if scan.cursor.call else ""],
     )
-    while (remedy := handle_failure(chain, refused(400))) is FailureAction.AGAIN:
-        remedies.append(remedy)
-        assert chain.cursor.call is not None
-        orders.append(dict(chain.cursor.call.params).get("orderBy"))
+    while (action := handle_failure(scan, refused(400))) is FailureAction.AGAIN:
+        actions.append(action)
+        assert scan.cursor.call is not None
+        orders.append(dict(scan.cursor.call.params).get("orderBy"))
     assert orders == (
         ["created_at,digest", "created_at", None]
         if repository
         else ["name,created_at,digest", "name,created_at", "name", None]
     )
-    assert remedy is (FailureAction.ABANDON_SPLIT if repository else FailureAction.FAILED)
+    assert action is (FailureAction.ABANDON_SPLIT if repository else FailureAction.FAILED)
 
 
-def test_a_page_token_that_expired_begins_a_chain_anew_a_few_times() -> None:
-    remedies = []
-    chain = chain_of(None)
+def test_a_page_token_that_expired_begins_a_scan_again_a_few_times() -> None:
+    actions = []
+    scan = scan_of(None)
     for attempt in range(MAX_RESTARTS + 1):
-        chain.cursor.advance(f"token {attempt}", items=10)
-        remedies.append(handle_failure(chain, refused(400)))
-    assert remedies == [FailureAction.AGAIN] * MAX_RESTARTS + [FailureAction.FAILED]
-    assert chain.attempt == MAX_RESTARTS
+        scan.cursor.advance(f"token {attempt}", items=10)
+        actions.append(handle_failure(scan, refused(400)))
+    assert actions == [FailureAction.AGAIN] * MAX_RESTARTS + [FailureAction.FAILED]
+    assert scan.attempts.number == MAX_RESTARTS
 
 
 @pytest.mark.parametrize(
-    ("repository", "error", "remedy"),
+    ("repository", "error", "action"),
     [
         (None, refused(404, "NOT_FOUND"), FailureAction.FAILED),
         (None, refused(403), FailureAction.FAILED),
         (None, SILENCE, FailureAction.FAILED),
         ("crp1/app", refused(404, "NOT_FOUND"), FailureAction.GONE),
-        # A gateway's, in front of another server than the registry's own chain comes to.
+        # A gateway's, in front of another server than the registry's own scan comes to.
         ("crp1/app", refused(404), FailureAction.ABANDON_SPLIT),
         ("crp1/app", refused(403, "PERMISSION_DENIED"), FailureAction.ABANDON_SPLIT),
         ("crp1/app", refused(500), FailureAction.FAILED),
         ("crp1/app", SILENCE, FailureAction.FAILED),
     ],
 )
-def test_what_cannot_be_mended_is_missing_unless_its_registry_may_list_it(
-    repository: str | None, error: ApiError, remedy: FailureAction
+def test_what_cannot_be_listed_is_missing_unless_its_registry_may_list_it(
+    repository: str | None, error: ApiError, action: FailureAction
 ) -> None:
-    assert handle_failure(chain_of(repository, pages=1), error) is remedy
+    assert handle_failure(scan_of(repository, pages=1), error) is action
 
 
 @pytest.mark.parametrize("repository", [None, "crp1/app"])
 @pytest.mark.parametrize("error", [refused(400), refused(403), SILENCE])
-def test_a_chain_downwards_is_done_without(repository: str | None, error: ApiError) -> None:
-    assert (
-        handle_failure(chain_of(repository, Direction.DESCENDING), error) is FailureAction.WITHOUT
-    )
+def test_a_listing_does_without_a_descending_scan_that_failed(
+    repository: str | None, error: ApiError
+) -> None:
+    assert handle_failure(scan_of(repository, Direction.DESCENDING), error) is FailureAction.WITHOUT
 
 
 @pytest.mark.parametrize("direction", Direction)
 @pytest.mark.parametrize("error", [refused(404, "NOT_FOUND"), refused(400), SILENCE])
-def test_an_error_of_what_others_have_covered_meanwhile_is_none(
-    direction: Direction, error: ApiError
-) -> None:
-    chain = chain_of("crp1/app", direction, pages=1)
-    chain.stopped = True
-    assert handle_failure(chain, error) is FailureAction.DONE
+def test_an_error_of_a_scan_that_was_stopped_is_none(direction: Direction, error: ApiError) -> None:
+    scan = scan_of("crp1/app", direction, pages=1)
+    scan.stop()
+    assert handle_failure(scan, error) is FailureAction.DONE

@@ -1,4 +1,4 @@
-"""A run that is taken up again finds pages that were asked for in different sizes."""
+"""A resumed run finds stored pages that were asked for in different sizes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.ordering import Direction
 from exporter.sources.cloud.split.policy import SplitPolicy
 from exporter.sources.cloud.split.scans import ALONE, WHOLE_REGISTRY, Scans
+from exporter.sources.cloud.split.state import ListingState
 
-KEPT = {"crp1/halved": "50", "crp1/whole": "100"}
+STORED = {"crp1/halved": "50", "crp1/whole": "100"}
 
 
-def test_a_kept_page_is_found_whatever_size_other_chains_have_come_to() -> None:
+def test_a_stored_page_is_found_whatever_size_other_scans_have_come_to() -> None:
     def is_stored(call: Call, attempt: int) -> bool:
         params = dict(call.params)
-        return attempt == 0 and KEPT.get(params["repositoryName"]) == params["pageSize"]
+        return attempt == 0 and STORED.get(params["repositoryName"]) == params["pageSize"]
 
     context = SimpleNamespace(
         split=True,
@@ -30,11 +31,13 @@ def test_a_kept_page_is_found_whatever_size_other_chains_have_come_to() -> None:
         fallback=0,
         policy=SplitPolicy(),
     )
-    chains = Scans("crp1", cast(Context, context), lambda _: cast(Task, None))
+    scans = Scans(
+        "crp1", cast(Context, context), ListingState(may_split=True), lambda _: cast(Task, None)
+    )
     sizes = {}
-    for name in [*KEPT, "crp1/new"]:
-        chain = chains.begin(Direction.ASCENDING, name, queue=False)
-        sizes[name] = (chain.page_size, chain in chains.replay)
+    for name in [*STORED, "crp1/new"]:
+        scan = scans.begin(Direction.ASCENDING, name, queue=False)
+        sizes[name] = (scan.page_size, scans.replay.has(scan))
     assert sizes == {
         "crp1/halved": (50, True),
         "crp1/whole": (100, True),

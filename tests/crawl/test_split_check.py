@@ -9,6 +9,7 @@ import pytest
 
 from exporter.sources.cloud.decode.sample import SamplePage
 from exporter.sources.cloud.split.check import Sample, SplitCheck
+from exporter.sources.cloud.split.partition import RepositoryPartition
 from exporter.sources.cloud.split.policy import SplitPolicy
 
 
@@ -58,9 +59,9 @@ def test_digests_that_are_not_spread_evenly_tell_no_number(digests: list[str]) -
     assert sample_of(page_of(digests)).total is None
 
 
-def test_what_speaks_against_claims() -> None:
+def test_what_speaks_against_a_split() -> None:
     digests = digests_of(1000)
-    listed = {"crp1/a"}
+    listed = RepositoryPartition(["crp1/a"])
     assert SplitCheck().sampled(sample_of(page_of(digests)), listed) is None
     assert SplitCheck().sampled(None, listed) is not None
     assert SplitCheck().sampled(sample_of(page_of(digests[:100])), listed) is not None

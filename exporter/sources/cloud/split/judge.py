@@ -1,0 +1,81 @@
+"""What a page's order decides: whether to believe it, and what to cut from it."""
+
+from __future__ import annotations
+
+import structlog
+
+from exporter.crawl.pending import Dropped
+from exporter.sources.cloud.decode.order import RowFilter
+from exporter.sources.cloud.split.closing import Closing
+from exporter.sources.cloud.split.context import Context
+from exporter.sources.cloud.split.meeting import cut_known, is_believed, meeting_point
+from exporter.sources.cloud.split.ordering import Direction
+from exporter.sources.cloud.split.scan import Scan, ScanState
+from exporter.sources.cloud.split.scans import Scans
+from exporter.sources.cloud.split.state import ListingState
+from exporter.sources.cloud.summary import Decided, Seen
+
+log = structlog.get_logger()
+
+
+class Judge:
+    """Judges the pages of one registry's scans, each in its turn."""
+
+    def __init__(
+        self, scans: Scans, closing: Closing, state: ListingState, context: Context
+    ) -> None:
+        self._scans = scans
+        self._closing = closing
+        self._state = state
+        self._context = context
+
+    def judge(self, scan: Scan, page: Seen, before: Decided | None) -> RowFilter | None:
+        """Decide what to cut from the page in hand; `before` if an earlier attempt has decided.
+
+        Raises `Dropped` where nothing of the page is wanted.
+        """
+        if scan.is_unwanted:
+            raise Dropped
+        scan.take(page)
+        self._doubt_order(scan, fresh=before is None)
+        self._doubt_list(scan, page.names)
+        cut = self._new_cut(scan, page.ids) if before is None else self._cut_before(scan, before)
+        if cut is not None and cut.last:
+            scan.meet()
+            if before is None and scan.state is ScanState.MET and scan.partner is not None:
+                scan.partner.stop()
+        return cut
+
+    def _new_cut(self, scan: Scan, ids: tuple[str, ...]) -> RowFilter | None:
+        """Cut what other scans have delivered."""
+        cut = meeting_point(scan, ids, self._context.policy.enough_shared)
+        return cut if scan.repository is None else cut_known(cut, self._scans.known(ids))
+
+    def _cut_before(self, scan: Scan, before: Decided) -> RowFilter | None:
+        """Cut what an earlier attempt has cut, if the scans it relied on are there again."""
+        cut = before.cut
+        if cut is not None and scan.partner is None and not self._scans.has_listed(cut.but_not):
+            scan.restart_soon()
+            raise Dropped
+        return cut
+
+    def _doubt_order(self, scan: Scan, *, fresh: bool) -> None:
+        """Give up a descending scan where its order, or its partner's, has not held."""
+        partner = scan.partner
+        if scan.direction is Direction.ASCENDING:
+            if partner is not None and not scan.observed.in_order:
+                self._scans.give_up(partner)
+        elif fresh and not is_believed(scan):
+            in_order = scan.observed.in_order
+            if not in_order:
+                self._context.backwards = False
+            log.info("descent_not_believed", repository_name=scan.repository, in_order=in_order)
+            self._scans.give_up(scan)
+            raise Dropped
+
+    def _doubt_list(self, scan: Scan, names: tuple[str, ...]) -> None:
+        """Abandon the split where a repository has images that the list does not name."""
+        if scan.repository is not None or not (self._state.trusts_list and self._closing.listed):
+            return
+        if unlisted := self._scans.partition.unlisted(names):
+            self._closing.abandon_split(f"repository {unlisted[0]} has images, but is not listed")

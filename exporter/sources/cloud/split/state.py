@@ -1,0 +1,99 @@
+"""The state of one registry's listing: its phase, and what it asks beside its scans."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Phase(Enum):
+    """How a registry is listed."""
+
+    SCANNING = "its own scans list it, and it may be split"
+    SPLIT = "its repositories are listed one by one, and the list of them is relied on"
+    UNSPLIT = "it may not be split, or not any more"
+    DONE = "its listing has ended"
+
+
+_MAY_FOLLOW = {
+    Phase.SCANNING: {Phase.SPLIT, Phase.UNSPLIT, Phase.DONE},
+    Phase.SPLIT: {Phase.UNSPLIT, Phase.DONE},
+    Phase.UNSPLIT: {Phase.DONE},
+    Phase.DONE: set(),
+}
+"""The phases that may follow each phase: trust in the repository list is lost for good."""
+
+
+class Asked(Enum):
+    """How far a question has come."""
+
+    NOT_YET = "it was not asked"
+    AWAITED = "its answer is awaited"
+    ANSWERED = "its answer has come"
+
+
+_MAY_COME = {
+    Asked.NOT_YET: {Asked.AWAITED},
+    Asked.AWAITED: {Asked.ANSWERED},
+    Asked.ANSWERED: {Asked.NOT_YET},
+}
+"""How far a question may have come next. After its answer, it may be asked once more."""
+
+
+class Question:
+    """Something that a listing asks once, while its scans go on."""
+
+    def __init__(self) -> None:
+        self.asked = Asked.NOT_YET
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether it was asked, and its answer has not come."""
+        return self.asked is Asked.AWAITED
+
+    def become(self, asked: Asked) -> None:
+        """Take how far it has come; raises `RuntimeError` where that cannot come next."""
+        if asked not in _MAY_COME[self.asked]:
+            raise RuntimeError(f"a question that is {self.asked.name} cannot be {asked.name}")
+        self.asked = asked
+
+
+class ListingState:
+    """The phase of a registry's listing, and its two questions.
+
+    `sample` asks for a sample of the images, and `second_list` for the repository list once more.
+    They are no phases, because both are asked while scans run: the sample before a split, or after
+    it where an earlier attempt has split the registry, and the list before the end.
+    """
+
+    def __init__(self, *, may_split: bool) -> None:
+        self.phase = Phase.SCANNING if may_split else Phase.UNSPLIT
+        self.sample = Question()
+        self.second_list = Question()
+
+    def enter(self, phase: Phase) -> None:
+        """Go over to another phase; raises `RuntimeError` where that may not follow."""
+        if phase is self.phase:
+            return
+        if phase not in _MAY_FOLLOW[self.phase]:
+            raise RuntimeError(f"a listing that is {self.phase.name} cannot become {phase.name}")
+        self.phase = phase
+
+    @property
+    def is_split(self) -> bool:
+        """Whether the repositories are listed one by one."""
+        return self.phase is Phase.SPLIT
+
+    @property
+    def trusts_list(self) -> bool:
+        """Whether the repository list is relied on, or may be."""
+        return self.phase in {Phase.SCANNING, Phase.SPLIT}
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the listing has ended."""
+        return self.phase is Phase.DONE
+
+    @property
+    def may_split_now(self) -> bool:
+        """Whether a sample has spoken for the list, and the end has not begun."""
+        return self.sample.asked is Asked.ANSWERED and self.second_list.asked is Asked.NOT_YET
