@@ -19,6 +19,8 @@
      ├─ ScopeError                 1   nothing is found of what `scope` names
      └─ DeniedError                4   every listing was denied
 
+A command that ends without an error may still end with 3, `PARTIAL_EXIT_CODE`.
+
 An error's text is one sentence that says what happened, to which scope, and what to do;
 it never holds a token, a key or a JWT.
 """
@@ -26,6 +28,9 @@ it never holds a token, a key or a JWT.
 from __future__ import annotations
 
 from typing import Any
+
+PARTIAL_EXIT_CODE = 3
+"""What a command ends with whose snapshot, or plan, lacks listings that could not be read."""
 
 
 class ExporterError(Exception):

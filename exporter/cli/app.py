@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import os
 import sys
 from contextlib import suppress
@@ -16,6 +14,7 @@ import exporter
 from exporter.cli.groups import LazyGroup, new_app
 from exporter.cli.process import voice
 from exporter.cli.process.failures import exit_code, report, usage_error
+from exporter.cli.process.memory import tune_memory
 from exporter.cli.process.signals import end_at_signals
 from exporter.cli.process.streams import guard_streams
 from exporter.cli.process.uninvited import let_none_in
@@ -25,11 +24,6 @@ from exporter.wording import speak_of_flags
 
 # Typer has a public name for one of its usage errors only: what it is derived from are all.
 _UsageError = cast("type[Exception]", typer.BadParameter.__bases__[0])
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # From glibc's malloc.h.
-_ARENAS = 2
-_KEPT_FREE = 16 * 1024 * 1024
-_LARGE_BLOCK = 8 * 1024 * 1024
 
 app = new_app(
     cls=LazyGroup,
@@ -75,12 +69,7 @@ def main() -> None:
     end_at_signals()
     speak_of_flags()
     _answer_shells()
-    # Hardly anything here is garbage that only a collection finds, and looking for it as often as
-    # Python does by default takes a tenth of a short run's time.
-    gc.set_threshold(100_000, 20, 100)
-    # PyArrow's own allocators keep what they were given: some 90 MB more at an export's peak.
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    _bound_what_is_kept()
+    tune_memory()
     code = 0
     try:
         # Not standalone, for Typer tells a mistyped line in several lines of its own.
@@ -92,9 +81,9 @@ def main() -> None:
         code = 1  # Whoever reads stdout has enough.
     except _UsageError as error:
         code = usage_error(error)
-    except OutputError as error:
-        # Of a help text: what the commands raise is reported where their --debug is known.
-        report(error, debug=False)
+    except Exception as error:  # noqa: BLE001 - every error ends as a sentence
+        # A command reports its own errors: this one is of a help text, or of an import.
+        report(error, debug="--debug" in sys.argv)
         code = exit_code(error)
     _leave(code)
 
@@ -103,22 +92,6 @@ def _answer_shells() -> None:
     """Have Typer answer a shell that asks for completions, and leave all others alone."""
     if COMPLETE_VARIABLE in os.environ:
         typer.completion.completion_init()  # type: ignore[attr-defined] # as add_completion=True does
-
-
-def _bound_what_is_kept() -> None:
-    """Have the C library, where it is glibc, give back what is freed, but not at once.
-
-    By default each thread has an arena of its own, which keeps what others could use, and takes
-    ever larger blocks from it: some 100 MB more at the peak of an export that is answered fast.
-    With a single arena, on the other hand, the threads wait for each other (a fifteenth of the
-    processor's time), and with blocks of a megabyte given back at once, a tenth of it goes into
-    being given them anew.
-    """
-    with suppress(OSError, AttributeError):
-        glibc = ctypes.CDLL(None)
-        glibc.mallopt(_M_ARENA_MAX, _ARENAS)
-        glibc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
-        glibc.mallopt(_M_TRIM_THRESHOLD, _KEPT_FREE)
 
 
 def _leave(code: int) -> NoReturn:

@@ -49,8 +49,8 @@ def check(
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
     with reported(debug):
         settings = load_settings(config)
-        check_usable(settings)
-        typer.echo(effective_settings(settings), nl=False)
+        _check_usable(settings)
+        typer.echo(_settings_in_force(settings), nl=False)
 
 
 @app.command()
@@ -62,10 +62,10 @@ def schema(debug: options.Debug = False) -> None:
       registry-exporter config schema > settings.schema.json
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
     with reported(debug):
-        typer.echo(settings_schema(), nl=False)
+        typer.echo(_settings_schema(), nl=False)
 
 
-def check_usable(settings: Settings) -> None:
+def _check_usable(settings: Settings) -> None:
     """Refuse settings that no run could use; raises `SettingsError`, a line for each thing."""
     problems = [problem for check in _checks(settings) for problem in _tried(check)]
     try:
@@ -130,14 +130,14 @@ def _unwritable(name: str, folder: Path) -> Iterator[str]:
         yield f"{name} {folder} cannot be written: this user may not write to {there}."
 
 
-def effective_settings(settings: Settings) -> str:
+def _settings_in_force(settings: Settings) -> str:
     """Return the settings in force as YAML, secrets masked, and where credentials come from."""
     content = _plain(settings.model_dump())
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     return (
         f"# The settings in force; secrets are masked.\n{text}"
         f"# API: {settings.api_domain}\n"
-        f"# Credentials: {credentials_origin(settings)}\n"
+        f"# Credentials: {_credentials_origin(settings)}\n"
     )
 
 
@@ -151,7 +151,7 @@ def _plain(value: object) -> object:
     return str(value) if isinstance(value, SecretStr | Path) else value
 
 
-def credentials_origin(settings: Settings) -> str:
+def _credentials_origin(settings: Settings) -> str:
     """Return where credentials would be taken from, in words; no secret is looked at."""
     named = settings.credentials.named()
     if named:
@@ -163,7 +163,7 @@ def credentials_origin(settings: Settings) -> str:
     return "none are set; the metadata service of this machine will be asked"
 
 
-def settings_schema() -> str:
+def _settings_schema() -> str:
     """Return the JSON Schema (draft 2020-12) of a settings file."""
     dialect = "https://json-schema.org/draft/2020-12/schema"
     schema = Settings.model_json_schema(schema_generator=_Schema)

@@ -13,10 +13,11 @@ from typing import Annotated
 import typer
 
 from exporter.cli import options
-from exporter.cli.export import DisplayOptions, RunOptions, export_and_show
+from exporter.cli.export import DisplayOptions, export_and_show
 from exporter.cli.groups import new_app
 from exporter.cli.process import voice
 from exporter.cli.process.failures import reported
+from exporter.cli.process.runner import RunOptions
 from exporter.emulator import STATIC_TOKEN, Behaviour, Emulator, Estate, Shape, preset
 from exporter.errors import ExporterError
 from exporter.output import open_output
@@ -61,11 +62,11 @@ def demo(
     voice.speak_for(log_format, quiet=quiet)
     with reported(debug, event="export_failed"):
         display = DisplayOptions(log_format, log_level, quiet, debug)
-        code = demonstrate(images=images, seed=seed, output=output, display=display)
+        code = _demonstrate(images=images, seed=seed, output=output, display=display)
     raise typer.Exit(code)
 
 
-def demonstrate(*, images: int, seed: int, output: str, display: DisplayOptions) -> int:
+def _demonstrate(*, images: int, seed: int, output: str, display: DisplayOptions) -> int:
     """Export an emulated estate to `output`; return the exit code."""
     # By the day, so that two demos of a day have the same estate.
     today = int(time.time()) // DAY * DAY

@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from exporter import run
 from exporter.cli import options
 from exporter.cli.groups import new_app
 from exporter.cli.process import voice
-from exporter.cli.process.failures import complain, exit_code, report, reported, sentence
+from exporter.cli.process.failures import complain, reported
 from exporter.cli.process.logs import configure_logs
-from exporter.cli.process.outcome import Outcome
 from exporter.cli.process.progress import log_progress
-from exporter.cli.process.reports import can_write, write_report
-from exporter.cli.process.signals import KEPT, Signals
+from exporter.cli.process.report_files import ReportFiles
+from exporter.cli.process.runner import RunOptions, refused, run_export
 from exporter.cli.process.voice import LogFormat, LogLevel, log_format
 from exporter.cli.terminal.live import LiveProgress, can_show
 from exporter.cli.terminal.summary import MISSING_SHOWN, show_summary
-from exporter.cli.terminal.tables import json_text, print_json
 from exporter.crawl.progress import Progress
-from exporter.errors import OutputError, SettingsError
+from exporter.errors import SettingsError
 from exporter.output import open_output
 from exporter.settings import Settings, load_settings
 from exporter.snapshots.highlights import Highlights, highlights
 from exporter.snapshots.manifest import Manifest
 from exporter.tables.schemas import COMPLETE_STATUSES
 from exporter.wording import number
-
-PARTIAL = 3
-"""The exit code of a run that published a partial snapshot."""
-
-STDOUT = "-"
-
-Watch = Callable[[Progress], Coroutine[None, None, None]]
 
 app = new_app()
 
@@ -131,6 +118,7 @@ def export(
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
     voice.speak_for(log_format, quiet=quiet)
     with reported(debug, event="export_failed"):
+        files = ReportFiles(metrics_file, metrics_job, summary_json)
         try:
             waits = options.seconds(wait)
             settings = load_settings(
@@ -145,8 +133,7 @@ def export(
                 ),
             )
         except SettingsError as error:
-            if metrics_file or summary_json:
-                write_refusal(error, metrics_file, metrics_job, summary_json)
+            files.write(refused(error))
             raise
         run_options = RunOptions(
             snapshot_id,
@@ -156,27 +143,9 @@ def export(
             accept_shrink=accept_shrink,
             new_scope=new_scope,
         )
-        display = DisplayOptions(
-            log_format, log_level, quiet, debug, metrics_file, metrics_job, summary_json
-        )
+        display = DisplayOptions(log_format, log_level, quiet, debug, files)
         code = export_and_show(settings, run_options, display)
     raise typer.Exit(code)
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What is asked of one run beyond its settings; `exporter.run.export` explains them.
-
-    `if_stopped` is what a person is told when a signal ends the run.
-    """
-
-    snapshot_id: str | None = None
-    replace: bool = False
-    fresh: bool = False
-    wait: float = 0.0
-    accept_shrink: bool = False
-    new_scope: bool = False
-    if_stopped: str = KEPT
 
 
 @dataclass(frozen=True)
@@ -187,29 +156,15 @@ class DisplayOptions:
     log_level: LogLevel | None = None
     quiet: bool = False
     debug: bool = False
-    metrics_file: Path | None = None
-    metrics_job: str = ""
-    summary_json: str | None = None
-
-    def check(self) -> None:
-        """Refuse files that could not be written after hours of work; raises `SettingsError`."""
-        for flag, named in (
-            ("--metrics-file", self.metrics_file),
-            ("--summary-json", None if self.summary_json == STDOUT else self.summary_json),
-        ):
-            if named is not None and not can_write(Path(named)):
-                raise SettingsError(
-                    f"{flag} {Path(named).absolute()} cannot be written: name a file in a folder "
-                    "that exists and that this user may write to."
-                )
+    files: ReportFiles = field(default_factory=ReportFiles)
 
 
 def export_and_show(settings: Settings, options: RunOptions, display: DisplayOptions) -> int:
-    """Run an export to its end, show how it goes and what it came to; return the exit code.
+    """Run an export to its end, show its progress and its result; return the exit code.
 
-    Raises `SettingsError` for what `display` cannot be.
+    Raises `SettingsError` for a file of `display` that cannot be written.
     """
-    display.check()
+    display.files.check()
     console = Console(stderr=True, highlight=False)
     format_ = log_format(display.log_format, quiet=display.quiet)
     for_a_person = format_ is LogFormat.CONSOLE and not display.quiet
@@ -218,7 +173,7 @@ def export_and_show(settings: Settings, options: RunOptions, display: DisplayOpt
     configure_logs(format_, LogLevel.ERROR if display.quiet else level)
     progress = Progress()
     watch = LiveProgress(console) if live else log_progress
-    outcome = _run(settings, options, progress, watch, debug=display.debug)
+    outcome = run_export(settings, options, progress, watch, debug=display.debug)
     manifest = outcome.manifest
     if manifest is not None:
         found = highlights(open_output(settings), manifest)
@@ -233,70 +188,8 @@ def export_and_show(settings: Settings, options: RunOptions, display: DisplayOpt
         elif manifest.status == "partial":
             complain(_partial_sentence(manifest, found), event="export_partial", level="warning")
         outcome = replace(outcome, registries=found.registries if found else ())
-    _write_files(display, outcome)
+    display.files.write(outcome)
     return outcome.exit_code
-
-
-def write_refusal(
-    error: Exception, metrics_file: Path | None, metrics_job: str, summary_json: str | None
-) -> None:
-    """Write what other programs read of a run that was refused for its settings."""
-    display = DisplayOptions(
-        metrics_file=metrics_file, metrics_job=metrics_job, summary_json=summary_json
-    )
-    statistics = Progress().statistics()
-    _write_files(display, Outcome("failed", exit_code(error), statistics, error=sentence(error)))
-
-
-def _run(
-    settings: Settings, options: RunOptions, progress: Progress, watch: Watch, *, debug: bool
-) -> Outcome:
-    with Signals(options.if_stopped) as signals:
-        try:
-            manifest = asyncio.run(_watched(settings, options, progress, watch, signals))
-        except (asyncio.CancelledError, KeyboardInterrupt):
-            return _interrupted(signals, progress)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it ends as a sentence
-            report(error, debug=debug, event="export_failed")
-            if signals.received is not None:
-                # It came of being stopped, and is not what the run ended of.
-                return _interrupted(signals, progress)
-            return Outcome("failed", exit_code(error), progress.statistics(), error=sentence(error))
-    code = 0 if manifest.status == "complete" else PARTIAL
-    return Outcome(manifest.status, code, progress.statistics(), manifest)
-
-
-def _interrupted(signals: Signals, progress: Progress) -> Outcome:
-    if not voice.is_told():
-        complain(signals.message, event="export_stopped")
-    return Outcome("interrupted", signals.exit_code, progress.statistics(), error=signals.message)
-
-
-async def _watched(
-    settings: Settings, options: RunOptions, progress: Progress, watch: Watch, signals: Signals
-) -> Manifest:
-    # One context for both tasks: what the run binds to the log stands in the watcher's events too.
-    context = contextvars.copy_context()
-    task = asyncio.create_task(
-        run.export(
-            settings,
-            snapshot_id=options.snapshot_id,
-            replace=options.replace,
-            fresh=options.fresh,
-            wait=options.wait,
-            accept_shrink=options.accept_shrink,
-            new_scope=options.new_scope,
-            progress=progress,
-        ),
-        context=context,
-    )
-    signals.cancel_at_signal(task)
-    watcher = asyncio.create_task(watch(progress), context=context)
-    try:
-        return await task
-    finally:
-        watcher.cancel()
-        await asyncio.gather(watcher, return_exceptions=True)
 
 
 def _partial_sentence(manifest: Manifest, found: Highlights | None) -> str:
@@ -314,33 +207,3 @@ def _partial_sentence(manifest: Manifest, found: Highlights | None) -> str:
         + (f": {', '.join(named)}" if named else "")
         + "; its table `coverage` says why, and latest.json does not name it."
     )
-
-
-def _write_files(display: DisplayOptions, outcome: Outcome) -> None:
-    """Write what other programs read; a failure is told, and changes nothing about the run."""
-    try:
-        if display.metrics_file is not None:
-            from exporter.cli.process.metrics import write_metrics  # noqa: PLC0415 - seldom asked for
-
-            write_metrics(display.metrics_file, outcome, job=display.metrics_job)
-        if display.summary_json is not None:
-            _write_summary(display.summary_json, outcome)
-    except OutputError as error:
-        complain(sentence(error), event="report_failed")
-    except OSError as error:
-        complain(
-            f"{error.filename or 'A file'} cannot be written: {error.strerror or error}.",
-            event="report_failed",
-        )
-
-
-def _write_summary(target: str, outcome: Outcome) -> None:
-    content: dict[str, Any] = {"exit_code": outcome.exit_code}
-    if outcome.manifest is None:
-        content |= {"status": outcome.status, "error": outcome.error}
-    else:
-        content |= run.summary(outcome.manifest)
-    if target == STDOUT:
-        print_json(content)
-    else:
-        write_report(Path(target), json_text(content))

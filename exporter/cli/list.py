@@ -8,15 +8,18 @@ from rich.text import Text
 
 from exporter.cli import options
 from exporter.cli.groups import new_app
-from exporter.cli.outputs import unfinished
 from exporter.cli.process.failures import complain, reported
+from exporter.cli.terminal.invocation import command
 from exporter.cli.terminal.tables import new_table, print_json, result_console
 from exporter.cli.terminal.text import age, size
+from exporter.errors import SettingsError
 from exporter.output import open_existing
 from exporter.settings import READING, Settings, load_settings
 from exporter.snapshots.catalog import MENDED, Catalog, SnapshotInfo, catalog
 from exporter.snapshots.identity import describe
 from exporter.snapshots.layout import LATEST
+from exporter.staging.workspace import staged, staging_root
+from exporter.storage.destination import Destination
 
 _STYLES = {"complete": "green", "partial": "yellow", "broken": "red"}
 _FIGURES = ("images", "stored", "on disk")
@@ -44,10 +47,10 @@ def list_snapshots(
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
     with reported(debug):
         settings = load_settings(config, options.settings_flags(output=output), only=READING)
-        show_snapshots(settings, as_json=as_json)
+        _show(settings, as_json=as_json)
 
 
-def show_snapshots(settings: Settings, *, as_json: bool) -> None:
+def _show(settings: Settings, *, as_json: bool) -> None:
     """Print the snapshots at a destination, and to stderr what is wrong or unfinished there.
 
     Raises `OutputError`, also for a folder that does not exist.
@@ -63,7 +66,7 @@ def show_snapshots(settings: Settings, *, as_json: bool) -> None:
         console.print(f"There are no snapshots in {destination.url}.", markup=False, soft_wrap=True)
     if found.latest_problem:
         complain(f"{LATEST}: {found.latest_problem}; {MENDED}.")
-    for sentence in unfinished(settings, destination):
+    for sentence in _unfinished(settings, destination):
         complain(sentence)
 
 
@@ -116,3 +119,32 @@ def _content(info: SnapshotInfo) -> dict[str, object]:
         "own_scope": info.is_own,
         "from_future": info.from_future,
     }
+
+
+def _unfinished(settings: Settings, destination: Destination) -> list[str]:
+    """Return a sentence for each snapshot that is staged and not published; raises `OutputError`.
+
+    Whether a run is at work on it cannot be told without standing in its way.
+    """
+    try:
+        root = staging_root(destination, settings.output.staging)
+    except SettingsError:
+        return []  # Without a place to stage in, nothing is staged.
+    return [
+        _withheld(name) if is_withheld else _begun(name)
+        for name, is_withheld in staged(root).items()
+    ]
+
+
+def _begun(name: str) -> str:
+    return (
+        f"Snapshot {name} is unfinished: unless a run is at work on it, `{command('export')}` with "
+        "the settings it was begun with goes on with it, and --fresh starts over."
+    )
+
+
+def _withheld(name: str) -> str:
+    return (
+        f"Snapshot {name} was not published, for it is implausibly small: run the same export with "
+        "--accept-shrink to publish it as it is, or without to list again."
+    )

@@ -20,14 +20,6 @@ class Format(StrEnum):
     NDJSON = "ndjson"
 
 
-class SchemaFormat(StrEnum):
-    """How the tables' schemas are printed."""
-
-    TEXT = "text"
-    MARKDOWN = "markdown"
-    JSON = "json"
-
-
 Config = Annotated[
     Path | None,
     typer.Option(

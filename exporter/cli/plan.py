@@ -13,15 +13,14 @@ from exporter.cli.groups import new_app
 from exporter.cli.process import voice
 from exporter.cli.process.failures import complain, reported
 from exporter.cli.process.logs import configure_logs
-from exporter.cli.process.voice import LogFormat, LogLevel, log_format
+from exporter.cli.process.voice import LogFormat, LogLevel
 from exporter.cli.terminal.tables import new_table, print_json, result_console
 from exporter.cli.terminal.text import printable
 from exporter.crawl.coverage import ListingStatus
-from exporter.settings import Settings, load_settings
+from exporter.errors import PARTIAL_EXIT_CODE
+from exporter.settings import load_settings
 from exporter.sources.cloud.plan import Plan
 from exporter.wording import number
-
-PARTIAL = 3
 
 app = new_app()
 
@@ -55,41 +54,23 @@ def plan(
             output=output, clouds=cloud, folders=folder, registries=registry
         )
         settings = load_settings(config, flags)
-        code = plan_and_show(
-            settings,
-            as_json=as_json,
-            asked_format=log_format,
-            asked_level=log_level,
-            quiet=quiet,
-        )
-    raise typer.Exit(code)
-
-
-def plan_and_show(
-    settings: Settings,
-    *,
-    as_json: bool,
-    asked_format: LogFormat | None,
-    asked_level: LogLevel | None,
-    quiet: bool,
-) -> int:
-    """Discover what there is and print it; return 0, or 3 if something could not be listed."""
-    format_ = log_format(asked_format, quiet=quiet)
-    # A person is shown the result, and needs no events beside it that say how it came.
-    level = asked_level or (LogLevel.WARNING if format_ is LogFormat.CONSOLE else LogLevel.INFO)
-    configure_logs(format_, LogLevel.ERROR if quiet else level)
-    planned = asyncio.run(run.plan(settings))
-    entries = planned.coverage.entries()
-    if as_json:
-        print_json(_content(planned, entries))
-    else:
-        _print(planned, entries)
-    missing = [entry for entry in entries if not entry.whole]
-    if missing and (quiet or level is LogLevel.ERROR):
-        # Else the log has said so of each.
-        named = ", ".join(f"{one.listing} of {one.parent_id} ({one.status})" for one in missing)
-        complain(f"Not all can be listed: {named}.", event="plan_partial", level="warning")
-    return PARTIAL if missing else 0
+        format_ = voice.log_format(log_format, quiet=quiet)
+        # A person is shown the result, and needs no events beside it.
+        usual = LogLevel.WARNING if format_ is LogFormat.CONSOLE else LogLevel.INFO
+        level = LogLevel.ERROR if quiet else log_level or usual
+        configure_logs(format_, level)
+        planned = asyncio.run(run.plan(settings))
+        entries = planned.coverage.entries()
+        if as_json:
+            print_json(_content(planned, entries))
+        else:
+            _print(planned, entries)
+        missing = [entry for entry in entries if not entry.whole]
+        if missing and level is LogLevel.ERROR:
+            # At another level, the log has an event of each.
+            named = ", ".join(f"{one.listing} of {one.parent_id} ({one.status})" for one in missing)
+            complain(f"Not all can be listed: {named}.", event="plan_partial", level="warning")
+    raise typer.Exit(PARTIAL_EXIT_CODE if missing else 0)
 
 
 def _content(planned: Plan, entries: list[ListingStatus]) -> dict[str, object]:

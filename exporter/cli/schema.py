@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from enum import StrEnum
 from typing import Annotated
 
 import orjson
@@ -10,7 +11,6 @@ import typer
 
 from exporter.cli import options
 from exporter.cli.groups import new_app
-from exporter.cli.options import SchemaFormat
 from exporter.cli.process.failures import reported
 from exporter.errors import SettingsError
 from exporter.snapshots.manifest import columns_of
@@ -19,14 +19,22 @@ from exporter.tables.schemas import FORMAT_VERSION, TABLES, Table
 app = new_app()
 
 
+class SchemaFormat(StrEnum):
+    """How the tables' schemas are printed."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
 @app.command()
 def schema(
     table: Annotated[
         str | None, typer.Argument(metavar="TABLE", help="One table; all of them without it.")
     ] = None,
     format_: Annotated[
-        options.SchemaFormat, typer.Option("--format", help="How to print it.")
-    ] = options.SchemaFormat.TEXT,
+        SchemaFormat, typer.Option("--format", help="How to print it.")
+    ] = SchemaFormat.TEXT,
     debug: options.Debug = False,
 ) -> None:
     """Print what a snapshot's tables hold: every column, its type and its meaning.
@@ -37,10 +45,10 @@ def schema(
       registry-exporter schema --format markdown > tables.md
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
     with reported(debug):
-        typer.echo(render_schema(table, format_))
+        typer.echo(_render(table, format_))
 
 
-def render_schema(name: str | None, format_: SchemaFormat) -> str:
+def _render(name: str | None, format_: SchemaFormat) -> str:
     """Return one table's schema, or all of them; raises `SettingsError` for an unknown table."""
     tables = [_table(name)] if name else list(TABLES.values())
     if format_ is SchemaFormat.JSON:

@@ -46,11 +46,11 @@ def verify(
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
     with reported(debug):
         settings = load_settings(config, options.settings_flags(output=output), only=READING)
-        code = verify_and_show(settings, snapshot_id)
+        code = _verify(settings, snapshot_id)
     raise typer.Exit(code)
 
 
-def verify_and_show(settings: Settings, snapshot_id: str) -> int:
+def _verify(settings: Settings, snapshot_id: str) -> int:
     """Verify a snapshot and print each problem; return 0 if there is none, else 1.
 
     Raises `ExporterError` where there is no such snapshot, `IntegrityError` where its manifest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from exporter import __version__
-from exporter.cli import options
+from exporter.cli import groups, options
 from exporter.cli.app import app
 from exporter.settings.environment import leaves
 from exporter.settings.load import FLAGS
@@ -31,6 +32,7 @@ COMMANDS = (
     ("config", "schema"),
 )
 HEAVY = ("pyarrow", "duckdb", "aiohttp", "pydantic", "rich", "structlog", "yaml", "orjson")
+MODULES = tuple(f"exporter.cli.{name}" for name in groups.COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -42,21 +44,75 @@ def test_every_command_explains_itself_with_an_example(command: tuple[str, ...])
     assert f"registry-exporter {' '.join(command)}" in shown.output.split("Example")[1]
 
 
-def test_help_lists_every_command_and_imports_nothing_heavy() -> None:
+def test_the_short_help_of_a_command_is_the_first_sentence_of_its_own() -> None:
+    assert set(groups.COMMANDS) == {command[0] for command in COMMANDS}
+    for name, sentence in groups.COMMANDS.items():
+        assert groups.load_command(name).get_short_help_str(1000) == sentence
+
+
+def main_and_imports(*arguments: str, **environment: str) -> str:
+    """Run the program; return its output, and then what it imported of `HEAVY` and `MODULES`."""
     code = (
         "import os, sys\n"
         "from exporter.cli import main\n"
         "def leave(code):\n"
-        f"    heavy = [name for name in {HEAVY} if name in sys.modules]\n"
-        "    print('exit', code, 'imported', heavy, flush=True)\n"
-        "os._exit = leave\n"
-        "sys.argv = ['registry-exporter', '--help']\n"
+        f"    imported = [name for name in {HEAVY + MODULES} if name in sys.modules]\n"
+        "    print('exit', code, 'imported', imported, flush=True)\n"
+        "    end(code)\n"
+        "end, os._exit = os._exit, leave\n"
+        f"sys.argv = {['registry-exporter', *arguments]}\n"
         "main()\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "exit 0 imported []" in done.stdout
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **environment},
+    )
+    return done.stdout
+
+
+def test_help_lists_every_command_and_imports_neither_their_modules_nor_heavy_ones() -> None:
+    shown = main_and_imports("--help")
+    assert "exit 0 imported []" in shown
     for name in {command[0] for command in COMMANDS}:
-        assert f"\n  {name} " in done.stdout
+        assert f"\n  {name} " in shown
+
+
+def test_a_shell_is_told_the_commands_without_their_modules() -> None:
+    asked = {
+        "_REGISTRY_EXPORTER_COMPLETE": "complete_bash",
+        "COMP_WORDS": "registry-exporter ",
+        "COMP_CWORD": "1",
+    }
+    *found, imported = main_and_imports(**asked).splitlines()
+    assert set(found) == {command[0] for command in COMMANDS}
+    assert "exporter.cli." not in imported
+
+
+def test_a_command_that_is_called_imports_no_module_of_another() -> None:
+    shown = main_and_imports("completion", "bash")
+    imported = shown.rpartition("imported ")[2]
+    assert [name for name in MODULES if name in imported] == ["exporter.cli.completion"]
+
+
+def test_a_command_that_cannot_be_imported_ends_with_a_sentence(tmp_path: Path) -> None:
+    package = tmp_path / "pyarrow"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise ImportError('libarrow.so: no such file')")
+    done = subprocess.run(
+        [sys.executable, "-m", "exporter", "export"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert done.returncode == 1
+    (said,) = done.stderr.splitlines()
+    assert said.startswith("registry-exporter: This is a bug")
+    assert said.endswith("ImportError: libarrow.so: no such file")
 
 
 @pytest.mark.parametrize("command", [(), ("config",), *COMMANDS], ids=" ".join)

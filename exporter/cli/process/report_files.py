@@ -1,0 +1,65 @@
+"""The files that flags of `export` name for other programs: metrics, and the summary as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from exporter.cli.process.failures import complain, sentence
+from exporter.cli.process.metrics import write_metrics
+from exporter.cli.process.outcome import Outcome
+from exporter.cli.process.reports import can_write, write_report
+from exporter.cli.terminal.tables import json_text, print_json
+from exporter.errors import OutputError, SettingsError
+from exporter.run import summary
+
+_STDOUT = "-"
+
+
+@dataclass(frozen=True)
+class ReportFiles:
+    """The values of `--metrics-file`, `--metrics-job` and `--summary-json`."""
+
+    metrics_file: Path | None = None
+    metrics_job: str = ""
+    summary_json: str | None = None
+
+    def check(self) -> None:
+        """Refuse files that could not be written after hours of work; raises `SettingsError`."""
+        for flag, named in (
+            ("--metrics-file", self.metrics_file),
+            ("--summary-json", None if self.summary_json == _STDOUT else self.summary_json),
+        ):
+            if named is not None and not can_write(Path(named)):
+                raise SettingsError(
+                    f"{flag} {Path(named).absolute()} cannot be written: name a file in a folder "
+                    "that exists and that this user may write to."
+                )
+
+    def write(self, outcome: Outcome) -> None:
+        """Write the files; a failure is reported, and changes nothing about the run."""
+        try:
+            if self.metrics_file is not None:
+                write_metrics(self.metrics_file, outcome, job=self.metrics_job)
+            if self.summary_json is not None:
+                _write_summary(self.summary_json, outcome)
+        except OutputError as error:
+            complain(sentence(error), event="report_failed")
+        except OSError as error:
+            complain(
+                f"{error.filename or 'A file'} cannot be written: {error.strerror or error}.",
+                event="report_failed",
+            )
+
+
+def _write_summary(target: str, outcome: Outcome) -> None:
+    content: dict[str, Any] = {"exit_code": outcome.exit_code}
+    if outcome.manifest is None:
+        content |= {"status": outcome.status, "error": outcome.error}
+    else:
+        content |= summary(outcome.manifest)
+    if target == _STDOUT:
+        print_json(content)
+    else:
+        write_report(Path(target), json_text(content))

@@ -1,0 +1,97 @@
+"""One export from its start to its end in this process: watched, and cancelled at a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+
+from exporter import run
+from exporter.cli.process import voice
+from exporter.cli.process.failures import complain, exit_code, report, sentence
+from exporter.cli.process.outcome import Outcome
+from exporter.cli.process.signals import KEPT, Signals
+from exporter.crawl.progress import Progress
+from exporter.errors import PARTIAL_EXIT_CODE
+from exporter.settings import Settings
+from exporter.snapshots.manifest import Manifest
+
+Watch = Callable[[Progress], Coroutine[None, None, None]]
+"""What shows a run's figures until it is cancelled."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the flags ask of one run beyond its settings; `exporter.run.export` explains them.
+
+    `if_stopped` is the advice to a person when a signal ends the run.
+    """
+
+    snapshot_id: str | None = None
+    replace: bool = False
+    fresh: bool = False
+    wait: float = 0.0
+    accept_shrink: bool = False
+    new_scope: bool = False
+    if_stopped: str = KEPT
+
+
+def run_export(
+    settings: Settings, options: RunOptions, progress: Progress, watch: Watch, *, debug: bool
+) -> Outcome:
+    """Run an export, watched by `watch`; report its error or its signal, and return the outcome.
+
+    `progress` is filled while the run goes on. `debug` adds the traceback of an error.
+    """
+    with Signals(options.if_stopped) as signals:
+        try:
+            manifest = asyncio.run(_watched(settings, options, progress, watch, signals))
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            return _interrupted(signals, progress)
+        except Exception as error:  # noqa: BLE001 - every error ends as a sentence
+            report(error, debug=debug, event="export_failed")
+            if signals.received is not None:
+                # The signal caused the error, and ended the run.
+                return _interrupted(signals, progress)
+            return Outcome("failed", exit_code(error), progress.statistics(), error=sentence(error))
+    code = 0 if manifest.status == "complete" else PARTIAL_EXIT_CODE
+    return Outcome(manifest.status, code, progress.statistics(), manifest)
+
+
+def refused(error: Exception) -> Outcome:
+    """Return the outcome of a run that an error kept from starting."""
+    return Outcome("failed", exit_code(error), Progress().statistics(), error=sentence(error))
+
+
+def _interrupted(signals: Signals, progress: Progress) -> Outcome:
+    if not voice.is_told():
+        complain(signals.message, event="export_stopped")
+    return Outcome("interrupted", signals.exit_code, progress.statistics(), error=signals.message)
+
+
+async def _watched(
+    settings: Settings, options: RunOptions, progress: Progress, watch: Watch, signals: Signals
+) -> Manifest:
+    # One context for both tasks: the watcher's events have what the run binds to the log.
+    context = contextvars.copy_context()
+    export = asyncio.create_task(
+        run.export(
+            settings,
+            snapshot_id=options.snapshot_id,
+            replace=options.replace,
+            fresh=options.fresh,
+            wait=options.wait,
+            accept_shrink=options.accept_shrink,
+            new_scope=options.new_scope,
+            progress=progress,
+        ),
+        context=context,
+    )
+    signals.cancel_at_signal(export)
+    watcher = asyncio.create_task(watch(progress), context=context)
+    try:
+        return await export
+    finally:
+        watcher.cancel()
+        await asyncio.gather(watcher, return_exceptions=True)
