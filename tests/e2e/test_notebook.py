@@ -15,7 +15,7 @@ from tests.e2e.worlds import check_against, world_of
 from tests.oracle.snapshots import read_only_snapshot
 
 CELL = """
-from exporter import Settings, export
+from exporter import Settings, export, list_snapshots, open_snapshot, plan, prune, verify
 from exporter.settings import Credentials, Endpoints, Output
 
 settings = Settings(
@@ -25,6 +25,12 @@ settings = Settings(
 )
 manifest = await export(settings)
 assert manifest.status == "complete"
+with open_snapshot({output!r}) as snapshot:
+    assert snapshot.dataset("images").count_rows() == manifest.totals["image_count"]
+assert verify(settings) == []
+assert [one.snapshot_id for one in list_snapshots({output!r})] == [manifest.snapshot_id]
+assert sum((await plan(settings)).images.values()) == manifest.totals["image_count"]
+assert (await prune(settings, keep_last=1)).remove == ()
 """
 
 
