@@ -70,7 +70,7 @@ class ListingStatus:
     lost: set[str] = field(default_factory=set)
     _on_end: list[Progress] = field(default_factory=list, repr=False)
     _clock: Clock = field(default_factory=Clock, repr=False)
-    _doubt: Callable[[ListingStatus], None] = field(default=lambda _: None, repr=False)
+    _on_not_found: Callable[[ListingStatus], None] = field(default=lambda _: None, repr=False)
     _advice: Advice = field(default_factory=Advice, repr=False)
 
     def begin(self) -> None:
@@ -120,7 +120,7 @@ class ListingStatus:
         reason = f"{error.reason}; {self._advice.on_denied(self)}" if denied else error.reason
         self._end("denied" if denied else gave_up, reason)
         if is_not_found(error) and self.known:
-            self._doubt(self)
+            self._on_not_found(self)
         else:
             self._tell()
 
@@ -206,9 +206,10 @@ class Coverage:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._entries: dict[tuple[Listing, str], ListingStatus] = {}
-        self.doubt: Callable[[ListingStatus], None] = lambda _: None
+        self.on_not_found: Callable[[ListingStatus], None] = lambda _: None
         """Told of each listing of something that was named and is not found."""
         self.advice = Advice()
+        """What to do about listings that go wrong, from here on."""
 
     def open(self, listing: Listing, parent_id: str, *, known: bool = True) -> ListingStatus:
         """Enter a listing that the run sets out to make."""
@@ -219,7 +220,7 @@ class Coverage:
             known,
             _on_end=[progress],
             _clock=progress.clock,
-            _doubt=self.doubt,
+            _on_not_found=self.on_not_found,
             _advice=self.advice,
         )
         self._entries[listing, parent_id] = entry

@@ -23,9 +23,10 @@ class Crawl:
     """All that a source is given for one run.
 
     The source gives its tasks to `scheduler`, gets its pages through `pipeline`, and enters each
-    listing in `coverage`. `client` is the one that `Source.open_client` returned, now open. `store`
-    keeps the notes that a resumed run needs. `expected_images` are the images per registry that an
-    earlier snapshot counted: a hint about what takes longest.
+    listing in `coverage`. There it may set `advice` in its own words, and `on_not_found`, which
+    finds out whether what is not found is gone. `client` is the one that `Source.open_client`
+    returned, now open. `store` keeps the notes that a resumed run needs. `expected_images` are the
+    images per registry that an earlier snapshot counted: a hint about what takes longest.
     """
 
     client: Client

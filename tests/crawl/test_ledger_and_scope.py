@@ -67,7 +67,7 @@ def test_what_is_not_found_has_vanished_once_it_is_known_to_be_gone(
 ) -> None:
     coverage = Coverage(Progress())
     doubted: list[ListingStatus] = []
-    coverage.doubt = doubted.append
+    coverage.on_not_found = doubted.append
     entry = coverage.open("images", "crp1")
     entry.page(calls=1)
     entry.fail(answered(404, "NOT_FOUND"))

@@ -52,7 +52,7 @@ class Discovery:
         doubts = Doubts(
             self._pages, self._submit, self._page_size, self._found.named_in, self._call_of
         )
-        self._coverage.doubt = doubts.of
+        self._coverage.on_not_found = doubts.of
         self._coverage.advice = CloudAdvice()
         self._open: Counter[Listing] = Counter()
         self._level = 0
