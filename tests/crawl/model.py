@@ -1,6 +1,6 @@
-"""A registry in memory, walked by the real walk, scheduler, pages and decoder, without HTTP.
+"""A registry in memory, listed by the real listing, scheduler, pages and decoder, without HTTP.
 
-The server answers in whatever order its calls are let through, the keeper is a log of which any
+The server answers in whatever order its calls are let through. The store is a log of which any
 beginning may be all that survives. So a property can be held against many worlds in a second.
 """
 
@@ -255,7 +255,7 @@ Entered = Page | Note
 
 @dataclass
 class Memory:
-    """A keeper: a log of pages and notes in the order they were handed over."""
+    """A store: a log of pages and notes in the order they were handed over."""
 
     before: Sequence[Entered] = ()
     cancel_after: int | None = None

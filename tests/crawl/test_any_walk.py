@@ -69,7 +69,7 @@ PER_KIND = settings(COMMON, max_examples=max(1, WORLDS // 3))
 
 @COMMON
 @given(worlds(), st.integers(0, 999))
-def test_every_image_is_kept_once_whoever_is_faster(world: World, seed: int) -> None:
+def test_every_image_is_kept_once_whichever_scan_is_faster(world: World, seed: int) -> None:
     # An order is honoured here, so it need not be proven first.
     done = run(replace(world, policy=SURE), seed=seed)
     assert done.entry.status == "complete"
@@ -118,7 +118,7 @@ def test_a_repository_that_cannot_be_listed_alone_is_listed_with_its_registry(
 
 @COMMON
 @given(worlds(), st.data(), st.integers(0, 999))
-def test_repositories_that_seem_empty_alone_are_not_lost_if_a_witness_has_seen_them(
+def test_repositories_that_seem_empty_alone_are_not_lost_if_a_sample_shows_them(
     world: World, data: st.DataObject, seed: int
 ) -> None:
     odd = data.draw(st.sets(st.sampled_from(sorted(world.listed)), min_size=1))
@@ -130,7 +130,7 @@ def test_repositories_that_seem_empty_alone_are_not_lost_if_a_witness_has_seen_t
 @pytest.mark.parametrize("by_digest", ["honoured", "refused", "empty first", "one by one"])
 @PER_KIND
 @given(world=worlds(), data=st.data(), seed=st.integers(0, 999))
-def test_repositories_that_are_not_listed_are_not_lost_whatever_the_witness_is_like(
+def test_repositories_that_are_not_listed_are_not_lost_whatever_the_sample_is_like(
     by_digest: Any, world: World, data: st.DataObject, seed: int
 ) -> None:
     hidden = data.draw(st.sets(st.sampled_from(sorted(world.listed)), min_size=1))
@@ -170,7 +170,7 @@ def test_a_repository_deleted_meanwhile_is_no_reason_to_list_all_again(
 
 @COMMON
 @given(worlds(), st.data(), st.integers(0, 999))
-def test_what_lies_between_two_chains_needs_no_list_of_repositories(
+def test_what_lies_between_two_scans_needs_no_list_of_repositories(
     world: World, data: st.DataObject, seed: int
 ) -> None:
     listed = data.draw(st.sets(st.sampled_from(sorted(world.listed))))
@@ -229,7 +229,7 @@ def test_more_ties_than_can_be_told_apart_may_come_twice_but_are_not_lost(page_s
 
 
 def test_times_are_no_reason_to_stop_before_any_were_seen_in_order() -> None:
-    # Two chains come through repositories of one image each, and both into the same large one.
+    # Two scans come through repositories of one image each, and both into the same large one.
     sizes = {f"a{number:02d}": 1 for number in range(31)}
     sizes |= {"m": 40} | {f"z{number:02d}": 1 for number in range(31)}
     for seed in range(8):

@@ -1,4 +1,4 @@
-"""A chain's next page is asked for before the one in hand is decoded, and given up if in vain."""
+"""A scan's next page is asked for before the one in hand is decoded, and given up if in vain."""
 
 from __future__ import annotations
 
@@ -122,12 +122,12 @@ async def test_two_scans_that_meet_ask_for_hardly_a_page_in_vain() -> None:
 
 
 def test_a_token_that_was_given_before_leads_to_no_page() -> None:
-    chain = PageCursor(Call("container_registry", "/images", (), "images"), page_size=5)
-    chain.advance("one", items=5)
-    following = chain.following("two")
+    cursor = PageCursor(Call("container_registry", "/images", (), "images"), page_size=5)
+    cursor.advance("one", items=5)
+    following = cursor.following("two")
     assert following is not None
     assert dict(following.params) == {"pageSize": "5", "pageToken": "two"}
-    assert chain.following("one") is None
+    assert cursor.following("one") is None
 
 
 @pytest.mark.parametrize("slots", [1, 2, 5])

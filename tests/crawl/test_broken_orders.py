@@ -1,4 +1,4 @@
-"""Servers whose order does not hold: nothing is lost that one chain finds, or it is said so."""
+"""Servers whose order does not hold: what one scan finds is not lost, or the listing says so."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_ties_in_a_new_order_at_each_call_are_listed_again_by_digest(
 
 
 @pytest.mark.parametrize("alone", ["forbidden", "unknown", "empty"])
-def test_where_a_repository_at_a_seam_cannot_be_listed_alone_its_registry_is_listed_again(
+def test_where_a_repeated_repository_cannot_be_listed_alone_its_registry_is_listed_again(
     alone: Alone,
 ) -> None:
     for seed in (5, 7, 23):

@@ -1,4 +1,4 @@
-"""Chains that end, fail or are doubted at the worst moment: still every image is kept."""
+"""Servers whose slow answers and refusals come at the worst moment: still every image is kept."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from exporter.sources.cloud.split.policy import SplitPolicy
 from tests.crawl.model import Image, Memory, Walked, World, walk
 
 Params = Mapping[str, str]
-
-
 ANY_SECONDS = SplitPolicy(min_seconds_left=0.0, min_seconds_before_down=0.0)
 NO_DESCENT = replace(ANY_SECONDS, min_pages_before_down=1e9)
 
 
-def even(count: int, size: int, name: str = "a") -> dict[str, int]:
-    return {f"{name}{number:02d}": size for number in range(count)}
-
-
 def world_of(
-    sizes: Mapping[str, int], page_size: int, slots: int = 6, policy: SplitPolicy = ANY_SECONDS
+    repositories: int,
+    images: int,
+    page_size: int,
+    *,
+    slots: int = 6,
+    policy: SplitPolicy = ANY_SECONDS,
 ) -> World:
-    paths = [path for path, size in sizes.items() for _ in range(size)]
-    images = tuple(Image(f"{path} {at}", path, at) for at, path in enumerate(paths))
-    return World(images, frozenset(sizes), page_size=page_size, slots=slots, policy=policy)
+    """Return a registry of so many repositories, with so many images in each."""
+    names = [f"a{number:02d}" for number in range(repositories)]
+    paths = [name for name in names for _ in range(images)]
+    made = tuple(Image(f"{path} {at}", path, at) for at, path in enumerate(paths))
+    return World(made, frozenset(names), page_size=page_size, slots=slots, policy=policy)
 
 
 def run(world: World, seed: int, memory: Memory | None = None) -> Walked:
@@ -36,66 +37,99 @@ def run(world: World, seed: int, memory: Memory | None = None) -> Walked:
     return asyncio.run(walk(world, memory or Memory(), random.Random(seed)))
 
 
+def resume(stopped: Memory, world: World, seed: int) -> Walked:
+    """Run on, from all that a stopped run has stored."""
+    return run(world, seed, Memory(before=stopped.survives(random.Random(seed), 0)))
+
+
 def check_whole(done: Walked, world: World) -> None:
     assert done.entry.status == "complete"
     assert done.memory.staged().keys() == {image.id for image in world.images}
 
 
+# What a call asks for.
+
+
+def is_of_a_repository(params: Params) -> bool:
+    return "repositoryName" in params
+
+
+def is_a_sample(params: Params) -> bool:
+    return params.get("orderBy") == "digest"
+
+
 def is_of_the_registry(params: Params) -> bool:
-    return "registryId" in params and params.get("orderBy") != "digest"
+    return not (is_of_a_repository(params) or is_a_sample(params))
 
 
-def test_a_descent_that_a_split_has_ended_is_not_met_once_that_is_doubted() -> None:
-    def seconds(params: Params) -> float:
-        if "repositoryName" in params:
-            return 0.05
-        late = int(params.get("pageToken", "0")) >= 150
-        return 0.12 * (params.get("orderBy") == "name,created_at" and late)
+# How servers answer it.
 
-    world = world_of(even(60, 10), 50, slots=4)
-    world = replace(world, seconds=seconds, odd=world.listed, alone="forbidden")
+
+def slow_late_pages(params: Params) -> float:
+    """Return the seconds of a server whose ascending pages are slow behind the 150th image."""
+    if is_of_a_repository(params):
+        return 0.05
+    late = int(params.get("pageToken", "0")) >= 150
+    return 0.12 if late and params.get("orderBy") == "name,created_at" else 0.0
+
+
+def slow_samples(params: Params) -> float:
+    return 0.2 if is_a_sample(params) else 0.0
+
+
+def slow_registries(params: Params) -> float:
+    return 0.005 if is_of_the_registry(params) else 0.0
+
+
+def takes_no_order_after_twelve_calls(params: Params, calls: int) -> bool:
+    return is_of_the_registry(params) and "orderBy" in params and calls > 12
+
+
+def test_a_descending_scan_that_a_split_has_ended_is_not_met_once_the_split_is_abandoned() -> None:
+    world = world_of(60, 10, 50, slots=4)
+    world = replace(world, seconds=slow_late_pages, odd=world.listed, alone="forbidden")
     for seed in range(4):
         check_whole(run(world, seed), world)
 
 
-@pytest.mark.parametrize("doubt", ["refused", "hidden"])
-def test_a_cut_that_was_kept_is_not_obeyed_once_what_it_relied_on_is_doubted(doubt: str) -> None:
-    world = world_of(even(12, 20), 20)
-    if doubt == "hidden":
-        world = replace(world, listed=world.listed - {"a08"})
-    else:
+@pytest.mark.parametrize("found", ["no sample", "an unlisted repository"])
+def test_a_stored_cut_is_not_repeated_once_what_it_relied_on_is_doubted(found: str) -> None:
+    world = world_of(12, 20, 20)
+    if found == "no sample":
         world = replace(world, by_digest="refused")
-    # The first attempt ends before the witness has said anything.
-    late = replace(world, seconds=lambda params: 0.2 * (params.get("orderBy") == "digest"))
+    else:
+        world = replace(world, listed=world.listed - {"a08"})
+    resumed = 0
     for seed in range(15):
         memory = Memory(cancel_after=12 + seed % 25)
-        if run(late, seed, memory).entry.status is None:
-            again = Memory(before=memory.survives(random.Random(seed), 0))
-            check_whole(run(world, seed, again), world)
+        # The first attempt ends before the sample has come.
+        if run(replace(world, seconds=slow_samples), seed, memory).entry.status is None:
+            resumed += 1
+            check_whole(resume(memory, world, seed), world)
+    assert resumed
 
 
-def test_a_list_that_names_others_than_before_is_what_is_relied_on() -> None:
-    world = world_of(even(12, 20), 20, policy=NO_DESCENT)
+def test_a_resumed_run_relies_on_the_list_of_today() -> None:
+    world = world_of(12, 20, 20, policy=NO_DESCENT)
+    resumed = 0
     for seed in range(16):
         memory = Memory(cancel_after=10 + seed % 15)
         if run(world, seed, memory).entry.status is not None:
             continue
-        for again in (
+        resumed += 1
+        for today in (
             replace(world, listed=frozenset(), list_is_whole=False),
             replace(world, listed=world.listed - {"a00"}),
         ):
-            left = Memory(before=memory.survives(random.Random(seed), 0))
-            check_whole(run(again, seed, left), world)
+            check_whole(resume(memory, today, seed), world)
+    assert resumed
 
 
-def test_a_chain_that_no_order_is_promised_of_does_not_stop_at_claims() -> None:
-    def refuses(params: Params, calls: int) -> bool:
-        return is_of_the_registry(params) and "orderBy" in params and calls > 12
-
+def test_a_server_that_takes_no_order_any_more_gets_the_whole_registry_listed() -> None:
     world = replace(
-        world_of(even(30, 10), 20, policy=NO_DESCENT),
-        seconds=lambda params: 0.005 * is_of_the_registry(params),
-        refuses=refuses,
+        world_of(30, 10, 20, policy=NO_DESCENT),
+        seconds=slow_registries,
+        refuses=takes_no_order_after_twelve_calls,
     )
     for seed in range(8):
         check_whole(run(world, seed), world)

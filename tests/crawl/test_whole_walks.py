@@ -156,7 +156,7 @@ async def test_small_registries_cost_the_fewest_calls(
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-async def test_with_splitting_off_each_registry_is_one_chain(shape: Shape, tmp_path: Path) -> None:
+async def test_with_splitting_off_each_registry_is_one_scan(shape: Shape, tmp_path: Path) -> None:
     estate = Estate(shape)
     async with serve(estate, SLOW) as emulator:
         done = await crawl(emulator.url, tmp_path, limits={"split_listings": False})
@@ -233,7 +233,7 @@ async def test_what_is_listed_is_whole_beside_an_unlisted_repository(
 
 
 @pytest.mark.parametrize("hidden", [12, 16, 20])
-async def test_nothing_is_claimed_of_a_registry_with_a_large_repository_that_is_not_listed(
+async def test_a_registry_with_a_large_repository_that_is_not_listed_is_not_split(
     hidden: int, tmp_path: Path
 ) -> None:
     shape = replace(GIANT_REGISTRY, images=3000)
@@ -273,7 +273,7 @@ async def test_a_repository_that_appears_meanwhile_is_listed(number: int, tmp_pa
     assert done.coverage.complete
 
 
-async def test_page_tokens_that_expire_begin_a_listing_anew(tmp_path: Path) -> None:
+async def test_page_tokens_that_expire_begin_a_listing_again(tmp_path: Path) -> None:
     estate = Estate(GIANT_REPOSITORY)
     now = 1000.0
     emulator = serve(estate, Behaviour(page_token_life=60.0))

@@ -1,11 +1,11 @@
-"""A witness to whether a registry can be split, and what its chains find out about that.
+"""The check of a split: a sample of the images, and what the scans find out about the list.
 
-Claims rely on two things: that the list of repositories names them all, and that the server sorts
-as it is asked to. Both can look right on every page that the registry's own chains see, and be
-wrong behind the place where they stop. So once a registry is split, some images are asked for by
-digest, which are as good as drawn by lot: a repository among them that is not listed, or digests
-that do not rise, rule out claims, and so does it if such a sample is not to be had. It also shows
-how large the registry and its repositories are: whether claims are worth it, and of which first.
+A split relies on a repository list that names all repositories, and on filters that work. Both can
+look right on every page that the registry's own scans read, and be wrong behind the place where
+they stop. So some images are asked for by digest, which draws them as good as by lot. If a sample
+cannot be had, its digests do not rise, or it shows a repository that is not listed, the registry is
+not split. The sample also shows how large the registry and its repositories are: whether a split is
+worth its calls, and which repository goes first.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 LARGEST_PAGE = 1000
 """The most images that the API gives at once (`README.md`, List calls)."""
 LARGEST_IMAGE = 16 * 1024
-"""Bytes that an image takes in an answer at most, on an average over a page."""
+"""The most bytes that an image takes in an answer, on average over a page."""
 
 
 class Sample:
@@ -64,10 +64,10 @@ class Sample:
 
     @property
     def total(self) -> float | None:
-        """How many images the registry may have, as digests are spread evenly; None: cannot tell.
+        """How many images the registry may have; None where the digests cannot tell.
 
-        A thousand of them, which reach to a tenth of all digests that there can be, are of some
-        ten thousand.
+        Digests are spread evenly. So a thousand of them that reach to a tenth of all possible ones
+        mean that there are about ten thousand images.
         """
         if self.whole:
             return float(self.images)
@@ -77,21 +77,21 @@ class Sample:
 
     @property
     def shares(self) -> Mapping[str, float]:
-        """Its repositories, by which part of the sample each of them has."""
+        """The share of the sample that each of its repositories has."""
         return {name: count / self.images for name, count in self._counts.items()}
 
 
 def page_size_for(limits: Limits) -> int:
-    """Return how many images to ask for at once: as many as an answer may hold, not the user's few.
+    """Return how many images to ask for on a page of a sample: as many as an answer may hold.
 
-    The fewer the user's pages hold, the more a sample of some of them would miss.
+    The user's pages may hold few images, and a sample of a few such pages would miss much.
     """
     fitting = limits.max_page_bytes // LARGEST_IMAGE
     return min(LARGEST_PAGE, max(limits.page_size, fitting))
 
 
 class SampleTask:
-    """Asks for a sample of a registry's images; `told` takes it, None if there is none to be had.
+    """Asks for a sample of a registry's images; `taken` gets it, or None if there is none.
 
     Its calls are counted in `entry`.
     """
@@ -106,12 +106,12 @@ class SampleTask:
         page_size: int,
         entry: ListingStatus,
         policy: SplitPolicy,
-        told: Callable[[Sample | None], None],
+        taken: Callable[[Sample | None], None],
     ) -> None:
         self._pages = pages
         self._cursor = PageCursor(registry.with_params(orderBy="digest"), page_size=page_size)
         self._entry = entry
-        self._told = told
+        self._taken = taken
         self._policy = policy
         self._sample = Sample(policy)
 
@@ -130,20 +130,20 @@ class SampleTask:
             if error.shorter_page_may_do and self._cursor.shorten(error.reason):
                 return True
             log.info("no_witness", scope=error.scope, reason=error.reason)
-            self._told(None)
+            self._taken(None)
             return False
         if not self._sample.enough and self._cursor.pages < self._policy.max_sample_pages:
             return True
-        self._told(self._sample)
+        self._taken(self._sample)
         return False
 
 
 class SplitCheck:
     """What one registry's listing has found out about the list of its repositories.
 
-    `gone` are the listed repositories that answered 404 when listed alone, `empty` those that held
-    nothing, `refused` those that could not be listed alone for another reason; `listed_now` is the
-    list as it was read again, None while it was not, or not whole.
+    Of the repositories listed alone, `gone` are those that answered 404, `empty` those that held
+    nothing, and `refused` those that failed for another reason. `listed_now` is the list as it was
+    read again; None if it was not, or not whole.
     """
 
     def __init__(self) -> None:
@@ -165,11 +165,11 @@ class SplitCheck:
 
     @property
     def unread(self) -> set[str]:
-        """The repositories of which listing them alone has brought nothing."""
+        """The repositories that brought nothing when they were listed alone."""
         return self.gone | self.empty | self.refused
 
     def contradiction(self) -> str | None:
-        """Return, at the end, why what was listed alone may not be all that there is."""
+        """Return, at the end, why the split may have missed something; None if nothing says so."""
         for name in sorted(self.gone):
             if self.listed_now is None or name in self.listed_now:
                 return f"repository {name} is not found, but is listed"

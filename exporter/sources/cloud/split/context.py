@@ -31,13 +31,14 @@ class Split(Protocol):
 
 @dataclass
 class Context:
-    """What the walks of a run share.
+    """What the listings of a run share.
 
-    `sample_size` are the images on a witness's page, `slots` is how many calls there may be at
-    once, `split` whether listings may be split. `queue` gives a chain to the scheduler, `refresh`
-    has a registry's repositories listed again, `may_ask_ahead` says whether a job may ask for its
-    next page before it has dealt with the one in hand. `fallback` is the first `orderBy` that the
-    API has not refused, `backwards` whether it sorts downwards as far as is known.
+    `page_size` images are asked for on a page, and `sample_size` on a page of a sample. `slots` is
+    the most calls at once, and `split` says whether listings may be split, `policy` when. `queue`
+    gives a task to the scheduler, and `refresh` reads a registry's repository list again.
+    `may_ask_ahead` says whether a task may prefetch its next page before it has dealt with the one
+    in hand. `fallback` counts the `orderBy` in turn that the API has refused, and `backwards` says
+    whether it sorts in descending order, as far as is known.
     """
 
     pages: Pages

@@ -1,4 +1,4 @@
-"""What can be done about a call of an image chain that failed for good."""
+"""What to do about a call of a scan that failed for good."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ _ABOUT_THIS_CALL = frozenset({400, 401, 403, 404})
 
 
 class FailureAction(Enum):
-    """What becomes of the chain, and of the registry's listing with it."""
+    """What becomes of the scan, and of the registry's listing with it."""
 
-    AGAIN = "the chain goes on, begun anew"
-    DONE = "the chain ends, and nothing is missing for it"
-    GONE = "the chain ends, and nothing is missing if its repository was deleted meanwhile"
-    WITHOUT = "the chain from above ends, and the others do without it"
-    ABANDON_SPLIT = "the chain ends, and the registry's own has to list everything"
-    FAILED = "the chain ends, and the listing is not complete"
+    AGAIN = "the scan goes on, or begins again"
+    DONE = "the scan ends, and nothing is missing for it"
+    GONE = "the scan ends, and nothing is missing if its repository was deleted meanwhile"
+    WITHOUT = "the descending scan ends, and the others do without it"
+    ABANDON_SPLIT = "the scan ends, and the registry's own has to list everything"
+    FAILED = "the scan ends, and the listing is not complete"
 
 
 def handle_failure(scan: Scan, error: ApiError) -> FailureAction:
-    """Decide about a failed call, and begin the chain anew where that helps.
+    """Decide about a failed call, and have the scan begin again where that helps.
 
-    A refusal in the middle of a chain is of an expired page token, at its beginning of an `orderBy`
-    or a repository's name that the API does not take (`README.md`, Errors). A repository that
-    cannot be listed alone may still be listed with its registry. A scan downwards is not needed,
-    and none is where others have covered the rest.
+    In the middle of a scan, a refusal means an expired page token. At its beginning, it means that
+    the API does not take the `orderBy` or the repository's name (`README.md`, Errors). A repository
+    that cannot be listed alone may still be listed with its registry. A descending scan is not
+    needed, and neither is one that was stopped.
     """
     if scan.state is ScanState.STOPPED:
         return FailureAction.DONE
-    if _is_shortened(scan, error) or _begins_anew(scan, error):
+    if _is_shortened(scan, error) or _begins_again(scan, error):
         return FailureAction.AGAIN
     if scan.direction is Direction.DESCENDING:
         log.info("descent_given_up", scope=error.scope, reason=error.reason)
@@ -65,8 +65,8 @@ def _is_shortened(scan: Scan, error: ApiError) -> bool:
     return error.shorter_page_may_do and scan.shorten(error.reason)
 
 
-def _begins_anew(scan: Scan, error: ApiError) -> bool:
-    """Begin a chain anew after a refusal: with another token, or an order that is less wished."""
+def _begins_again(scan: Scan, error: ApiError) -> bool:
+    """Begin a scan again after a refusal: for a new page token, or in the next order in turn."""
     if not scan.cursor.pages:
         if is_refused(error) and scan.fall_back():
             log.warning("order_refused", scope=error.scope, reason=error.reason)

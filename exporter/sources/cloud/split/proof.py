@@ -1,23 +1,23 @@
 """Whether a listing that has come to its end has brought all there is.
 
-The API promises no count, and a page begins where the one before it ended only as far as the order
-of both is the same. So a listing is whole
+The API promises no count, and a page begins where the one before it ended only if both are in the
+same order. So a listing is whole in two cases:
 
-- where every image stood behind the one before it in an order that knows no ties, over all pages;
-- or else where no image came twice. Pages are cut by number: an image that another order puts on
-  two pages has put another on none. As many as came twice, in one or several readings together,
-  are missing from them; once all readings together have as many images as one of them had lines,
-  that one has lost none for the others.
+- Every image stood behind the one before it, over all pages, in an order that knows no ties.
+- No image came twice. Pages are cut by number: if another order puts an image on two pages, it puts
+  another image on none. As many images are missing as came twice, in one reading or in several
+  together. Once all readings together have as many images as one of them had lines, that one has
+  lost none.
 
 Images that are pushed while a listing runs move others to the next page. Those come again in the
-same order, right behind where they ended the page before. In an order that holds, that counts for
-nothing; but ties in a new order look the same. So in a repository listed by time, where what is
-pushed comes last, it is no proof, and of a registry's chain, the repositories on such a page are
-listed alone as well. Where no order holds, what moved has come twice like any other; the next
+same order, right behind where they ended the page before. In an order that holds, that means
+nothing. But ties in a new order look the same. So in a repository listed by time, where pushed
+images come last, it is no proof. Of a registry's scan, the repositories on such a page are listed
+alone as well. Where no order holds, an image that moved has come twice like any other. The next
 reading has what was pushed meanwhile, and so as many images as the one before had lines.
 
-A listing that begins with its first page again is believed to do so if that page is long, or in an
-order that nothing else can look like. A few ties may come again by chance.
+A listing may begin with its first page again. That is believed if the page is long, or in an order
+that nothing else can look like. A few ties may come again by chance.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ import pyarrow.compute as pc
 
 
 class Proof:
-    """What the pages of one listing show; `total` says whether it was promised an order so strict.
+    """What the pages of one listing show; `total` says whether such an order was asked for.
 
-    `forget_after` is the number of images in that order after which ids are let go; None: never.
+    After `forget_after` images in that order, the ids are let go; None: never.
     """
 
     def __init__(self, *, total: bool, forget_after: int | None) -> None:
@@ -67,8 +67,8 @@ class Proof:
         """Take note that the API has begun with the first page again, under a new token.
 
         Only what follows counts, if it is no less. A page that is not `long` may have come again by
-        chance. Then an order that holds from there on is the only proof, and none at all is one if
-        the page had images `tied` in it.
+        chance. Then only an order that holds from there on is a proof, and nothing is if the page
+        had images `tied` in that order.
         """
         self._longest = max(self._longest, self.lines)
         self.total, self.lines = self._promised, 0
@@ -113,7 +113,8 @@ class Readings:
     def whole(self) -> bool:
         """Whether all together have as many images as each had lines.
 
-        Of the last, what only moved to the next page is left out: what moved it is not read yet.
+        Of the last reading, images that only moved to the next page do not count: no reading has
+        come yet to the images that moved them.
         """
         return self.count > 1 and distinct(self._ids) >= self._most
 
