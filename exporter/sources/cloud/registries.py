@@ -222,16 +222,14 @@ class Registries:
         if not self._client.spare("container_registry"):
             return None
         self._listings = [listing for listing in self._listings if not listing.ended]
-        weights = {listing: listing.weight for listing in self._listings}
-        listings = sorted(weights, key=lambda one: -weights[one])
+        pages_left = {listing: listing.most_pages_left for listing in self._listings}
+        listings = sorted(pages_left, key=lambda one: -pages_left[one])
         decisions = not self._client.paced("container_registry")
         if self._pages.behind:
             # More at once wins nothing now, but what takes longest may still take longer than all
             # the rest, and to meet it costs no more than a page.
-            left = sum(weights.values())
-            listings = [
-                listing for listing in listings[:1] if weights[listing] >= LARGE_SHARE * left
-            ]
+            least = LARGE_SHARE * sum(pages_left.values())
+            listings = [listing for listing in listings[:1] if pages_left[listing] >= least]
             decisions = False
         for listing in listings:
             task = listing.idle_task(decisions=decisions)

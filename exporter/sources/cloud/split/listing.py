@@ -130,8 +130,8 @@ class RegistryListing:
     # What goes first, and what free slots do.
 
     @property
-    def weight(self) -> float:
-        """Pages that may still come: the registry with the most is worth splitting first."""
+    def most_pages_left(self) -> float:
+        """Pages that its longest scan may still have: the registry with the most is split first."""
         return max((self.pages_left(scan) for scan in self._scans.open), default=0.0)
 
     def pages_left(self, scan: Scan) -> float:
