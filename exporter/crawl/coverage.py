@@ -1,4 +1,4 @@
-"""The coverage ledger: every listing the run set out to make, and how it went."""
+"""The coverage of a run: every listing that it set out to make, and how it went."""
 
 from __future__ import annotations
 

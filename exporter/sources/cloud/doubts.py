@@ -32,7 +32,7 @@ Told = Callable[[bool, str], None]
 class Doubts:
     """All that a run did not find; `named_in` gives the entry of the listing that named a thing.
 
-    `queue` gives a job to the scheduler, `call_of` is the first call of an entry's listing.
+    `queue` gives a task to the scheduler, `call_of` is the first call of an entry's listing.
     """
 
     def __init__(

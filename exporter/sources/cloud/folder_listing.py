@@ -7,7 +7,7 @@ absent from it without a word. So each registry's repositories are listed first,
 - A registry that has repositories, but no image in the chain, is asked by itself.
 - Where the chain fails, shows an image twice, so that it may not show another (`proof`), or shows
   one without an id, or whose name tells no registry that was met, each registry is asked by
-  itself, and the ledger says how that went.
+  itself, and the coverage says how that went.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def fewest_calls(
 
 
 class FolderListing:
-    """The images of some registries of a folder; `entries` are their rows in the ledger.
+    """The images of some registries of a folder; `entries` are their rows in the coverage.
 
     It begins once it has been told the repositories of all of them. `is_met` says of a registry,
     by id, whether it was met, in this folder or another; `apart` takes over what has to be listed

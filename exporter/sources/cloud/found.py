@@ -70,7 +70,7 @@ class FoundResources:
         }
 
     def count_rows(self, coverage: Coverage) -> None:
-        """Tell the ledger how many rows are kept of each listing.
+        """Tell the coverage how many rows are kept of each listing.
 
         A row counts for the listing that named it first.
         """

@@ -44,7 +44,7 @@ class Named:
         self._nothing_else = False
 
     def settle(self, *, looked_everywhere: bool) -> None:
-        """Enter in the ledger what was not found, and note whether anything else was.
+        """Enter in the coverage what was not found, and note whether anything else was.
 
         `looked_everywhere` says whether every cloud and folder that may hold it could be listed.
         """

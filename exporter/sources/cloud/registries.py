@@ -211,7 +211,7 @@ class Registries:
         )
 
     def _may_ask_ahead(self, task: Task) -> bool:
-        """Say whether a job may ask for its next page before the one in hand is dealt with.
+        """Say whether a task may ask for its next page before the one in hand is dealt with.
 
         It must be the one that would ask next, and a call that may be in vain must not count.
         """

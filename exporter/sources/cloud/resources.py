@@ -1,4 +1,4 @@
-"""Listings of small resources: clouds, folders, registries and repositories, as jobs."""
+"""Listings of small resources: clouds, folders, registries and repositories, as tasks."""
 
 from __future__ import annotations
 

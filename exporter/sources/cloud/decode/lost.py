@@ -1,7 +1,7 @@
 """Items of a page that have no row, for nothing tells which they are: their id cannot be read.
 
 None is left out without a word: what it is, as far as that is known, goes to the findings and into
-the ledger, where its listing is then not complete.
+the coverage, where its listing is then not complete.
 """
 
 from __future__ import annotations
