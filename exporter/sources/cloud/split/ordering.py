@@ -72,11 +72,10 @@ class Attempts:
     def __init__(
         self, base: Call, fallbacks: tuple[Ordering, ...], fallback: int, reading: int
     ) -> None:
-        self.fallback = min(fallback, len(fallbacks) - 1)
         self.reading = reading
-        self.number = self._first_number = reading * READING
         self._base = base
         self._fallbacks = fallbacks
+        self.begin_with(fallback)
 
     @property
     def ordering(self) -> Ordering:
@@ -105,5 +104,9 @@ class Attempts:
         return True
 
     def begin_with(self, fallback: int) -> None:
-        """Forget all attempts, and begin with the order that so many others come before."""
-        self.fallback, self.number = fallback, self._first_number
+        """Forget all attempts, and begin with the order that so many others come before.
+
+        If there are no more orders than that, begin with the last.
+        """
+        self.fallback = min(fallback, len(self._fallbacks) - 1)
+        self.number = self.reading * READING
