@@ -165,6 +165,12 @@ class RegistryListing:
             raise
 
     async def _page(self, scan: Scan) -> bool:
+        """Take a scan's next page, all the way; return True while there is more to take.
+
+        The page was prefetched, or is asked for now. In its turn, its order is judged, and what
+        other scans have delivered is cut from it. Once those have written their rows, it is written
+        too, and the scan goes on to the next page.
+        """
         pages = self._context.pages
         await self._scans.replay.others(scan)
         if scan.state is ScanState.RESTARTING:
@@ -205,8 +211,9 @@ class RegistryListing:
         if scan.repository is None and self._state.is_split:
             return True
         partner = scan.partner
-        met = partner is not None and partner.state is ScanState.MET
-        return partner is not None and met and have_passed(scan, partner)
+        if partner is None or partner.state is not ScanState.MET:
+            return False
+        return have_passed(scan, partner)
 
     def _take_prefetched(self, scan: Scan) -> PendingPage[ImagesPage] | None:
         """Take the next page if it was prefetched; another prefetched page is given up."""
