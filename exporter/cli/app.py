@@ -1,4 +1,4 @@
-"""The tree of commands, and `main`, which the operating system starts."""
+"""The program's group of commands, and `main`, which the operating system starts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from exporter.cli.terminal.invocation import COMPLETE_VARIABLE, NAME
 from exporter.errors import OutputError
 from exporter.wording import speak_of_flags
 
-# Typer has a public name for one of its usage errors only: what it is derived from are all.
+# Typer exports one of its usage errors: the class above it is that of them all.
 _UsageError = cast("type[Exception]", typer.BadParameter.__bases__[0])
 
 app = new_app(
@@ -72,13 +72,13 @@ def main() -> None:
     tune_memory()
     code = 0
     try:
-        # Not standalone, for Typer tells a mistyped line in several lines of its own.
+        # Not standalone: for a mistyped line, Typer would print several lines of its own.
         code = app(prog_name=NAME, standalone_mode=False) or 0
         sys.stdout.flush()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BrokenPipeError:
-        code = 1  # Whoever reads stdout has enough.
+        code = 1  # The reader of stdout has closed it.
     except _UsageError as error:
         code = usage_error(error)
     except Exception as error:  # noqa: BLE001 - every error ends as a sentence
@@ -89,14 +89,14 @@ def main() -> None:
 
 
 def _answer_shells() -> None:
-    """Have Typer answer a shell that asks for completions, and leave all others alone."""
+    """Set Typer up to answer a shell that asks for completions, if one does."""
     if COMPLETE_VARIABLE in os.environ:
         typer.completion.completion_init()  # type: ignore[attr-defined] # as add_completion=True does
 
 
 def _leave(code: int) -> NoReturn:
-    """End the process at once: taking apart all that was loaded takes a tenth of a second."""
-    with suppress(OSError, OutputError):  # What could not be written has been told of.
+    """End the process at once: Python's own clean-up takes a tenth of a second."""
+    with suppress(OSError, OutputError):  # An earlier message has reported it.
         sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -1,4 +1,4 @@
-"""`completion`: what a shell reads to complete this command's lines."""
+"""`completion`: print a script that completes this program's command lines in a shell."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ app = new_app()
 
 
 class Shell(StrEnum):
-    """A shell that lines are completed in."""
+    """A shell for which there is a script."""
 
     BASH = "bash"
     ZSH = "zsh"
@@ -24,12 +24,12 @@ class Shell(StrEnum):
 
 @app.command()
 def completion(
-    shell: Annotated[Shell, typer.Argument(metavar="bash|zsh|fish", help="For which shell.")],
+    shell: Annotated[Shell, typer.Argument(metavar="bash|zsh|fish", help="The shell.")],
 ) -> None:
-    """Print the script with which a shell completes this command's lines.
+    """Print a script for a shell that completes this program's command lines.
 
     \b
-    Examples, each for all shells from the next one on:
+    Examples, each for shells that are started afterwards:
       registry-exporter completion bash \\
         > ~/.local/share/bash-completion/completions/registry-exporter
       registry-exporter completion zsh > "${fpath[1]}/_registry-exporter"

@@ -1,4 +1,4 @@
-"""`config`: `check` shows the settings in force, `schema` all that there are."""
+"""`config`: `check` shows the settings in force, `schema` prints the JSON Schema of all."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from exporter.staging.workspace import staging_root
 from exporter.storage.destination import Destination
 from exporter.storage.local import Folder
 
-app = new_app(no_args_is_help=True, help="Look at the settings: check, schema.")
+app = new_app(no_args_is_help=True, help="Check the settings, or print their schema.")
 
 
 @app.command()
@@ -39,9 +39,9 @@ def check(
 ) -> None:
     """Check the settings, and print those in force, with secrets masked.
 
-    Settings are the file's, then the environment's over them
-    (REGISTRY_EXPORTER__LIMITS__CONCURRENCY=8). No call is made, and nothing is written. Exits with
-    2 for settings that cannot be used: a file that is not there, an output that cannot be written.
+    Variables of the environment (REGISTRY_EXPORTER__LIMITS__CONCURRENCY=8) win over the file.
+    Makes no call and writes nothing. Exits with 2 if no run could use the settings: a file that
+    they name is missing, or the output cannot be written.
 
     \b
     Example:
@@ -66,7 +66,7 @@ def schema(debug: options.Debug = False) -> None:
 
 
 def _check_usable(settings: Settings) -> None:
-    """Refuse settings that no run could use; raises `SettingsError`, a line for each thing."""
+    """Refuse settings that no run could use; raises `SettingsError`, a line for each problem."""
     problems = [problem for check in _checks(settings) for problem in _tried(check)]
     try:
         destination = open_output(settings)
@@ -93,7 +93,7 @@ def _checks(settings: Settings) -> Iterator[Callable[[], object]]:
 
 
 def _read_key(file: Path) -> object:
-    # It takes the cryptography that signs with it, for which nobody else should wait.
+    # Imported here because it loads `cryptography`, which only a key file needs.
     from exporter.sources.cloud.credentials.key import read_key  # noqa: PLC0415
 
     return read_key(file, f"the key file {file} (credentials.service_account_key_file)")
@@ -118,14 +118,14 @@ def _places(settings: Settings, destination: Destination) -> Iterator[str]:
 
 
 def _unwritable(name: str, folder: Path) -> Iterator[str]:
-    """Yield why a folder could not be written, or made."""
+    """Yield the reason why a folder cannot be written or made, if there is one."""
     link = broken_link(folder)
     if link:
         yield f"{name} {folder} cannot be written: {link}."
         return
     there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
     if not there.is_dir():
-        yield f"{name} {folder} cannot be written: {there} is no folder."
+        yield f"{name} {folder} cannot be written: {there} is not a folder."
     elif not os.access(there, os.W_OK | os.X_OK):
         yield f"{name} {folder} cannot be written: this user may not write to {there}."
 
@@ -142,7 +142,7 @@ def _settings_in_force(settings: Settings) -> str:
 
 
 def _plain(value: object) -> object:
-    """Return a setting as the file would have it."""
+    """Return a setting as it stands in a file."""
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, timedelta):
@@ -152,7 +152,7 @@ def _plain(value: object) -> object:
 
 
 def _credentials_origin(settings: Settings) -> str:
-    """Return where credentials would be taken from, in words; no secret is looked at."""
+    """Return in words where a run takes its credentials from; no secret is read."""
     named = settings.credentials.named()
     if named:
         return f"the setting credentials.{named[0]}"
@@ -160,7 +160,7 @@ def _credentials_origin(settings: Settings) -> str:
     for name in (*IAM_VARIABLES, EITHER_VARIABLE, OAUTH_VARIABLE):
         if os.environ.get(name, "").strip():
             return f"the environment variable {name}"
-    return "none are set; the metadata service of this machine will be asked"
+    return "none are set; a run asks the metadata service of its machine"
 
 
 def _settings_schema() -> str:

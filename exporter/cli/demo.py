@@ -1,4 +1,4 @@
-"""`demo`: the main job against a cloud that this program makes up."""
+"""`demo`: an export of a cloud that this program makes up."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from exporter.settings import load_settings
 from exporter.staging.workspace import staging_root
 
 LATENCY = Behaviour(latency=0.05, jitter=0.02)
-"""A cloud answers no faster than that."""
+"""A real cloud answers no faster."""
 PAGE_SIZE = 100
-"""Small pages, so that there is something to see of how a long listing is taken apart."""
+"""Small pages, so that the demo splits a registry's listing, as a real cloud's size does."""
 DAY = 86_400
 
 _START_WITHIN = 60.0
@@ -38,9 +38,9 @@ app = new_app()
 @app.command()
 def demo(
     images: Annotated[
-        int, typer.Option(metavar="N", min=1, max=10_000_000, help="How many images there are.")
+        int, typer.Option(metavar="N", min=1, max=10_000_000, help="The number of images.")
     ] = 20_000,
-    seed: Annotated[int, typer.Option(metavar="S", help="Which of the estates of that size.")] = 1,
+    seed: Annotated[int, typer.Option(metavar="S", help="Another number makes another cloud.")] = 1,
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="URL", help="Where the snapshot goes.")
     ] = "./demo-snapshots",
@@ -51,8 +51,8 @@ def demo(
 ) -> None:
     """Export a made-up cloud: no account, no credentials, no network.
 
-    Starts the emulator inside this process, with an estate of some 20,000 images, and takes an
-    inventory of it in every format.
+    Starts the emulator inside this process, with a cloud of about 20,000 images, and exports it
+    in every format.
 
     \b
     Examples:
@@ -68,7 +68,7 @@ def demo(
 
 def _demonstrate(*, images: int, seed: int, output: str, display: DisplayOptions) -> int:
     """Export an emulated estate to `output`; return the exit code."""
-    # By the day, so that two demos of a day have the same estate.
+    # The whole day: two demos of one day have the same estate.
     today = int(time.time()) // DAY * DAY
     shape = replace(preset("company", images=images, seed=seed), newest=today)
     with _served(shape) as url:
@@ -83,14 +83,14 @@ def _demonstrate(*, images: int, seed: int, output: str, display: DisplayOptions
             },
         )
         staged = staging_root(open_output(settings), settings.output.staging)
-        left = f"What it had staged is left in {staged}, of no use to the next demo: remove it."
+        left = f"Its staged data is left in {staged}. The next demo cannot use it: remove it."
         # Each demo has a cloud of its own, at an address of its own.
         return export_and_show(settings, RunOptions(new_scope=True, if_stopped=left), display)
 
 
 @contextmanager
 def _served(shape: Shape) -> Iterator[str]:
-    """Serve an estate for the body of the `with`; give the URL it is served at."""
+    """Serve an estate during the `with` block; give its URL."""
     loop = asyncio.new_event_loop()
     ready = threading.Event()
     stop = asyncio.Event()

@@ -1,4 +1,4 @@
-"""`emulate`: a stand-in for the cloud, to try the exporter and its settings against."""
+"""`emulate`: serve a stand-in for the cloud, to try the exporter and its settings."""
 
 from __future__ import annotations
 
@@ -19,35 +19,39 @@ app = new_app()
 @app.command()
 def emulate(
     preset: Annotated[
-        str, typer.Option(metavar="NAME", help="The estate's shape; see the list above.")
+        str, typer.Option(metavar="NAME", help="The shape of the cloud; see the list above.")
     ] = "demo",
     images: Annotated[
-        int | None, typer.Option(metavar="N", min=0, help="Scale the shape to so many images.")
+        int | None, typer.Option(metavar="N", min=0, help="Scale the shape to N images.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(metavar="S", help="Which of the estates of that shape.")
+        int | None, typer.Option(metavar="S", help="Another number makes another cloud.")
     ] = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="The port; 0 takes any free one.")
     ] = 0,
     latency_ms: Annotated[
-        float, typer.Option(metavar="MS", min=0, help="What every call takes at least.")
+        float, typer.Option(metavar="MS", min=0, help="The least time of a call, in milliseconds.")
     ] = 0.0,
     jitter_ms: Annotated[
-        float, typer.Option(metavar="MS", min=0, help="What it may take on top of that.")
+        float, typer.Option(metavar="MS", min=0, help="The most time added to that at random.")
     ] = 0.0,
     rate: Annotated[
-        float | None, typer.Option(metavar="N", help="Calls per second; more are answered 429.")
+        float | None, typer.Option(metavar="N", help="The most calls per second; others get 429.")
     ] = None,
     max_in_flight: Annotated[
-        int | None, typer.Option(metavar="N", help="Calls at once; more are answered 503.")
+        int | None, typer.Option(metavar="N", help="The most calls at once; others get 503.")
     ] = None,
     fault: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND=RATE", help="A share of calls goes wrong; may be repeated."),
+        typer.Option(
+            metavar="KIND=RATE", help="The share of calls that fail in this way; may be repeated."
+        ),
     ] = None,
-    fault_seed: Annotated[int, typer.Option(metavar="S", help="Which calls go wrong.")] = 0,
+    fault_seed: Annotated[
+        int, typer.Option(metavar="S", help="Another number makes other calls fail.")
+    ] = 0,
     deny: Annotated[
         list[str] | None,
         typer.Option(metavar="ID", help="Answer 403 for this scope; may be repeated."),
@@ -56,8 +60,8 @@ def emulate(
 ) -> None:
     """Serve a made-up cloud on this machine until stopped.
 
-    Prints a line of JSON when it is ready: its url, and a token that it accepts. What else it
-    can be told: python -m exporter.emulator --help.
+    Prints a line of JSON when it is ready: its URL, and a token that it accepts. For more options
+    see python -m exporter.emulator --help.
 
     \b
     Shapes: tiny, demo, company, skewed, uniform, giant-registry,
@@ -77,7 +81,7 @@ def emulate(
             faults = Faults(rates=rates, seed=fault_seed, denied=frozenset(deny or ()))
             shape = shape_of(preset, images=images, seed=seed)
         except ValueError as error:
-            raise SettingsError(f"The emulator cannot be that: {error}.") from None
+            raise SettingsError(f"The emulator cannot use these options: {error}.") from None
         behaviour = Behaviour(
             latency=latency_ms / 1000,
             jitter=jitter_ms / 1000,
@@ -88,6 +92,6 @@ def emulate(
             serve(shape, behaviour, faults, host=host, port=port)
         except ListenError as error:
             raise ExporterError(
-                f"The emulator cannot listen on {error}; name another --host or --port, 0 for any "
-                "that is free."
+                f"The emulator cannot listen on {error}; choose another --host or --port (0 takes "
+                "any free one)."
             ) from None

@@ -38,7 +38,7 @@ def export(
     snapshot_id: Annotated[
         str | None,
         typer.Option(
-            metavar="ID", help="The snapshot's id; by default its start, run-20261123T020000Z."
+            metavar="ID", help="The snapshot's id; by default its start time: run-20261123T020000Z."
         ),
     ] = None,
     output: options.Output = None,
@@ -47,7 +47,7 @@ def export(
         typer.Option(
             "--format",
             metavar="parquet|ndjson",
-            help="May be repeated; both by default. [output.formats]",
+            help="A file format; may be repeated. By default both. [output.formats]",
         ),
     ] = None,
     concurrency: options.Concurrency = None,
@@ -55,24 +55,25 @@ def export(
     folder: options.Folders = None,
     registry: options.Registries = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace a snapshot that has this id already.")
+        bool, typer.Option("--replace", help="Replace an existing snapshot of the same id.")
     ] = False,
     fresh: Annotated[
         bool,
-        typer.Option("--fresh", help="Start over, and do not go on with what is unfinished."),
+        typer.Option("--fresh", help="Start over instead of resuming an unfinished run."),
     ] = False,
     accept_shrink: Annotated[
         bool,
         typer.Option(
             "--accept-shrink",
-            help="Publish a result however few images it has; one that was not published for "
-            "that is not listed again.",
+            help="Publish a result even if it has implausibly few images. A result that was "
+            "withheld for that is published without listing again.",
         ),
     ] = False,
     new_scope: Annotated[
         bool,
         typer.Option(
-            "--new-scope", help="Make another source or scope the output's own from now on."
+            "--new-scope",
+            help="Allow a source or scope other than the output's, and make it its own.",
         ),
     ] = False,
     wait: options.Wait = None,
@@ -82,7 +83,7 @@ def export(
     metrics_file: Annotated[
         Path | None,
         typer.Option(
-            metavar="PATH", help="Write Prometheus metrics here, for the textfile collector."
+            metavar="PATH", help="Write Prometheus metrics here, for a textfile collector."
         ),
     ] = None,
     metrics_job: Annotated[
@@ -100,7 +101,7 @@ def export(
     """Take an inventory and publish it as a snapshot.
 
     Flags win over the environment (REGISTRY_EXPORTER__LIMITS__CONCURRENCY=8), which wins over
-    the file. A run that was stopped or killed is gone on with by the same command.
+    the file. To resume a stopped run, run the same command again.
 
     \b
     Examples:
@@ -114,7 +115,7 @@ def export(
       4 credentials refused   5 the output cannot be written
       6 implausibly small, nothing published
       11 another run holds the output
-      130 interrupted, 143 terminated, 129 hung up: what was staged is kept
+      130 interrupted, 143 terminated, 129 hung up: the staged data is kept
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
     voice.speak_for(log_format, quiet=quiet)
     with reported(debug, event="export_failed"):
@@ -205,5 +206,5 @@ def _partial_sentence(manifest: Manifest, found: Highlights | None) -> str:
         f"{number(sum(manifest.coverage.values()), 'listing')} "
         f"{'is' if missing == 1 else 'are'} not complete"
         + (f": {', '.join(named)}" if named else "")
-        + "; its table `coverage` says why, and latest.json does not name it."
+        + ". The table `coverage` has the reasons; latest.json does not name a partial snapshot."
     )

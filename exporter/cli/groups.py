@@ -19,11 +19,11 @@ COMMANDS = {
     "list": "List the snapshots: status, age, images, stored size, bytes on disk, source and "
     "scope.",
     "verify": "Check a snapshot: files, rows, keys, formats and totals.",
-    "prune": "Remove the complete snapshots that no rule keeps, and what killed runs left behind.",
-    "schema": "Print what a snapshot's tables hold: every column, its type and its meaning.",
+    "prune": "Remove the complete snapshots that no rule keeps, and the remains of killed runs.",
+    "schema": "Print the columns of a snapshot's tables, each with its type and its meaning.",
     "emulate": "Serve a made-up cloud on this machine until stopped.",
-    "completion": "Print the script with which a shell completes this command's lines.",
-    "config": "Look at the settings: check, schema.",
+    "completion": "Print a script for a shell that completes this program's command lines.",
+    "config": "Check the settings, or print their schema.",
 }
 """The commands in the order of the help, each with the first sentence of its own help.
 

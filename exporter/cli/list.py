@@ -1,4 +1,4 @@
-"""`list`: which snapshots there are."""
+"""`list`: show the snapshots of an output."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def list_snapshots(
     """List the snapshots: status, age, images, stored size, bytes on disk, source and scope.
 
     The newest complete one is marked as the latest if manifests/latest.json is a copy of its
-    manifest; if that is something else, stderr says what. So it does of snapshots that are
-    unfinished, or too small to be published. --json has source and scope in full.
+    manifest. If that file is anything else, stderr says so. stderr also names the snapshots that
+    are unfinished, or that were too small to publish. --json has source and scope in full.
 
     \b
     Examples:
@@ -51,7 +51,7 @@ def list_snapshots(
 
 
 def _show(settings: Settings, *, as_json: bool) -> None:
-    """Print the snapshots at a destination, and to stderr what is wrong or unfinished there.
+    """Print the snapshots at a destination, and to stderr its problems and unfinished snapshots.
 
     Raises `OutputError`, also for a folder that does not exist.
     """
@@ -88,7 +88,7 @@ def _print(found: Catalog) -> None:
 
 
 def _remarks(info: SnapshotInfo, found: Catalog) -> list[str]:
-    """Return what is worth saying of a snapshot beyond its figures."""
+    """Return remarks on a snapshot, beyond its figures."""
     if info.reason:
         return [info.reason]
     remarks = []
@@ -124,12 +124,12 @@ def _content(info: SnapshotInfo) -> dict[str, object]:
 def _unfinished(settings: Settings, destination: Destination) -> list[str]:
     """Return a sentence for each snapshot that is staged and not published; raises `OutputError`.
 
-    Whether a run is at work on it cannot be told without standing in its way.
+    A run may be working on it: to find out would take that run's lock.
     """
     try:
         root = staging_root(destination, settings.output.staging)
     except SettingsError:
-        return []  # Without a place to stage in, nothing is staged.
+        return []  # Without a staging folder, nothing is staged.
     return [
         _withheld(name) if is_withheld else _begun(name)
         for name, is_withheld in staged(root).items()
@@ -138,13 +138,13 @@ def _unfinished(settings: Settings, destination: Destination) -> list[str]:
 
 def _begun(name: str) -> str:
     return (
-        f"Snapshot {name} is unfinished: unless a run is at work on it, `{command('export')}` with "
-        "the settings it was begun with goes on with it, and --fresh starts over."
+        f"Snapshot {name} is unfinished. If no run is working on it, `{command('export')}` with "
+        "the same settings resumes it, and --fresh starts over."
     )
 
 
 def _withheld(name: str) -> str:
     return (
-        f"Snapshot {name} was not published, for it is implausibly small: run the same export with "
-        "--accept-shrink to publish it as it is, or without to list again."
+        f"Snapshot {name} was not published, because it is implausibly small: run the same export "
+        "with --accept-shrink to publish it as it is, or without it to list again."
     )

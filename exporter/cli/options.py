@@ -1,4 +1,4 @@
-"""The flags that several commands share, and what their texts mean."""
+"""The flags that several commands share, and how they become settings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Config = Annotated[
         "--config",
         "-c",
         metavar="FILE",
-        help="The settings, as YAML; without it they come from the environment.",
+        help="A YAML file of settings; without it, only the environment counts.",
     ),
 ]
 Output = Annotated[
@@ -64,18 +64,19 @@ LogFormatChoice = Annotated[
     LogFormat | None,
     typer.Option(
         "--log-format",
-        help="How stderr is written; json unless it is a terminal, or the run --quiet.",
+        help="The format of stderr: console on a terminal or with --quiet, else json.",
     ),
 ]
 LogLevelChoice = Annotated[
     LogLevel | None,
     typer.Option(
-        "--log-level", help="By default info, and warning where progress is shown instead."
+        "--log-level",
+        help="The least important events to log: info, or warning beside a progress display.",
     ),
 ]
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="Print nothing but errors, and what is missing."),
+    typer.Option("--quiet", "-q", help="Print only errors, and which listings are missing."),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
@@ -90,7 +91,7 @@ def settings_flags(
     registries: list[str] | None = None,
     clouds: list[str] | None = None,
 ) -> dict[str, Any]:
-    """Return flags as `load_settings` takes them: nested as the file is, the given ones only."""
+    """Return the flags that were given, nested as the settings file is, for `load_settings`."""
     told: dict[str, dict[str, Any]] = {
         "output": {"url": output, "formats": [one.value for one in formats or ()]},
         "limits": {"concurrency": concurrency},

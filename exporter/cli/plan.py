@@ -1,4 +1,4 @@
-"""`plan`: what an export would list, and how many calls it takes at least."""
+"""`plan`: show which listings an export would read, and its least number of calls."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def plan(
 ) -> None:
     """Show what an export would list, without listing images or writing anything.
 
-    Asks for clouds, folders and registries only. The number of calls is the least it can be.
-    How many images to expect of each registry is what the last complete snapshot counted there.
+    Lists clouds, folders and registries only. The export takes at least the number of calls that
+    is shown. The images expected of a registry are those that the last complete snapshot counted.
 
     \b
     Examples:
@@ -69,7 +69,9 @@ def plan(
         if missing and level is LogLevel.ERROR:
             # At another level, the log has an event of each.
             named = ", ".join(f"{one.listing} of {one.parent_id} ({one.status})" for one in missing)
-            complain(f"Not all can be listed: {named}.", event="plan_partial", level="warning")
+            complain(
+                f"These listings are not complete: {named}.", event="plan_partial", level="warning"
+            )
     raise typer.Exit(PARTIAL_EXIT_CODE if missing else 0)
 
 
@@ -115,12 +117,12 @@ def _print(planned: Plan, entries: list[ListingStatus]) -> None:
         console.print()
     expected = number(sum(planned.images.values()), "image")
     known = (
-        f"some {expected} by the last complete snapshot"
+        f"about {expected} by the last complete snapshot"
         if planned.images
         else ("no complete snapshot says how many images")
     )
     console.print(
         f"An export would list {number(planned.registries, 'registry', 'registries')} ({known}), "
-        f"with {number(planned.fewest_calls, 'call')} at least.",
+        f"with at least {number(planned.fewest_calls, 'call')}.",
         soft_wrap=True,
     )

@@ -45,12 +45,12 @@ def prune(
     wait: options.Wait = None,
     debug: options.Debug = False,
 ) -> None:
-    """Remove the complete snapshots that no rule keeps, and what killed runs left behind.
+    """Remove the complete snapshots that no rule keeps, and the remains of killed runs.
 
-    Days, weeks and months are those in UTC that have a snapshot. Without any rule, those of the
-    settings hold (output.keep). The newest complete snapshot always stays, and so does a partial
-    one until a complete one has come after it, or N partial ones. Snapshots of another source or
-    scope than the output's own stay.
+    Only days, weeks and months (in UTC) that have a snapshot count. Without any of the
+    --keep rules, those of the settings apply (output.keep). The newest complete snapshot always
+    stays. A partial one stays until a complete one follows it, or N partial ones with
+    --keep-partial N. Snapshots of another source or scope than the output's own stay.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`schema`: the tables of a snapshot, column by column."""
+"""`schema`: print the tables of a snapshot, column by column."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class SchemaFormat(StrEnum):
 @app.command()
 def schema(
     table: Annotated[
-        str | None, typer.Argument(metavar="TABLE", help="One table; all of them without it.")
+        str | None, typer.Argument(metavar="TABLE", help="One table; by default all.")
     ] = None,
     format_: Annotated[
-        SchemaFormat, typer.Option("--format", help="How to print it.")
+        SchemaFormat, typer.Option("--format", help="The format of the output.")
     ] = SchemaFormat.TEXT,
     debug: options.Debug = False,
 ) -> None:
-    """Print what a snapshot's tables hold: every column, its type and its meaning.
+    """Print the columns of a snapshot's tables, each with its type and its meaning.
 
     \b
     Examples:
@@ -61,7 +61,7 @@ def _table(name: str) -> Table:
     if name in TABLES:
         return TABLES[name]
     near = difflib.get_close_matches(name, TABLES, n=1)
-    advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(TABLES)}."
+    advice = f"did you mean {near[0]}?" if near else f"the tables are {', '.join(TABLES)}."
     raise SettingsError(f"There is no table {name}; {advice}")
 
 

@@ -1,4 +1,4 @@
-"""`verify`: whether a published snapshot is what its manifest says."""
+"""`verify`: check that a published snapshot matches its manifest."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def verify(
 ) -> None:
     """Check a snapshot: files, rows, keys, formats and totals.
 
-    Every table must be there in each of the snapshot's formats. Every file is read and held against
-    the manifest (bytes, SHA-256, rows, columns), no key may stand twice, NDJSON must hold the same
-    rows as Parquet, and tags, blobs and totals are computed anew. manifests/latest.json must be a
-    copy of the newest complete snapshot's manifest; with an id, of that snapshot's if it names
-    that. Each problem is printed; exits with 0 if there is none, else with 1.
+    Every table must exist in each of the snapshot's formats. Every file is read and compared with
+    the manifest (bytes, SHA-256, rows, columns), no key may occur twice, NDJSON must hold the same
+    rows as Parquet, and tags, blobs and totals are computed again. manifests/latest.json must be a
+    copy of the newest complete snapshot's manifest. With an id, that file is checked only if it
+    names that snapshot. Prints each problem; exits with 0 if there is none, else with 1.
 
     \b
     Examples:
@@ -83,7 +83,7 @@ def _verify(settings: Settings, snapshot_id: str) -> int:
         )
     if latest:
         console.print(
-            f"{name} is what its manifest says, but {LATEST} is not what it should be.{rest}",
+            f"{name} matches its manifest, but {LATEST} is wrong.{rest}",
             style="bold red",
             soft_wrap=True,
         )
@@ -101,4 +101,4 @@ def _named(step: Step, manifest: Manifest) -> str:
             rows = sum(table.rows for table in manifest.tables.values())
             return f"keys and formats of {number(rows, 'row')}"
         case Step.DERIVED:
-            return "tags, blobs and totals, computed anew"
+            return "tags, blobs and totals, computed again"

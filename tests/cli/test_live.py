@@ -85,7 +85,7 @@ def test_every_figure_is_shown() -> None:
         "12 s, about 13 s left",
         "34,500 images",
         "310,000 layers",
-        "345 pages (12 from the earlier attempt)",
+        "345 pages (12 from an earlier attempt)",
         "400 calls, 33/s",
         "28 of 32 slots",
         "3 retries",
@@ -110,7 +110,7 @@ def test_a_host_that_does_not_answer_is_named_with_until_when_it_is_tried() -> N
         "https://registry.example", since, since + timedelta(minutes=15), "it was refused", 3
     )
     text = shown(replace(NOW, outages=(outage,)))
-    assert "https://registry.example does not answer since 02:10:05" in text
+    assert "https://registry.example has not answered since 02:10:05" in text
     assert "trying until 02:25:05" in text
     assert "it was refused" in text
 

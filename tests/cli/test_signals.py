@@ -76,7 +76,7 @@ def test_a_second_signal_leaves_at_once(left: list[int], capfd: pytest.CaptureFi
     with Signals() as watching, pytest.raises(Left):
         asyncio.run(run())
     assert left == [130]
-    assert "What was staged is kept" in capfd.readouterr().err
+    assert "The staged data is kept" in capfd.readouterr().err
 
 
 def test_a_run_that_does_not_end_in_time_is_left(

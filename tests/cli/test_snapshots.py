@@ -131,7 +131,7 @@ def test_a_latest_that_is_not_the_newest_complete_manifest_is_found_and_mended(
         verified = told(exporter, "verify")
         assert verified.code == 1, verified.stdout
         assert f"{wrong}an export that was killed" in verified.stdout
-        last = "Snapshot second is what its manifest says, but manifests/latest.json is not what"
+        last = "Snapshot second matches its manifest, but manifests/latest.json is wrong."
         assert verified.stdout.splitlines()[-1].startswith(last)
         listed = told(exporter, "list")
         assert listed.code == 0
@@ -277,7 +277,7 @@ def test_a_plan_lists_no_images_and_writes_nothing(
     assert [(event["event"], event["status"]) for event in told] == [("listing_ended", "denied")]
     quiet = exporter.command("plan", "--config", config, "--quiet")
     assert quiet.stderr.splitlines() == [
-        f"registry-exporter: Not all can be listed: registries of {denied} (denied)."
+        f"registry-exporter: These listings are not complete: registries of {denied} (denied)."
     ]
     cloud.mend()
     exporter.export()
@@ -286,7 +286,7 @@ def test_a_plan_lists_no_images_and_writes_nothing(
     assert expected == {
         one["id"]: len(cloud.estate.image_numbers(one["id"])) for one in cloud.estate.registries()
     }
-    assert f"some {SMALL.images} images" in exporter.command("plan", "--config", config).stdout
+    assert f"about {SMALL.images} images" in exporter.command("plan", "--config", config).stdout
 
 
 def test_the_demo_needs_nothing_and_suggests_what_to_do_next(exporter_for: ExporterFor) -> None:
@@ -322,7 +322,7 @@ def test_a_demo_that_is_stopped_says_what_it_leaves(exporter_for: ExporterFor) -
     process.signal(signal.SIGINT)
     run = process.wait()
     assert run.code == 130
-    assert "Stopped by SIGINT. What it had staged is left in made-up/.staging" in run.said
+    assert "Stopped by SIGINT. Its staged data is left in made-up/.staging" in run.said
 
 
 def test_a_port_that_is_taken_is_named(exporter_for: ExporterFor) -> None:
@@ -332,7 +332,7 @@ def test_a_port_that_is_taken_is_named(exporter_for: ExporterFor) -> None:
     assert run.code == 1
     assert run.said == (
         f"registry-exporter: The emulator cannot listen on 127.0.0.1:{port}: Address already in "
-        "use; name another --host or --port, 0 for any that is free."
+        "use; choose another --host or --port (0 takes any free one)."
     )
 
 

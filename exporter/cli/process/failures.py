@@ -1,4 +1,4 @@
-"""How errors end a command: one sentence on stderr, an exit code, a traceback only if asked for."""
+"""How errors end a command: one sentence on stderr, an exit code, a traceback with --debug."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from exporter.errors import ExporterError
 def reported(debug: bool, *, event: str = "command_failed") -> Iterator[None]:
     """Turn an error of the body into its sentence, and into `typer.Exit` with its exit code.
 
-    `debug` adds the traceback; `event` is what a program that reads JSON is told happened. No
-    traceback has local variables in it, and what looks like a secret is blotted out.
+    `debug` adds the traceback; `event` names the error in JSON. No traceback has local variables,
+    and text that looks like a secret is redacted.
     """
     try:
         yield
     except (typer.Exit, BrokenPipeError):
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it ends as a sentence
+    except Exception as error:  # noqa: BLE001 - every error ends as a sentence
         report(error, debug=debug, event=event)
         raise typer.Exit(exit_code(error)) from None
 
 
 def exit_code(error: Exception) -> int:
-    """Return what the command ends with: the error's own code, or 1 for a bug."""
+    """Return the exit code of the command: the error's own, or 1 for a bug."""
     return error.exit_code if isinstance(error, ExporterError) else 1
 
 
 def report(error: Exception, *, debug: bool, event: str = "command_failed") -> None:
     """Write an error to stderr as a sentence, with its traceback if `debug`.
 
-    In JSON, what the log of a run has told already is not told again.
+    In JSON, an error that the log of the run has is not written again.
     """
     trace = redact("".join(traceback.format_exception(error))) if debug else ""
     if not voice.speaks_json():
@@ -55,23 +55,23 @@ def report(error: Exception, *, debug: bool, event: str = "command_failed") -> N
 
 
 def sentence(error: Exception) -> str:
-    """Return what an error says to a person."""
+    """Return an error as a sentence for a person."""
     if isinstance(error, ExporterError):
         return redact(str(error))
-    advice = "run the command again with --debug, and report what it prints"
-    return redact(f"This is a bug, {advice}: {type(error).__name__}: {_first_line(error)}")
+    advice = "Run the command again with --debug, and report its output"
+    return redact(f"This is a bug. {advice}: {type(error).__name__}: {_first_line(error)}")
 
 
 def usage_error(error: Any) -> int:
-    """Tell a line that Typer cannot make sense of in a sentence; return the exit code, 2.
+    """Write a sentence about a command line that Typer refuses; return the exit code, 2.
 
-    Who names no command is shown the help, which Typer takes for such an error as well.
+    A line without a command is such an error too: it is answered with the help.
     """
     text = error.format_message()
     if error.ctx is not None and text == error.ctx.get_help() and not voice.speaks_json():
         error.show()
     else:
-        # Not every error knows its command, and some tell how the value was checked.
+        # Not every error has its command, and some have a prefix of pydantic's.
         command = error.ctx.command_path if error.ctx is not None else NAME
         said = " ".join(text.split()).replace(": Value error, ", ": ").removesuffix(".")
         told = redact(f"{said} (see `{command} --help`).")
@@ -80,7 +80,7 @@ def usage_error(error: Any) -> int:
 
 
 def complain(text: str, *, event: str = "problem", level: str = "error") -> None:
-    """Write a sentence to stderr; in JSON it is the message of an event of this name."""
+    """Write a sentence to stderr; in JSON, as the message of this event."""
     voice.say(text, event=event, level=level)
 
 

@@ -1,8 +1,8 @@
 """Logging: structlog's events as JSON lines or for a console, on stderr, without secrets.
 
 Every event has `timestamp` (RFC 3339, UTC), `level` and `event`; those of a run also have
-`run_id` and `snapshot_id`, which the run binds as context variables. What libraries log through
-the standard library, and Python's warnings, come out the same way.
+`run_id` and `snapshot_id`, which the run binds as context variables. Events that libraries log
+through the standard library, and Python's warnings, are written in the same way.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ENDS = ("export_failed", "export_stopped")
 
 
 def configure_logs(format_: LogFormat, level: LogLevel) -> None:
-    """Write events of at least this level to stderr from now on."""
+    """From now on, write events of at least this level to stderr."""
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -50,25 +50,25 @@ def configure_logs(format_: LogFormat, level: LogLevel) -> None:
             foreign_pre_chain=shared,
         )
     )
-    # What others have to say is of use to who looks for a fault, and noise to everyone else.
+    # The log of libraries below a warning is noise.
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
     logging.captureWarnings(capture=True)
 
 
 def without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Blot out what must not be logged: by its key, by its type, or by what it looks like."""
+    """Redact secrets, which are known by their key, their type, or their form."""
     return {name: _clean(name, value) for name, value in event.items()}
 
 
 def _without_the_end(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Drop the event of a run that failed or was stopped: a person is told so in a sentence."""
+    """Drop the event of a run that failed or was stopped: a person reads a sentence instead."""
     if event["event"] in _ENDS:
         raise structlog.DropEvent
     return event
 
 
 def _note_the_end(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Note that a program has been told how the run ended: it is told once."""
+    """Note that the log has the end of the run, which is written once."""
     if event["event"] in _ENDS:
         voice.note_told()
     return event
@@ -78,7 +78,7 @@ def _clean(name: str, value: Any) -> Any:
     if is_secret_key(name):
         return BLOT
     if isinstance(value, str):
-        # A path may have bytes that are no text; no log can hold those.
+        # A path may have bytes that are not text; no log can hold those.
         return redact(value.encode("utf-8", "backslashreplace").decode())
     if isinstance(value, Mapping):
         return {key: _clean(str(key), inner) for key, inner in value.items()}
@@ -94,7 +94,7 @@ def _renderer(format_: LogFormat) -> Processor:
         return structlog.processors.JSONRenderer(serializer=_to_json)
     console = Console(stderr=True)
     return structlog.dev.ConsoleRenderer(
-        # As all else on the terminal: neither with NO_COLOR nor where TERM is dumb.
+        # Like all other output: none with NO_COLOR, and none where TERM is dumb.
         colors=console.color_system is not None and not console.no_color,
         timestamp_key="timestamp",
         exception_formatter=structlog.dev.plain_traceback,
@@ -107,7 +107,7 @@ def _to_json(event: EventDict, **_: object) -> str:
 
 
 class _Stderr:
-    """Whatever `sys.stderr` is at the moment: a progress display puts itself in its place."""
+    """The `sys.stderr` of the moment: a progress display replaces it for a while."""
 
     def write(self, text: str) -> int:
         return sys.stderr.write(text)

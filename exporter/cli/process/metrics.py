@@ -1,27 +1,27 @@
 """Prometheus metrics of a run, as a file for node_exporter's textfile collector.
 
-Of the last run, however it ended:
+About the last run, however it ended:
 
     registry_exporter_last_run_timestamp_seconds    when it ended
     registry_exporter_last_run_duration_seconds     how long it took
-    registry_exporter_last_run_exit_code            what the command ended with
-    registry_exporter_last_run_status{status="…"}   1 for how it went, 0 for the others: complete,
+    registry_exporter_last_run_exit_code            the exit code of the command
+    registry_exporter_last_run_status{status="…"}   1 for its status, 0 for the others: complete,
                                                     partial, failed, interrupted
     registry_exporter_last_run_calls                requests sent to the API, retries among them
     registry_exporter_last_run_retries              requests sent again after a failure
     registry_exporter_last_run_throttled            requests answered with 429 or 503
 
-Of the last complete snapshot; a run that fails or is partial leaves these as they were:
+About the last complete snapshot; a run that fails or is partial does not change these:
 
     registry_exporter_last_success_timestamp_seconds    when it was finished
     registry_exporter_images                            images
     registry_exporter_layers                            uses of layers by images
     registry_exporter_stored_bytes                      layer bytes, as they are billed
-    registry_exporter_untagged_bytes                    those that only untagged images use
+    registry_exporter_untagged_bytes                    layer bytes that only untagged images use
     registry_exporter_registry_images{registry="…",name="…"}        images of a registry
     registry_exporter_registry_stored_bytes{registry="…",name="…"}  its layer bytes
 
-The registries are the 20 that store most; all others are summed up as `registry="other"`. With
+The registries are the 20 that store most; `registry="other"` sums up all others. With
 `--metrics-job NAME` every metric has the label `export_job="NAME"`: `job` is Prometheus' own. Each
 job needs a file of its own.
 
@@ -51,22 +51,22 @@ JOB = "export_job"
 REGISTRIES = 20
 """How many registries have metrics of their own."""
 OTHER = "other"
-"""What all further ones are called together."""
+"""The label of the sum of all others."""
 _OF_RUN = {
     "last_run_timestamp_seconds": "When the last run ended.",
     "last_run_duration_seconds": "How long the last run took.",
-    "last_run_exit_code": "What the last run ended with.",
+    "last_run_exit_code": "The exit code of the last run.",
     "last_run_calls": "Requests the last run sent to the API.",
-    "last_run_retries": "Requests it sent again after a failure.",
-    "last_run_throttled": "Requests answered with 429 or 503.",
-    "last_run_status": "1 for how the last run went.",
+    "last_run_retries": "Requests that the last run sent again after a failure.",
+    "last_run_throttled": "Requests of the last run that were answered with 429 or 503.",
+    "last_run_status": "1 for the status of the last run, 0 for the others.",
 }
 _OF_SUCCESS = {
     "last_success_timestamp_seconds": "When the last complete snapshot was finished.",
     "images": "Images in the last complete snapshot.",
     "layers": "Uses of layers by images in the last complete snapshot.",
     "stored_bytes": "Layer bytes of the last complete snapshot, as they are billed.",
-    "untagged_bytes": "Those of the stored bytes that only untagged images use.",
+    "untagged_bytes": "Layer bytes that only untagged images use, in the last complete snapshot.",
     "registry_images": "Images of a registry in the last complete snapshot.",
     "registry_stored_bytes": "Layer bytes of a registry in the last complete snapshot.",
 }
@@ -147,7 +147,7 @@ def _of_registries(registries: Iterable[Scope]) -> Iterator[_Sample]:
 def _read_back(path: Path) -> list[_Sample]:
     """Return the last success as an earlier run wrote it; nothing where there is none."""
     if not path.is_file():
-        return []  # Reading from a FIFO would wait for who writes into it.
+        return []  # Reading from a FIFO would wait for a writer.
     try:
         families = list(text_string_to_metric_families(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""How a run of `export` ended: what the exit code, the summary and the metrics are made from."""
+"""How a run of `export` ended: the source of its exit code, summary and metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is seen of a run while it runs: log events every few seconds."""
+"""The progress of a run in the log: an event every few seconds."""
 
 from __future__ import annotations
 

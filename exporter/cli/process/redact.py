@@ -1,7 +1,7 @@
-"""The last guard against secrets in what is written: whatever looks like one is blotted out.
+"""The last guard against secrets in output: text that looks like one is replaced.
 
-Nothing below the command line puts a secret into an event or an error; this stands in case a
-library does, in a message or a traceback of its own.
+Nothing below the command line puts a secret into an event or an error. A library might, in a
+message or a traceback of its own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SECRETS = re.compile(
 
 
 def redact(text: str) -> str:
-    """Return the text with everything that looks like a token, a JWT or a private key blotted."""
+    """Return the text without anything that looks like a token, a JWT or a private key."""
     return _SECRETS.sub(BLOT, text)
 
 

@@ -1,4 +1,4 @@
-"""Files that a run leaves for other programs: whole, and never in the place of a device."""
+"""Writes files for other programs: a reader finds a whole one, and no device is replaced."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def can_write(path: Path) -> bool:
 
 
 FOR_ALL = 0o644
-"""The mode of a file that programs of other users read, whatever the umask is."""
+"""The mode of a file for programs of other users, whatever the umask is."""
 
 
 def write_report(path: Path, text: str, *, mode: int | None = None) -> None:
-    """Write a text as UTF-8, so that a reader finds all of it or what was there; raises `OSError`.
+    """Write a text as UTF-8; a reader finds the old file or the whole new one. Raises `OSError`.
 
-    A regular file is given `mode`; without one, the umask decides.
+    A regular file gets `mode`; without one, the umask decides.
 
-    A link's target is replaced, not the link. What is no regular file, such as a FIFO or
-    `/dev/null`, is written into, and so is what stdout or stderr goes to: with
-    `--summary-json /dev/stderr 2>>log` the log is not replaced.
+    The target of a link is replaced, not the link. A file that is not regular, such as a FIFO or
+    `/dev/null`, is written into. So is the file of stdout or stderr: `--summary-json /dev/stderr
+    2>>log` does not replace the log.
     """
     stream = _own_stream(path)
     if stream is not None:
@@ -46,7 +46,7 @@ def _replace(path: Path, text: str, mode: int | None) -> None:
     try:
         beside.write_text(text, encoding="utf-8")
         if mode is not None:
-            with suppress(PermissionError):  # Some shares know no modes.
+            with suppress(PermissionError):  # Some shares have no modes.
                 beside.chmod(mode)
         beside.replace(path)
     except OSError:
@@ -60,7 +60,7 @@ def _target(path: Path) -> Path:
 
 
 def _own_stream(path: Path) -> TextIO | None:
-    """Return stdout or stderr where the path leads to the same file."""
+    """Return stdout or stderr if the path leads to its file."""
     for number, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:
             if os.path.samestat(path.stat(), os.fstat(number)):

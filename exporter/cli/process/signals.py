@@ -1,8 +1,8 @@
-"""SIGINT, SIGTERM, SIGHUP: the run is cancelled, what is staged is kept, the process ends in time.
+"""SIGINT, SIGTERM, SIGHUP: they cancel the run, keep the staged data, and end the process in time.
 
-All commands but an export just end. An export is cancelled by the first signal. If it has not ended
-three seconds later (a thread may be in the middle of a large file), the process leaves at once, as
-it does at a second signal: whatever the moment, the staging is safe to go on with.
+All commands but an export just end. The first signal cancels an export. If it has not ended three
+seconds later (a thread may be in the middle of a large file), the process leaves at once, as it
+does at a second signal. At whatever moment it leaves, the next run can resume from the staged data.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 GRACE = 3.0
 """Seconds between a signal and the end of the process at the latest."""
-KEPT = "What was staged is kept: the same command, without --fresh, goes on with it."
+KEPT = "The staged data is kept. To resume, run the same command again, without --fresh."
 
 _SHOW_CURSOR = b"\x1b[?25h"
 
 
 def end_at_signals() -> None:
-    """Let the signals end the process in order, with a word and 130, 143 or 129, from now on."""
+    """From now on, let the signals end the process with a message and code 130, 143 or 129."""
     for number in _watched():
         signal.signal(number, _end)
 
 
 def _watched() -> list[signal.Signals]:
-    """Return the signals that end a run; not SIGHUP below `nohup`, which has it ignored."""
+    """Return the signals that end a run; not SIGHUP under `nohup`, which ignores it."""
     ends = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         ends.append(signal.SIGHUP)
@@ -45,17 +45,17 @@ def _watched() -> list[signal.Signals]:
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
     say_at_once(f"Stopped by {signal.Signals(number).name}.", event="export_stopped")
     if _in_event_loop():
-        # What is raised in the middle of a task would be told as that task's failure as well.
+        # An exception here would also be reported as the failure of the task that runs.
         _show_cursor()
         os._exit(128 + number)
-    # What the handler raises is lost where it comes in the middle of a callback, or of an import
-    # that takes any exception for one of its own.
+    # An exception of the handler is lost in the middle of a callback, or of an import that
+    # catches every exception.
     _at_the_latest(lambda: os._exit(128 + number))
     raise SystemExit(128 + number)
 
 
 def _in_event_loop() -> bool:
-    # Not imported for this: it may be in the middle of that just now.
+    # No import here: the signal may have interrupted the import of asyncio.
     running = getattr(sys.modules.get("asyncio"), "get_running_loop", None)
     if running is None:
         return False
@@ -82,8 +82,8 @@ def _show_cursor(after: bytes = b"") -> None:
 class Signals:
     """Watches for the signals that end a run inside its `with` block, in the main thread.
 
-    `received` is the number of the signal that came, if one did. `advice` is what a person is
-    told besides its name.
+    `received` is the signal that came, if one did. `advice` follows its name in the message to
+    the person.
     """
 
     def __init__(self, advice: str = KEPT) -> None:
@@ -118,7 +118,7 @@ class Signals:
 
     @property
     def exit_code(self) -> int:
-        """What the process ends with after a signal: 130, 143 or 129."""
+        """The exit code after a signal: 130, 143 or 129."""
         return 128 + (self.received or signal.SIGINT)
 
     @property

@@ -1,7 +1,7 @@
-"""The standard streams of the process: stderr never ends a run, stdout says what it lacks.
+"""The standard streams of the process: stderr drops what it cannot write, stdout raises an error.
 
-A log on a full disk, or a reader that has left, must not cost the inventory: what cannot be
-written to stderr is dropped. A result that cannot be written is an `OutputError`.
+A log on a full disk, or a reader that has left, must not cost the inventory. A result that cannot
+be written is an `OutputError`.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 def guard_streams() -> None:
-    """Put streams in the place of `sys.stdout` and `sys.stderr` that fail as this module says.
+    """Replace `sys.stdout` and `sys.stderr` with streams that fail as this module says.
 
-    A letter that their encoding lacks is written as another, for it must not end a run either.
+    They replace a letter that their encoding lacks: it must not end a run either.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
             # Else the next file that is opened, a part or the journal, would be a standard stream.
-            # It is opened for reading only, so that writing fails as on what is closed.
+            # Read-only, so that writing to it fails, as it does on a closed stream.
             os.open(os.devnull, os.O_RDONLY)
     sys.stdout = _text(_Stdout(1, "w", closefd=False), sys.stdout, errors="replace")
     sys.stderr = _text(_Stderr(2, "w", closefd=False), sys.stderr, errors="backslashreplace")
@@ -50,7 +50,7 @@ class _Stderr(io.FileIO):
             written = super().write(data)
         except OSError:
             return size
-        # None from what would have to be waited for: a pipe that is set not to block.
+        # None: a pipe that does not block is full.
         return size if written is None else written
 
 
@@ -59,13 +59,13 @@ class _Stdout(io.FileIO):
 
     def write(self, data: ReadableBuffer, /) -> int:
         if self._failed:
-            # It has been told; what is still buffered would fail again when the process ends.
+            # The error is reported; the rest of the buffer would fail again at the end.
             return memoryview(data).nbytes
         try:
             return super().write(data)
         except BrokenPipeError:
             self._failed = True
-            raise  # Whoever reads has enough: no fault of the command.
+            raise  # The reader has closed the pipe: not an error of the command.
         except OSError as error:
             self._failed = True
             raise OutputError(

@@ -1,9 +1,9 @@
-"""Packages that happen to be installed, and that the program never asked for, are not let in.
+"""Keeps out packages that are installed by chance, and that the program does not need.
 
-Dependencies look for others that they can do without, and load what they find. What such a package,
-an old or a broken one maybe, then does to a run, nobody has meant; and to load pandas, as PyArrow
-does for the first list of values, takes longer than all the rest of a short command. The process of
-the command line is its own, and lets none of them in; who calls the library decides for theirs.
+Dependencies look for optional packages, and load those that they find. An old or broken one can
+spoil a run, and some are slow: PyArrow loads pandas for its first list of values, which takes
+longer than all the rest of a short command. So the command line's process imports none of them. A
+program that calls the library decides for its own process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _UNINVITED = frozenset(
 class _Door:
     """Stands before all finders of modules.
 
-    None in `sys.modules` would not do: what Cython has compiled takes that for the module.
+    None in `sys.modules` would not do: Cython's code would use None as the module.
     """
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
@@ -34,16 +34,16 @@ class _Door:
 
 
 def _structlog_asks() -> bool:
-    """Whether structlog is being loaded: the tracebacks it wants rich for are never shown.
+    """Say whether structlog is being imported: the program shows none of its rich tracebacks.
 
-    What draws on a terminal imports rich itself, and other commands need not wait for it.
+    The modules that draw on a terminal import rich themselves.
     """
     loaded = sys.modules.get("structlog")
     return loaded is not None and not hasattr(loaded, "get_logger")
 
 
 def let_none_in() -> None:
-    """Have this process find, from now on, no package that is there by chance."""
+    """From now on, let this process find none of these packages."""
     sys.meta_path.insert(0, _Door())
-    # Any package may bring a plug-in of pydantic, and to look for them is to read of each.
+    # Any package may have a plug-in for pydantic, which would read each one's metadata.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"

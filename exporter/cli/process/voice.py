@@ -1,7 +1,7 @@
 """How sentences reach stderr: as lines for a person, or as events in JSON for a program.
 
-A program that reads the log in JSON reads everything there: usage errors, warnings of Python,
-tracebacks and the last word of a run too. So nothing of the command line writes to stderr itself.
+A program that reads the log in JSON finds everything there: usage errors, Python's warnings,
+tracebacks and the end of a run too. So no other module of the command line writes to stderr.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ _told = False
 
 
 def log_format(asked: LogFormat | None, *, quiet: bool) -> LogFormat:
-    """Return the format that is asked for, or the one that suits who reads stderr.
+    """Return the format that the flag asks for, or else the one that suits the reader of stderr.
 
-    On a terminal, and in the mail that cron makes of a quiet run's stderr, that is a person.
+    A person reads a terminal, and the mail that cron makes of a quiet run's stderr.
     """
     if asked is not None:
         return asked
@@ -56,19 +56,19 @@ def log_format(asked: LogFormat | None, *, quiet: bool) -> LogFormat:
 
 
 def speak_for(asked: LogFormat | None, *, quiet: bool) -> None:
-    """Say what there is to say in the format of the log, from the first refusal on."""
+    """From now on, write messages in the format of the log, the first error too."""
     speak_json(wanted=log_format(asked, quiet=quiet) is LogFormat.JSON)
 
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
-    """Say whether a command line has `--log-format json`, be the rest of it ever so wrong."""
+    """Say whether a command line has `--log-format json`, however wrong the rest of it is."""
     flag = "--log-format"
     pairs = zip(arguments, [*arguments[1:], ""], strict=True)
     return any(one == f"{flag}=json" or (one, next_) == (flag, "json") for one, next_ in pairs)
 
 
 def speak_json(*, wanted: bool) -> None:
-    """Say everything in JSON from now on, or nothing; each failure is then said once."""
+    """From now on, write all messages in JSON, or none; in JSON, each failure is written once."""
     global _encode, _told  # noqa: PLW0603 - a process has one stderr
     _encode, _told = None, False
     if not wanted:
@@ -86,32 +86,32 @@ def speak_json(*, wanted: bool) -> None:
 
 
 def speaks_json() -> bool:
-    """Say whether stderr is read by a program."""
+    """Say whether stderr is in JSON, for a program."""
     return _encode is not None
 
 
 def note_told() -> None:
-    """Note that the log has said how the run ended."""
+    """Note that the log has the end of the run."""
     global _told  # noqa: PLW0603 - a process has one stderr
     _told = True
 
 
 def is_told() -> bool:
-    """Say whether the log has said how the run ended."""
+    """Say whether the log has the end of the run."""
     return _told
 
 
 def say(text: str, *, event: str, level: str = "error", **more: Any) -> None:
-    """Write a sentence to stderr: a line of it at a time, or one event in JSON."""
+    """Write a sentence to stderr, as lines or as one event in JSON."""
     sys.stderr.write(_written(text, event, level, more))
     sys.stderr.flush()
 
 
 def say_at_once(text: str, *, event: str) -> None:
-    """Write a sentence from within a signal's handler; the same is not said twice in JSON."""
+    """Write a sentence from a signal's handler; in JSON, not after the log has the end."""
     if speaks_json() and is_told():
         return
-    # Neither sys.stderr nor rich: a thread that is stuck may hold their locks.
+    # Neither sys.stderr nor rich: a blocked thread may hold their locks.
     with suppress(OSError):
         os.write(2, _written(text, event, "error", {}).encode(errors="backslashreplace"))
 
@@ -131,7 +131,7 @@ def _warn(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    del file, line  # Where Python would write, and what.
+    del file, line  # They say where Python would write, and the line of code.
     say(
         redact(str(message)),
         event="python_warning",

@@ -1,4 +1,4 @@
-"""How this program was started, so that the commands it suggests can be copied as they are."""
+"""Command lines that a message suggests, ready to copy: this program as it was started."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def _program() -> str:
 
 
 def from_here(path: Path) -> str:
-    """Return a path relative to the working folder where it lies below that."""
+    """Return a path, relative to the working directory if it lies below that."""
     absolute, here = path.absolute(), Path.cwd()
     return f"{absolute.relative_to(here)}" if absolute.is_relative_to(here) else f"{absolute}"
 
 
 def _quoted(code: str) -> str:
-    # shlex quotes ' as '"'"', which nobody can read.
+    # shlex quotes ' as '"'"', which is hard to read.
     return shlex.quote(code) if "'" not in code else '"' + _escaped(code) + '"'
 
 

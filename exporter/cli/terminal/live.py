@@ -1,4 +1,4 @@
-"""What a person at a terminal sees of a run while it runs: a few lines, renewed in place."""
+"""The progress of a run on a terminal: a few lines, renewed in place."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def can_show(console: Console) -> bool:
 
 
 class LiveProgress:
-    """Shows a run's figures on a console; what is logged meanwhile appears above them."""
+    """Shows a run's figures on a console; log events appear above them."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -45,7 +45,7 @@ class LiveProgress:
     async def __call__(self, progress: Progress) -> None:
         """Show the figures until cancelled, then leave no trace of them.
 
-        They are read in the event loop, between its steps, so they are never torn.
+        The event loop reads them between two of its steps, so all are of one moment.
         """
         with Live(
             console=self._console,
@@ -68,7 +68,7 @@ class LiveProgress:
             cells.append(Text(f"{now.listings_done:,} of {_known(now)} listings"))
         cells.append(Text(_time(now), style="dim"))
         head.add_row(*cells)
-        # Room for the ^C that a terminal writes, which would otherwise wrap and shift the lines.
+        # Room for the ^C that a terminal writes: without it, the lines would wrap and shift.
         width = self._console.width - 3
         return Group(
             head,
@@ -103,7 +103,7 @@ def _time(now: Statistics) -> str:
 def _found(now: Statistics) -> list[str]:
     pages = number(now.pages, "page")
     if now.recalled_pages:
-        pages += f" ({now.recalled_pages:,} from the earlier attempt)"
+        pages += f" ({now.recalled_pages:,} from an earlier attempt)"
     return [number(now.images, "image"), number(now.layers, "layer"), pages]
 
 
@@ -120,14 +120,14 @@ def _asked(now: Statistics) -> list[str]:
 def _silent(outage: OutageStatistics) -> list[str]:
     since, until = (f"{at.astimezone():%H:%M:%S}" for at in (outage.since, outage.until))
     return [
-        f"{outage.host} does not answer since {since}",
+        f"{outage.host} has not answered since {since}",
         f"trying until {until}",
         outage.reason,
     ]
 
 
 def _lines(parts: list[str], width: int, style: str = "") -> list[Text]:
-    """Return as many lines as the parts need: a figure that is cut is another figure."""
+    """Return as many lines as the parts need: a figure must not be cut."""
     lines: list[str] = []
     for part in parts:
         if lines and len(f"{lines[-1]} · {part}") <= width:

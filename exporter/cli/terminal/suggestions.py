@@ -1,4 +1,4 @@
-"""A line of Python that a summary suggests: it asks a published snapshot a question."""
+"""A line of Python that a summary suggests: a query of the published snapshot."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from exporter.cli.terminal.invocation import from_here
 
 def untagged_query(folder: Path, snapshot_id: str) -> str:
     """Return Python that shows the repositories of a snapshot, for a person to run."""
-    # DuckDB takes * and ? and [ in a folder's name for a pattern.
+    # DuckDB reads * and ? and [ in a folder's name as a pattern.
     place = glob.escape(from_here(folder))
     files = f"{place}/parquet/size_totals/snapshot_id={snapshot_id}/*.parquet".replace("'", "''")
-    # Left to itself, it also takes `scope=x` in the path for a column.
+    # By default, DuckDB reads `scope=x` in the path as a column.
     source = f"read_parquet('{files}', hive_partitioning = false)"
     columns = "scope_id, image_count, untagged_size"
     condition = "scope = 'repository' ORDER BY untagged_size DESC LIMIT 10"
@@ -22,5 +22,5 @@ def untagged_query(folder: Path, snapshot_id: str) -> str:
 
 
 def _literal(text: str) -> str:
-    """Return Python's literal of a text, in double quotes: SQL has single ones in it."""
+    """Return a text as Python's literal in double quotes: SQL has single ones in it."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,4 +1,4 @@
-"""What a person reads at the end of a run: what there is, what it weighs, what is missing."""
+"""The summary at the end of a run: counts, sizes, what is missing, and what to do next."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from exporter.tables.schemas import COMPLETE_STATUSES
 from exporter.wording import number
 
 MISSING_SHOWN = 10
-"""How many listings are named that are missing."""
+"""How many missing listings are named."""
 _NARROW = 72
 """Columns below which there is no room to explain a size beside it."""
 _WIDE = 100
 """Columns from which there is room for the name of a repository's registry."""
 _REASON_LINES = 2
 _FIGURES = 40
-"""Columns that the figures of a scope and what is between them take at most."""
+"""The most columns that the figures of a scope and the space between them take."""
 _SHORTEST_NAME = 8
 
 
@@ -51,12 +51,12 @@ _ROOMS = (
     _Room(0, 1, query=False),
     _Room(0, 0, query=False),
 )
-"""From all to the least: the first is taken with which the headline does not scroll away."""
+"""From all to the least: the summary uses the first that keeps its headline on the screen."""
 
 
 @dataclass(frozen=True)
 class _Copied:
-    """A line to be copied: no end of it is cut, and only the terminal folds it."""
+    """A line to copy: it is never cut, and only the terminal folds it."""
 
     text: Text
 
@@ -72,10 +72,10 @@ def show_summary(
     output: str,
     recalled_pages: int = 0,
 ) -> None:
-    """Print what a run published to `output`; `found` where it could be read.
+    """Print what a run published to `output`; `found` is None if the snapshot cannot be read.
 
-    `recalled_pages` were taken from an earlier attempt. On a terminal, no more is printed than
-    it shows at once, if that can be.
+    `recalled_pages` counts the pages from an earlier attempt. On a terminal, the summary fits the
+    screen if it can.
     """
     lines: list[_Line] = []
     for room in _ROOMS:
@@ -163,9 +163,7 @@ def _counts(manifest: Manifest, recalled_pages: int) -> list[_Line]:
     ]
     if recalled_pages:
         kept = number(recalled_pages, "page")
-        lines.append(
-            _line(f"going on with an earlier attempt: {kept} of it were not asked for again")
-        )
+        lines.append(_line(f"resumed an earlier attempt: {kept} of it not requested again"))
     return lines
 
 
@@ -193,11 +191,11 @@ def _largest(console: Console, title: str, scopes: tuple[Scope, ...]) -> list[_L
     table = _table()
     table.show_header = True
     table.header_style = "bold"
-    # The header says what it is: a title of its own would cost a line.
+    # The header is the title, which saves a line.
     table.add_column(title, overflow="fold")
     named = console.width >= _WIDE or not any("/" in scope.id for scope in scopes)
     if named:
-        # Ids come first: they are what a person copies.
+        # Ids come first: a person copies them.
         ids = min(max(len(scope.id) for scope in scopes), (console.width - _FIGURES) * 2 // 3)
         left = max(console.width - _FIGURES - ids, _SHORTEST_NAME)
         table.add_column("", overflow="ellipsis", no_wrap=True, style="dim", max_width=left)
@@ -241,10 +239,8 @@ def _missing(
             lines.append(_reason(console, one.reason))
     if missing > len(known):
         lines.append(_line("The table `coverage` names every one, with the reason."))
-    lines.append(_line("Totals with complete = false do not count what is missing."))
-    lines.append(
-        _line("manifests/latest.json does not name it: only a complete one is the latest.")
-    )
+    lines.append(_line("Totals with complete = false do not count the missing listings."))
+    lines.append(_line("manifests/latest.json does not name it: it names only complete snapshots."))
     return lines
 
 
@@ -257,7 +253,7 @@ def _next(manifest: Manifest, output: str, found: Highlights | None) -> list[lis
     ]
     if found is not None and found.folder is not None:
         query = python(untagged_query(found.folder, manifest.snapshot_id))
-        lines += _suggested("Where would deleting untagged images free most?", query)
+        lines += _suggested("Where would deleting untagged images free the most space?", query)
     return [[published], lines]
 
 
@@ -282,7 +278,7 @@ def _line(text: str | Text, style: str = "") -> Padding:
 
 
 def _reason(console: Console, reason: str) -> Padding:
-    """Return why a listing is missing, as far as it fits two lines: `coverage` has all of it."""
+    """Return the reason in two lines at most: the table `coverage` has all of it."""
     text = Text(printable(reason), style="dim")
     text.truncate(_REASON_LINES * (console.width - 4) - 20, overflow="ellipsis")
     return Padding(text, (0, 0, 0, 4))

@@ -1,4 +1,4 @@
-"""What commands print as their result: tables for a person, JSON for a program, on stdout."""
+"""The results of commands on stdout: tables for a person, JSON for a program."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def json_text(content: Any) -> str:
 
 
 def print_json(content: Any) -> None:
-    """Print indented JSON, as UTF-8 whatever the terminal's encoding: nothing else is JSON."""
+    """Print indented JSON in UTF-8, as JSON must be, whatever the terminal's encoding is."""
     sys.stdout.flush()
     sys.stdout.buffer.write(json_text(content).encode())
     sys.stdout.buffer.flush()

@@ -1,4 +1,4 @@
-"""How figures and names are written for a person: sizes, durations, ages, odd letters."""
+"""Figures and names as text for a person: sizes, durations, ages, odd letters."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def share(part: int, whole: int) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text as one line that no terminal takes for a command.
+    """Return a text as one line without control characters.
 
-    An API takes any letter in a name: line breaks, escapes, marks that turn a line around. Bytes
-    of a path that are no UTF-8 stay as Python has them.
+    A name may have any letter: line breaks, escapes, marks that turn a line around. Bytes of a
+    path that are not UTF-8 stay as Python's surrogates.
     """
     return "".join(
         letter
