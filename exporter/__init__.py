@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from exporter import errors
     from exporter.crawl.progress import Progress
-    from exporter.published import list_snapshots, open_snapshot, prune, verify
+    from exporter.published import list_snapshots, open_snapshot, prune
     from exporter.run import export, plan
     from exporter.settings import Settings
     from exporter.snapshots.manifest import Manifest
     from exporter.snapshots.reader import Snapshot
+    from exporter.verification import verify
 
     __version__: str
 else:
@@ -34,7 +35,7 @@ else:
         "open_snapshot": "exporter.published",
         "plan": "exporter.run",
         "prune": "exporter.published",
-        "verify": "exporter.published",
+        "verify": "exporter.verification",
     }
 
     def __getattr__(name: str) -> object:

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from exporter.errors import OutputError, SettingsError
 from exporter.links import broken_link
-from exporter.settings import S3, Gs, Settings
+from exporter.settings import READING, S3, Gs, Settings, load_settings
 from exporter.storage.access import Access, Key
 from exporter.storage.destination import Destination
 from exporter.storage.local import Folder
@@ -26,6 +26,20 @@ _OTHER_SOURCES = (
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )
+
+
+SettingsOrUrl = Settings | str | os.PathLike[str]
+"""The settings of an export, or the URL of its output: a path, `file://`, `s3://` or `gs://`."""
+
+
+def settings_of(output: SettingsOrUrl) -> Settings:
+    """Return settings as they are, or those that a command has which is given `--output URL`.
+
+    Of the environment, only what concerns an output is read. Raises `SettingsError`.
+    """
+    if isinstance(output, Settings):
+        return output
+    return load_settings(None, {"output": {"url": os.fspath(output)}}, only=READING)
 
 
 def open_output(settings: Settings) -> Destination:

@@ -1,34 +1,27 @@
-"""What a program does with published snapshots: it opens, lists, verifies and prunes them.
+"""What a program does with an output: it opens, lists and prunes the snapshots there.
 
-Each function takes the `Settings` of an export, or the URL of its output alone: a path, `file://`,
-`s3://` or `gs://`. With a URL, a bucket's credentials come from the environment, as they do for a
-command that is given `--output`. What only reads is called as it is; an event loop that must not
-wait for it calls it through `asyncio.to_thread`. What may have to wait for another run is awaited.
+Each function takes the settings of an export or the URL of its output. With a URL, a bucket's
+credentials come from the environment, as they do for a command with `--output`. Functions that only
+read are plain calls: in an event loop that must not block, call them through `asyncio.to_thread`.
+`prune` may wait for another run, so it is awaited.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 
-from exporter.output import open_existing
-from exporter.settings import READING, Settings, load_settings
+from exporter.output import SettingsOrUrl, open_existing, settings_of
 from exporter.snapshots.catalog import SnapshotInfo, catalog
 from exporter.snapshots.prune import prune as prune_under_lock
 from exporter.snapshots.reader import NEWEST, Snapshot, read_snapshot
 from exporter.snapshots.retention import Choice, Policy
-from exporter.snapshots.verify import Problem
 from exporter.staging.hold import hold
 from exporter.staging.workspace import staged_ids, staging_root
 from exporter.storage.access import Access
-from exporter.verification import begin_verification
-
-Output = Settings | str | os.PathLike[str]
-"""The settings of an export, or the URL of its output."""
 
 
 def open_snapshot(
-    output: Output, snapshot_id: str = NEWEST, *, access: Access | None = None
+    output: SettingsOrUrl, snapshot_id: str = NEWEST, *, access: Access | None = None
 ) -> Snapshot:
     """Open a snapshot for reading; a `with` block closes it.
 
@@ -40,33 +33,19 @@ def open_snapshot(
     broken or of a newer major format, `OutputError` where the output cannot be read, and
     `SettingsError`.
     """
-    return read_snapshot(open_existing(_settings(output), access), snapshot_id)
+    return read_snapshot(open_existing(settings_of(output), access), snapshot_id)
 
 
-def list_snapshots(output: Output) -> list[SnapshotInfo]:
+def list_snapshots(output: SettingsOrUrl) -> list[SnapshotInfo]:
     """Return the snapshots of an output, newest first, broken ones at the end.
 
     Raises `OutputError`, also for a folder that is not there, and `SettingsError`.
     """
-    return catalog(open_existing(_settings(output))).snapshots
-
-
-def verify(output: Output, snapshot_id: str = NEWEST) -> list[Problem]:
-    """Check a snapshot in every way that there is; return what is wrong, nothing if it is sound.
-
-    `latest` is the newest complete snapshot; then, or where `latest.json` names the one that is
-    verified, a wrong `latest.json` is a problem too. `exporter.verification` tells what is checked.
-    Every file is read. Raises `ExporterError` where there is no such snapshot, `IntegrityError`
-    where its manifest cannot be read, `OutputError` and `SettingsError`.
-    """
-    verification = begin_verification(open_existing(_settings(output)), snapshot_id)
-    problems = list(verification.problems())
-    latest = verification.latest_problem
-    return [*problems, latest] if latest else problems
+    return catalog(open_existing(settings_of(output))).snapshots
 
 
 async def prune(
-    output: Output,
+    output: SettingsOrUrl,
     *,
     keep_last: int = 0,
     keep_daily: int = 0,
@@ -86,7 +65,7 @@ async def prune(
 
     Raises `SettingsError` where there is no rule at all, `LockedError` and `OutputError`.
     """
-    settings = _settings(output)
+    settings = settings_of(output)
     policy = Policy(keep_last, keep_daily, keep_weekly, keep_monthly, keep_partial)
     if policy == Policy() and settings.output.keep is not None:
         policy = Policy(**settings.output.keep.model_dump())
@@ -99,9 +78,3 @@ async def prune(
     async with hold(destination, staging, "prune", wait):
         staged = staged_ids(staging_root(destination, staging))
         return await asyncio.to_thread(prune_under_lock, destination, policy, staged=staged)
-
-
-def _settings(output: Output) -> Settings:
-    if isinstance(output, Settings):
-        return output
-    return load_settings(None, {"output": {"url": os.fspath(output)}}, only=READING)

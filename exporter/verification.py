@@ -18,6 +18,7 @@ from pathlib import Path
 
 from exporter.derive.recheck import recompute_problems
 from exporter.errors import ExporterError
+from exporter.output import SettingsOrUrl, open_existing, settings_of
 from exporter.snapshots.catalog import MENDED, catalog, false_latest
 from exporter.snapshots.files import temporary_folder
 from exporter.snapshots.layout import LATEST
@@ -77,6 +78,20 @@ class Verification:
                 return  # What cannot be read cannot be computed with either.
             on_step(Step.DERIVED)
             yield from _what_does_not_follow(snapshot, working)
+
+
+def verify(output: SettingsOrUrl, snapshot_id: str = NEWEST) -> list[Problem]:
+    """Check a snapshot in every way of this module; return what is wrong, nothing if it is sound.
+
+    `latest` is the newest complete snapshot; then, or where `latest.json` names the one that is
+    verified, a wrong `latest.json` is a problem too. Every file is read. Raises `ExporterError`
+    where there is no such snapshot, `IntegrityError` where its manifest cannot be read,
+    `OutputError` and `SettingsError`.
+    """
+    verification = begin_verification(open_existing(settings_of(output)), snapshot_id)
+    problems = list(verification.problems())
+    latest = verification.latest_problem
+    return [*problems, latest] if latest else problems
 
 
 def begin_verification(destination: Destination, snapshot_id: str = NEWEST) -> Verification:

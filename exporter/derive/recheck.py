@@ -45,7 +45,7 @@ def recompute_problems(parts: Mapping[str, Sequence[Path]], working: Path) -> li
 def _recompute(
     parts: Mapping[str, Sequence[Path]], folder: Path, resources: Resources
 ) -> list[str]:
-    import duckdb  # noqa: PLC0415  (its import takes long, and `--help` should not wait for it)
+    import duckdb  # noqa: PLC0415  (its import takes long: a run does it while its first calls are answered)
 
     with open_engine(folder, resources, elsewhere="TMPDIR") as connection:
         try:

@@ -16,7 +16,7 @@ def connect(config: Mapping[str, str | bool | int]) -> Iterator[DuckDBPyConnecti
 
     Extensions are those that are built in. Raises DuckDB's errors.
     """
-    import duckdb  # noqa: PLC0415  (its import takes long, and `--help` should not wait for it)
+    import duckdb  # noqa: PLC0415  (its import takes long: a run does it while its first calls are answered)
 
     offline = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     with duckdb.connect(config={**offline, **config}) as connection:

@@ -91,7 +91,7 @@ def open_engine(
     the disk is full or a file cannot be read, and `TooLittleMemoryError`, from whatever is done
     with the connection inside.
     """
-    import duckdb  # noqa: PLC0415  (its import takes long, and `--help` should not wait for it)
+    import duckdb  # noqa: PLC0415  (its import takes long: a run does it while its first calls are answered)
 
     spill = folder / "spill"
     shutil.rmtree(spill, ignore_errors=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 from pydantic import SecretStr
 
@@ -17,6 +18,7 @@ from exporter.snapshots.catalog import snapshots
 from exporter.snapshots.layout import LATEST
 from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.publish import publish
+from exporter.snapshots.reader import read_snapshot
 from exporter.snapshots.retention import remove
 from exporter.snapshots.verify import verify_files
 from exporter.snapshots.verify_rows import verify_rows
@@ -134,5 +136,10 @@ def test_a_snapshot_is_published_verified_replaced_and_removed_in_a_bucket(
     assert verify_files(destination, manifest) == []
     assert verify_rows(destination, manifest, working=tmp_path, memory_limit="200MB") == []
     assert [info.is_latest for info in snapshots(destination)] == [True]
+    with read_snapshot(destination) as snapshot, duckdb.connect() as connection:
+        assert snapshot.dataset("images").to_table(["image_id"]).num_rows == 5
+        snapshot.register(connection)
+        assert connection.execute("SELECT sum(size) FROM layers").fetchall() == [(10_005,)]
+        snapshot.check()
     remove(destination, ["first"])
     assert destination.list("") == []
