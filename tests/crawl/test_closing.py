@@ -18,7 +18,7 @@ from exporter.sources.cloud.split.closing import Closing
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.ordering import Direction
 from exporter.sources.cloud.split.policy import SplitPolicy
-from exporter.sources.cloud.split.scan import Scan
+from exporter.sources.cloud.split.scan import Scan, ScanState
 from exporter.sources.cloud.split.scans import Scans
 from exporter.sources.cloud.split.state import ListingState, Phase
 
@@ -50,14 +50,14 @@ def test_a_scope_that_cannot_be_listed_again_is_not_listed_again_without_end(
     state = ListingState(may_split=True)
     scans = Scans("crp1", context(), state, lambda _: cast(Task, None))
     closing = Closing(scans, state, entry, context(), lambda: closing.refreshed([], whole=True))
-    closing.listed = True
-    scans.take_repositories([APP])
+    closing.repositories_listed([APP], (), whole=True)
     scans.begin_whole(may_split=True)
     state.enter(Phase.SPLIT)
     shown_twice = Scan(scans.registry_call, Direction.ASCENDING, scope, 10, 0, SplitPolicy())
     shown_twice.observed.proof.add(["i1", "i1"], in_order=False)
     scans.open.clear()
-    closing.exhausted(shown_twice)
+    shown_twice.state = ScanState.EXHAUSTED
+    closing.scan_ended(shown_twice)
     closing.settle()
     readings = 0
     while scans.open:

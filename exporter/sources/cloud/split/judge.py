@@ -12,7 +12,6 @@ from exporter.sources.cloud.split.meeting import cut_known, is_believed, meeting
 from exporter.sources.cloud.split.ordering import Direction
 from exporter.sources.cloud.split.scan import Scan, ScanState
 from exporter.sources.cloud.split.scans import Scans
-from exporter.sources.cloud.split.state import ListingState
 from exporter.sources.cloud.summary import Decided, Seen
 
 log = structlog.get_logger()
@@ -21,12 +20,9 @@ log = structlog.get_logger()
 class Judge:
     """Judges the pages of one registry's scans, each in its turn."""
 
-    def __init__(
-        self, scans: Scans, closing: Closing, state: ListingState, context: Context
-    ) -> None:
+    def __init__(self, scans: Scans, closing: Closing, context: Context) -> None:
         self._scans = scans
         self._closing = closing
-        self._state = state
         self._context = context
 
     def judge(self, scan: Scan, page: Seen, before: Decided | None) -> RowFilter | None:
@@ -38,7 +34,8 @@ class Judge:
             raise Dropped
         scan.take(page)
         self._doubt_order(scan, fresh=before is None)
-        self._doubt_list(scan, page.names)
+        if scan.repository is None:
+            self._closing.doubt_list(page.names)
         cut = self._new_cut(scan, page.ids) if before is None else self._cut_before(scan, before)
         if cut is not None and cut.last:
             scan.meet()
@@ -72,10 +69,3 @@ class Judge:
             log.info("descent_not_believed", repository_name=scan.repository, in_order=in_order)
             self._scans.give_up(scan)
             raise Dropped
-
-    def _doubt_list(self, scan: Scan, names: tuple[str, ...]) -> None:
-        """Abandon the split where a repository has images that the list does not name."""
-        if scan.repository is not None or not (self._state.trusts_list and self._closing.listed):
-            return
-        if unlisted := self._scans.partition.unlisted(names):
-            self._closing.abandon_split(f"repository {unlisted[0]} has images, but is not listed")

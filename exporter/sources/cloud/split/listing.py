@@ -85,7 +85,7 @@ class RegistryListing:
         self._scans = Scans(registry_id, context, self._state, partial(ScanTask, self))
         refresh = partial(context.refresh, self)
         self._closing = Closing(self._scans, self._state, entry, context, refresh)
-        self._judge = Judge(self._scans, self._closing, self._state, context)
+        self._judge = Judge(self._scans, self._closing, context)
 
     # What it lists.
 
@@ -100,11 +100,7 @@ class RegistryListing:
         every = set(names)
         wanted.patterns.see(sorted(every))
         chosen = [name for name in every if wanted.repository(name)]
-        closing.left_out |= every - set(chosen)
-        closing.listed = whole
-        self._scans.take_repositories(chosen)
-        if self._state.trusts_list and self._scans.partition.unlisted(closing.met):
-            closing.abandon_split("repositories were met that are not listed")
+        closing.repositories_listed(chosen, every - set(chosen), whole=whole)
         exact = wanted.named_in(self.registry_id, chosen)
         if whole and exact is not None and all(map(listable, exact)):
             self._scans.begin_alone(sorted(exact))
@@ -147,7 +143,7 @@ class RegistryListing:
 
         `decisions` says whether that may cost more calls than one.
         """
-        if decisions and self._closing.listed and self._scans.wants_to_split:
+        if decisions and self._closing.list_is_whole and self._scans.wants_to_split:
             self._closing.ask_for_sample()
             if self._state.may_split_now:
                 self._scans.split()
@@ -263,16 +259,13 @@ class RegistryListing:
 
     def _count(self, scan: Scan, images: Images) -> None:
         """Take note of a page that was written."""
-        closing, wanted = self._closing, self._context.filter
         scan.pages += 1
         self._scans.note(scan, images.ids)
         self._entry.page(calls=images.cost.calls, items=images.listed)
         self._entry.lose(images.lost)
-        if scan.repository is None:
-            closing.met.update(name for name, kept in images.names.items() if kept)
-        if wanted is not None:
+        if self._context.filter is not None:
             self._context.wanted.patterns.see(images.names)
-            closing.left_out.update(name for name in images.names if not wanted(name))
+        self._closing.page_written(scan, images.names)
 
     # What goes wrong, and the end.
 
@@ -289,27 +282,21 @@ class RegistryListing:
             if is_refused(error):
                 context.backwards = False
             self._scans.give_up(scan)
-        elif action is FailureAction.ABANDON_SPLIT:
-            if scan.repository is not None:
-                closing.check.refused.add(scan.repository)
-            closing.abandon_split(f"{error.scope} cannot be listed alone: {error.message}")
+        elif action is FailureAction.ABANDON_SPLIT and scan.repository is not None:
+            closing.refused(scan.repository, error)
         elif action is FailureAction.GONE and scan.repository is not None:
             closing.gone(scan.repository)
         elif action is FailureAction.FAILED:
-            closing.failure = closing.failure or error
+            closing.failed(error)
         return False
 
     def _end(self, scan: Scan) -> bool:
         """Take a scan out; if it came to its end alone, nothing is left for its partner."""
         self._drop_prefetched(scan)
-        if scan.state is ScanState.EXHAUSTED and scan.direction is Direction.ASCENDING:
-            self._closing.exhausted(scan)
-            if scan.partner is not None:
-                scan.partner.stop()
-        self._closing.unproven.list_repeated(scan)
-        stopped, empty = scan.state is ScanState.STOPPED, scan.observed.last is None
-        if scan.repository is not None and empty and not stopped:
-            self._closing.check.empty.add(scan.repository)
+        ascending, partner = scan.direction is Direction.ASCENDING, scan.partner
+        if scan.state is ScanState.EXHAUSTED and ascending and partner is not None:
+            partner.stop()
+        self._closing.scan_ended(scan)
         self._scans.ended(scan)
         self._closing.settle()
         return False

@@ -51,18 +51,18 @@ class Handover:
     """Whether the page that a scan judged last is written, for scans that rely on it."""
 
     def __init__(self) -> None:
-        self._written = asyncio.Event()
-        self._written.set()
+        self.written = asyncio.Event()
+        self.written.set()
         self._dependency: asyncio.Event | None = None
 
     def begin(self, partner: Handover | None) -> None:
         """Begin with the page in hand; it relies on what the partner has in hand now."""
-        self._dependency = partner._written if partner is not None else None  # noqa: SLF001
-        self._written = asyncio.Event()
+        self._dependency = partner.written if partner is not None else None
+        self.written = asyncio.Event()
 
     def finish(self) -> None:
         """Note that the page in hand is written, or dropped."""
-        self._written.set()
+        self.written.set()
 
     async def dependency_written(self) -> None:
         """Wait until the page that the partner had in hand at `begin` is written."""

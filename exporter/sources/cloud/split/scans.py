@@ -10,6 +10,7 @@ from exporter.crawl.task import Task
 from exporter.http.types import Call
 from exporter.page import Note
 from exporter.sources.cloud.split import estimate
+from exporter.sources.cloud.split.check import Sample
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.estimate import Sizes
 from exporter.sources.cloud.split.ordering import Direction, order_fallbacks
@@ -160,6 +161,12 @@ class Scans:
         """Take the repositories that a split lists."""
         self.partition = RepositoryPartition(names)
         self.sizes = estimate.equal_sizes(self.partition.names)
+
+    def take_sample(self, sample: Sample) -> None:
+        """Take what a sample shows of how large the repositories are."""
+        unseen = self._context.policy.unseen_share
+        names = self.partition.names
+        self.sizes = estimate.sampled_sizes(names, sample.shares, sample.total, unseen)
 
     def note(self, scan: Scan, ids: Iterable[str]) -> None:
         """Remember what one of the registry's own scans has listed, if it can be replayed.
