@@ -5,7 +5,3 @@ flags, its run and what it prints; `groups` imports that module when the command
 that `--help` answers at once. `options` are the flags that several commands share. `terminal/` is
 the output for a person; `process/` has signals, streams, logs, errors and files for programs.
 """
-
-from exporter.cli.app import main
-
-__all__ = ["main"]

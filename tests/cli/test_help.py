@@ -54,7 +54,7 @@ def main_and_imports(*arguments: str, **environment: str) -> str:
     """Run the program; return its output, and then what it imported of `HEAVY` and `MODULES`."""
     code = (
         "import os, sys\n"
-        "from exporter.cli import main\n"
+        "from exporter.cli.app import main\n"
         "def leave(code):\n"
         f"    imported = [name for name in {HEAVY + MODULES} if name in sys.modules]\n"
         "    print('exit', code, 'imported', imported, flush=True)\n"
@@ -139,7 +139,9 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         ("ver", {"verify"}),
         ("export --met", {"--metrics-file", "--metrics-job"}),
         ("export --log-format j", {"json"}),
+        ("schema --format m", {"markdown"}),
         ("config c", {"check"}),
+        ("config check --c", {"--config"}),
     ],
 )
 def test_bash_completes_commands_flags_and_values(words: str, found: set[str]) -> None:

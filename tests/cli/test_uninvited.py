@@ -53,6 +53,6 @@ def test_no_package_that_happens_to_be_there_takes_part_in_a_run(
 
 @pytest.mark.parametrize("name", ["pandas", "rich"])
 def test_who_calls_the_library_may_import_what_they_like(name: str) -> None:
-    code = f"import exporter.run, exporter.cli, {name}; print({name})"
+    code = f"import exporter.run, exporter.cli.app, {name}; print({name})"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert f"<module '{name}' from" in done.stdout

@@ -30,7 +30,7 @@ import exporter.cli.list
 import exporter.cli.plan
 import exporter.cli.prune
 import exporter.cli.verify
-from exporter.cli import main
+from exporter.cli.app import main
 
 
 def serve() -> None:
