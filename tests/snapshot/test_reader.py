@@ -152,6 +152,16 @@ def test_of_a_bucket_only_what_a_query_needs_is_read(
         assert list(temporary.iterdir()) == []
 
 
+def test_google_cloud_storage_is_read_as_well(s3: S3, tmp_path: Path, temporary: Path) -> None:
+    place = open_destination("gs://bucket/inventory", Access(endpoint=s3.url))
+    published(place, tmp_path / "staging")
+    with read_snapshot(place) as snapshot, duckdb.connect() as connection:
+        snapshot.register(connection, ["images"])
+        assert connection.execute("SELECT count(*) FROM images").fetchall() == [(5,)]
+        assert pq.read_metadata(*snapshot.paths("layers")).num_rows == 10
+    assert list(temporary.iterdir()) == []
+
+
 def test_a_file_of_another_size_is_refused_when_its_table_is_read(folder: Path) -> None:
     (folder / PARQUET).write_bytes(b"PAR1")
     with read_snapshot(open_destination(str(folder))) as snapshot:
