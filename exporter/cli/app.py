@@ -12,17 +12,17 @@ import typer.completion
 
 import exporter
 from exporter.cli.groups import LazyGroup, new_app
-from exporter.cli.process import voice
+from exporter.cli.process import messages
 from exporter.cli.process.failures import exit_code, report, usage_error
 from exporter.cli.process.memory import tune_memory
+from exporter.cli.process.optional_packages import block_optional_packages
 from exporter.cli.process.signals import end_at_signals
 from exporter.cli.process.streams import guard_streams
-from exporter.cli.process.uninvited import let_none_in
 from exporter.cli.terminal.invocation import COMPLETE_VARIABLE, NAME
 from exporter.errors import OutputError
 from exporter.wording import speak_of_flags
 
-# Typer exports one of its usage errors: the class above it is that of them all.
+# Typer exports one usage error only: its base class is that of all usage errors.
 _UsageError = cast("type[Exception]", typer.BadParameter.__bases__[0])
 
 app = new_app(
@@ -63,9 +63,9 @@ def _root(
 
 def main() -> None:
     """Run the command that `sys.argv` names, and exit with its code (`exporter.errors`)."""
-    let_none_in()
+    block_optional_packages()
     guard_streams()
-    voice.speak_json(wanted=voice.asks_for_json(sys.argv))
+    messages.use_json(wanted=messages.asks_for_json(sys.argv))
     end_at_signals()
     speak_of_flags()
     _answer_shells()

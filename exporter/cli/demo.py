@@ -15,7 +15,7 @@ import typer
 from exporter.cli import options
 from exporter.cli.export import DisplayOptions, export_and_show
 from exporter.cli.groups import new_app
-from exporter.cli.process import voice
+from exporter.cli.process import messages
 from exporter.cli.process.failures import reported
 from exporter.cli.process.runner import RunOptions
 from exporter.emulator import STATIC_TOKEN, Behaviour, Emulator, Estate, Shape, preset
@@ -59,7 +59,7 @@ def demo(
       registry-exporter demo
       registry-exporter demo --images 200000 --seed 7 --output /tmp/snapshots
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
-    voice.speak_for(log_format, quiet=quiet)
+    messages.use_format(log_format, quiet=quiet)
     with reported(debug, event="export_failed"):
         display = DisplayOptions(log_format, log_level, quiet, debug)
         code = _demonstrate(images=images, seed=seed, output=output, display=display)

@@ -11,13 +11,13 @@ from rich.console import Console
 
 from exporter.cli import options
 from exporter.cli.groups import new_app
-from exporter.cli.process import voice
-from exporter.cli.process.failures import complain, reported
+from exporter.cli.process import messages
+from exporter.cli.process.failures import reported
 from exporter.cli.process.logs import configure_logs
+from exporter.cli.process.messages import LogFormat, LogLevel, log_format
 from exporter.cli.process.progress import log_progress
 from exporter.cli.process.report_files import ReportFiles
 from exporter.cli.process.runner import RunOptions, refused, run_export
-from exporter.cli.process.voice import LogFormat, LogLevel, log_format
 from exporter.cli.terminal.live import LiveProgress, can_show
 from exporter.cli.terminal.summary import MISSING_SHOWN, show_summary
 from exporter.crawl.progress import Progress
@@ -117,7 +117,7 @@ def export(
       11 another run holds the output
       130 interrupted, 143 terminated, 129 hung up: the staged data is kept
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
-    voice.speak_for(log_format, quiet=quiet)
+    messages.use_format(log_format, quiet=quiet)
     with reported(debug, event="export_failed"):
         files = ReportFiles(metrics_file, metrics_job, summary_json)
         try:
@@ -187,7 +187,9 @@ def export_and_show(settings: Settings, options: RunOptions, display: DisplayOpt
                 recalled_pages=outcome.statistics.recalled_pages,
             )
         elif manifest.status == "partial":
-            complain(_partial_sentence(manifest, found), event="export_partial", level="warning")
+            messages.write(
+                _partial_sentence(manifest, found), event="export_partial", level="warning"
+            )
         outcome = replace(outcome, registries=found.registries if found else ())
     display.files.write(outcome)
     return outcome.exit_code

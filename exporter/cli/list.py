@@ -8,7 +8,8 @@ from rich.text import Text
 
 from exporter.cli import options
 from exporter.cli.groups import new_app
-from exporter.cli.process.failures import complain, reported
+from exporter.cli.process import messages
+from exporter.cli.process.failures import reported
 from exporter.cli.terminal.invocation import command
 from exporter.cli.terminal.tables import new_table, print_json, result_console
 from exporter.cli.terminal.text import age, size
@@ -65,9 +66,9 @@ def _show(settings: Settings, *, as_json: bool) -> None:
         console = result_console()
         console.print(f"There are no snapshots in {destination.url}.", markup=False, soft_wrap=True)
     if found.latest_problem:
-        complain(f"{LATEST}: {found.latest_problem}; {MENDED}.")
+        messages.write(f"{LATEST}: {found.latest_problem}; {MENDED}.", event="problem")
     for sentence in _unfinished(settings, destination):
-        complain(sentence)
+        messages.write(sentence, event="problem")
 
 
 def _print(found: Catalog) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from exporter.cli.process.voice import LogFormat, LogLevel
+from exporter.cli.process.messages import LogFormat, LogLevel
 from exporter.errors import SettingsError
 from exporter.settings.values import parse_duration
 

@@ -10,10 +10,10 @@ from rich.text import Text
 from exporter import run
 from exporter.cli import options
 from exporter.cli.groups import new_app
-from exporter.cli.process import voice
-from exporter.cli.process.failures import complain, reported
+from exporter.cli.process import messages
+from exporter.cli.process.failures import reported
 from exporter.cli.process.logs import configure_logs
-from exporter.cli.process.voice import LogFormat, LogLevel
+from exporter.cli.process.messages import LogFormat, LogLevel
 from exporter.cli.terminal.tables import new_table, print_json, result_console
 from exporter.cli.terminal.text import printable
 from exporter.crawl.coverage import ListingStatus
@@ -48,13 +48,13 @@ def plan(
       registry-exporter plan --config cron.yaml
       registry-exporter plan --folder b1gabc --json
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
-    voice.speak_for(log_format, quiet=quiet)
+    messages.use_format(log_format, quiet=quiet)
     with reported(debug, event="plan_failed"):
         flags = options.settings_flags(
             output=output, clouds=cloud, folders=folder, registries=registry
         )
         settings = load_settings(config, flags)
-        format_ = voice.log_format(log_format, quiet=quiet)
+        format_ = messages.log_format(log_format, quiet=quiet)
         # A person is shown the result, and needs no events beside it.
         usual = LogLevel.WARNING if format_ is LogFormat.CONSOLE else LogLevel.INFO
         level = LogLevel.ERROR if quiet else log_level or usual
@@ -69,7 +69,7 @@ def plan(
         if missing and level is LogLevel.ERROR:
             # At another level, the log has an event of each.
             named = ", ".join(f"{one.listing} of {one.parent_id} ({one.status})" for one in missing)
-            complain(
+            messages.write(
                 f"These listings are not complete: {named}.", event="plan_partial", level="warning"
             )
     raise typer.Exit(PARTIAL_EXIT_CODE if missing else 0)

@@ -13,7 +13,7 @@ from exporter.cli import options
 from exporter.cli.groups import new_app
 from exporter.cli.process.failures import reported
 from exporter.cli.process.logs import configure_logs
-from exporter.cli.process.voice import LogFormat, LogLevel
+from exporter.cli.process.messages import LogFormat, LogLevel
 from exporter.cli.terminal.tables import new_table, result_console
 from exporter.settings import READING, load_settings
 from exporter.snapshots.retention import Choice

@@ -13,8 +13,8 @@ import structlog
 from pydantic import SecretStr
 
 from exporter.cli.process.logs import configure_logs
-from exporter.cli.process.redact import BLOT, redact
-from exporter.cli.process.voice import LogFormat, LogLevel
+from exporter.cli.process.messages import LogFormat, LogLevel
+from exporter.cli.process.redact import REDACTED, redact
 
 IAM_TOKEN = "t1.9euelZqSnpGem-planted.signature_7bK0"
 OAUTH_TOKEN = "y0_AgAAAAB-planted-oauth-3Xw1"
@@ -90,7 +90,7 @@ def test_no_event_holds_a_secret(format_: LogFormat, capsys: pytest.CaptureFixtu
         log.exception("by_traceback")
     written = capsys.readouterr().err
     assert "Traceback" in written
-    assert written.count(BLOT) >= 7
+    assert written.count(REDACTED) >= 7
     for secret in (*SECRETS, *(f"opaque-{number}" for number in range(1, 6))):
         assert secret not in written
 
@@ -110,4 +110,4 @@ def test_a_traceback_shows_no_local_variables(capsys: pytest.CaptureFixture[str]
 def test_what_is_no_secret_is_left_as_it_is() -> None:
     text = "images of registry crp1: page token expired; t1 was fast; see eyJ.txt"
     assert redact(text) == text
-    assert redact(f"{IAM_TOKEN}, {OAUTH_TOKEN}, {JWT}, {KEY}") == ", ".join([BLOT] * 4)
+    assert redact(f"{IAM_TOKEN}, {OAUTH_TOKEN}, {JWT}, {KEY}") == ", ".join([REDACTED] * 4)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 
-from exporter.cli.process.uninvited import let_none_in
+from exporter.cli.process.optional_packages import block_optional_packages
 
 # As `main` does, before anything else is loaded.
-let_none_in()
+block_optional_packages()
 os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"
 
 import gc

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from exporter.cli.process import voice
+from exporter.cli.process import messages
 from exporter.cli.process.redact import redact
 from exporter.cli.terminal.invocation import NAME
 from exporter.errors import ExporterError
@@ -43,15 +43,15 @@ def report(error: Exception, *, debug: bool, event: str = "command_failed") -> N
     In JSON, an error that the log of the run has is not written again.
     """
     trace = redact("".join(traceback.format_exception(error))) if debug else ""
-    if not voice.speaks_json():
+    if not messages.is_json():
         sys.stderr.write(trace)
-        voice.say(sentence(error), event=event)
-    elif not voice.is_told():
+        messages.write(sentence(error), event=event)
+    elif not messages.is_end_written():
         more = {"exception": trace} if debug else {}
-        voice.say(sentence(error), event=event, exit_code=exit_code(error), **more)
-        voice.note_told()
+        messages.write(sentence(error), event=event, exit_code=exit_code(error), **more)
+        messages.note_end()
     elif debug:
-        voice.say("", event="traceback", level="debug", exception=trace)
+        messages.write("", event="traceback", level="debug", exception=trace)
 
 
 def sentence(error: Exception) -> str:
@@ -68,20 +68,15 @@ def usage_error(error: Any) -> int:
     A line without a command is such an error too: it is answered with the help.
     """
     text = error.format_message()
-    if error.ctx is not None and text == error.ctx.get_help() and not voice.speaks_json():
+    if error.ctx is not None and text == error.ctx.get_help() and not messages.is_json():
         error.show()
     else:
         # Not every error has its command, and some have a prefix of pydantic's.
         command = error.ctx.command_path if error.ctx is not None else NAME
         said = " ".join(text.split()).replace(": Value error, ", ": ").removesuffix(".")
         told = redact(f"{said} (see `{command} --help`).")
-        voice.say(told, event="usage_error", exit_code=int(error.exit_code))
+        messages.write(told, event="usage_error", exit_code=int(error.exit_code))
     return int(error.exit_code)
-
-
-def complain(text: str, *, event: str = "problem", level: str = "error") -> None:
-    """Write a sentence to stderr; in JSON, as the message of this event."""
-    voice.say(text, event=event, level=level)
 
 
 def _first_line(error: Exception) -> str:

@@ -17,9 +17,9 @@ import structlog
 from rich.console import Console
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from exporter.cli.process import voice
-from exporter.cli.process.redact import BLOT, is_secret_key, redact
-from exporter.cli.process.voice import LogFormat, LogLevel
+from exporter.cli.process import messages
+from exporter.cli.process.messages import LogFormat, LogLevel
+from exporter.cli.process.redact import REDACTED, is_secret_key, redact
 
 _ENDS = ("export_failed", "export_stopped")
 
@@ -36,7 +36,7 @@ def configure_logs(format_: LogFormat, level: LogLevel) -> None:
         without_secrets,
     ]
     renderer = _renderer(format_)
-    voice.speak_json(wanted=format_ is LogFormat.JSON)
+    messages.use_json(wanted=format_ is LogFormat.JSON)
     the_end = _note_the_end if format_ is LogFormat.JSON else _without_the_end
     structlog.configure(
         processors=[the_end, *shared, renderer],
@@ -70,13 +70,13 @@ def _without_the_end(_logger: WrappedLogger, _method: str, event: EventDict) -> 
 def _note_the_end(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Note that the log has the end of the run, which is written once."""
     if event["event"] in _ENDS:
-        voice.note_told()
+        messages.note_end()
     return event
 
 
 def _clean(name: str, value: Any) -> Any:
     if is_secret_key(name):
-        return BLOT
+        return REDACTED
     if isinstance(value, str):
         # A path may have bytes that are not text; no log can hold those.
         return redact(value.encode("utf-8", "backslashreplace").decode())

@@ -41,7 +41,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.cli.process.outcome import STATUSES, Outcome
-from exporter.cli.process.reports import FOR_ALL, write_report
+from exporter.cli.process.reports import READABLE_BY_ALL, write_report
 from exporter.snapshots.highlights import Scope
 from exporter.snapshots.manifest import Manifest
 
@@ -96,7 +96,7 @@ def write_metrics(path: Path, outcome: Outcome, *, job: str = "") -> None:
         gauge = gauges[sample.name]
         (gauge.labels(**labels) if labels else gauge).set(sample.value)
     # The collector is another user.
-    write_report(path, generate_latest(registry).decode(), mode=FOR_ALL)
+    write_report(path, generate_latest(registry).decode(), mode=READABLE_BY_ALL)
 
 
 def _of_run(outcome: Outcome) -> Iterator[_Sample]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-BLOT = "[redacted]"
+REDACTED = "[redacted]"
 
 _SECRET_KEYS = re.compile(
     r"authorization|(^|_)(token|jwt|secret|password|private_key|access_key(_id)?|oauth)$",
@@ -26,7 +26,7 @@ _SECRETS = re.compile(
 
 def redact(text: str) -> str:
     """Return the text without anything that looks like a token, a JWT or a private key."""
-    return _SECRETS.sub(BLOT, text)
+    return _SECRETS.sub(REDACTED, text)
 
 
 def is_secret_key(name: str) -> bool:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exporter.cli.process.failures import complain, sentence
+from exporter.cli.process import messages
+from exporter.cli.process.failures import sentence
 from exporter.cli.process.metrics import write_metrics
 from exporter.cli.process.outcome import Outcome
 from exporter.cli.process.reports import can_write, write_report
@@ -45,9 +46,9 @@ class ReportFiles:
             if self.summary_json is not None:
                 _write_summary(self.summary_json, outcome)
         except OutputError as error:
-            complain(sentence(error), event="report_failed")
+            messages.write(sentence(error), event="report_failed")
         except OSError as error:
-            complain(
+            messages.write(
                 f"{error.filename or 'A file'} cannot be written: {error.strerror or error}.",
                 event="report_failed",
             )

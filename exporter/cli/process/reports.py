@@ -18,7 +18,7 @@ def can_write(path: Path) -> bool:
     return os.access(_target(path).parent, os.W_OK)
 
 
-FOR_ALL = 0o644
+READABLE_BY_ALL = 0o644
 """The mode of a file for programs of other users, whatever the umask is."""
 
 

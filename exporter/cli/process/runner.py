@@ -8,10 +8,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from exporter import run
-from exporter.cli.process import voice
-from exporter.cli.process.failures import complain, exit_code, report, sentence
+from exporter.cli.process import messages
+from exporter.cli.process.failures import exit_code, report, sentence
 from exporter.cli.process.outcome import Outcome
-from exporter.cli.process.signals import KEPT, Signals
+from exporter.cli.process.signals import HOW_TO_RESUME, Signals
 from exporter.crawl.progress import Progress
 from exporter.errors import PARTIAL_EXIT_CODE
 from exporter.settings import Settings
@@ -34,7 +34,7 @@ class RunOptions:
     wait: float = 0.0
     accept_shrink: bool = False
     new_scope: bool = False
-    if_stopped: str = KEPT
+    if_stopped: str = HOW_TO_RESUME
 
 
 def run_export(
@@ -65,8 +65,8 @@ def refused(error: Exception) -> Outcome:
 
 
 def _interrupted(signals: Signals, progress: Progress) -> Outcome:
-    if not voice.is_told():
-        complain(signals.message, event="export_stopped")
+    if not messages.is_end_written():
+        messages.write(signals.message, event="export_stopped")
     return Outcome("interrupted", signals.exit_code, progress.statistics(), error=signals.message)
 
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from exporter.cli.process.voice import say_at_once
+from exporter.cli.process.messages import write_now
 
 if TYPE_CHECKING:
     import asyncio
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 GRACE = 3.0
 """Seconds between a signal and the end of the process at the latest."""
-KEPT = "The staged data is kept. To resume, run the same command again, without --fresh."
+HOW_TO_RESUME = "The staged data is kept. To resume, run the same command again, without --fresh."
 
 _SHOW_CURSOR = b"\x1b[?25h"
 
@@ -43,7 +43,7 @@ def _watched() -> list[signal.Signals]:
 
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
-    say_at_once(f"Stopped by {signal.Signals(number).name}.", event="export_stopped")
+    write_now(f"Stopped by {signal.Signals(number).name}.", event="export_stopped")
     if _in_event_loop():
         # An exception here would also be reported as the failure of the task that runs.
         _show_cursor()
@@ -86,7 +86,7 @@ class Signals:
     the person.
     """
 
-    def __init__(self, advice: str = KEPT) -> None:
+    def __init__(self, advice: str = HOW_TO_RESUME) -> None:
         self._advice = advice
         self.received: signal.Signals | None = None
         self._task: asyncio.Task[Any] | None = None
@@ -138,5 +138,5 @@ class Signals:
 
     def _leave(self) -> NoReturn:
         _show_cursor(after=b"\n")
-        say_at_once(self.message, event="export_stopped")
+        write_now(self.message, event="export_stopped")
         os._exit(self.exit_code)

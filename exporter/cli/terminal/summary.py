@@ -32,7 +32,7 @@ _SHORTEST_NAME = 8
 
 
 @dataclass(frozen=True)
-class _Room:
+class _Layout:
     """How much is shown: rows of the largest, missing listings, empty lines, the query."""
 
     largest: int
@@ -41,15 +41,15 @@ class _Room:
     query: bool = True
 
 
-_ROOMS = (
-    _Room(LARGEST, MISSING_SHOWN, airy=True),
-    _Room(LARGEST, 5),
-    _Room(3, 3),
-    _Room(2, 2),
-    _Room(1, 1),
-    _Room(1, 1, query=False),
-    _Room(0, 1, query=False),
-    _Room(0, 0, query=False),
+_LAYOUTS = (
+    _Layout(LARGEST, MISSING_SHOWN, airy=True),
+    _Layout(LARGEST, 5),
+    _Layout(3, 3),
+    _Layout(2, 2),
+    _Layout(1, 1),
+    _Layout(1, 1, query=False),
+    _Layout(0, 1, query=False),
+    _Layout(0, 0, query=False),
 )
 """From all to the least: the summary uses the first that keeps its headline on the screen."""
 
@@ -78,8 +78,8 @@ def show_summary(
     screen if it can.
     """
     lines: list[_Line] = []
-    for room in _ROOMS:
-        lines = list(_summary(console, manifest, found, output, recalled_pages, room))
+    for layout in _LAYOUTS:
+        lines = list(_summary(console, manifest, found, output, recalled_pages, layout))
         # The prompt comes after it.
         if not console.is_terminal or _height(console, lines) < console.height:
             break
@@ -105,7 +105,7 @@ def _summary(
     found: Highlights | None,
     output: str,
     recalled_pages: int,
-    room: _Room,
+    layout: _Layout,
 ) -> Iterator[_Line]:
     sections: list[list[_Line]] = [
         [_headline(manifest), *_counts(manifest, recalled_pages)],
@@ -113,15 +113,15 @@ def _summary(
     ]
     if found is not None:
         sections += [
-            _largest(console, "Largest registries", found.registries[: room.largest]),
-            _largest(console, "Largest repositories", found.repositories[: room.largest]),
+            _largest(console, "Largest registries", found.registries[: layout.largest]),
+            _largest(console, "Largest repositories", found.repositories[: layout.largest]),
             _findings(found.findings),
         ]
     if manifest.status == "partial":
-        sections.append(_missing(console, manifest, found, room))
-    sections += _next(manifest, output, found if room.query else None)
+        sections.append(_missing(console, manifest, found, layout))
+    sections += _next(manifest, output, found if layout.query else None)
     for section in sections:
-        if section and room.airy:
+        if section and layout.airy:
             yield ""
         yield from section
 
@@ -225,12 +225,12 @@ def _findings(findings: dict[str, int]) -> list[_Line]:
 
 
 def _missing(
-    console: Console, manifest: Manifest, found: Highlights | None, room: _Room
+    console: Console, manifest: Manifest, found: Highlights | None, layout: _Layout
 ) -> list[_Line]:
     missing = sum(
         count for status, count in manifest.coverage.items() if status not in COMPLETE_STATUSES
     )
-    known = found.missing[: room.missing] if found else ()
+    known = found.missing[: layout.missing] if found else ()
     listings = f"{number(missing, 'listing')} of {sum(manifest.coverage.values()):,}"
     lines: list[_Line] = [Text(f"MISSING: {listings}", style="bold red")]
     for one in known:

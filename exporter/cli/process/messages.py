@@ -1,4 +1,4 @@
-"""How sentences reach stderr: as lines for a person, or as events in JSON for a program.
+"""Messages on stderr: lines for a person, or events in JSON for a program.
 
 A program that reads the log in JSON finds everything there: usage errors, Python's warnings,
 tracebacks and the end of a run too. So no other module of the command line writes to stderr.
@@ -42,7 +42,7 @@ class LogLevel(StrEnum):
 
 
 _encode: Callable[[dict[str, Any]], str] | None = None
-_told = False
+_end_written = False
 
 
 def log_format(asked: LogFormat | None, *, quiet: bool) -> LogFormat:
@@ -55,9 +55,9 @@ def log_format(asked: LogFormat | None, *, quiet: bool) -> LogFormat:
     return LogFormat.CONSOLE if quiet or sys.stderr.isatty() else LogFormat.JSON
 
 
-def speak_for(asked: LogFormat | None, *, quiet: bool) -> None:
+def use_format(asked: LogFormat | None, *, quiet: bool) -> None:
     """From now on, write messages in the format of the log, the first error too."""
-    speak_json(wanted=log_format(asked, quiet=quiet) is LogFormat.JSON)
+    use_json(wanted=log_format(asked, quiet=quiet) is LogFormat.JSON)
 
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
@@ -67,10 +67,10 @@ def asks_for_json(arguments: Sequence[str]) -> bool:
     return any(one == f"{flag}=json" or (one, next_) == (flag, "json") for one, next_ in pairs)
 
 
-def speak_json(*, wanted: bool) -> None:
+def use_json(*, wanted: bool) -> None:
     """From now on, write all messages in JSON, or none; in JSON, each failure is written once."""
-    global _encode, _told  # noqa: PLW0603 - a process has one stderr
-    _encode, _told = None, False
+    global _encode, _end_written  # noqa: PLW0603 - a process has one stderr
+    _encode, _end_written = None, False
     if not wanted:
         return
 
@@ -85,31 +85,31 @@ def speak_json(*, wanted: bool) -> None:
     threading.excepthook = lambda what: _uncaught(what.exc_type, what.exc_value, what.exc_traceback)
 
 
-def speaks_json() -> bool:
+def is_json() -> bool:
     """Say whether stderr is in JSON, for a program."""
     return _encode is not None
 
 
-def note_told() -> None:
+def note_end() -> None:
     """Note that the log has the end of the run."""
-    global _told  # noqa: PLW0603 - a process has one stderr
-    _told = True
+    global _end_written  # noqa: PLW0603 - a process has one stderr
+    _end_written = True
 
 
-def is_told() -> bool:
+def is_end_written() -> bool:
     """Say whether the log has the end of the run."""
-    return _told
+    return _end_written
 
 
-def say(text: str, *, event: str, level: str = "error", **more: Any) -> None:
+def write(text: str, *, event: str, level: str = "error", **more: Any) -> None:
     """Write a sentence to stderr, as lines or as one event in JSON."""
     sys.stderr.write(_written(text, event, level, more))
     sys.stderr.flush()
 
 
-def say_at_once(text: str, *, event: str) -> None:
+def write_now(text: str, *, event: str) -> None:
     """Write a sentence from a signal's handler; in JSON, not after the log has the end."""
-    if speaks_json() and is_told():
+    if is_json() and is_end_written():
         return
     # Neither sys.stderr nor rich: a blocked thread may hold their locks.
     with suppress(OSError):
@@ -132,7 +132,7 @@ def _warn(
     line: str | None = None,
 ) -> None:
     del file, line  # They say where Python would write, and the line of code.
-    say(
+    write(
         redact(str(message)),
         event="python_warning",
         level="warning",
@@ -143,4 +143,4 @@ def _warn(
 
 def _uncaught(kind: type[BaseException], error: BaseException | None, trace: Any) -> None:
     text = "".join(traceback.format_exception(kind, error, trace))
-    say(redact(f"{kind.__name__}: {error}"), event="uncaught_exception", exception=redact(text))
+    write(redact(f"{kind.__name__}: {error}"), event="uncaught_exception", exception=redact(text))

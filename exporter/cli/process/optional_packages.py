@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 
-_UNINVITED = frozenset(
+_OPTIONAL = frozenset(
     {
         *("cloudpickle", "dateutil", "numpy", "pandas", "substrait"),  # PyArrow looks for these,
         *("aiodns", "backports.zstd", "brotli", "brotlicffi"),  # aiohttp for these,
@@ -22,18 +22,18 @@ _UNINVITED = frozenset(
 )
 
 
-class _Door:
+class _Blocker:
     """Stands before all finders of modules.
 
     None in `sys.modules` would not do: Cython's code would use None as the module.
     """
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        if name in _UNINVITED or (name.startswith("rich") and _structlog_asks()):
+        if name in _OPTIONAL or (name.startswith("rich") and _structlog_imports()):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
-def _structlog_asks() -> bool:
+def _structlog_imports() -> bool:
     """Say whether structlog is being imported: the program shows none of its rich tracebacks.
 
     The modules that draw on a terminal import rich themselves.
@@ -42,8 +42,8 @@ def _structlog_asks() -> bool:
     return loaded is not None and not hasattr(loaded, "get_logger")
 
 
-def let_none_in() -> None:
+def block_optional_packages() -> None:
     """From now on, let this process find none of these packages."""
-    sys.meta_path.insert(0, _Door())
+    sys.meta_path.insert(0, _Blocker())
     # Any package may have a plug-in for pydantic, which would read each one's metadata.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
