@@ -19,9 +19,9 @@ import gc
 import json
 import sys
 import time
+from contextlib import suppress
 
 import pyarrow.dataset  # noqa: F401 - read by what derives and verifies
-import typer._adapters  # noqa: F401 - read by every command that has arguments
 
 import exporter.__main__
 import exporter.cli.config
@@ -31,6 +31,9 @@ import exporter.cli.plan
 import exporter.cli.prune
 import exporter.cli.verify
 from exporter.cli.app import main
+
+with suppress(ModuleNotFoundError):  # Older ones do without.
+    import typer._adapters  # noqa: F401 - read by every command that has arguments
 
 
 def serve() -> None:
