@@ -49,9 +49,21 @@ class CredentialsError(ExporterError):
     """No token could be had, for whatever reason, or the cloud does not accept it.
 
     It is of the whole run, and no `ApiError`: no listing is denied, or gone, for want of a token.
+    It is made of a clause without a full stop (`clause`); its text is that as a sentence.
     """
 
     exit_code = 4
+
+    @property
+    def clause(self) -> str:
+        """What happened and what to do, to be put into another sentence."""
+        return super().__str__()
+
+    def __str__(self) -> str:
+        """Return the clause as a sentence; a name that it begins with keeps its letters."""
+        text = self.clause.removesuffix(".")
+        articles = ("the ", "no ", "a ", "an ")
+        return f"{text[:1].upper() + text[1:] if text.startswith(articles) else text}."
 
 
 class UnansweredError(CredentialsError):
@@ -94,7 +106,7 @@ class OutageError(ExporterError):
     def __init__(
         self, *, host: str, seconds: float, since: str, reason: str, setting: bool, refused: bool
     ) -> None:
-        waited = ", as long as limits.outage allows" if setting else ""
+        waited = ", and limits.outage lets the run wait no longer" if setting else ""
         how_long = "does not answer" if not refused else "refuses every call"
         if seconds >= 1:
             how_long = "has refused every call" if refused else "has not answered"

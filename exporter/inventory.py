@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 
@@ -34,6 +35,7 @@ from exporter.staging.layout import StagedFile
 from exporter.staging.stage import Stage
 from exporter.staging.workspace import Workspace
 from exporter.storage.destination import Destination
+from exporter.threads import Stop, in_thread
 from exporter.trust import fingerprint
 
 log = structlog.get_logger()
@@ -68,7 +70,7 @@ async def take_inventory(
     progress.phase = "listing"
     listed = await _list(settings, source, destination, place, progress)
     progress.phase = "deriving"
-    return await asyncio.to_thread(_conclude, settings, source, place, listed, progress.clock)
+    return await in_thread(partial(_conclude, settings, source, place, listed, progress.clock))
 
 
 async def look_ahead(
@@ -198,7 +200,12 @@ def _importing_meanwhile(module: str) -> Iterator[None]:
 
 
 def _conclude(
-    settings: Settings, source: Source, place: Workspace, listed: CrawlResult, clock: Clock
+    settings: Settings,
+    source: Source,
+    place: Workspace,
+    listed: CrawlResult,
+    clock: Clock,
+    stop: Stop,
 ) -> tuple[Manifest, list[StagedFile]]:
     """Derive what follows from the staged rows, and say what the snapshot is made of."""
 
@@ -212,6 +219,7 @@ def _conclude(
         coverage,
         settings.output.formats,
         left_out=listed.source.left_out,
+        stop=stop,
     )
     manifest = Manifest(
         generator=f"registry-exporter/{version('registry-exporter')}",

@@ -18,6 +18,7 @@ from exporter.snapshots.retention import Choice, Policy
 from exporter.staging.hold import hold
 from exporter.staging.workspace import staged_ids, staging_root
 from exporter.storage.access import Access
+from exporter.threads import Stop, in_thread
 
 
 def open_snapshot(
@@ -77,4 +78,10 @@ async def prune(
     staging = settings.output.staging
     async with hold(destination, staging, "prune", wait):
         staged = staged_ids(staging_root(destination, staging))
-        return await asyncio.to_thread(prune_under_lock, destination, policy, staged=staged)
+
+        def prune_until(stop: Stop) -> Choice:
+            return prune_under_lock(
+                destination, policy, staged=staged, on_step=lambda _: stop.check()
+            )
+
+        return await in_thread(prune_until)

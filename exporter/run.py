@@ -27,7 +27,7 @@ from exporter.settings import Settings
 from exporter.snapshots.catalog import complete_manifests, read_manifest
 from exporter.snapshots.hints import image_counts
 from exporter.snapshots.manifest import Manifest
-from exporter.snapshots.prune import prune, prune_partial
+from exporter.snapshots.prune import prune, prune_unsound
 from exporter.snapshots.publish import check_free, planned, publish
 from exporter.snapshots.retention import Policy
 from exporter.snapshots.withheld import withheld, withhold
@@ -45,6 +45,7 @@ from exporter.staging.workspace import (
     staging_root,
 )
 from exporter.storage.destination import Destination
+from exporter.threads import Stop, in_thread
 from exporter.trust import (
     fingerprint,
     refuse_another_scope,
@@ -65,6 +66,7 @@ async def export(
     new_scope: bool = False,
     source: Source | None = None,
     progress: Progress | None = None,
+    on_published: Callable[[Manifest], None] = lambda _: None,
 ) -> Manifest:
     """Take an inventory and publish it as a snapshot; return its manifest.
 
@@ -74,9 +76,11 @@ async def export(
     publishes a result however few images it has, and does not list again where one was withheld
     for that; `new_scope` allows another source or scope than the output's own. `source` is what
     lists, instead of what the settings describe. The manifest's `status` says whether the snapshot
-    is complete.
+    is complete. `on_published` is told it, in some thread, as soon as the snapshot is published:
+    what is done after that only removes old ones.
 
-    Raises one of `exporter.errors`. Cancelled, it keeps what is staged.
+    Raises one of `exporter.errors`. Cancelled, it keeps what is staged, and raises `CancelledError`
+    once no thread of its own works on that any more.
     """
     progress = progress or Progress()
     source = source or CloudSource(settings)
@@ -109,7 +113,7 @@ async def export(
 
                 try:
                     manifest = await _export(
-                        settings, source, destination, place, replace, progress, check
+                        settings, source, destination, place, replace, progress, check, on_published
                     )
                 except ImplausibleError:
                     raise
@@ -120,8 +124,7 @@ async def export(
                     elif isinstance(error, OutageError):
                         error.keeps_staging()
                     raise
-                clean_up(place.path)
-                await asyncio.to_thread(_retain, settings, destination, manifest)
+                await in_thread(partial(_retain, settings, destination, manifest))
         except ExporterError as error:
             # Without a traceback: the error's own words are made to be enough.
             log.error("export_failed", message=str(error), exit_code=error.exit_code)  # noqa: TRY400
@@ -185,10 +188,11 @@ def _is_wanted(begun: Manifest, settings: Settings) -> bool:
     return publishes and formats == set(settings.output.formats)
 
 
-def _retain(settings: Settings, destination: Destination, manifest: Manifest) -> None:
+def _retain(settings: Settings, destination: Destination, manifest: Manifest, stop: Stop) -> None:
     """Apply `output.keep`; the snapshot is published, so a failure here does not fail the run.
 
-    Where it is not the new latest one, only partial ones go, so that they do not fill the disk.
+    Where it is not the new latest one, only others that are not go, so that they do not fill the
+    disk.
     """
     if manifest.status == "complete" and not manifest.is_sound:
         log.warning(
@@ -201,9 +205,10 @@ def _retain(settings: Settings, destination: Destination, manifest: Manifest) ->
     root = staging_root(destination, settings.output.staging)
     try:
         if manifest.is_sound:
-            prune(destination, Policy(**keep.model_dump()), staged=staged_ids(root))
-        elif manifest.status == "partial":
-            prune_partial(destination, keep.partial)
+            policy = Policy(**keep.model_dump())
+            prune(destination, policy, staged=staged_ids(root), on_step=lambda _: stop.check())
+        else:
+            prune_unsound(destination, keep.partial, on_step=lambda _: stop.check())
     except ExporterError as error:
         log.error("prune_failed", error=str(error))  # noqa: TRY400 - its own words are enough
 
@@ -216,6 +221,7 @@ async def _export(
     replace: bool,
     progress: Progress,
     check: Callable[[Manifest], None],
+    on_published: Callable[[Manifest], None],
 ) -> Manifest:
     """Publish what is staged whole, or list what is not; `check` refuses a result."""
     files: list[StagedFile] = []
@@ -234,14 +240,26 @@ async def _export(
         try:
             check(manifest)
         except ImplausibleError:
-            await asyncio.to_thread(withhold, place.path, manifest, files)
+            await in_thread(lambda _: withhold(place.path, manifest, files))
             raise
     progress.phase = "publishing"
-    published = await asyncio.to_thread(
-        publish, destination, manifest, files, staging=place.path, replace=replace
-    )
-    progress.phase = "done"
-    return published
+
+    def publish_all(stop: Stop) -> Manifest:
+        def moved(step: str) -> None:
+            # Once all is moved, the rest takes less time than to begin it anew would.
+            if step.startswith("moved "):
+                stop.check()
+
+        published = publish(
+            destination, manifest, files, staging=place.path, replace=replace, on_step=moved
+        )
+        # Noted here, for whoever is cancelled meanwhile is returned nothing.
+        progress.phase = "done"
+        on_published(published)
+        clean_up(place.path)
+        return published
+
+    return await in_thread(publish_all)
 
 
 def _withheld(settings: Settings, place: Workspace) -> tuple[Manifest, list[StagedFile]] | None:

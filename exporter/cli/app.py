@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, NoReturn, cast
 
 import typer
@@ -13,13 +14,13 @@ import typer.completion
 import exporter
 from exporter.cli.groups import LazyGroup, new_app
 from exporter.cli.process import messages
-from exporter.cli.process.failures import exit_code, report, usage_error
+from exporter.cli.process.failures import exit_code, report, usage_error, usage_sentence
 from exporter.cli.process.memory import tune_memory
 from exporter.cli.process.optional_packages import block_optional_packages
-from exporter.cli.process.signals import end_at_signals
+from exporter.cli.process.signals import end_at_signals, exit_code_of_signal
 from exporter.cli.process.streams import guard_streams
-from exporter.cli.terminal.invocation import COMPLETE_VARIABLE, NAME
-from exporter.errors import OutputError
+from exporter.cli.terminal.invocation import COMPLETE_VARIABLE, NAME, given
+from exporter.errors import OutputError, SettingsError
 from exporter.wording import speak_of_flags
 
 # Typer exports one usage error only: its base class is that of all usage errors.
@@ -58,6 +59,7 @@ def _root(
     With one:           export REGISTRY_IAM_TOKEN=…
                         registry-exporter plan
                         registry-exporter export --output ./snapshots
+    Of Yandex Cloud:    export REGISTRY_EXPORTER__PROFILE=yandex, too
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
 
 
@@ -81,11 +83,28 @@ def main() -> None:
         code = 1  # The reader of stdout has closed it.
     except _UsageError as error:
         code = usage_error(error)
+        _write_refusal(sys.argv[1:], usage_sentence(error))
     except Exception as error:  # noqa: BLE001 - every error ends as a sentence
         # A command reports its own errors: this one is of a help text, or of an import.
         report(error, debug="--debug" in sys.argv)
         code = exit_code(error)
-    _leave(code)
+    _leave(exit_code_of_signal() or code)
+
+
+def _write_refusal(arguments: list[str], reason: str) -> None:
+    """Write the files that a refused command line of `export` names for other programs."""
+    if arguments[:1] != ["export"]:
+        return
+    flags = ("--metrics-file", "--metrics-job", "--summary-json")
+    metrics_file, job, summary_json = (given(arguments, flag) for flag in flags)
+    if metrics_file or summary_json:
+        # These import what an export imports: other refused lines must not wait for that.
+        from exporter.cli.process.report_files import ReportFiles  # noqa: PLC0415
+        from exporter.cli.process.runner import refused  # noqa: PLC0415
+
+        metrics = Path(metrics_file) if metrics_file else None
+        files = ReportFiles(metrics, job or "", summary_json)
+        files.writable().write(refused(SettingsError(reason)))
 
 
 def _answer_shells() -> None:

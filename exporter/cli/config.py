@@ -103,8 +103,7 @@ def _tried(check: Callable[[], object]) -> list[str]:
     try:
         check()
     except ExporterError as error:
-        text = str(error).removesuffix(".")
-        return [f"{text[:1].upper()}{text[1:]}." if text.startswith("the ") else f"{text}."]
+        return [f"{str(error).removesuffix('.')}."]
     return []
 
 

@@ -21,7 +21,7 @@ from exporter.cli.process.runner import RunOptions
 from exporter.emulator import STATIC_TOKEN, Behaviour, Emulator, Estate, Shape, preset
 from exporter.errors import ExporterError
 from exporter.output import open_output
-from exporter.settings import load_settings
+from exporter.settings import settings_alone
 from exporter.staging.workspace import staging_root
 
 LATENCY = Behaviour(latency=0.05, jitter=0.02)
@@ -52,7 +52,7 @@ def demo(
     """Export a made-up cloud: no account, no credentials, no network.
 
     Starts the emulator inside this process, with a cloud of about 20,000 images, and exports it
-    in every format.
+    in every format. It uses no settings and no credentials of the environment.
 
     \b
     Examples:
@@ -72,15 +72,14 @@ def _demonstrate(*, images: int, seed: int, output: str, display: DisplayOptions
     today = int(time.time()) // DAY * DAY
     shape = replace(preset("company", images=images, seed=seed), newest=today)
     with _served(shape) as url:
-        settings = load_settings(
-            None,
+        settings = settings_alone(
             {
                 "domain": url,
                 "endpoints": dict.fromkeys(("container_registry", "resource_manager", "iam"), url),
                 "credentials": {"iam_token": STATIC_TOKEN},
                 "limits": {"page_size": PAGE_SIZE},
                 "output": {"url": output, "formats": ["parquet", "ndjson"]},
-            },
+            }
         )
         staged = staging_root(open_output(settings), settings.output.staging)
         left = f"Its staged data is left in {staged}. The next demo cannot use it: remove it."

@@ -80,14 +80,14 @@ def emulate(
             rates = dict(parse_fault(text) for text in fault or ())
             faults = Faults(rates=rates, seed=fault_seed, denied=frozenset(deny or ()))
             shape = shape_of(preset, images=images, seed=seed)
+            behaviour = Behaviour(
+                latency=latency_ms / 1000,
+                jitter=jitter_ms / 1000,
+                rate=rate,
+                max_in_flight=max_in_flight,
+            )
         except ValueError as error:
             raise SettingsError(f"The emulator cannot use these options: {error}.") from None
-        behaviour = Behaviour(
-            latency=latency_ms / 1000,
-            jitter=jitter_ms / 1000,
-            rate=rate,
-            max_in_flight=max_in_flight,
-        )
         try:
             serve(shape, behaviour, faults, host=host, port=port)
         except ListenError as error:

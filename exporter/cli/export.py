@@ -121,6 +121,7 @@ def export(
     with reported(debug, event="export_failed"):
         files = ReportFiles(metrics_file, metrics_job, summary_json)
         try:
+            files.check()
             waits = options.seconds(wait)
             settings = load_settings(
                 config,
@@ -134,7 +135,7 @@ def export(
                 ),
             )
         except SettingsError as error:
-            files.write(refused(error))
+            files.writable().write(refused(error))
             raise
         run_options = RunOptions(
             snapshot_id,
@@ -161,11 +162,7 @@ class DisplayOptions:
 
 
 def export_and_show(settings: Settings, options: RunOptions, display: DisplayOptions) -> int:
-    """Run an export to its end, show its progress and its result; return the exit code.
-
-    Raises `SettingsError` for a file of `display` that cannot be written.
-    """
-    display.files.check()
+    """Run an export to its end, show its progress and its result; return the exit code."""
     console = Console(stderr=True, highlight=False)
     format_ = log_format(display.log_format, quiet=display.quiet)
     for_a_person = format_ is LogFormat.CONSOLE and not display.quiet
@@ -190,6 +187,11 @@ def export_and_show(settings: Settings, options: RunOptions, display: DisplayOpt
             messages.write(
                 _partial_sentence(manifest, found), event="export_partial", level="warning"
             )
+        elif not manifest.is_sound and display.quiet:
+            # Otherwise the log has said so.
+            messages.write(
+                _vanished_sentence(manifest, found), event="latest_not_moved", level="warning"
+            )
         outcome = replace(outcome, registries=found.registries if found else ())
     display.files.write(outcome)
     return outcome.exit_code
@@ -199,14 +201,28 @@ def _partial_sentence(manifest: Manifest, found: Highlights | None) -> str:
     missing = sum(
         count for status, count in manifest.coverage.items() if status not in COMPLETE_STATUSES
     )
-    known = found.missing if found else ()
-    named = [f"{one} ({one.status})" for one in known[:MISSING_SHOWN]]
-    if named and missing > len(named):
-        named.append(f"{missing - len(named)} more")
+    known = [f"{one} ({one.status})" for one in (found.missing if found else ())]
     return (
         f"Snapshot {manifest.snapshot_id} is partial: {missing:,} of "
         f"{number(sum(manifest.coverage.values()), 'listing')} "
-        f"{'is' if missing == 1 else 'are'} not complete"
-        + (f": {', '.join(named)}" if named else "")
-        + ". The table `coverage` has the reasons; latest.json does not name a partial snapshot."
+        f"{'is' if missing == 1 else 'are'} not complete{_some(known, missing)}. The table "
+        "`coverage` has the reasons; latest.json does not name a partial snapshot."
     )
+
+
+def _vanished_sentence(manifest: Manifest, found: Highlights | None) -> str:
+    vanished = manifest.coverage.get("vanished", 0)
+    known = [str(one) for one in (found.vanished if found else ())]
+    return (
+        f"Snapshot {manifest.snapshot_id} lacks what vanished during the run, {vanished:,} of "
+        f"{number(sum(manifest.coverage.values()), 'listing')}{_some(known, vanished)}. "
+        "latest.json does not name it; the next run lists again."
+    )
+
+
+def _some(names: list[str], count: int) -> str:
+    """Return a colon, the first of the names, and how many of `count` it does not name."""
+    shown = names[:MISSING_SHOWN]
+    if shown and count > len(shown):
+        shown.append(f"{count - len(shown)} more")
+    return f": {', '.join(shown)}" if shown else ""

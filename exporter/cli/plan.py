@@ -88,6 +88,7 @@ def _content(planned: Plan, entries: list[ListingStatus]) -> dict[str, object]:
                 "listing": entry.listing,
                 "parent_id": entry.parent_id,
                 "status": entry.status,
+                "found": entry.items,
                 "rows": entry.rows,
                 "message": entry.message,
             }
@@ -102,7 +103,7 @@ def _print(planned: Plan, entries: list[ListingStatus]) -> None:
     for entry in entries:
         style = "" if entry.whole else "red"
         status = Text(entry.status or "", style=style)
-        table.add_row(entry.listing, entry.parent_id, f"{entry.rows:,}", status)
+        table.add_row(entry.listing, entry.parent_id, f"{entry.items:,}", status)
     if entries:
         console.print(table)
         console.print()

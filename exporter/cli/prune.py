@@ -35,7 +35,10 @@ def prune(
         int, typer.Option(metavar="N", min=0, help="Keep the newest of each of the last N months.")
     ] = 0,
     keep_partial: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Keep the newest N partial ones.")
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Keep the newest N that are partial or lack a vanished part."
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be kept and removed.")
@@ -49,8 +52,9 @@ def prune(
 
     Only days, weeks and months (in UTC) that have a snapshot count. Without any of the
     --keep rules, those of the settings apply (output.keep). The newest complete snapshot always
-    stays. A partial one stays until a complete one follows it, or N partial ones with
-    --keep-partial N. Snapshots of another source or scope than the output's own stay.
+    stays. A partial one, or one of which a part vanished, stays until a complete one follows it,
+    or N of them with --keep-partial N. Snapshots of another source or scope than the output's own
+    stay.
 
     \b
     Examples:

@@ -17,6 +17,7 @@ from exporter.staging.layout import StagedFile, staged_parts
 from exporter.staging.ndjson import write_ndjson
 from exporter.staging.parquet import write_table
 from exporter.tables.schemas import TABLES
+from exporter.threads import Stop
 
 
 def conclude(
@@ -26,13 +27,15 @@ def conclude(
     formats: Collection[str],
     *,
     left_out: Collection[tuple[str, str]] = (),
+    stop: Stop | None = None,
 ) -> list[StagedFile]:
     """Write what is still missing of a snapshot, and return its files.
 
     `small` are tables that were held in memory; `coverage` and `left_out` are as for `derive`.
-    Of a repository or an image that came twice, the first rows stay. Killed at any point, it can
-    simply be called again. Raises `OutputError`.
+    Of a repository or an image that came twice, the first rows stay. Killed at any point, or asked
+    to `stop`, it can simply be called again. Raises `OutputError`, and any error once it was asked.
     """
+    stop = stop or Stop()
     for name, rows in small.items():
         write_table(staging, TABLES[name], [rows])
     for name, table in TABLES.items():
@@ -45,19 +48,20 @@ def conclude(
         # What all this has left in the allocator is better given to DuckDB.
         pa.default_memory_pool().release_unused()
         try:
-            derive(staging, coverage, left_out=left_out)
+            derive(staging, coverage, left_out=left_out, stop=stop)
         except DuplicatesError:
             continue
         break
     files: list[StagedFile] = []
     for name, table in TABLES.items():
+        stop.check()
         parts = staged_parts(staging, name)
         if "parquet" in formats:
             files += [
                 StagedFile(name, "parquet", part, pq.read_metadata(part).num_rows) for part in parts
             ]
         if "ndjson" in formats:
-            files += write_ndjson(parts, table, staging)
+            files += write_ndjson(parts, table, staging, stop=stop)
     return files
 
 

@@ -25,6 +25,7 @@ from exporter.staging.layout import staged_parts
 from exporter.staging.parquet import PART_BYTES, PartWriter, output_errors, write_table
 from exporter.tables.bad_values import BAD_VALUES
 from exporter.tables.schemas import TABLES, Table
+from exporter.threads import Stop
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -40,6 +41,7 @@ def derive(
     *,
     left_out: Collection[tuple[str, str]] = (),
     resources: Resources | None = None,
+    stop: Stop | None = None,
 ) -> None:
     """Write `coverage`, `tags`, `blobs`, `size_totals` and `findings` from the listed tables.
 
@@ -48,20 +50,26 @@ def derive(
     one part. `coverage` is called in another thread, and again where memory was too little.
     `left_out` are the scopes, by kind and id, that lack what a filter left out and no table has.
     DuckDB spills below `staging`, and begins with `resources`, by default what suits the rows.
-    Raises `OutputError`, and `DuplicatesError` where rows have to be dropped before.
+    `stop` interrupts the queries. Raises `OutputError`, and `DuplicatesError` where rows have to be
+    dropped before.
     """
     with output_errors(staging):
         resources = resources or resources_for(staged_parts(staging, "layers"))
-    with_enough_memory(partial(_derive, staging, coverage, left_out), resources)
+    with_enough_memory(partial(_derive, staging, coverage, left_out, stop or Stop()), resources)
 
 
 def _derive(
     staging: Path,
     coverage: CoverageRows,
     left_out: Collection[tuple[str, str]],
+    stop: Stop,
     resources: Resources,
 ) -> None:
-    with output_errors(staging), open_engine(staging, resources) as connection:
+    with (
+        output_errors(staging),
+        open_engine(staging, resources) as connection,
+        stop.interrupting(connection.interrupt),
+    ):
         listed = {name: staged_parts(staging, name) for name in SOURCES if name != "coverage"}
         create_sources(connection, listed)
         create_left_out(connection, left_out)
@@ -75,7 +83,7 @@ def _derive(
             # is one thread, and much to do, nothing is begun any more once a step has failed.
             for name, needed in NEEDS.items():
                 needs = [done[each] for each in (needed if resources.queries > 1 else done)]
-                step = (connection.cursor(), staging, name, coverage, needs)
+                step = (connection.cursor(), staging, name, coverage, needs, stop)
                 done[name] = threads.submit(_step, *step)
             for each in done.values():
                 each.result()
@@ -89,11 +97,12 @@ def _step(
     name: str,
     coverage: CoverageRows,
     needs: Iterable[Future[None]],
+    stop: Stop,
 ) -> None:
     """Take one of `NEEDS`, once what it needs is done; a written table is a view from then on."""
     for need in needs:
         need.result()
-    with connection:
+    with connection, stop.interrupting(connection.interrupt):
         if name not in TABLES:
             run_step(connection, name)
             return

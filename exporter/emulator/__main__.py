@@ -50,24 +50,24 @@ def main() -> None:
         rates = dict(parse_fault(text) for text in given.fault)
         faults = Faults(rates=rates, seed=given.fault_seed, denied=frozenset(given.deny))
         shape = preset(given.preset, images=given.images, seed=given.seed)
+        behaviour = Behaviour(
+            latency=given.latency_ms / 1000,
+            jitter=given.jitter_ms / 1000,
+            rate=given.rate,
+            max_in_flight=given.max_in_flight,
+            token_life=given.token_life,
+            page_token_life=given.page_token_life,
+            order_by=given.order_by,
+            descending=given.descending,
+            ties=given.ties,
+            misplaced=given.misplaced,
+            reshuffle=not given.stable_order,
+            gzip=given.gzip,
+            pretty=given.pretty,
+            page_cache_bytes=given.page_cache_mb << 20,
+        )
     except ValueError as error:
         parser.error(str(error))
-    behaviour = Behaviour(
-        latency=given.latency_ms / 1000,
-        jitter=given.jitter_ms / 1000,
-        rate=given.rate,
-        max_in_flight=given.max_in_flight,
-        token_life=given.token_life,
-        page_token_life=given.page_token_life,
-        order_by=given.order_by,
-        descending=given.descending,
-        ties=given.ties,
-        misplaced=given.misplaced,
-        reshuffle=not given.stable_order,
-        gzip=given.gzip,
-        pretty=given.pretty,
-        page_cache_bytes=given.page_cache_mb << 20,
-    )
     serve(shape, behaviour, faults, host=given.host, port=given.port)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -93,3 +94,13 @@ class Behaviour:
     past_largest: Literal["429", "413", "502", "504", "cut"] = "429"
     bound_to_size: bool = True
     page_cache_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for a speed or a limit that no service has."""
+        if self.rate is not None and not 0 < self.rate < math.inf:
+            raise ValueError(f"a rate of {self.rate:g} calls per second lets none through")
+        if self.max_in_flight is not None and self.max_in_flight < 1:
+            raise ValueError(f"with {self.max_in_flight} calls at once it would answer none")
+        for name in ("latency", "jitter"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is no time from 0 up")

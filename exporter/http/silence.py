@@ -49,7 +49,8 @@ class OutageStatistics:
     """A host that does not answer, at this moment, frozen.
 
     `since` is when the first call was sent that failed, `until` when the run gives up, both by the
-    wall clock; `reason` is a clause about the last failure, `probes` how often it was asked since.
+    wall clock; `reason` is a clause about the last failure, `probes` how often it was asked since,
+    `refuses` whether answers come, which put every call off (429).
     """
 
     host: str
@@ -57,6 +58,7 @@ class OutageStatistics:
     until: datetime
     reason: str
     probes: int
+    refuses: bool = False
 
 
 def is_silence(fault: Fault, *, answered_before: bool) -> bool:
@@ -208,7 +210,14 @@ class Silence:
         """Return this moment's figures; None where there is no outage."""
         if not self.is_outage:
             return None
-        return OutageStatistics(self._host, self._began_at, self._until, self._reason, self.probes)
+        return OutageStatistics(
+            host=self._host,
+            since=self._began_at,
+            until=self._until,
+            reason=self._reason,
+            probes=self.probes,
+            refuses=self._put_off,
+        )
 
     @property
     def _started(self) -> float:

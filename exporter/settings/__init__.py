@@ -17,6 +17,7 @@ from exporter.settings.model import (
     Scope,
     Settings,
     load_settings,
+    settings_alone,
 )
 from exporter.settings.output import S3, Gs, Keep, Output
 
@@ -36,4 +37,5 @@ __all__ = [
     "Scope",
     "Settings",
     "load_settings",
+    "settings_alone",
 ]

@@ -225,3 +225,22 @@ def load_settings(
 ) -> Settings:
     """Return the settings in force for a command; the arguments are those of `load`."""
     return load(Settings, file, flags or {}, only=only)
+
+
+class _Alone(Settings):
+    """Settings in which the environment has no say."""
+
+    @classmethod
+    def settings_customise_sources(  # type: ignore[override] # all are given by their names
+        cls, _settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what is given, and nothing else."""
+        return (init_settings,)
+
+
+def settings_alone(values: Mapping[str, Any]) -> Settings:
+    """Return settings with these values, nested as in a file; no environment is read.
+
+    Raises `SettingsError`.
+    """
+    return _Alone(**values)

@@ -26,7 +26,7 @@ class Keep(Section):
     monthly: Count = Field(default=0, ge=0)
     """The newest of each of the last N months that have one."""
     partial: Count = Field(default=3, ge=1)
-    """The newest N partial ones; older ones are removed after a partial export as well."""
+    """The newest N partial ones, and those of which a part vanished; older ones always go."""
 
     @property
     def has_rule(self) -> bool:

@@ -68,8 +68,8 @@ class Missing:
 class Highlights:
     """What stands out in a snapshot: its largest scopes, findings by kind, and what is missing.
 
-    `registries` are all there are, the largest first. `folder` is where its Parquet files lie on
-    this machine, if they do.
+    `registries` are all there are, the largest first. `vanished` are the listings that a complete
+    snapshot lacks, too. `folder` is where its Parquet files lie on this machine, if they do.
     """
 
     folder: Path | None
@@ -77,6 +77,7 @@ class Highlights:
     repositories: tuple[Scope, ...]
     findings: dict[str, int]
     missing: tuple[Missing, ...]
+    vanished: tuple[Missing, ...] = ()
 
 
 def highlights(destination: Destination, manifest: Manifest) -> Highlights | None:
@@ -93,17 +94,19 @@ def _highlights(snapshot: Snapshot) -> Highlights:
     sizes = snapshot.read("size_totals", _TOTALS)
     kinds = snapshot.read("findings", ["kind"]).column("kind").to_pylist()
     coverage = snapshot.read("coverage", ["listing", "parent_id", "status", "message"])
+    lacking = [
+        Missing(row["listing"], row["parent_id"], row["status"], row["message"] or "")
+        for row in coverage.to_pylist()
+        if row["status"] == "vanished" or row["status"] not in COMPLETE_STATUSES
+    ]
     has_parquet = any(file.format == "parquet" for file in snapshot.manifest.files)
     return Highlights(
         folder=snapshot.folder if has_parquet else None,
         registries=_largest(sizes, "registry", sizes.num_rows),
         repositories=_largest(sizes, "repository", LARGEST),
         findings=dict(Counter(kinds)),
-        missing=tuple(
-            Missing(row["listing"], row["parent_id"], row["status"], row["message"] or "")
-            for row in coverage.to_pylist()
-            if row["status"] not in COMPLETE_STATUSES
-        ),
+        missing=tuple(one for one in lacking if one.status != "vanished"),
+        vanished=tuple(one for one in lacking if one.status == "vanished"),
     )
 
 

@@ -8,7 +8,8 @@ is kept, and so are the last N of all; what no rule keeps goes. Beyond that:
 - Only complete ones of which nothing vanished (`Manifest.is_sound`) count. Another one never takes
   their place: it stays as long as none of them is newer, as the only evidence of a run that went
   wrong; then it goes.
-- No more partial ones stay than `partial` says, the newest of each source and scope.
+- No more of those others, partial or with a part that vanished, stay than `partial` says: the
+  newest of each source and scope.
 - The newest that counts stays, whatever the policy: `latest.json` names it.
 - A broken one stays: a person should look at it.
 
@@ -47,7 +48,8 @@ _IN_A_SNAPSHOT = re.compile(r"[^/]+/[^/]+/snapshot_id=([^/]+)/[^/]+$")
 class Policy:
     """How many snapshots to keep by each rule; see the module.
 
-    Without a rule for complete ones all of them stay; `partial` is None for no bound.
+    Without a rule for complete ones all of them stay. `partial` is None for no bound, and bounds
+    also the complete ones of which a part vanished.
     """
 
     last: int = 0
@@ -130,7 +132,7 @@ def choose(snapshots: Sequence[SnapshotInfo], policy: Policy) -> Choice:
         elif info.status == "complete" and not (policy.has_rule or reasons[info.snapshot_id]):
             reasons[info.snapshot_id].append("no rule for complete ones")
     if policy.partial is not None:
-        reasons |= {name: [] for name in surplus_partial(dated, policy.partial)}
+        reasons |= {name: [] for name in surplus_unsound(dated, policy.partial)}
     reasons |= {info.snapshot_id: ["broken"] for info in snapshots if info.started_at is None}
     return Choice(
         keep=tuple(Kept(name, tuple(why)) for name, why in reasons.items() if why),
@@ -138,12 +140,16 @@ def choose(snapshots: Sequence[SnapshotInfo], policy: Policy) -> Choice:
     )
 
 
-def surplus_partial(snapshots: Sequence[SnapshotInfo], most: int) -> list[str]:
-    """Return the partial snapshots, given newest first, beyond the newest `most` of each scope."""
+def surplus_unsound(snapshots: Sequence[SnapshotInfo], most: int) -> list[str]:
+    """Return the snapshots beyond the newest `most` of each scope that may not be the latest.
+
+    They are the partial ones, and the complete ones of which a part vanished. They come newest
+    first, as `snapshots` do. Broken ones are none of them.
+    """
     seen: Counter[Identity] = Counter()
     surplus = []
     for info in snapshots:
-        if info.status == "partial":
+        if info.status != "broken" and not info.is_sound:
             what = identity(info.source, info.scope)
             seen[what] += 1
             if seen[what] > most:

@@ -27,6 +27,7 @@ from exporter.staging.layout import StagedFile, staged_path
 from exporter.staging.parquet import output_errors
 from exporter.storage.durable import fsync, make_folder, replace, sync
 from exporter.tables.schemas import Table
+from exporter.threads import Stop
 from exporter.wording import switch
 
 FILE_BYTES = 448 * 1024 * 1024
@@ -38,17 +39,24 @@ _ESCAPED_BELOW = 0x20
 
 
 def write_ndjson(
-    parquet_parts: Sequence[Path], table: Table, staging: Path, *, file_bytes: int = FILE_BYTES
+    parquet_parts: Sequence[Path],
+    table: Table,
+    staging: Path,
+    *,
+    file_bytes: int = FILE_BYTES,
+    stop: Stop | None = None,
 ) -> list[StagedFile]:
     """Write the rows of Parquet parts of `table` as NDJSON parts below `staging`, in order.
 
     There is at least one part, with no rows where there are none. Parts appear whole, by a
     rename, and durably; earlier NDJSON parts of the table are removed first. Memory is bounded
-    by a batch and a row group, not by the files. Raises `OutputError`.
+    by a batch and a row group, not by the files. Raises `OutputError`, and `StoppedError` once
+    it was asked to `stop`.
 
     Integers are numbers, exact beyond 2^53; times RFC 3339 with `Z`, with six fractional digits
     or none; maps objects; every column is in every row, null where it has no value.
     """
+    stop = stop or Stop()
     folder = staged_path(staging, table.name, 0, "ndjson").parent
     with output_errors(staging):
         make_folder(folder)
@@ -60,6 +68,7 @@ def write_ndjson(
         while batch is not None or not finished:
             with _Part(staging, table, len(finished)) as part:
                 while batch is not None and part.bytes < file_bytes:
+                    stop.check()
                     part.append(batch)
                     batch = next(batches, None)
                 finished.append(part.close())

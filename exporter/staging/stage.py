@@ -23,6 +23,7 @@ from exporter.page import Note, StoredPage
 from exporter.staging.journal import Journal
 from exporter.staging.layout import StagedFile, staged_path
 from exporter.staging.parquet import PART_BYTES, Parts, output_errors
+from exporter.threads import in_thread
 from exporter.wording import switch
 
 SPOOL_BYTES = 2 * 1024 * 1024 * 1024
@@ -69,9 +70,10 @@ class Stage:
             self._ticker.cancel()
             with suppress(asyncio.CancelledError):
                 await self._ticker
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._writer, self._close, kind, error, trace)
-        self._writer.shutdown()
+        try:
+            await in_thread(lambda _: self._close(kind, error, trace), self._writer)
+        finally:
+            self._writer.shutdown()
 
     @property
     def kept_before(self) -> int:

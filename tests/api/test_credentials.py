@@ -432,7 +432,7 @@ async def test_a_refused_exchange_ends_the_run_without_quoting_anything(
     http_status: int, server: Scripted, waits: Waits
 ) -> None:
     server.routes[EXCHANGE] = status(http_status, {"code": 16, "message": f"{OAUTH} is wrong"})
-    with pytest.raises(CredentialsError, match=r"the cloud refuses credentials\.oauth_token") as e:
+    with pytest.raises(CredentialsError, match=r"The cloud refuses credentials\.oauth_token") as e:
         await get_images(server, waits, {"oauth_token": OAUTH})
     assert f"answered {http_status} UNAUTHENTICATED" in str(e.value)
     assert OAUTH not in str(e.value)
@@ -467,7 +467,7 @@ async def test_a_token_that_cannot_be_had_is_no_failure_of_the_listing_that_wait
     waits: Waits,
 ) -> None:
     server.routes[path] = answer
-    with pytest.raises(CredentialsError, match="no token could be had from ") as caught:
+    with pytest.raises(CredentialsError, match="No token could be had from ") as caught:
         await get_images(server, waits, {**credentials, "metadata_url": server.url})
     said = str(caught.value)
     assert source in said

@@ -69,6 +69,15 @@ async def test_many_who_wait_for_a_token_cause_one_exchange() -> None:
     assert kept.source.issued == 2
 
 
+@pytest.mark.parametrize(("life", "event"), [(None, "token_read"), (3600.0, "token_renewed")])
+async def test_what_is_only_read_is_not_told_as_renewed(life: float | None, event: str) -> None:
+    kept = Kept()
+    kept.source.life = life
+    with capture_logs() as logs:
+        await kept.get()
+    assert [log["event"] for log in logs] == [event]
+
+
 @pytest.mark.parametrize(
     ("life", "good_for"), [(43_200.0, 3600.0), (3600.0, 3480.0), (300.0, 270.0), (None, 1e9)]
 )

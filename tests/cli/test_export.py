@@ -255,6 +255,71 @@ def test_a_flag_that_cannot_be_used_ends_with_2_before_any_call(
     assert len(cloud.calls) == 0
 
 
+REFUSED = [
+    ("--summary-json", "/nonexistent/x.json"),
+    ("--concurrency", "abc"),
+    ("--bogus",),
+]
+
+
+@pytest.mark.parametrize("flags", REFUSED, ids=" ".join)
+def test_whatever_is_refused_updates_the_metrics_and_is_said_once(
+    flags: tuple[str, ...], exporter_for: ExporterFor
+) -> None:
+    exporter = exporter_for(None)
+    run = exporter.command("export", "--metrics-file=run.prom", *flags)
+    assert run.code == 2
+    assert len(run.stderr.splitlines()) == 1
+    assert flags[0] in run.said
+    assert metric(exporter, "last_run_exit_code") == 2
+    assert metric(exporter, 'last_run_status{status="failed"}') == 1
+
+
+def test_a_key_file_that_is_not_there_is_told_in_a_sentence(exporter_for: ExporterFor) -> None:
+    credentials = {"iam_token": None, "service_account_key_file": "/nonexistent/key.json"}
+    exporter = exporter_for(None)
+    run = exporter.run("--log-format", "console", "--quiet", sections={"credentials": credentials})
+    assert run.code == 4
+    assert run.said == (
+        "registry-exporter: The key file /nonexistent/key.json (credentials."
+        "service_account_key_file) cannot be read (No such file or directory); check the path, and "
+        "that this user may read the file."
+    )
+    config = str(exporter.folder / "settings.yaml")
+    assert exporter.command("config", "check", "--config", config).said == run.said
+
+
+WHILE_PRUNING = """
+import os, signal, time
+import exporter.snapshots.prune as prune
+def remove(*_, on_step):
+    os.kill(os.getpid(), signal.SIGTERM)
+    while True:
+        time.sleep(0.01)
+        on_step("waiting")
+prune.remove = remove
+"""
+
+
+def test_a_signal_while_old_ones_are_removed_says_that_the_new_one_is_published(
+    serve_cloud: ServeCloud, exporter_for: ExporterFor
+) -> None:
+    exporter = exporter_for(serve_cloud())
+    config = str(exporter.write_config({"output": {"keep": {"last": 1}}}))
+    flags = ("--config", config, "--snapshot-id", "night", "--metrics-file", "run.prom", "--quiet")
+    run = exporter.start_command("export", *flags, before=WHILE_PRUNING).wait()
+    assert run.code == 143, run.stderr
+    assert run.said == (
+        "registry-exporter: Stopped by SIGTERM. Snapshot night is published. Old snapshots may be "
+        "left; the next export removes them."
+    )
+    assert run.latest == "night"
+    assert metric(exporter, 'last_run_status{status="complete"}') == 1
+    assert metric(exporter, "last_run_exit_code") == 143
+    assert metric(exporter, "images") == SMALL.images
+    assert exporter.run("--quiet").code == 0
+
+
 @pytest.mark.parametrize("snapshot_id", ["", "../precious", "{folder}/precious"])
 def test_an_id_that_is_a_path_is_refused_and_what_is_there_is_left_alone(
     snapshot_id: str, serve_cloud: ServeCloud, exporter_for: ExporterFor

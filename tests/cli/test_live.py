@@ -113,6 +113,9 @@ def test_a_host_that_does_not_answer_is_named_with_until_when_it_is_tried() -> N
     assert "https://registry.example has not answered since 02:10:05" in text
     assert "trying until 02:25:05" in text
     assert "it was refused" in text
+    put_off = replace(outage, refuses=True)
+    text = shown(replace(NOW, outages=(put_off,)))
+    assert "https://registry.example refuses every call since 02:10:05" in text
 
 
 def test_the_last_second_is_not_counted_down() -> None:

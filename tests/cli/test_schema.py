@@ -140,7 +140,7 @@ def test_a_setting_that_cannot_be_used_ends_the_check_with_2(tmp_path: Path) -> 
 UNUSABLE = {
     "a token file that is not there": (
         "credentials: {iam_token_file: absent}",
-        "The file absent (credentials.iam_token_file) cannot be read: No such file or directory.",
+        "The file absent (credentials.iam_token_file) cannot be read (No such file or directory)",
     ),
     "a key file that is no key": (
         "credentials: {service_account_key_file: a-file}",

@@ -45,7 +45,7 @@ def test_the_first_signal_cancels_the_run_and_the_handlers_come_back(left: list[
         os.kill(os.getpid(), signal.SIGTERM)
         await task
 
-    with Signals("Try again.") as watching, pytest.raises(asyncio.CancelledError):
+    with Signals(lambda: "Try again.") as watching, pytest.raises(asyncio.CancelledError):
         asyncio.run(run())
     assert watching.exit_code == 143
     assert watching.message == "Stopped by SIGTERM. Try again."
@@ -102,6 +102,7 @@ import time
 from exporter.cli.process import signals
 signals.GRACE = 0.05
 signals.end_at_signals()
+signals.unwind_at_signals()
 print("ready", flush=True)
 while True:
     try:
@@ -117,6 +118,31 @@ def test_a_command_ends_though_what_its_handler_raises_is_lost() -> None:
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(signal.SIGINT)
         assert process.wait(300) == 130
+
+
+def test_a_command_that_is_starting_leaves_at_once_and_says_so_once() -> None:
+    # As an import would that takes any exception for one of its own.
+    starting = STUBBORN.replace("signals.unwind_at_signals()", "signals.GRACE = 3600")
+    with subprocess.Popen(
+        [sys.executable, "-c", starting], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(300) == 143
+        assert process.stderr.read() == b"registry-exporter: Stopped by SIGTERM.\n"
+
+
+def test_a_command_that_ends_in_spite_of_a_signal_has_its_exit_code() -> None:
+    swallowing = "import os, signal, exporter.cli.app as app\n"
+    swallowing += "from exporter.cli.process.signals import unwind_at_signals\n"
+    swallowing += "class Lost:\n    def __del__(self): os.kill(os.getpid(), signal.SIGINT)\n"
+    swallowing += "def run(**_): unwind_at_signals(); Lost()\n"
+    swallowing += "app.app = run; app.main()"
+    done = subprocess.run([sys.executable, "-c", swallowing], capture_output=True, check=False)
+    assert done.returncode == 130, done.stderr
 
 
 def test_below_nohup_a_hangup_does_not_end_a_command() -> None:

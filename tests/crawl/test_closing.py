@@ -9,6 +9,7 @@ import pytest
 
 from exporter.crawl.coverage import Coverage
 from exporter.crawl.page_store import NullPageStore
+from exporter.crawl.pipeline import Cost
 from exporter.crawl.progress import Progress
 from exporter.crawl.task import Task
 from exporter.settings import Scope
@@ -18,12 +19,25 @@ from exporter.sources.cloud.split.closing import Closing
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.ordering import Direction
 from exporter.sources.cloud.split.policy import SplitPolicy
-from exporter.sources.cloud.split.scan import Scan, ScanState
+from exporter.sources.cloud.split.scan import Scan
 from exporter.sources.cloud.split.scans import Scans
 from exporter.sources.cloud.split.state import ListingState, Phase
+from exporter.sources.cloud.summary import Images
 
 APP = "crp1/app"
 MOST_BEGUN = 10
+LAST_PAGE = Images(
+    listed=2,
+    rows=2,
+    layers=0,
+    names={APP: 2},
+    nameless=False,
+    order=None,
+    ids=("i1", "i1"),
+    cut=None,
+    next_token="",
+    cost=Cost(1, 0, 0),
+)
 
 
 def context() -> Context:
@@ -54,9 +68,9 @@ def test_a_scope_that_cannot_be_listed_again_is_not_listed_again_without_end(
     scans.begin_whole(may_split=True)
     state.enter(Phase.SPLIT)
     shown_twice = Scan(scans.registry_call, Direction.ASCENDING, scope, 10, 0, SplitPolicy())
-    shown_twice.observed.proof.add(["i1", "i1"], in_order=False)
+    shown_twice.observed.proof.add(LAST_PAGE.ids, in_order=False)
     scans.open.clear()
-    shown_twice.state = ScanState.EXHAUSTED
+    shown_twice.advance(LAST_PAGE)
     closing.scan_ended(shown_twice)
     closing.settle()
     readings = 0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +12,8 @@ from typing import Any
 import pytest
 import structlog
 
-from exporter import Settings, export
+from exporter import Settings, export, inventory
+from exporter.derive.conclude import conclude
 from exporter.errors import CredentialsError, IncompleteError, SettingsError
 from exporter.settings import Output
 from tests.conftest import ServeCloud
@@ -79,6 +83,33 @@ async def test_export_raises_what_the_command_would_exit_with(
     with pytest.raises(IncompleteError):
         await export(settings_for(cloud, tmp_path / "out", output=output))
     assert snapshot_ids(tmp_path / "out") == []
+
+
+async def test_who_cancels_an_export_that_derives_can_begin_the_next_at_once(
+    serve_cloud: ServeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(serve_cloud(), tmp_path / "out")
+    begun, working = threading.Event(), threading.Event()
+
+    def slow(*told: Any, **more: Any) -> Any:
+        begun.set()
+        working.set()
+        try:
+            time.sleep(0.2)
+            return conclude(*told, **more)
+        finally:
+            working.clear()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(inventory, "conclude", slow)
+        task = asyncio.create_task(export(settings, snapshot_id="one"))
+        await asyncio.to_thread(begun.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert not working.is_set()
+    assert (await export(settings)).snapshot_id == "one"
+    assert read_only_snapshot(tmp_path / "out").id == "one"
 
 
 async def test_a_library_is_told_of_arguments_and_the_command_of_flags(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -159,6 +160,26 @@ def test_a_plan_names_what_is_not_found_as_well(
     run = exporter.command("plan", "--config", str(config))
     assert run.code == 1, run.stderr
     assert TYPO in run.said
+
+
+def test_a_plan_says_that_no_list_names_a_registry(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE)
+    exporter = exporter_for(cloud)
+    config = str(exporter.write_config())
+    run = exporter.command("plan", "--config", config, "--registry", TYPO, "--quiet")
+    assert run.code == 1, run.stdout
+    assert f"registry {TYPO} (no list names it)" in run.said
+    there = next(cloud.estate.registries())["id"]
+    run = exporter.command(
+        *("plan", "--config", config, "--registry", TYPO, "--registry", there, "--quiet")
+    )
+    assert run.code == 3, run.stderr
+    assert f"repositories of {TYPO} (failed)" in run.said
+    assert "An export would list 1 registry" in run.stdout
+    clouds = SHAPE.clouds
+    assert re.search(rf"^clouds +\* +{clouds} +complete", run.stdout, re.MULTILINE), run.stdout
 
 
 @pytest.mark.parametrize("level", LISTINGS)

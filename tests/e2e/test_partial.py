@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -189,6 +190,36 @@ def test_what_lost_a_part_meanwhile_is_not_the_latest_and_nothing_is_removed_for
     cloud.mend()
     run = exporter.run("--snapshot-id", "tomorrow", sections=sections)
     assert (run.published, run.latest) == (["tomorrow"], "tomorrow")
+
+
+def test_nights_that_lack_what_vanished_say_so_are_no_success_and_do_not_pile_up(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud()
+    exporter = exporter_for(cloud)
+    flags = ("--quiet", "--log-format", "console", "--metrics-file", "run.prom", "--snapshot-id")
+    sections = {"output": {"keep": {"last": 1, "partial": 1}, "formats": ["parquet"]}}
+    assert exporter.run(*flags, "good", sections=sections).stderr == ""
+    success = re.compile(r"^registry_exporter_(?:last_success_\w+|images) .*$", re.MULTILINE)
+    good = success.findall((exporter.folder / "run.prom").read_text())
+    assert len(good) == 2
+    gone = busiest_registry(cloud.estate)
+    for night in ("first", "second"):
+        cloud.mend()
+        cloud.calls.after(
+            1,
+            lambda: setattr(cloud, "faults", Faults(vanished={gone: 0})),
+            lambda call: call.query.get("folderId") == folder_of(cloud.estate, gone),
+        )
+        run = exporter.run(*flags, night, sections=sections)
+        assert run.code == 0
+        (said,) = run.stderr.splitlines()
+        assert said.startswith(
+            f"registry-exporter: Snapshot {night} lacks what vanished during the run, 2 of"
+        )
+        assert f"images of {gone}" in said
+        assert success.findall((exporter.folder / "run.prom").read_text()) == good
+        assert (run.published, run.latest) == (sorted(["good", night]), "good")
 
 
 def test_a_registry_that_gives_up_midway_counts_what_came_and_says_so(

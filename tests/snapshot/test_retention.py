@@ -13,7 +13,14 @@ from exporter.snapshots.catalog import SnapshotInfo, snapshots
 from exporter.snapshots.layout import LATEST
 from exporter.snapshots.manifest import Status
 from exporter.snapshots.publish import publish
-from exporter.snapshots.retention import Choice, Policy, choose, remove, remove_orphans
+from exporter.snapshots.retention import (
+    Choice,
+    Policy,
+    choose,
+    remove,
+    remove_orphans,
+    surplus_unsound,
+)
 from exporter.storage.opening import open_destination
 from tests.snapshot.world import (
     START,
@@ -193,6 +200,20 @@ def test_without_a_rule_a_complete_one_that_lost_a_part_stays() -> None:
         "2026-11-20T02:00": ("no rule for complete ones",),
     }
     assert choice.remove == ()
+
+
+def test_those_of_which_a_part_vanished_are_bounded_together_with_the_partial_ones() -> None:
+    infos = _listed("""
+        2026-11-19T02:00 complete
+        2026-11-20T02:00 complete
+        2026-11-21T02:00 partial
+        2026-11-22T02:00 complete
+        2026-11-23T02:00 complete
+        """)
+    infos[3:] = [replace(one, is_sound=False) for one in infos[3:]]
+    choice = choose(infos, Policy(last=2, partial=1))
+    assert [kept.snapshot_id[8:10] for kept in choice.keep] == ["23", "20", "19"]
+    assert surplus_unsound(infos[::-1], 2) == ["2026-11-21T02:00"]
 
 
 def test_what_is_of_another_scope_or_lost_a_part_counts_for_no_rule() -> None:

@@ -89,7 +89,7 @@ async def test_what_another_source_may_not_read_is_denied_in_its_own_words(tmp_p
 
 async def test_a_key_that_is_not_accepted_ends_the_run(tmp_path: Path) -> None:
     async with Library().served() as library:
-        with pytest.raises(CredentialsError, match="the key from the librarian is not accepted"):
+        with pytest.raises(CredentialsError, match="The key from the librarian is not accepted"):
             await export(settings_for(tmp_path), source=FakeSource(library.url, key="sesame"))
 
 

@@ -12,6 +12,7 @@ import typer
 
 from exporter.cli.process import messages
 from exporter.cli.process.redact import redact
+from exporter.cli.process.signals import unwind_at_signals
 from exporter.cli.terminal.invocation import NAME
 from exporter.errors import ExporterError
 
@@ -23,6 +24,7 @@ def reported(debug: bool, *, event: str = "command_failed") -> Iterator[None]:
     `debug` adds the traceback; `event` names the error in JSON. No traceback has local variables,
     and text that looks like a secret is redacted.
     """
+    unwind_at_signals()
     try:
         yield
     except (typer.Exit, BrokenPipeError):
@@ -71,12 +73,17 @@ def usage_error(error: Any) -> int:
     if error.ctx is not None and text == error.ctx.get_help() and not messages.is_json():
         error.show()
     else:
-        # Not every error has its command, and some have a prefix of pydantic's.
-        command = error.ctx.command_path if error.ctx is not None else NAME
-        said = " ".join(text.split()).replace(": Value error, ", ": ").removesuffix(".")
-        told = redact(f"{said} (see `{command} --help`).")
-        messages.write(told, event="usage_error", exit_code=int(error.exit_code))
+        said = usage_sentence(error)
+        messages.write(said, event="usage_error", exit_code=int(error.exit_code))
     return int(error.exit_code)
+
+
+def usage_sentence(error: Any) -> str:
+    """Return an error of Typer's about a command line as a sentence for a person."""
+    # Not every error has its command, and some have a prefix of pydantic's.
+    command = error.ctx.command_path if error.ctx is not None else NAME
+    said = " ".join(error.format_message().split()).replace(": Value error, ", ": ")
+    return redact(f"{said.removesuffix('.')} (see `{command} --help`).")
 
 
 def _first_line(error: Exception) -> str:

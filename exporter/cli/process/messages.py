@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TextIO
 
 from exporter.cli.process.redact import redact
-from exporter.cli.terminal.invocation import NAME
+from exporter.cli.terminal.invocation import NAME, given
 from exporter.cli.terminal.text import printable
 
 if TYPE_CHECKING:
@@ -62,9 +62,7 @@ def use_format(asked: LogFormat | None, *, quiet: bool) -> None:
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
     """Say whether a command line has `--log-format json`, however wrong the rest of it is."""
-    flag = "--log-format"
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
-    return any(one == f"{flag}=json" or (one, next_) == (flag, "json") for one, next_ in pairs)
+    return given(arguments, "--log-format") == "json"
 
 
 def use_json(*, wanted: bool) -> None:

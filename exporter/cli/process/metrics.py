@@ -11,7 +11,8 @@ About the last run, however it ended:
     registry_exporter_last_run_retries              requests sent again after a failure
     registry_exporter_last_run_throttled            requests answered with 429 or 503
 
-About the last complete snapshot; a run that fails or is partial does not change these:
+About the last complete snapshot. A run that fails or is partial does not change these, and neither
+does a complete run during which a part of the scope vanished:
 
     registry_exporter_last_success_timestamp_seconds    when it was finished
     registry_exporter_images                            images
@@ -62,7 +63,8 @@ _OF_RUN = {
     "last_run_status": "1 for the status of the last run, 0 for the others.",
 }
 _OF_SUCCESS = {
-    "last_success_timestamp_seconds": "When the last complete snapshot was finished.",
+    "last_success_timestamp_seconds": "When the last complete snapshot was finished. A snapshot of "
+    "which a part vanished does not count.",
     "images": "Images in the last complete snapshot.",
     "layers": "Uses of layers by images in the last complete snapshot.",
     "stored_bytes": "Layer bytes of the last complete snapshot, as they are billed.",
@@ -113,7 +115,7 @@ def _of_run(outcome: Outcome) -> Iterator[_Sample]:
 
 def _of_success(outcome: Outcome) -> Iterator[_Sample]:
     manifest = outcome.manifest
-    if manifest is None or manifest.status != "complete":
+    if manifest is None or not manifest.is_sound:
         return
     yield _Sample("last_success_timestamp_seconds", manifest.finished_at.timestamp())
     yield from _of_totals(manifest)

@@ -30,9 +30,9 @@ class ReportFiles:
         """Refuse files that could not be written after hours of work; raises `SettingsError`."""
         for flag, named in (
             ("--metrics-file", self.metrics_file),
-            ("--summary-json", None if self.summary_json == _STDOUT else self.summary_json),
+            ("--summary-json", self.summary_json),
         ):
-            if named is not None and not can_write(Path(named)):
+            if named is not None and not _can_write(named):
                 raise SettingsError(
                     f"{flag} {Path(named).absolute()} cannot be written: name a file in a folder "
                     "that exists and that this user may write to."
@@ -52,6 +52,19 @@ class ReportFiles:
                 f"{error.filename or 'A file'} cannot be written: {error.strerror or error}.",
                 event="report_failed",
             )
+
+    def writable(self) -> ReportFiles:
+        """Return the same without the files that cannot be written."""
+        metrics, summary_ = self.metrics_file, self.summary_json
+        return ReportFiles(
+            metrics if metrics and _can_write(metrics) else None,
+            self.metrics_job,
+            summary_ if summary_ and _can_write(summary_) else None,
+        )
+
+
+def _can_write(named: Path | str) -> bool:
+    return named == _STDOUT or can_write(Path(named))
 
 
 def _write_summary(target: str, outcome: Outcome) -> None:

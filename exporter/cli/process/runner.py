@@ -44,16 +44,23 @@ def run_export(
 
     `progress` is filled while the run goes on. `debug` adds the traceback of an error.
     """
-    with Signals(options.if_stopped) as signals:
+    published: list[Manifest] = []
+
+    def advice() -> str:
+        return _published_sentence(settings, published[0]) if published else options.if_stopped
+
+    with Signals(advice) as signals:
         try:
-            manifest = asyncio.run(_watched(settings, options, progress, watch, signals))
+            manifest = asyncio.run(
+                _watched(settings, options, progress, watch, signals, published.append)
+            )
         except (asyncio.CancelledError, KeyboardInterrupt):
-            return _interrupted(signals, progress)
+            return _interrupted(signals, progress, published)
         except Exception as error:  # noqa: BLE001 - every error ends as a sentence
             report(error, debug=debug, event="export_failed")
             if signals.received is not None:
                 # The signal caused the error, and ended the run.
-                return _interrupted(signals, progress)
+                return _interrupted(signals, progress, published)
             return Outcome("failed", exit_code(error), progress.statistics(), error=sentence(error))
     code = 0 if manifest.status == "complete" else PARTIAL_EXIT_CODE
     return Outcome(manifest.status, code, progress.statistics(), manifest)
@@ -64,14 +71,29 @@ def refused(error: Exception) -> Outcome:
     return Outcome("failed", exit_code(error), Progress().statistics(), error=sentence(error))
 
 
-def _interrupted(signals: Signals, progress: Progress) -> Outcome:
+def _interrupted(signals: Signals, progress: Progress, published: list[Manifest]) -> Outcome:
     if not messages.is_end_written():
         messages.write(signals.message, event="export_stopped")
-    return Outcome("interrupted", signals.exit_code, progress.statistics(), error=signals.message)
+    code, figures = signals.exit_code, progress.statistics()
+    if published:
+        return Outcome(published[0].status, code, figures, published[0], error=signals.message)
+    return Outcome("interrupted", code, figures, error=signals.message)
+
+
+def _published_sentence(settings: Settings, manifest: Manifest) -> str:
+    said = f"Snapshot {manifest.snapshot_id} is published."
+    if settings.output.keep is None:
+        return said
+    return f"{said} Old snapshots may be left; the next export removes them."
 
 
 async def _watched(
-    settings: Settings, options: RunOptions, progress: Progress, watch: Watch, signals: Signals
+    settings: Settings,
+    options: RunOptions,
+    progress: Progress,
+    watch: Watch,
+    signals: Signals,
+    on_published: Callable[[Manifest], None],
 ) -> Manifest:
     # One context for both tasks: the watcher's events have what the run binds to the log.
     context = contextvars.copy_context()
@@ -85,6 +107,7 @@ async def _watched(
             accept_shrink=options.accept_shrink,
             new_scope=options.new_scope,
             progress=progress,
+            on_published=on_published,
         ),
         context=context,
     )

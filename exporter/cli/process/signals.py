@@ -1,8 +1,9 @@
 """SIGINT, SIGTERM, SIGHUP: they cancel the run, keep the staged data, and end the process in time.
 
-All commands but an export just end. The first signal cancels an export. If it has not ended three
-seconds later (a thread may be in the middle of a large file), the process leaves at once, as it
-does at a second signal. At whatever moment it leaves, the next run can resume from the staged data.
+While the program starts, a signal ends it at once. Later, a signal unwinds every command but an
+export, and the first signal cancels an export. If the command has not ended three seconds later (a
+thread may be in the middle of a large file), the process leaves at once, as it does at a second
+signal. At whatever moment it leaves, the next run can resume from the staged data.
 """
 
 from __future__ import annotations
@@ -27,11 +28,29 @@ HOW_TO_RESUME = "The staged data is kept. To resume, run the same command again,
 
 _SHOW_CURSOR = b"\x1b[?25h"
 
+_unwinds = False
+_received: int | None = None
+_said = False
+
 
 def end_at_signals() -> None:
     """From now on, let the signals end the process with a message and code 130, 143 or 129."""
     for number in _watched():
         signal.signal(number, _end)
+
+
+def unwind_at_signals() -> None:
+    """From now on, let a signal unwind the command: it may have files to remove."""
+    global _unwinds  # noqa: PLW0603 - a process has one set of handlers
+    _unwinds = True
+
+
+def exit_code_of_signal() -> int | None:
+    """Return the exit code of the signal that came, if one did.
+
+    The handler's exception may be lost, and the command may end as if no signal had come.
+    """
+    return None if _received is None else 128 + _received
 
 
 def _watched() -> list[signal.Signals]:
@@ -42,10 +61,18 @@ def _watched() -> list[signal.Signals]:
     return ends
 
 
-def _end(number: int, _frame: FrameType | None) -> NoReturn:
+def _end(number: int, _frame: FrameType | None) -> None:
+    global _received, _said  # noqa: PLW0603 - a process has one set of handlers
+    if _received is not None:
+        if _said:
+            _show_cursor()
+            os._exit(128 + _received)
+        return  # The handler of the first signal, which this one interrupts, writes the message.
+    _received = number
     write_now(f"Stopped by {signal.Signals(number).name}.", event="export_stopped")
-    if _in_event_loop():
-        # An exception here would also be reported as the failure of the task that runs.
+    _said = True
+    # In an event loop, an exception here would also be reported as the failure of its task.
+    if not _unwinds or _in_event_loop():
         _show_cursor()
         os._exit(128 + number)
     # An exception of the handler is lost in the middle of a callback, or of an import that
@@ -82,11 +109,11 @@ def _show_cursor(after: bytes = b"") -> None:
 class Signals:
     """Watches for the signals that end a run inside its `with` block, in the main thread.
 
-    `received` is the signal that came, if one did. `advice` follows its name in the message to
-    the person.
+    `received` is the signal that came, if one did. The text that `advice` returns follows its name
+    in the message to the person; it is called when the message is written.
     """
 
-    def __init__(self, advice: str = HOW_TO_RESUME) -> None:
+    def __init__(self, advice: Callable[[], str] = lambda: HOW_TO_RESUME) -> None:
         self._advice = advice
         self.received: signal.Signals | None = None
         self._task: asyncio.Task[Any] | None = None
@@ -113,7 +140,7 @@ class Signals:
             self._deadline.cancel()
 
     def cancel_at_signal(self, task: asyncio.Task[Any]) -> None:
-        """Cancel this task when a signal comes, with `message` as the reason."""
+        """Cancel this task when a signal comes; the text of the reason is the current `message`."""
         self._task, self._loop = task, task.get_loop()
 
     @property
@@ -125,7 +152,11 @@ class Signals:
     def message(self) -> str:
         """What happened, and what to do."""
         name = (self.received or signal.SIGINT).name
-        return f"Stopped by {name}. {self._advice}".rstrip()
+        return f"Stopped by {name}. {self._advice()}".rstrip()
+
+    def __str__(self) -> str:
+        """Return `message`."""
+        return self.message
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self.received is not None:
@@ -134,7 +165,7 @@ class Signals:
         self._deadline = _at_the_latest(self._leave)
         if self._task is None or self._loop is None:
             raise KeyboardInterrupt
-        self._loop.call_soon_threadsafe(self._task.cancel, self.message)
+        self._loop.call_soon_threadsafe(self._task.cancel, self)
 
     def _leave(self) -> NoReturn:
         _show_cursor(after=b"\n")

@@ -1,15 +1,30 @@
-"""Command lines that a message suggests, ready to copy: this program as it was started."""
+"""Command lines: the one that started this program, and those that a message suggests."""
 
 from __future__ import annotations
 
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 NAME = "registry-exporter"
 COMPLETE_VARIABLE = "_REGISTRY_EXPORTER_COMPLETE"
 """What a shell sets to ask for completions; Typer derives it from the command's name."""
+
+
+def given(arguments: Sequence[str], flag: str) -> str | None:
+    """Return the value of a flag on a command line, however wrong the rest of it is.
+
+    The last one counts; None if the flag is not there.
+    """
+    value = None
+    for one, following in zip(arguments, [*arguments[1:], None], strict=True):
+        if one.startswith(f"{flag}="):
+            value = one.removeprefix(f"{flag}=")
+        elif one == flag:
+            value = following
+    return value
 
 
 def command(*arguments: str) -> str:

@@ -119,8 +119,9 @@ def _asked(now: Statistics) -> list[str]:
 
 def _silent(outage: OutageStatistics) -> list[str]:
     since, until = (f"{at.astimezone():%H:%M:%S}" for at in (outage.since, outage.until))
+    does = "refuses every call" if outage.refuses else "has not answered"
     return [
-        f"{outage.host} has not answered since {since}",
+        f"{outage.host} {does} since {since}",
         f"trying until {until}",
         outage.reason,
     ]

@@ -51,7 +51,7 @@ class Named:
         self._settle_organization()
         for level in LEVELS:
             named = sorted(self._filter.named[level])
-            if named and (self._with_images or level != "registries"):
+            if named:
                 # What was found above the lowest level that is named is only the way to that.
                 lost = [one for one in named if self._is_lost(level, one, looked_everywhere)]
                 self._nothing_else = len(lost) == len(named)
@@ -67,9 +67,10 @@ class Named:
         if self._lost and self._nothing_else:
             more = len(self._lost) - MOST_SHOWN
             names = "; ".join(self._lost[:MOST_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+            so = ", so nothing is published" if self._with_images else ""
             return ScopeError(
-                f"Nothing of what `scope` names was found, so nothing is published: {names}; name "
-                "in `scope` what there is and these credentials may view."
+                f"Nothing of what `scope` names was found{so}: {names}; name in `scope` what there "
+                "is and these credentials may view."
             )
         missing = [entry for entry in self._coverage.entries() if not entry.whole]
         if not missing or self._read or any(entry.status != "denied" for entry in missing):
@@ -100,6 +101,8 @@ class Named:
 
     def _is_lost(self, level: Listing, id_: str, looked_everywhere: bool) -> bool:
         """Say whether something that was named was not found, and name it as missing."""
+        if level == "registries" and not self._with_images:
+            return self._is_unlisted(id_, looked_everywhere)
         below = [self._coverage.entry(child, id_) for child in BELOW[level]]
         entries = [entry for entry in below if entry is not None]
         if any(entry.pages for entry in entries):
@@ -112,6 +115,16 @@ class Named:
             return False
         reason = next((entry.message for entry in entries if entry.message), "it was not met")
         self._lost.append(f"{ONE[level]} {id_} ({reason})")
+        return True
+
+    def _is_unlisted(self, id_: str, looked_everywhere: bool) -> bool:
+        """Say whether no list names a registry, and name it as missing; it was not asked for."""
+        passed_over = self._filter.excluded["clouds"] or self._filter.excluded["folders"]
+        if passed_over or not looked_everywhere or self._found.named_in("registries", id_):
+            return False
+        reason = "no list names it"
+        self._coverage.open("repositories", id_, known=False).miss(reason)
+        self._lost.append(f"{ONE['registries']} {id_} ({reason})")
         return True
 
     def _settle_patterns(self) -> None:

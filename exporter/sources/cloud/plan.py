@@ -44,7 +44,11 @@ def plan_from(
     The fewest calls are the `calls` of that crawl, for each registry one for its repositories, and
     one for each page of the images that are expected.
     """
-    folders = source.discovery.registry_folders()
+    folders = {
+        registry: folder
+        for registry, folder in source.discovery.registry_folders().items()
+        if coverage.entry("repositories", registry) is None  # There is one of what is not found.
+    }
     rows = result.tables["registries"].to_pylist()
     named = {row["registry_id"]: row["name"] or "" for row in rows}
     names = {registry: named.get(registry, "") for registry in sorted(folders)}

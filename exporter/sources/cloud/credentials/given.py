@@ -74,7 +74,10 @@ def read_secret(path: Path, name: str) -> str:
     except UnicodeDecodeError:
         pass  # raised below, for this error holds the content
     except OSError as error:
-        raise CredentialsError(f"{name} cannot be read: {error.strerror}") from None
+        raise CredentialsError(
+            f"{name} cannot be read ({error.strerror}); check the path, and that this user may "
+            "read the file"
+        ) from None
     raise CredentialsError(f"{name} is not a text; check the path")
 
 

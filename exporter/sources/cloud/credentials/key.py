@@ -84,7 +84,7 @@ class ServiceAccountKey:
             # Whoever refused it may have said by which clock it did.
             if abs(self._exchange.clock_ahead - ahead) <= TOLERATED_APART:
                 raise
-            refused = str(error)
+            refused = error.clause
         apart = self._exchange.clock_ahead
         told = f"{abs(apart):.0f} seconds {'behind' if apart > 0 else 'ahead of'}"
         _log.warning("clocks_apart", clock=f"this machine's is {told} the cloud's")
@@ -136,7 +136,10 @@ def _load(pem: str, name: str) -> RSAPrivateKey:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None  # what is wrong is said below, without the error that may quote the key
     if not isinstance(key, RSAPrivateKey):
-        raise CredentialsError(f"{name}: its private_key is not a whole RSA key in PEM form")
+        raise CredentialsError(
+            f"{name} holds a private_key that is not a whole RSA key in PEM form; "
+            "save the key whole"
+        )
     return key
 
 

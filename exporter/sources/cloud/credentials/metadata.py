@@ -40,7 +40,7 @@ class MetadataService:
             # It is on the very machine, or this is no machine that has one.
             if self._has_answered or error.http_status:
                 raise
-            text = str(error)
+            text = error.clause
         raise CredentialsError(text)
 
     async def _fetch(self) -> Token:

@@ -115,7 +115,7 @@ class Tokens:
             if self._has_none():
                 raise
             self._renew_at = self._clock() + min(_TRY_AGAIN_AFTER, self._left())
-            _log.warning("token_not_renewed", source=self._source.name, error=str(error))
+            _log.warning("token_not_renewed", source=self._source.name, error=error.clause)
             return
         self._take(token)
 
@@ -127,7 +127,9 @@ class Tokens:
             None if life is None else now + min(RENEW_AFTER, life - min(MARGIN, life / 10))
         )
         before, self._token = self._token, token.value
-        if before is None or before.get_secret_value() != token.value.get_secret_value():
+        if before is None and life is None:
+            _log.debug("token_read", source=self._source.name)
+        elif before is None or before.get_secret_value() != token.value.get_secret_value():
             _log.info(
                 "token_renewed",
                 source=self._source.name,

@@ -91,7 +91,7 @@ class Scan:
     ) -> None:
         self.direction = direction
         self.repository = repository
-        self.state = ScanState.RUNNING
+        self._state = ScanState.RUNNING
         self.partner: Scan | None = None
         self.pending: PendingPage[ImagesPage] | None = None
         self.prefetched: PendingPage[ImagesPage] | None = None
@@ -141,6 +141,11 @@ class Scan:
     # Its state.
 
     @property
+    def state(self) -> ScanState:
+        """What has become of it."""
+        return self._state
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing is left to ask for."""
         return self.state in {ScanState.EXHAUSTED, ScanState.MET, ScanState.STOPPED}
@@ -151,11 +156,11 @@ class Scan:
         return self.state in {ScanState.STOPPED, ScanState.RESTARTING}
 
     def _become(self, state: ScanState) -> None:
-        if state is self.state:
+        if state is self._state:
             return
-        if state not in _MAY_BECOME[self.state]:
-            raise RuntimeError(f"a scan that is {self.state.name} cannot be {state.name}")
-        self.state = state
+        if state not in _MAY_BECOME[self._state]:
+            raise RuntimeError(f"a scan that is {self._state.name} cannot be {state.name}")
+        self._state = state
 
     def stop(self) -> None:
         """Want nothing more of it, and give up the call under way.

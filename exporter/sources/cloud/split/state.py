@@ -43,18 +43,23 @@ class Question:
     """Something that a listing asks once, while its scans go on."""
 
     def __init__(self) -> None:
-        self.asked = Asked.NOT_YET
+        self._asked = Asked.NOT_YET
+
+    @property
+    def asked(self) -> Asked:
+        """How far it has come."""
+        return self._asked
 
     @property
     def is_awaited(self) -> bool:
         """Whether it was asked, and its answer has not come."""
-        return self.asked is Asked.AWAITED
+        return self._asked is Asked.AWAITED
 
     def become(self, asked: Asked) -> None:
         """Take how far it has come; raises `RuntimeError` where that cannot come next."""
-        if asked not in _MAY_COME[self.asked]:
-            raise RuntimeError(f"a question that is {self.asked.name} cannot be {asked.name}")
-        self.asked = asked
+        if asked not in _MAY_COME[self._asked]:
+            raise RuntimeError(f"a question that is {self._asked.name} cannot be {asked.name}")
+        self._asked = asked
 
 
 class ListingState:
@@ -66,17 +71,22 @@ class ListingState:
     """
 
     def __init__(self, *, may_split: bool) -> None:
-        self.phase = Phase.SCANNING if may_split else Phase.UNSPLIT
+        self._phase = Phase.SCANNING if may_split else Phase.UNSPLIT
         self.sample = Question()
         self.second_list = Question()
 
     def enter(self, phase: Phase) -> None:
         """Go over to another phase; raises `RuntimeError` where that may not follow."""
-        if phase is self.phase:
+        if phase is self._phase:
             return
-        if phase not in _MAY_FOLLOW[self.phase]:
-            raise RuntimeError(f"a listing that is {self.phase.name} cannot become {phase.name}")
-        self.phase = phase
+        if phase not in _MAY_FOLLOW[self._phase]:
+            raise RuntimeError(f"a listing that is {self._phase.name} cannot become {phase.name}")
+        self._phase = phase
+
+    @property
+    def phase(self) -> Phase:
+        """How the registry is listed now."""
+        return self._phase
 
     @property
     def is_split(self) -> bool:
