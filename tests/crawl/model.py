@@ -369,7 +369,7 @@ async def walk(world: World, memory: Memory, chance: random.Random) -> Walked:
             refresh=lambda one: scheduler.add(
                 Listed(partial(one.repositories_refreshed, names_later, whole=True), chance)
             ),
-            may_ask_ahead=lambda _: chance.random() < 0.7,
+            may_prefetch=lambda _: chance.random() < 0.7,
             policy=world.policy,
         )
         walks.append(RegistryListing(REGISTRY, Parents(), entry, context))

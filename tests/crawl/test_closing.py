@@ -52,7 +52,7 @@ def context() -> Context:
         split=True,
         queue=lambda _: None,
         refresh=lambda _: None,
-        may_ask_ahead=lambda _: False,
+        may_prefetch=lambda _: False,
     )
 
 

@@ -242,7 +242,7 @@ async def test_where_the_chain_fails_every_registry_is_asked_by_itself() -> None
         split=True,
         queue=queued.append,
         refresh=lambda _: None,
-        may_ask_ahead=lambda _: False,
+        may_prefetch=lambda _: False,
     )
     entries = {name: ListingStatus("images", name, known=True) for name in ("crp1", "crp2", "crp3")}
 

@@ -25,7 +25,7 @@ from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.resources import ResourcesTask, listing_call
 from exporter.sources.cloud.scope import ScopeFilter
 from exporter.sources.cloud.split.check import page_size_for
-from exporter.sources.cloud.split.context import Context, Split
+from exporter.sources.cloud.split.context import Context, SplitListing
 from exporter.sources.cloud.split.listing import RegistryListing
 
 log = structlog.get_logger()
@@ -69,7 +69,7 @@ class Registries:
             split=limits.split_listings,
             queue=self._scheduler.add,
             refresh=self._refresh,
-            may_ask_ahead=self._may_ask_ahead,
+            may_prefetch=self._may_prefetch,
         )
         self._listings: list[RegistryListing] = []
         self._held: dict[str, list[str]] = {}
@@ -185,7 +185,7 @@ class Registries:
             priority=Priority(Rank.LISTING, pages_left),
         )
 
-    def _refresh(self, listing: Split) -> None:
+    def _refresh(self, listing: SplitListing) -> None:
         """List a split registry's repositories again, to find those created meanwhile."""
         entry = self._coverage.entry("repositories", listing.registry_id)
         if entry is None:
@@ -210,7 +210,7 @@ class Registries:
             )
         )
 
-    def _may_ask_ahead(self, task: Task) -> bool:
+    def _may_prefetch(self, task: Task) -> bool:
         """Say whether a task may ask for its next page before the one in hand is dealt with.
 
         It must be the one that would ask next, and a call that may be in vain must not count.

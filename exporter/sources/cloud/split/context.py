@@ -14,7 +14,7 @@ from exporter.sources.cloud.scope import ScopeFilter
 from exporter.sources.cloud.split.policy import SplitPolicy, default_policy
 
 
-class Split(Protocol):
+class SplitListing(Protocol):
     """A registry whose repositories are listed one by one, and whose list of them is read again."""
 
     registry_id: str
@@ -36,7 +36,7 @@ class Context:
     `page_size` images are asked for on a page, and `sample_size` on a page of a sample. `slots` is
     the most calls at once, and `split` says whether listings may be split, `policy` when. `queue`
     gives a task to the scheduler, and `refresh` reads a registry's repository list again.
-    `may_ask_ahead` says whether a task may prefetch its next page before it has dealt with the one
+    `may_prefetch` says whether a task may prefetch its next page before it has dealt with the one
     in hand. `fallback` counts the `orderBy` in turn that the API has refused, and `backwards` says
     whether it sorts in descending order, as far as is known.
     """
@@ -49,8 +49,8 @@ class Context:
     slots: int
     split: bool
     queue: Callable[[Task], None]
-    refresh: Callable[[Split], None]
-    may_ask_ahead: Callable[[Task], bool]
+    refresh: Callable[[SplitListing], None]
+    may_prefetch: Callable[[Task], bool]
     policy: SplitPolicy = field(default_factory=default_policy)
     fallback: int = 0
     backwards: bool = True

@@ -243,7 +243,7 @@ class RegistryListing:
             return
         self._drop_prefetched(scan)
         context = self._context
-        wanted = context.may_ask_ahead(ScanTask(self, scan)) and self._scans.will_go_on(scan)
+        wanted = context.may_prefetch(ScanTask(self, scan)) and self._scans.will_go_on(scan)
         if wanted and not context.pages.is_stored(call, scan.attempts.number):
             scan.prefetched = self._start(scan, call)
 
