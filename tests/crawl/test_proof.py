@@ -73,8 +73,14 @@ def test_a_few_images_in_order_do_not_show_that_one_was_moved_by_others() -> Non
     assert not proof_of(pages, 2, reading=1).whole
 
 
+def test_enough_images_in_order_show_that_the_first_were_moved_by_others() -> None:
+    letters = [chr(ord("a") + number) for number in range(POLICY.enough_in_order)]
+    pages = [letters[:2], *(letters[start : start + 3] for start in range(1, len(letters), 3))]
+    assert proof_of([page(*one, tied=False) for one in pages], 3, reading=1).whole
+
+
 def reading_of(*pages: Sequence[str], moved: int = 0) -> Proof:
-    proof = Proof(total=False, forget_after=None)
+    proof = Proof(total=False, enough=POLICY.enough_in_order, forget_after=None)
     for number, ids in enumerate(pages):
         proof.add(ids, in_order=False, moved=moved if number else 0)
     return proof

@@ -29,7 +29,11 @@ class Observed:
         of_repository: bool,
         again: bool,
     ) -> None:
-        self.proof = Proof(total=ordering.total, forget_after=None if again else policy.ids_until)
+        self.proof = Proof(
+            total=ordering.total,
+            enough=policy.enough_in_order,
+            forget_after=None if again else policy.ids_until,
+        )
         self.first: Position | None = None
         self.last: Position | None = None
         self.images = 0
@@ -80,10 +84,9 @@ class Observed:
         if last is not None and not self._is_behind(first, last):
             moved = self._moved(page.ids)
             strictly = strictly and moved > 0
-        # What is pushed to a repository comes last in it by time, and so moves nothing there. Of a
-        # few images, no order at all may look like the one that was asked for.
-        pushed = not self._by_time and self.images >= self._policy.enough_in_order
-        self.proof.add(page.ids, in_order=strictly, moved=moved, doubtful=moved > 0 and not pushed)
+        # What is pushed to a repository comes last in it by time, and so moves nothing there.
+        doubtful = moved > 0 and self._by_time
+        self.proof.add(page.ids, in_order=strictly, moved=moved, doubtful=doubtful)
         if moved and not self._again:
             self.repeated_repositories.update(self._names_before)
         self._names_before = page.names

@@ -31,10 +31,11 @@ import pyarrow.compute as pc
 class Proof:
     """What the pages of one listing show; `total` says whether such an order was asked for.
 
-    After `forget_after` images in that order, the ids are let go; None: never.
+    Fewer than `enough` images may look by chance as if they came in that order. After
+    `forget_after` images in it, the ids are let go; None: never.
     """
 
-    def __init__(self, *, total: bool, forget_after: int | None) -> None:
+    def __init__(self, *, total: bool, enough: int, forget_after: int | None) -> None:
         self.total = total
         """Whether every image so far stood behind the one before it."""
         self.doubtful = False
@@ -43,6 +44,8 @@ class Proof:
         """Images that came, without those that only moved to the next page."""
         self.came = 0
         """Images that came, however often."""
+        self._enough = enough
+        self._moved_early = False  # Before enough images had come to believe the order.
         self._promised = total
         self._longest = 0
         self._began_again = False
@@ -53,6 +56,7 @@ class Proof:
         self, ids: Sequence[str], *, in_order: bool, moved: int = 0, doubtful: bool = False
     ) -> None:
         """Take a page, of which the first `moved` images ended the page before as well."""
+        self._moved_early = self._moved_early or (moved > 0 and self.came < self._enough)
         self.lines += len(ids) - moved
         self.came += len(ids)
         self.total = self.total and in_order
@@ -74,6 +78,7 @@ class Proof:
         self.total, self.lines = self._promised, 0
         if long:
             self.came, self.doubtful, self._ids = 0, False, []
+            self._moved_early = False
         else:
             self._began_again = True
             self.doubtful = self.doubtful or tied
@@ -82,6 +87,8 @@ class Proof:
     def whole(self) -> bool:
         """Whether nothing is missing, if the listing has come to its end."""
         if self.doubtful or self.lines < self._longest:
+            return False
+        if self._moved_early and self.came < self._enough:
             return False
         if self.total or self._began_again:
             return self.total
