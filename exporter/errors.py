@@ -7,6 +7,7 @@
      ├─ OutageError                1   a host has not answered for longer than is waited for
      ├─ OutputError                5   the output cannot be written or read
      │   ├─ IntegrityError         1   a published snapshot is not what its manifest says
+     │   │   └─ LostStagingError       what an earlier run staged cannot be used any more
      │   └─ NoConditionsError          a bucket's service knows no conditional writes
      ├─ LockedError               11   another run holds the output
      ├─ PageError                  1   a body that is not the page it should be
@@ -132,6 +133,13 @@ class IntegrityError(OutputError):
     """A published snapshot differs from its manifest; the text says in what."""
 
     exit_code = 1
+
+
+class LostStagingError(IntegrityError):
+    """What an earlier run staged is gone or damaged: the snapshot has to be started over.
+
+    A run that resumes discards it and starts over by itself.
+    """
 
 
 class NoConditionsError(OutputError):

@@ -36,7 +36,6 @@ from exporter.staging.stage import Stage
 from exporter.staging.workspace import Workspace
 from exporter.storage.destination import Destination
 from exporter.threads import Stop, in_thread
-from exporter.trust import fingerprint
 
 log = structlog.get_logger()
 
@@ -162,13 +161,7 @@ async def _list(
     expected = await asyncio.to_thread(image_counts, destination)
     with Decoders(DECODERS) as decoders:
         async with source.open_client() as client, Stage(place.path) as stage:
-            if not place.resumed:
-                stage.set_meta(
-                    snapshot_id=place.snapshot_id,
-                    fingerprint=fingerprint(settings, source.identity(), source.scope()),
-                    started_at=place.started_at.isoformat(),
-                )
-            elif stage.kept_before:
+            if stage.kept_before:
                 log.info("export_resumed", pages=stage.kept_before)
             slots = settings.limits.concurrency
             crawl = make_crawl(source, client, stage, decoders, progress, slots, expected)

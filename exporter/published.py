@@ -18,6 +18,7 @@ from exporter.snapshots.retention import Choice, Policy
 from exporter.staging.hold import hold
 from exporter.staging.workspace import staged_ids, staging_root
 from exporter.storage.access import Access
+from exporter.storage.lock import PRUNE
 from exporter.threads import Stop, in_thread
 
 
@@ -76,12 +77,16 @@ async def prune(
     if dry_run:
         return choice
     staging = settings.output.staging
-    async with hold(destination, staging, "prune", wait):
+    async with hold(destination, staging, PRUNE, wait):
         staged = staged_ids(staging_root(destination, staging))
 
         def prune_until(stop: Stop) -> Choice:
             return prune_under_lock(
-                destination, policy, staged=staged, on_step=lambda _: stop.check()
+                destination,
+                policy,
+                staged=staged,
+                resume_within=settings.output.resume_within,
+                on_step=lambda _: stop.check(),
             )
 
         return await in_thread(prune_until)

@@ -6,8 +6,7 @@ import asyncio
 import logging
 import sys
 import uuid
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -18,14 +17,16 @@ from exporter.errors import (
     DeniedError,
     ExporterError,
     ImplausibleError,
+    LostStagingError,
     OutageError,
     ScopeError,
 )
 from exporter.inventory import look_ahead, take_inventory
 from exporter.output import open_output
 from exporter.settings import Settings
-from exporter.snapshots.catalog import complete_manifests, read_manifest
+from exporter.snapshots.catalog import holdings
 from exporter.snapshots.hints import image_counts
+from exporter.snapshots.identity import subject
 from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.prune import prune, prune_unsound
 from exporter.snapshots.publish import check_free, planned, publish
@@ -53,6 +54,9 @@ from exporter.trust import (
 )
 
 log = structlog.get_logger()
+
+FindPlace = Callable[..., Workspace]
+"""`open_place` with all but `fresh` filled in."""
 
 
 async def export(
@@ -92,38 +96,46 @@ async def export(
             await asyncio.to_thread(destination.check_writable)
             async with hold(destination, settings.output.staging, snapshot_id, wait):
                 started = progress.clock.now()
-                before = await asyncio.to_thread(complete_manifests, destination)
+                before, published = await asyncio.to_thread(holdings, destination)
                 refuse_another_scope(
                     settings, source.identity(), source.scope(), before, new_scope=new_scope
                 )
-                place = _open_place(
-                    settings,
-                    source,
-                    destination,
-                    snapshot_id,
-                    started,
-                    fresh=fresh,
-                    take_withheld=accept_shrink,
+                new_id = snapshot_id or first_free(
+                    new_snapshot_id(started), published.ids.__contains__
                 )
-                structlog.contextvars.bind_contextvars(snapshot_id=place.snapshot_id)
+                structlog.contextvars.bind_contextvars(snapshot_id=new_id)
+                find = partial(
+                    open_place,
+                    staging_root(destination, settings.output.staging),
+                    snapshot_id=snapshot_id,
+                    new_id=new_id,
+                    fingerprint=fingerprint(
+                        settings, source.identity(), source.scope(), destination.identity
+                    ),
+                    subject=subject(source.identity(), source.scope()),
+                    published=published,
+                    now=started,
+                    resume_within=settings.output.resume_within,
+                    take_withheld=accept_shrink,
+                    replace=replace,
+                )
+                place = _open_place(settings, find, fresh=fresh)
 
                 def check(manifest: Manifest) -> None:
                     if not accept_shrink:
                         refuse_implausible(settings, manifest, before, new_scope=new_scope)
 
-                try:
-                    manifest = await _export(
-                        settings, source, destination, place, replace, progress, check, on_published
-                    )
-                except ImplausibleError:
-                    raise
-                except ExporterError as error:
-                    in_vain = isinstance(error, ScopeError | DeniedError)
-                    if in_vain or not (place.resumed or progress.pages):
-                        discard(place.path)  # Nothing that a next run could go on with is staged.
-                    elif isinstance(error, OutageError):
-                        error.keeps_staging()
-                    raise
+                work = partial(
+                    _export,
+                    settings,
+                    source,
+                    destination,
+                    replace=replace,
+                    progress=progress,
+                    check=check,
+                    on_published=on_published,
+                )
+                manifest = await _work(work, find, place, progress)
                 await in_thread(partial(_retain, settings, destination, manifest))
         except ExporterError as error:
             # Without a traceback: the error's own words are made to be enough.
@@ -149,36 +161,33 @@ def _keep_off_stdout() -> None:
         )
 
 
-def _open_place(
-    settings: Settings,
-    source: Source,
-    destination: Destination,
-    snapshot_id: str | None,
-    started: datetime,
-    *,
-    fresh: bool,
-    take_withheld: bool,
-) -> Workspace:
-    new_id = snapshot_id or first_free(
-        new_snapshot_id(started), lambda one: read_manifest(destination, one) is not None
-    )
-    structlog.contextvars.bind_contextvars(snapshot_id=new_id)
-    find = partial(
-        open_place,
-        staging_root(destination, settings.output.staging),
-        snapshot_id=snapshot_id,
-        new_id=new_id,
-        fingerprint=fingerprint(settings, source.identity(), source.scope()),
-        now=started,
-        resume_within=settings.output.resume_within,
-        take_withheld=take_withheld,
-    )
+def _open_place(settings: Settings, find: FindPlace, *, fresh: bool) -> Workspace:
     place = find(fresh=fresh)
-    begun = planned(place.path)
+    structlog.contextvars.bind_contextvars(snapshot_id=place.snapshot_id)
+    try:
+        begun = planned(place.path)
+    except LostStagingError as error:
+        return _start_over(find, place, error)
     if begun is None or _is_wanted(begun, settings):
         return place
     log.warning("publication_given_up", reason="output.formats or output.on_partial has changed")
-    return find(fresh=True)
+    place = find(fresh=True)
+    structlog.contextvars.bind_contextvars(snapshot_id=place.snapshot_id)
+    return place
+
+
+def _start_over(find: FindPlace, lost: Workspace, error: LostStagingError) -> Workspace:
+    """Discard what cannot be resumed after all, and find another place to work in."""
+    log.warning(
+        "staging_discarded",
+        message=f"The unfinished snapshot {lost.snapshot_id} is discarded: {error}",
+        reason="it cannot be resumed",
+        staged_snapshot_id=lost.snapshot_id,
+    )
+    discard(lost.path)
+    place = find(fresh=False)
+    structlog.contextvars.bind_contextvars(snapshot_id=place.snapshot_id)
+    return place
 
 
 def _is_wanted(begun: Manifest, settings: Settings) -> bool:
@@ -205,12 +214,42 @@ def _retain(settings: Settings, destination: Destination, manifest: Manifest, st
     root = staging_root(destination, settings.output.staging)
     try:
         if manifest.is_sound:
-            policy = Policy(**keep.model_dump())
-            prune(destination, policy, staged=staged_ids(root), on_step=lambda _: stop.check())
+            prune(
+                destination,
+                Policy(**keep.model_dump()),
+                staged=staged_ids(root),
+                resume_within=settings.output.resume_within,
+                on_step=lambda _: stop.check(),
+            )
         else:
             prune_unsound(destination, keep.partial, on_step=lambda _: stop.check())
     except ExporterError as error:
         log.error("prune_failed", error=str(error))  # noqa: TRY400 - its own words are enough
+
+
+async def _work(
+    work: Callable[[Workspace], Awaitable[Manifest]],
+    find: FindPlace,
+    place: Workspace,
+    progress: Progress,
+) -> Manifest:
+    """Do the work in its place, or in another where what was staged there is lost."""
+    try:
+        return await work(place)
+    except ImplausibleError:
+        raise
+    except LostStagingError as error:
+        if not place.resumed:
+            raise
+        progress.start_over()
+        return await _work(work, find, _start_over(find, place, error), progress)
+    except ExporterError as error:
+        in_vain = isinstance(error, ScopeError | DeniedError)
+        if in_vain or not (place.resumed or progress.pages):
+            discard(place.path)  # Nothing that a next run could resume is staged.
+        elif isinstance(error, OutageError):
+            error.keeps_staging()
+        raise
 
 
 async def _export(
@@ -218,6 +257,7 @@ async def _export(
     source: Source,
     destination: Destination,
     place: Workspace,
+    *,
     replace: bool,
     progress: Progress,
     check: Callable[[Manifest], None],
@@ -233,6 +273,7 @@ async def _export(
     elif held is not None:
         log.info("publishing_withheld")
         manifest, files = held
+        replace = replace or place.replaces
     else:
         check_free(destination, place.snapshot_id, replace=replace)
         log.info("export_started", resumed=place.resumed, output=settings.output.url)

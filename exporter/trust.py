@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Mapping, Sequence
 
 import orjson
@@ -22,12 +23,12 @@ from exporter.wording import number, switch
 
 
 def fingerprint(
-    settings: Settings, source: Mapping[str, object], scope: Mapping[str, object]
+    settings: Settings, source: Mapping[str, object], scope: Mapping[str, object], output: str
 ) -> str:
-    """Return a digest of what decides what is listed, by which calls.
+    """Return a digest of what decides what is listed, by which calls, and where it goes.
 
-    `source` and `scope` are the manifest's. The digest is the same for settings that mean the same
-    (`identity`), so a run resumes what another spelling of them began.
+    `source` and `scope` are the manifest's, `output` is the destination's `identity`. The digest is
+    the same for settings that mean the same, so a run resumes what another spelling of them began.
     """
     what = identity(source, scope)
     decisive = {
@@ -35,7 +36,7 @@ def fingerprint(
         "values": what.values,
         "page_size": settings.limits.page_size,
         "split": settings.limits.split_listings,
-        "output": settings.output.url,
+        "output": hashlib.sha256(os.fsencode(output)).hexdigest(),
     }
     return hashlib.sha256(orjson.dumps(decisive, option=orjson.OPT_SORT_KEYS)).hexdigest()
 

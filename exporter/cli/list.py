@@ -10,17 +10,14 @@ from exporter.cli import options
 from exporter.cli.groups import new_app
 from exporter.cli.process import messages
 from exporter.cli.process.failures import reported
-from exporter.cli.terminal.invocation import command
 from exporter.cli.terminal.tables import new_table, print_json, result_console
 from exporter.cli.terminal.text import age, size
-from exporter.errors import SettingsError
+from exporter.cli.unfinished import unfinished
 from exporter.output import open_existing
 from exporter.settings import READING, Settings, load_settings
 from exporter.snapshots.catalog import MENDED, Catalog, SnapshotInfo, catalog
 from exporter.snapshots.identity import describe
 from exporter.snapshots.layout import LATEST
-from exporter.staging.workspace import staged, staging_root
-from exporter.storage.destination import Destination
 
 _STYLES = {"complete": "green", "partial": "yellow", "broken": "red"}
 _FIGURES = ("images", "stored", "on disk")
@@ -67,7 +64,7 @@ def _show(settings: Settings, *, as_json: bool) -> None:
         console.print(f"There are no snapshots in {destination.url}.", markup=False, soft_wrap=True)
     if found.latest_problem:
         messages.write(f"{LATEST}: {found.latest_problem}; {MENDED}.", event="problem")
-    for sentence in _unfinished(settings, destination):
+    for sentence in unfinished(settings, destination, found):
         messages.write(sentence, event="problem")
 
 
@@ -120,32 +117,3 @@ def _content(info: SnapshotInfo) -> dict[str, object]:
         "own_scope": info.is_own,
         "from_future": info.from_future,
     }
-
-
-def _unfinished(settings: Settings, destination: Destination) -> list[str]:
-    """Return a sentence for each snapshot that is staged and not published; raises `OutputError`.
-
-    A run may be working on it: to find out would take that run's lock.
-    """
-    try:
-        root = staging_root(destination, settings.output.staging)
-    except SettingsError:
-        return []  # Without a staging folder, nothing is staged.
-    return [
-        _withheld(name) if is_withheld else _begun(name)
-        for name, is_withheld in staged(root).items()
-    ]
-
-
-def _begun(name: str) -> str:
-    return (
-        f"Snapshot {name} is unfinished. If no run is working on it, `{command('export')}` with "
-        "the same settings resumes it, and --fresh starts over."
-    )
-
-
-def _withheld(name: str) -> str:
-    return (
-        f"Snapshot {name} was not published, because it is implausibly small: run the same export "
-        "with --accept-shrink to publish it as it is, or without it to list again."
-    )

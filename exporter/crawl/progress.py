@@ -99,6 +99,14 @@ class Progress:
     wire_bytes_before: int = 0
     clock: Clock = field(default_factory=Clock)
 
+    def start_over(self) -> None:
+        """Forget what was listed, for it is listed again; time goes on."""
+        self.listings_done = self.listings_known = self.pages = self.recalled_pages = 0
+        self.images = self.layers = 0
+        self.calls_before = self.retries_before = 0
+        self.throttled_before = self.wire_bytes_before = 0
+        self.discovered = False
+
     def statistics(self) -> Statistics:
         """Return this moment's figures."""
         counts, limiters = self.client.counts, self.client.limiters

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from exporter.errors import IntegrityError
-from exporter.snapshots.identity import Identity, identity
+from exporter.snapshots.identity import Identity, identity, subject
 from exporter.snapshots.layout import LATEST, manifest_path, published_path
 from exporter.snapshots.manifest import Manifest
 from exporter.staging.layout import SUFFIX
+from exporter.staging.unfinished import Complete, Published
 from exporter.storage.destination import Destination
 from exporter.tables.schemas import TABLES
 
@@ -106,13 +107,28 @@ def catalog(destination: Destination) -> Catalog:
     return Catalog(ordered, _named(latest), newest, problem)
 
 
-def complete_manifests(destination: Destination) -> list[Manifest]:
-    """Return the manifests of the complete snapshots, the newest by publication first.
+def holdings(destination: Destination) -> tuple[list[Manifest], Published]:
+    """Return the manifests of the complete snapshots, and what staging has to know of all.
 
-    Those that may be the latest come before the others: the first one's source and scope are the
-    output's own. Raises `OutputError`.
+    The newest by publication come first, and those that may be the latest before the others: the
+    first one's source and scope are the output's own. Raises `OutputError`.
     """
-    return _complete(_read_all(destination))
+    every = _read_all(destination)
+    complete = _complete(every)
+    return complete, published(every, complete)
+
+
+def published(
+    snapshot_ids: Iterable[str], complete: Iterable[Manifest | SnapshotInfo]
+) -> Published:
+    """Return what staging has to know of an output that holds these snapshots."""
+    return Published(
+        frozenset(snapshot_ids),
+        tuple(
+            Complete(one.snapshot_id, subject(one.source, one.scope), one.publication)
+            for one in complete
+        ),
+    )
 
 
 def next_publication(destination: Destination) -> int:
@@ -143,6 +159,11 @@ def read_manifest(destination: Destination, snapshot_id: str) -> Manifest | None
     """Return a snapshot's manifest, None where there is none; raises `IntegrityError`."""
     data = destination.read(manifest_path(snapshot_id))
     return None if data is None else _parse(data, snapshot_id)
+
+
+def latest_manifest(destination: Destination) -> Manifest | None:
+    """Return the manifest that `latest.json` is, None where there is none that can be read."""
+    return _latest(destination.read(LATEST))
 
 
 def readable_manifests(destination: Destination) -> tuple[list[Manifest], list[str]]:
@@ -233,8 +254,13 @@ def _complete(every: _Manifests) -> list[Manifest]:
 
 
 def _named(latest: bytes | None) -> str | None:
+    manifest = _latest(latest)
+    return None if manifest is None else manifest.snapshot_id
+
+
+def _latest(data: bytes | None) -> Manifest | None:
     try:
-        return None if latest is None else Manifest.parse(latest, LATEST).snapshot_id
+        return None if data is None else Manifest.parse(data, LATEST)
     except IntegrityError:
         return None
 

@@ -7,11 +7,14 @@ of a URL, a profile's domain that is named. What is compared here is the same fo
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 from urllib.parse import urlsplit
+
+import orjson
 
 from exporter.tables.origins import NOUNS, SERVICES
 
@@ -41,6 +44,13 @@ def identity(source: Mapping[str, Any], scope: Mapping[str, Any]) -> Identity:
     has_services = any(source.get(name) for name in _PLACES)
     addresses = tuple(_address(source, name) for name in SERVICES if has_services)
     return Identity(addresses, tuple(sorted(values)))
+
+
+def subject(source: Mapping[str, Any], scope: Mapping[str, Any]) -> str:
+    """Return a digest that two manifests share if they are of the same source and scope."""
+    what = identity(source, scope)
+    content = orjson.dumps([what.addresses, what.values], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(content).hexdigest()
 
 
 def differences(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
+from datetime import timedelta
 
 import structlog
 
+from exporter.errors import OutputError
 from exporter.snapshots.catalog import snapshots
 from exporter.snapshots.publish import OnStep
 from exporter.snapshots.retention import (
@@ -20,25 +23,36 @@ from exporter.storage.destination import Destination
 
 log = structlog.get_logger()
 
+_RESUMABLE = timedelta(days=1)
+"""For how long a run may be resumed by default (`output.resume_within`)."""
+
 
 def prune(
     destination: Destination,
     policy: Policy,
     *,
     staged: Collection[str] = (),
+    resume_within: timedelta = timedelta(0),
     dry_run: bool = False,
     on_step: OnStep | None = None,
 ) -> Choice:
     """Remove the snapshots that `policy` does not keep; return what was chosen and why.
 
-    The caller holds the lock; `staged` are the ids of snapshots that are still being made. With
-    `dry_run` nothing is touched. `on_step` is told of each step once it is done. Raises
-    `OutputError`.
+    The caller holds the lock; `staged` are the ids of snapshots that are still being made. One may
+    be half published that is staged where nobody here knows, so files that no manifest names stay
+    for `resume_within`, a day at least. With `dry_run` nothing is touched. `on_step` is told of
+    each step once it is done. Raises `OutputError`.
     """
     choice = choose(snapshots(destination), policy)
     if not dry_run:
-        remove(destination, choice.remove, on_step=on_step)
-        orphans = remove_orphans(destination, staged, on_step=on_step)
+        before = time.time() - max(resume_within, _RESUMABLE).total_seconds()
+        try:
+            remove(destination, choice.remove, on_step=on_step)
+        except OutputError:
+            # The space that is missing may be that of what killed runs left.
+            remove_orphans(destination, staged, before=before, on_step=on_step)
+            remove(destination, choice.remove, on_step=on_step)
+        orphans = remove_orphans(destination, staged, before=before, on_step=on_step)
         log.info("pruned", removed=list(choice.remove), orphaned_files=len(orphans))
     return choice
 

@@ -17,7 +17,7 @@ from typing import BinaryIO
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from exporter.errors import IncompleteError, IntegrityError
+from exporter.errors import IncompleteError, IntegrityError, LostStagingError
 from exporter.snapshots.catalog import next_publication, snapshot_files
 from exporter.snapshots.layout import manifest_path, published_path
 from exporter.snapshots.manifest import File, Manifest, sha256, table_entry
@@ -56,8 +56,13 @@ class PublicationPlan(BaseModel):
     replaced_files: list[str]
 
     def parsed(self) -> Manifest:
-        """Return the manifest; raises `IntegrityError`."""
-        return Manifest.parse(self.manifest.encode(), f"The manifest in {PLAN}")
+        """Return the manifest; raises `LostStagingError`."""
+        try:
+            return Manifest.parse(self.manifest.encode(), f"The manifest in {PLAN}")
+        except IntegrityError as error:
+            raise LostStagingError(
+                f"{str(error).removesuffix('.')}: start the snapshot over with {switch('fresh')}."
+            ) from None
 
 
 def make_plan(
@@ -118,7 +123,7 @@ def read_plan(staging: Path) -> PublicationPlan | None:
     try:
         return PublicationPlan.model_validate_json(data)
     except ValidationError:
-        raise IntegrityError(
+        raise LostStagingError(
             f"{staging / PLAN} is broken, so what was being published cannot be finished: start "
             f"the snapshot over with {switch('fresh')}."
         ) from None

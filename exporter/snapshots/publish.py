@@ -10,7 +10,7 @@ twice, so a run that is killed between any two of them goes on where it stopped:
    its sum; a sum without a manifest means nothing to anyone.
 4. `manifests/<id>.json`. From this instant the snapshot exists.
 5. `manifests/latest.json`, if the snapshot is the newest complete one.
-6. What it replaces is removed.
+6. What it replaces is removed, its sum first.
 
 When a snapshot is replaced, the new parts' numbers go on after the old ones', so a path that a
 manifest names never changes its content: one who read the old manifest finds its files whole,
@@ -26,9 +26,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from exporter.errors import IntegrityError, SettingsError
+from exporter.errors import IntegrityError, LostStagingError, OutputError, SettingsError
 from exporter.snapshots.catalog import point_latest, snapshot_files
-from exporter.snapshots.layout import manifest_path
+from exporter.snapshots.layout import LATEST, manifest_path
 from exporter.snapshots.manifest import Manifest, sha256, sidecar
 from exporter.snapshots.publication import (
     PublicationPlan,
@@ -43,6 +43,9 @@ from exporter.tables.schemas import TABLES
 from exporter.wording import option, switch
 
 OnStep = Callable[[str], None]
+
+FINISHED = "the next export, or `registry-exporter prune`, finishes that"
+"""How what is left of a publication ends, for messages."""
 
 
 def check_free(destination: Destination, snapshot_id: str, *, replace: bool) -> None:
@@ -121,15 +124,36 @@ def _carry_out(
         tell("summed")
         destination.write_atomically(path, data)
         tell("published")
-    if plan.replaced_sha256 is not None:
-        destination.write_atomically(f"{path}.sha256", sidecar(manifest.snapshot_id, digest))
-        tell("summed")
-    point_latest(destination)
-    tell("latest")
-    for old in plan.replaced_files:
-        destination.delete(old)
-        tell(f"removed {old}")
+    _finish(destination, plan, manifest, digest, tell)
     return manifest
+
+
+def _finish(
+    destination: Destination, plan: PublicationPlan, manifest: Manifest, digest: str, tell: OnStep
+) -> None:
+    """Do what is left once the snapshot exists; a failure says that it does, and what is left."""
+    is_named = False
+    try:
+        point_latest(destination)
+        is_named = True
+        tell("latest")
+        if plan.replaced_sha256 is not None:
+            sums = f"{manifest_path(manifest.snapshot_id)}.sha256"
+            destination.write_atomically(sums, sidecar(manifest.snapshot_id, digest))
+            tell("summed")
+        for old in plan.replaced_files:
+            destination.delete(old)
+            tell(f"removed {old}")
+    except OutputError as error:
+        left = (
+            "what it replaces is not all removed" if is_named else f"{LATEST} does not name it yet"
+        )
+        if not (is_named or manifest.is_sound):
+            left = f"{LATEST} could not be checked"
+        raise OutputError(
+            f"Snapshot {manifest.snapshot_id} is published and {manifest.status}, only {left}: "
+            f"{str(error).removesuffix('.')}; {FINISHED}."
+        ) from error
 
 
 def _strays(destination: Destination, plan: PublicationPlan, manifest: Manifest) -> list[str]:
@@ -149,7 +173,7 @@ def _move_all(
             # A killed run had moved it; whatever happened since, it has to be the same file.
             size = destination.size(path)
             if size != wanted[path].bytes or hash_file(destination, path) != wanted[path].sha256:
-                raise IntegrityError(
+                raise LostStagingError(
                     f"{destination.url}/{path} was moved there by a run that was then stopped, and "
                     f"is gone or changed since: start the snapshot over with {switch('fresh')}."
                 )

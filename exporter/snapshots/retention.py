@@ -18,6 +18,7 @@ is kept, and so are the last N of all; what no rule keeps goes. Beyond that:
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -25,20 +26,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
 
-from exporter.errors import IntegrityError, SettingsError
+from exporter.errors import IntegrityError, OutputError, SettingsError
 from exporter.snapshots.catalog import (
     SnapshotInfo,
+    latest_manifest,
     point_latest,
     read_manifest,
     readable_manifests,
     snapshot_files,
 )
 from exporter.snapshots.identity import Identity, identity
-from exporter.snapshots.layout import manifest_path
+from exporter.snapshots.layout import LATEST, manifest_path
+from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.publish import OnStep, silent
 from exporter.staging.layout import SUFFIX
 from exporter.storage.destination import Destination
 from exporter.storage.local import TEMPORARY
+from exporter.storage.os_errors import is_full
 from exporter.wording import option
 
 _IN_A_SNAPSHOT = re.compile(r"[^/]+/[^/]+/snapshot_id=([^/]+)/[^/]+$")
@@ -175,13 +179,13 @@ def remove(
     """Remove snapshots: each one's manifest first, then its files; raises `OutputError`.
 
     The caller holds the lock. `latest.json` is made to name another complete snapshot before
-    anything goes, or removed where none is left. If a run is killed in between, what it leaves
+    the one that it names goes, or removed where none is left. Where it cannot be written, as on a
+    full disk, all that it does not name goes first. If a run is killed in between, what it leaves
     is no part of any snapshot, and `remove_orphans` finds it.
     """
     tell = on_step or silent
-    point_latest(destination, without=snapshot_ids)
-    tell("latest")
-    for snapshot_id in snapshot_ids:
+
+    def remove_one(snapshot_id: str) -> None:
         path = manifest_path(snapshot_id)
         try:
             manifest = read_manifest(destination, snapshot_id)
@@ -197,19 +201,74 @@ def remove(
             destination.delete(file)
             tell(f"removed {file}")
 
+    def is_named(latest: Manifest, snapshot_id: str) -> bool:
+        return latest.snapshot_id == snapshot_id
+
+    _clear(destination, snapshot_ids, remove_one, is_named, tell, without=snapshot_ids)
+
+
+def _clear(
+    destination: Destination,
+    items: Collection[str],
+    remove_one: Callable[[str], None],
+    is_named: Callable[[Manifest, str], bool],
+    tell: OnStep,
+    *,
+    without: Collection[str] = (),
+) -> None:
+    """Remove items once `latest.json` is right; on a full disk, what it does not name before.
+
+    `without` is as for `point_latest`.
+    """
+    try:
+        point_latest(destination, without=without)
+    except OutputError as error:
+        if not is_full(error):
+            raise
+        latest = latest_manifest(destination)
+        later = [one for one in items if latest is not None and is_named(latest, one)]
+        for one in items:
+            if one not in later:
+                remove_one(one)
+        if not _has_room(destination, without):
+            # It names what is about to go, and for want of space it cannot name anything else.
+            destination.delete(LATEST)
+        for one in later:
+            remove_one(one)
+        point_latest(destination, without=without)
+        tell("latest")
+        return
+    tell("latest")
+    for one in items:
+        remove_one(one)
+
+
+def _has_room(destination: Destination, without: Collection[str]) -> bool:
+    try:
+        point_latest(destination, without=without)
+    except OutputError as error:
+        if not is_full(error):
+            raise
+        return False
+    return True
+
 
 def remove_orphans(
-    destination: Destination, spare: Collection[str] = (), *, on_step: OnStep | None = None
+    destination: Destination,
+    spare: Collection[str] = (),
+    *,
+    before: float = math.inf,
+    on_step: OnStep | None = None,
 ) -> list[str]:
     """Remove files that no manifest names from snapshots' folders, and return their paths.
 
     They are what killed runs leave. The caller holds the lock, and gives in `spare` the ids of
-    snapshots that are still staged: one of them may be half published. Files of snapshots with
-    a broken manifest are left alone, and so is all that is not where a snapshot's files go.
+    snapshots that are still staged: one of them may be half published. One that is staged elsewhere
+    may be as well, so files that came since `before`, in seconds since 1970, stay. Files of
+    snapshots with a broken manifest are left alone, and so is all that is not where a snapshot's
+    files go. Raises `OutputError`.
     """
     tell = on_step or silent
-    # First, for a stale `latest.json` must not name what is about to go.
-    point_latest(destination)
     manifests, broken = readable_manifests(destination)
     named = {file.path for manifest in manifests for file in manifest.files}
     spared = {*spare, *broken}
@@ -220,14 +279,27 @@ def remove_orphans(
         if (found := _IN_A_SNAPSHOT.match(entry.path))
         and found[1] not in spared
         and entry.path not in named
+        and (entry.changed_at < before or _is_temporary(entry.path))
     ]
     existing = {manifest.snapshot_id for manifest in manifests} | spared
     for entry in destination.list("manifests"):
         name = entry.path.removeprefix("manifests/")
         lone = name.endswith(".json.sha256") and name.removesuffix(".json.sha256") not in existing
-        if lone or (name.startswith(".") and name.endswith(TEMPORARY)):
+        if (lone and entry.changed_at < before) or _is_temporary(entry.path):
             orphans.append(entry.path)
-    for path in orphans:
+
+    def remove_one(path: str) -> None:
         destination.delete(path)
         tell(f"removed {path}")
+
+    def is_named(latest: Manifest, path: str) -> bool:
+        return path in {file.path for file in latest.files}
+
+    _clear(destination, orphans, remove_one, is_named, tell)
     return orphans
+
+
+def _is_temporary(path: str) -> bool:
+    """Say whether a file was being written: under the lock, nobody writes it any more."""
+    name = path.rpartition("/")[2]
+    return name.startswith(".") and name.endswith(TEMPORARY)

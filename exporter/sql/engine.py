@@ -107,9 +107,11 @@ def open_engine(
         ) as connection:
             yield connection
     except duckdb.IOException as error:
+        full = "No space left" in str(error)
         raise OutputError(
-            f"Cannot derive tables below {folder}: {first_line(error)}; free space there, or name "
-            f"another place ({elsewhere}), and run again to go on."
+            f"Cannot derive tables below {folder}: "
+            f"{'the disk is full' if full else first_line(error)}; free some space there and run "
+            f"again, or name a folder on another disk in {elsewhere}."
         ) from error
     except duckdb.OutOfMemoryException as error:
         raise TooLittleMemoryError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -13,11 +13,11 @@ import structlog
 
 from exporter.errors import OutputError
 from exporter.staging.layout import check_snapshot_id, new_snapshot_id
-from exporter.staging.workspace import lock_root, staging_root
+from exporter.staging.workspace import staging_root
 from exporter.storage.destination import Destination
 from exporter.storage.durable import make_folder
 from exporter.storage.local import Folder
-from exporter.storage.lock import Lock, NoLocksError, locked
+from exporter.storage.lock import PRUNE, Lock, NoLocksError, locked
 
 log = structlog.get_logger()
 
@@ -28,11 +28,12 @@ async def hold(
 ) -> AsyncIterator[None]:
     """Hold an output within the block; `named` is the staging folder that the settings name.
 
-    Others are told that it is held for `snapshot_id`; None is the id that a run takes by default.
-    Raises `SettingsError` for an id that can be none, `LockedError` if the output is held still
-    after `wait` seconds, or where another takes it, and `OutputError` where it cannot be locked.
+    Others are told that it is held for `snapshot_id`, which is `PRUNE` for a prune; None is the id
+    that a run takes by default. Raises `SettingsError` for an id that can be none, `LockedError` if
+    the output is held still after `wait` seconds, or where another takes it, and `OutputError`
+    where it cannot be locked.
     """
-    if snapshot_id is not None:
+    if snapshot_id not in (None, PRUNE):
         check_snapshot_id(snapshot_id)
     deadline = time.monotonic() + wait
     async with AsyncExitStack() as held:
@@ -49,28 +50,37 @@ async def _lock(
     name: Callable[[], str],
     wait: float,
 ) -> Lock:
-    root = lock_root(destination, named)
+    """Lock a local output, wherever it is staged, and the staging folder where it lies elsewhere.
+
+    The first keeps out the runs that stage in another folder, the second those that see the folder
+    and not this output. Where only one of the two is on a file system that knows locks, that one
+    has to do.
+    """
     if not isinstance(destination, Folder):
-        _make_stageable(root)
+        return await _lock_staging(held, staging_root(destination, named), name, wait)
+    deadline = time.monotonic() + wait
+    inside = staging_root(destination, None)
     try:
-        return await held.enter_async_context(locked(root, name, wait))
+        lock = await held.enter_async_context(locked(inside, name, wait))
     except NoLocksError:
-        if named is None or not isinstance(destination, Folder):
+        if named is None:
             raise
-    log.warning(
-        "lock_is_this_machines",
-        message=f"{destination.url} is on a file system without locks, so runs on other machines "
-        "are not kept from it: see to it that only one machine exports there.",
-    )
-    return await held.enter_async_context(locked(staging_root(destination, named), name, wait))
+        log.warning(
+            "lock_is_this_machines",
+            message=f"{destination.url} is on a file system without locks, so runs on other "
+            "machines are not kept from it: see to it that only one machine exports there.",
+        )
+        return await _lock_staging(held, staging_root(destination, named), name, wait)
+    if named is not None:
+        left = max(0.0, deadline - time.monotonic())
+        with suppress(NoLocksError):
+            await _lock_staging(held, staging_root(destination, named), name, left)
+    return lock
 
 
-def _name(snapshot_id: str | None) -> str:
-    return snapshot_id or new_snapshot_id(datetime.now(UTC))
-
-
-def _make_stageable(root: Path) -> None:
-    """Make the folder that a bucket's snapshots are staged in; raises `OutputError`."""
+async def _lock_staging(
+    held: AsyncExitStack, root: Path, name: Callable[[], str], wait: float
+) -> Lock:
     try:
         make_folder(root, mode=0o700)
     except OSError as error:
@@ -78,3 +88,8 @@ def _make_stageable(root: Path) -> None:
             f"Cannot stage in {root}: {error.strerror}; name a folder that can be written in "
             "output.staging."
         ) from None
+    return await held.enter_async_context(locked(root, name, wait, "the staging folder"))
+
+
+def _name(snapshot_id: str | None) -> str:
+    return new_snapshot_id(datetime.now(UTC)) if snapshot_id is None else snapshot_id

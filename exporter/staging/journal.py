@@ -22,10 +22,10 @@ from typing import BinaryIO, Self
 
 import pyarrow as pa
 
-from exporter.errors import OutputError
+from exporter.errors import LostStagingError, OutputError
 from exporter.page import Note, StoredPage
 from exporter.staging.layout import StagedFile
-from exporter.staging.parquet import output_errors
+from exporter.staging.parquet import FULL, output_errors
 from exporter.storage.durable import fsync
 from exporter.wording import switch
 
@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS sealed (generation INTEGER PRIMARY KEY);
 """
 
 NAME = "journal.sqlite"
-FORMAT = 4
+FORMAT = 5
 """Changes whenever a journal, or what the crawl writes down in it, can be read no more."""
 
 _CODEC = pa.Codec("zstd", compression_level=-5)
@@ -246,7 +246,22 @@ def journal_errors(place: Path) -> Iterator[None]:
         with output_errors(place):
             yield
     except sqlite3.Error as error:
+        if is_broken(error):
+            raise LostStagingError(
+                f"The journal below {place} is broken ({error}): start the snapshot over with "
+                f"{switch('fresh')}."
+            ) from error
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+            # Also where a file may not grow any further.
+            raise OutputError(f"Cannot write below {place}: {FULL}.") from error
         raise OutputError(
-            f"The journal below {place} cannot be written or read: {error}; free or name another "
-            f"place (output.staging), or start over with {switch('fresh')}."
+            f"The journal below {place} cannot be used: {error}; check that its disk has space and "
+            "may be written, or name another folder in output.staging."
         ) from error
+
+
+def is_broken(error: sqlite3.Error) -> bool:
+    """Say whether an error is that a file is no sound database, which no second try mends."""
+    name: str = getattr(error, "sqlite_errorname", "")
+    # A table that is missing has no name of its own.
+    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or name == "SQLITE_ERROR"

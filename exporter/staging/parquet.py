@@ -7,6 +7,7 @@ groups. A part exists once it is closed: its footer is written last.
 from __future__ import annotations
 
 import base64
+import errno
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ import pyarrow.parquet as pq
 from exporter.errors import OutputError
 from exporter.staging.layout import StagedFile, staged_path
 from exporter.storage.durable import fsync, make_folder
+from exporter.storage.os_errors import known
 from exporter.tables.bad_values import STAGED
 from exporter.tables.schemas import Table
 
@@ -30,6 +32,12 @@ BATCH_ROWS = 16 * 1024
 would make pages of long texts much larger than the megabyte that they should have."""
 PART_BYTES = 256 * 1024 * 1024
 """File size at which a part is closed and the next begun; the contract's limit is 512 MB."""
+
+FULL = (
+    "the disk is full; free some space and run again to resume, or name a folder on another disk "
+    "in output.staging"
+)
+"""What to do where nothing more can be staged."""
 
 # Texts that repeat within a page arrive dictionary-encoded and are written so: PyArrow then
 # copies indices instead of hashing every text, which halves the cost of these columns.
@@ -201,10 +209,15 @@ def output_errors(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(
-            f"Cannot write below {place}: {error.strerror or error}; free or name another place "
-            "(output.url, output.staging) and run again to go on."
-        ) from error
+        raise OutputError(f"Cannot write below {place}: {_advice(error)}.") from error
+
+
+def _advice(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return FULL
+    text = " ".join(str(error.strerror or error).split()).rstrip(".")
+    unknown = f"{text}; check that the folder may be written, or name another in output.staging"
+    return known(error, "output.staging") or unknown
 
 
 def write_table(staging: Path, table: Table, batches: Iterable[pa.Table]) -> StagedFile:

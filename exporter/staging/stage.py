@@ -18,7 +18,7 @@ from typing import Self
 import pyarrow as pa
 import structlog
 
-from exporter.errors import OutputError
+from exporter.errors import LostStagingError, OutputError
 from exporter.page import Note, StoredPage
 from exporter.staging.journal import Journal
 from exporter.staging.layout import StagedFile, staged_path
@@ -79,10 +79,6 @@ class Stage:
     def kept_before(self) -> int:
         """How many pages an earlier attempt left to be recalled."""
         return self._journal.kept_before
-
-    def set_meta(self, **values: str) -> None:
-        """Write down facts about the run; only before the first page."""
-        self._journal.set_meta(**values)
 
     def stored(self, key: str) -> StoredPage | None:
         """Return the page that an earlier attempt kept under `key`, if there is one."""
@@ -180,7 +176,7 @@ class Stage:
                     path.unlink()
             for path in finished:
                 if not path.exists():
-                    raise OutputError(
+                    raise LostStagingError(
                         f"The staged part {path} is gone: start the snapshot over with "
                         f"{switch('fresh')}."
                     )

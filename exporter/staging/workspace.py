@@ -1,21 +1,28 @@
-"""The staging area: one private folder per unfinished snapshot, and which of them to go on with."""
+"""The staging area: one private folder per unfinished snapshot, and which of them to resume."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import shutil
-import sqlite3
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
 
 from exporter.errors import OutputError, SettingsError
-from exporter.staging.journal import FORMAT, NAME
-from exporter.staging.layout import PLAN, WITHHELD, check_snapshot_id, first_free
+from exporter.staging.journal import NAME, Journal
+from exporter.staging.layout import PLAN, check_snapshot_id, first_free
 from exporter.staging.parquet import output_errors
+from exporter.staging.unfinished import (
+    DISCARDED,
+    NOTHING,
+    Published,
+    Unfinished,
+    Unreadable,
+    leftovers,
+)
 from exporter.storage.destination import Destination
 from exporter.storage.durable import make_folder, restrict
 from exporter.storage.local import Folder
@@ -24,42 +31,31 @@ from exporter.wording import option, switch
 
 log = structlog.get_logger()
 
-_DISCARDED = ".discarded-"
-
-
-@dataclass(frozen=True)
-class Unfinished:
-    """A staging folder of an earlier run: its snapshot's id, its settings' print, its start.
-
-    `is_withheld` if all was listed and the result is not published until a person says so.
-    """
-
-    path: Path
-    snapshot_id: str
-    fingerprint: str
-    started_at: datetime
-    is_withheld: bool
-
 
 @dataclass(frozen=True)
 class Workspace:
-    """The staging folder a run works in; `resumed` if an earlier run began it."""
+    """The staging folder a run works in; `resumed` if an earlier run began it.
+
+    `replaces` if that one was allowed to replace a snapshot.
+    """
 
     path: Path
     snapshot_id: str
     started_at: datetime
     resumed: bool
+    replaces: bool = field(default=False, compare=False)
 
 
 def staging_root(destination: Destination, named: Path | None) -> Path:
     """Return the folder that holds the staging folders of an output.
 
     It is `.staging` inside a local output, so that publishing is a rename; else, or where the
-    settings name one, a folder of that output's own below the named or the cache folder.
+    settings name one, a folder of that output's own below the named or the cache folder: the same
+    one however the output is spelled. Raises `SettingsError` and `OutputError`.
     """
     if named is None and isinstance(destination, Folder):
         return destination.root / ".staging"
-    own = hashlib.sha256(os.fsencode(destination.url)).hexdigest()[:16]
+    own = hashlib.sha256(os.fsencode(destination.identity)).hexdigest()[:16]
     return expanded(named or _cache() / "registry-exporter", "output.staging") / own
 
 
@@ -81,15 +77,6 @@ def staged_ids(root: Path) -> set[str]:
     return {path.name for path in root.iterdir() if path.is_dir()} if root.is_dir() else set()
 
 
-def lock_root(destination: Destination, named: Path | None) -> Path:
-    """Return the folder that holds the lock of an output, with `named` as for `staging_root`.
-
-    It is inside a local output, wherever that is staged: runs that stage elsewhere exclude each
-    other as well.
-    """
-    return staging_root(destination, None if isinstance(destination, Folder) else named)
-
-
 def open_place(
     root: Path,
     *,
@@ -100,30 +87,37 @@ def open_place(
     resume_within: timedelta,
     fresh: bool,
     take_withheld: bool,
+    replace: bool = False,
+    subject: str = "",
+    published: Published = NOTHING,
 ) -> Workspace:
-    """Find the unfinished staging to go on with, or make a new one; the caller holds the lock.
+    """Find the unfinished staging to resume, or make a new one; the caller holds the lock.
 
-    With `snapshot_id`, only that one is taken up; it must be of the same settings. Without, the
-    newest of the same settings is. What is older than `resume_within`, and with `fresh` whatever
-    would be taken up, is discarded. A result that was withheld is taken up before all others, and
-    however old it is, with `take_withheld`, and refused under another id than its own; without, it
-    is discarded under whatever id, for what made it too small may have been mended since, and it
-    must not replace what is listed after it. Raises `SettingsError` and `OutputError`.
+    With `snapshot_id`, only that one is resumed; it must be of the same settings. Without, the
+    newest of the same settings is, unless a snapshot of its id is `published` and `replace` is
+    false. What no run can resume is discarded: it cannot be read, or is older than `resume_within`,
+    or a newer snapshot of the same `subject` is complete. With `fresh`, so is what would be
+    resumed. A result that was withheld is resumed before all others, and however old it is, with
+    `take_withheld`, and refused under another id than its own; without, it is discarded under any
+    id, for what made it too small may have been mended since, and it must not replace what is
+    listed after it. Raises `SettingsError` and `OutputError`.
     """
     with output_errors(root):
         make_folder(root, mode=0o700)
         restrict(root, 0o700)
-        for gone in root.glob(f"{_DISCARDED}*"):
+        for gone in root.glob(f"{DISCARDED}*"):
             shutil.rmtree(gone)
-    young = _young(root, now - resume_within, spare_withheld=take_withheld)
-    held_back = [one for one in young if one.is_withheld and one.fingerprint == fingerprint]
+    left = _resumable(root, published, now, resume_within, spare_withheld=take_withheld)
+    own = [one for one in left if one.fingerprint == fingerprint]
+    held_back = [one for one in own if one.is_withheld]
     if snapshot_id is None:
-        candidates = [one for one in young if one.fingerprint == fingerprint]
+        taken = frozenset() if fresh or replace else published.ids
+        candidates = [one for one in own if _is_free(one, taken, take_withheld=take_withheld)]
     else:
         if take_withheld and not fresh:
             _refuse_another_id(held_back, snapshot_id)
         # What was held back under another id is listed again now.
-        candidates = [one for one in young if one.snapshot_id == snapshot_id or one in held_back]
+        candidates = [one for one in left if one.snapshot_id == snapshot_id or one in held_back]
     usable = _usable(candidates, fresh=fresh, take_withheld=take_withheld)
     if usable:
         found = max(usable, key=lambda one: (one.is_withheld, one.started_at))
@@ -133,7 +127,9 @@ def open_place(
                 f"the settings it was begun with, {switch('fresh')} to start it over, or another "
                 "id."
             )
-        return Workspace(found.path, found.snapshot_id, found.started_at, resumed=True)
+        return Workspace(
+            found.path, found.snapshot_id, found.started_at, resumed=True, replaces=found.replaces
+        )
     # Checked before it becomes a path: what is at that path is discarded.
     if snapshot_id is None:
         chosen = first_free(new_id, {path.name for path in root.iterdir()}.__contains__)
@@ -142,9 +138,25 @@ def open_place(
     path = root / chosen
     with output_errors(root):
         if path.exists():
-            discard(path)  # A folder without a readable journal holds nothing to go on with.
+            discard(path)  # It could not be read just now.
         make_folder(path, mode=0o700)
+    with Journal(path) as journal:
+        journal.set_meta(
+            snapshot_id=chosen,
+            fingerprint=fingerprint,
+            subject=subject,
+            publications=str(published.last),
+            replaces="yes" if replace else "no",
+            started_at=now.isoformat(),
+        )
     return Workspace(path, chosen, now, resumed=False)
+
+
+def _is_free(one: Unfinished, taken: frozenset[str], *, take_withheld: bool) -> bool:
+    """Say whether a run that names no id may publish an unfinished snapshot under its own."""
+    # A publication that has begun knows what it replaces; a person's word is for what was withheld.
+    knows = one.is_publishing or (one.is_withheld and (one.replaces or not take_withheld))
+    return knows or one.snapshot_id not in taken
 
 
 def _refuse_another_id(held_back: list[Unfinished], snapshot_id: str) -> None:
@@ -158,35 +170,69 @@ def _refuse_another_id(held_back: list[Unfinished], snapshot_id: str) -> None:
         )
 
 
-def _young(root: Path, since: datetime, *, spare_withheld: bool) -> list[Unfinished]:
-    """Return the unfinished staging from a time on; discard the rest."""
-    young = []
-    for unfinished in _unfinished(root):
-        spared = spare_withheld and unfinished.is_withheld
-        if unfinished.started_at >= since or spared:
-            young.append(unfinished)
+def _resumable(
+    root: Path,
+    published: Published,
+    now: datetime,
+    within: timedelta,
+    *,
+    spare_withheld: bool,
+) -> list[Unfinished]:
+    """Return the unfinished staging that a run may resume; discard the rest."""
+    since = now - within
+    resumable = []
+    for one in leftovers(root):
+        if isinstance(one, Unreadable):
+            _discard_unreadable(one)
+            continue
+        # What was withheld does not age, for a person may take days to look at it.
+        oldest = one.started_at if spare_withheld and one.is_withheld else since
+        reason = one.outdated(published, oldest, within)
+        if not reason:
+            resumable.append(one)
             continue
         log.warning(
             "staging_discarded",
-            reason="older than output.resume_within",
-            staged_snapshot_id=unfinished.snapshot_id,
-            started_at=unfinished.started_at.isoformat(),
+            message=f"The unfinished snapshot {one.snapshot_id} is discarded: {reason}.",
+            reason="older than output.resume_within"
+            if one.newer(published) is None
+            else "older than the newest complete snapshot",
+            staged_snapshot_id=one.snapshot_id,
+            started_at=one.started_at.isoformat(),
         )
-        discard(unfinished.path)
-    return young
+        discard(one.path)
+    return resumable
+
+
+def _discard_unreadable(one: Unreadable) -> None:
+    kept = f"The staging folder {one.path} is left as it is: {one.reason}"
+    if not one.is_lasting:
+        log.warning("staging_unreadable", message=f"{kept}.", path=str(one.path))
+        return
+    try:
+        discard(one.path)
+    except OutputError as error:
+        # It may be another user's. It takes up space, and stands in no run's way.
+        text = f"{kept}, and it cannot be removed ({str(error).removesuffix('.')})."
+        log.warning("staging_unreadable", message=text, path=str(one.path))
+        return
+    text = f"The staging folder {one.path} is discarded: {one.reason}, so no run can resume it."
+    log.warning("staging_unreadable", message=text, path=str(one.path))
 
 
 def _usable(candidates: list[Unfinished], *, fresh: bool, take_withheld: bool) -> list[Unfinished]:
-    """Return the unfinished staging that may be gone on with; discard the rest."""
+    """Return the unfinished staging that may be resumed; discard the rest."""
     usable = []
     for one in candidates:
         if not fresh and (take_withheld or not one.is_withheld):
             usable.append(one)
             continue
         again = "it was not published, and its scope is listed again"
+        reason = f"{option('fresh')} was given" if fresh else again
         log.info(
             "staging_discarded",
-            reason=f"{option('fresh')} was given" if fresh else again,
+            message=f"The unfinished snapshot {one.snapshot_id} is discarded: {reason}.",
+            reason=reason,
             staged_snapshot_id=one.snapshot_id,
         )
         discard(one.path)
@@ -195,7 +241,7 @@ def _usable(candidates: list[Unfinished], *, fresh: bool, take_withheld: bool) -
 
 def discard(path: Path) -> None:
     """Remove a staging folder, at once for whoever looks for one; raises `OutputError`."""
-    gone = path.with_name(f"{_DISCARDED}{path.name}")
+    gone = path.with_name(f"{DISCARDED}{path.name}")
     with output_errors(path):
         path.rename(gone)
         shutil.rmtree(gone)
@@ -213,50 +259,3 @@ def clean_up(path: Path) -> None:
             elif not inner.name.startswith((NAME, PLAN)):
                 inner.unlink()
     discard(path)
-
-
-def _unfinished(root: Path) -> list[Unfinished]:
-    found = []
-    for path in sorted(root.iterdir()):
-        if not (path / NAME).is_file():
-            continue
-        try:
-            meta = _meta(path)
-            found.append(
-                Unfinished(
-                    path,
-                    meta["snapshot_id"],
-                    meta["fingerprint"],
-                    datetime.fromisoformat(meta["started_at"]).astimezone(UTC),
-                    _is_withheld(path),
-                )
-            )
-        except (sqlite3.Error, KeyError, ValueError, OutputError):
-            log.warning("staging_unreadable", path=str(path))
-    return found
-
-
-def _is_withheld(path: Path) -> bool:
-    # Once its publication has begun, a plain run finishes it.
-    return (path / WITHHELD).is_file() and not (path / PLAN).is_file()
-
-
-def staged(root: Path) -> dict[str, bool]:
-    """Return the snapshots that are staged below a root, and which of them are withheld.
-
-    No journal is opened: a run may be at work on it. Raises `OutputError`.
-    """
-    with output_errors(root):
-        folders = sorted(root.iterdir()) if root.is_dir() else []
-        return {path.name: _is_withheld(path) for path in folders if (path / NAME).is_file()}
-
-
-def _meta(path: Path) -> dict[str, str]:
-    # Opened for writing because a journal left by a killed run has to be recovered first.
-    database = sqlite3.connect(path / NAME, timeout=5)
-    try:
-        if database.execute("PRAGMA user_version").fetchone() != (FORMAT,):
-            raise ValueError("the journal is another version's")
-        return dict(database.execute("SELECT name, value FROM meta").fetchall())
-    finally:
-        database.close()

@@ -9,7 +9,7 @@ from contextlib import (
     AbstractContextManager,
     nullcontext,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """A file of the destination: its path below the destination, its size in bytes."""
+    """A file of the destination: its path below the destination, its size in bytes.
+
+    `changed_at` is when it was written or moved there, in seconds since 1970.
+    """
 
     path: str
     size: int
+    changed_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,14 @@ class Destination(ABC):
     """How many files are worth moving at once: several where each waits for a network."""
     confirm: Callable[[str], None] = staticmethod(lambda _path: None)
     """Asked before each write, with its path; raises `LockedError` if the lock is held no more."""
+
+    @property
+    def identity(self) -> str:
+        """The place's own name: two destinations have the same one if they are the same place.
+
+        Raises `OutputError` where the place cannot be found.
+        """
+        return self.url
 
     @abstractmethod
     def check_writable(self) -> None:

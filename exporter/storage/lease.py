@@ -26,8 +26,7 @@ import structlog
 
 from exporter.errors import LockedError, NoConditionsError, OutputError
 from exporter.storage.destination import Version
-from exporter.storage.lock import Holder
-from exporter.wording import option
+from exporter.storage.lock import PRUNE, Holder, refusal
 
 log = structlog.get_logger()
 
@@ -140,10 +139,8 @@ class Lease:
                     return False
                 continue
             if lives and now >= deadline:
-                raise LockedError(
-                    f"Another run holds the output ({self._store.url}): {_name(record)}; let it "
-                    f"finish, or use {option('wait')} to wait for it."
-                )
+                what, snapshot_id = f"the output ({self._store.url})", record.get("snapshot_id")
+                raise LockedError(refusal(what, _process(record), str(snapshot_id)))
             await asyncio.sleep(_POLL)
 
     def keep(self, on_lost: Callable[[], object]) -> None:
@@ -246,12 +243,16 @@ def _lease_of(record: dict[str, Any] | None) -> float:
 
 
 def _name(record: dict[str, Any]) -> str:
-    if "host" not in record:
+    process, snapshot_id = _process(record), record.get("snapshot_id")
+    if not process:
         return "its holder does not say who it is"
-    return (
-        f"process {record.get('pid')} on {record['host']}, started at {record.get('started_at')} "
-        f"for snapshot {record.get('snapshot_id')}"
-    )
+    return f"{process} {'to prune' if snapshot_id == PRUNE else f'for snapshot {snapshot_id}'}"
+
+
+def _process(record: dict[str, Any]) -> str:
+    if "host" not in record:
+        return ""
+    return f"process {record.get('pid')} on {record['host']}, started at {record.get('started_at')}"
 
 
 def _watched(url: str, record: dict[str, Any]) -> str:

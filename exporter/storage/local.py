@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,6 +31,12 @@ class Folder(Destination):
         self.root = root
         self.url = str(root)
 
+    @property
+    def identity(self) -> str:
+        """See `Destination`; the absolute path, without symbolic links."""
+        with output_errors(f"find the output folder {self.root}"):
+            return os.path.realpath(self.root)
+
     def check_writable(self) -> None:
         """See `Destination`."""
         link = broken_link(self.root)
@@ -38,11 +45,12 @@ class Folder(Destination):
                 f"Cannot write to the output folder {self.root}: {link}; mend the link, or name "
                 "another output.url."
             )
-        probe = f".writable-{os.getpid()}"
+        # Of this call alone: containers that share a folder have the same process ids.
+        probe = f".writable-{_unique()}"
         with output_errors(f"write to the output folder {self.root}"):
             make_folder(self.root)
             self._write(self.root / probe, b"")
-            (self.root / probe).unlink()
+            (self.root / probe).unlink(missing_ok=True)
 
     def read(self, path: str) -> bytes | None:
         """See `Destination`."""
@@ -99,7 +107,7 @@ class Folder(Destination):
         with output_errors(f"read {self.root / prefix}"):
             return sorted(
                 (
-                    Entry(path.relative_to(self.root).as_posix(), path.stat().st_size)
+                    _entry(path, self.root)
                     for path in (self.root / prefix).rglob("*")
                     if path.is_file()
                 ),
@@ -134,7 +142,7 @@ class Folder(Destination):
         yield self.root / path
 
     def _write(self, target: Path, content: bytes | BinaryIO) -> None:
-        temporary = target.with_name(f".{target.name}.{os.getpid()}{TEMPORARY}")
+        temporary = target.with_name(f".{target.name}.{_unique()}{TEMPORARY}")
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
             with os.fdopen(descriptor, "wb") as file:
@@ -150,3 +158,14 @@ class Folder(Destination):
                 temporary.unlink()
             raise
         fsync(target.parent)
+
+
+def _unique() -> str:
+    return f"{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def _entry(path: Path, root: Path) -> Entry:
+    status = path.stat()
+    # A move leaves the first of the two as it was.
+    changed_at = max(status.st_mtime, status.st_ctime)
+    return Entry(path.relative_to(root).as_posix(), status.st_size, changed_at)

@@ -16,7 +16,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +35,8 @@ _SIZE = 1024
 _POLL = 0.2
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 """What shares answer that know no `flock`."""
+PRUNE = "(prune)"
+"""What stands for the snapshot where the holder prunes: no snapshot can be called so."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -44,7 +46,10 @@ class NoLocksError(OutputError):
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock: host, process id, start as RFC 3339, and the snapshot it works on."""
+    """Who holds a lock: host, process id, start as RFC 3339, and the snapshot it works on.
+
+    For a prune, the snapshot is `PRUNE`.
+    """
 
     host: str
     pid: int
@@ -53,14 +58,15 @@ class Holder:
 
 
 class Lock:
-    """Hold `<root>/.lock`; use it as a context manager.
+    """Hold `<root>/.lock`; use it as a context manager. `what` is what it guards, for messages.
 
     Entering raises `LockedError`, which names the holder, if another process holds it,
     `NoLocksError` where the file system has none, and `OutputError` if the file cannot be written.
     """
 
-    def __init__(self, root: Path, snapshot_id: str) -> None:
+    def __init__(self, root: Path, snapshot_id: str, what: str = "the output") -> None:
         self._path = root / NAME
+        self._what = what
         self.holder = Holder(
             host=socket.gethostname(),
             pid=os.getpid(),
@@ -76,8 +82,7 @@ class Lock:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 self._acquire(descriptor)
-                # One write of a fixed size: a reader never finds half of it.
-                os.pwrite(descriptor, orjson.dumps(asdict(self.holder)).ljust(_SIZE), 0)
+                self._say_who(descriptor)
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -119,32 +124,52 @@ class Lock:
                 "machine's own disk in output.staging."
             ) from None
 
+    def _say_who(self, descriptor: int) -> None:
+        try:
+            # One write of a fixed size: a reader never finds half of it.
+            os.pwrite(descriptor, orjson.dumps(asdict(self.holder)).ljust(_SIZE), 0)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            # A full disk must not keep a prune from making room: the lock holds without a name.
+            with suppress(OSError):
+                os.ftruncate(descriptor, 0)
+
     def _refusal(self, descriptor: int) -> str:
         holder = _read(descriptor)
-        who = (
-            f"process {holder.pid} on {holder.host}, started at {holder.started_at} for snapshot "
-            f"{holder.snapshot_id}"
-            if holder
-            else "its holder has not said who it is yet"
-        )
-        return (
-            f"Another run holds the output ({self._path}): {who}; let it finish, or use "
-            f"{option('wait')} to wait for it."
-        )
+        if holder is None:
+            return refusal(f"{self._what} ({self._path})", "", "")
+        who = f"process {holder.pid} on {holder.host}, started at {holder.started_at}"
+        return refusal(f"{self._what} ({self._path})", who, holder.snapshot_id)
+
+
+def refusal(what: str, who: str, snapshot_id: str) -> str:
+    """Return the sentence for one who finds `what` held, by a run or a prune.
+
+    `who` is the holder's process, empty where it is not known.
+    """
+    holder = "A prune" if snapshot_id == PRUNE else "Another run"
+    if not who:
+        who = "its holder has not said who it is yet"
+    elif snapshot_id != PRUNE:
+        who += f" for snapshot {snapshot_id}"
+    return f"{holder} holds {what}: {who}; let it finish, or use {option('wait')} to wait for it."
 
 
 @asynccontextmanager
-async def locked(root: Path, name: Callable[[], str], wait: float) -> AsyncIterator[Lock]:
+async def locked(
+    root: Path, name: Callable[[], str], wait: float, what: str = "the output"
+) -> AsyncIterator[Lock]:
     """Hold the lock of `root`; raises `LockedError` if it is held still after `wait` seconds.
 
-    Others are told that it is held for the snapshot that `name` returns when it is taken.
+    Others are told that `what` is held for the snapshot that `name` returns when it is taken.
     """
     deadline = time.monotonic() + wait
     with ExitStack() as held:
         while True:
             try:
                 # Anew at each attempt: it tells others when it was taken.
-                one = Lock(root, name())
+                one = Lock(root, name(), what)
                 held.enter_context(one)
                 break
             except LockedError:

@@ -54,6 +54,11 @@ class Bucket(Destination):
         self._opening = Lock()
         self._takes_conditions = True
 
+    @property
+    def identity(self) -> str:
+        """See `Destination`; buckets of one name in two services are two places."""
+        return f"{self.url} {self._access.endpoint or ''}".rstrip()
+
     def check_writable(self) -> None:
         """See `Destination`; that it may be written shows when the lock is, which comes next.
 
@@ -152,7 +157,7 @@ class Bucket(Destination):
         """See `Destination`."""
         with self._errors(f"read {self.url}/{prefix}"):
             entries = [
-                Entry(found["path"], found["size"])
+                Entry(found["path"], found["size"], found["last_modified"].timestamp())
                 for chunk in self._store.list(prefix or None)
                 for found in chunk
             ]

@@ -12,11 +12,11 @@ _ADVICE = {
     errno.ENOSPC: "the disk is full; free some space and run again",
     errno.EDQUOT: "the disk quota is used up; free some space and run again",
     errno.EFBIG: "the file would be larger than this process or file system allows",
-    errno.EACCES: "permission is denied; give this user access or name another output.url",
-    errno.EPERM: "permission is denied; give this user access or name another output.url",
-    errno.EROFS: "the file system is read-only; mount it for writing or name another output.url",
-    errno.ENOTDIR: "a file stands where a folder is needed; move it or name another output.url",
-    errno.EEXIST: "a file stands where a folder is needed; move it or name another output.url",
+    errno.EACCES: "permission is denied; give this user access or name another {setting}",
+    errno.EPERM: "permission is denied; give this user access or name another {setting}",
+    errno.EROFS: "the file system is read-only; mount it for writing or name another {setting}",
+    errno.ENOTDIR: "a file stands where a folder is needed; move it or name another {setting}",
+    errno.EEXIST: "a file stands where a folder is needed; move it or name another {setting}",
     errno.EIO: "the disk reports an input/output error; check it before running again",
 }
 
@@ -31,8 +31,22 @@ def output_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        known = _ADVICE.get(error.errno or 0)
         text = " ".join(str(error.strerror or error).split())
-        raise OutputError(
-            f"Cannot {doing}: {known or text + '; check that the place exists and may be used'}."
-        ) from error
+        reason = (
+            known(error, "output.url") or f"{text}; check that the place exists and may be used"
+        )
+        raise OutputError(f"Cannot {doing}: {reason}.") from error
+
+
+def is_full(error: OutputError) -> bool:
+    """Say whether an error is that there is no space, or no quota, left."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def known(error: OSError, setting: str) -> str:
+    """Return why the system refuses, and what to do, as a clause; empty if that is not known.
+
+    `setting` is the one that names another place.
+    """
+    return _ADVICE.get(error.errno or 0, "").format(setting=setting)

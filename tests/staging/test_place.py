@@ -12,7 +12,7 @@ import pytest
 
 from exporter.errors import OutputError, SettingsError
 from exporter.staging import workspace as staging
-from exporter.staging.journal import FORMAT, NAME, Journal
+from exporter.staging.journal import FORMAT, NAME
 from exporter.staging.workspace import Workspace, clean_up, discard, open_place, staging_root
 from exporter.storage.opening import open_destination
 
@@ -27,7 +27,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def take(root: Path) -> Open:
-    """Return a function that opens a place, and notes in it what a run would."""
+    """Return a function that opens a place as a run does."""
 
     def take_place(
         snapshot_id: str | None = None,
@@ -37,7 +37,7 @@ def take(root: Path) -> Open:
         now: datetime = NOW,
         fresh: bool = False,
     ) -> Workspace:
-        place = open_place(
+        return open_place(
             root,
             snapshot_id=snapshot_id,
             new_id=new_id,
@@ -47,14 +47,6 @@ def take(root: Path) -> Open:
             fresh=fresh,
             take_withheld=False,
         )
-        if not place.resumed:
-            with Journal(place.path) as journal:
-                journal.set_meta(
-                    snapshot_id=place.snapshot_id,
-                    fingerprint=fingerprint,
-                    started_at=place.started_at.isoformat(),
-                )
-        return place
 
     return take_place
 
@@ -151,16 +143,15 @@ def test_an_id_that_is_taken_is_numbered(take: Open, root: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no database at all" * 100])
-def test_a_folder_without_a_readable_journal_is_not_gone_on_with(
+def test_a_folder_without_a_readable_journal_is_discarded(
     content: bytes, take: Open, root: Path
 ) -> None:
     (root / "night").mkdir(parents=True)
     (root / "night" / NAME).write_bytes(content)
     (root / "night" / "left over").write_bytes(b"x")
-    assert take(new_id="night").snapshot_id == "night-2"
-    place = take("night")
-    assert place.resumed is False
-    assert not (place.path / "left over").exists()
+    place = take(new_id="new")
+    assert (place.snapshot_id, place.resumed) == ("new", False)
+    assert not (root / "night").exists()
 
 
 def test_what_another_version_staged_is_not_gone_on_with(take: Open) -> None:

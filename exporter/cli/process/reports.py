@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -42,7 +43,7 @@ def write_report(path: Path, text: str, *, mode: int | None = None) -> None:
 
 
 def _replace(path: Path, text: str, mode: int | None) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         beside.write_text(text, encoding="utf-8")
         if mode is not None:
