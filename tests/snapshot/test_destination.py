@@ -184,7 +184,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tiny_disk: Path, tmp_p
 LIMITED = """
 import resource, sys
 from exporter.errors import OutputError
-from exporter.storage.destination import Destination
+from exporter.storage.opening import open_destination
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
     open_destination(sys.argv[1]).write_atomically("a/b", b"x" * 2000)

@@ -173,7 +173,7 @@ import resource, sys
 from pathlib import Path
 from exporter.errors import OutputError
 from exporter.staging.ndjson import write_ndjson
-from exporter.tables import TABLES
+from exporter.tables.schemas import TABLES
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 try:
     write_ndjson([Path(sys.argv[1])], TABLES["layers"], Path(sys.argv[2]))
@@ -192,7 +192,7 @@ def test_a_file_that_cannot_be_written_is_a_sentence_and_leaves_nothing(tmp_path
         capture_output=True,
         text=True,
     )
-    assert f"Cannot write below {staging}: File too large" in done.stdout
+    assert f"Cannot write below {staging}: the file would be larger than" in done.stdout
     assert not [path for path in staging.rglob("*") if path.is_file()]
 
 
@@ -210,7 +210,7 @@ MEASURED = """
 import resource, sys
 from pathlib import Path
 from exporter.staging.ndjson import write_ndjson
-from exporter.tables import TABLES
+from exporter.tables.schemas import TABLES
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 write_ndjson([Path(sys.argv[1])], TABLES["layers"], Path(sys.argv[3]))

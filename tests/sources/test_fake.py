@@ -7,6 +7,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -101,12 +102,18 @@ async def test_an_output_is_of_one_source(tmp_path: Path) -> None:
         assert other.calls == []
 
 
+def all_is_staged(out: Path) -> bool:
+    """Say whether all pages before the call at which a run is stopped are durably staged."""
+    return staged_pages(out) == STOPPED_AT - 1
+
+
 async def cancel_at(library: Library, out: Path) -> None:
-    """Cancel a run at a call."""
+    """Cancel a run at a call, once every page before it is durably staged."""
     run = asyncio.create_task(exported(library, out, slots=1))
 
     async def meanwhile() -> None:
         if len(library.calls) == STOPPED_AT:
+            await asyncio.to_thread(until, partial(all_is_staged, out), "all pages are staged")
             run.cancel()
             await asyncio.wait([run])
 
@@ -134,12 +141,9 @@ async def kill_at(library: Library, out: Path) -> None:
         sys.executable, "-c", RUN, library.url, str(out), cwd=ROOT
     )
 
-    def all_is_staged() -> bool:
-        return staged_pages(out) == STOPPED_AT - 1
-
     async def meanwhile() -> None:
         if len(library.calls) == STOPPED_AT:
-            await asyncio.to_thread(until, all_is_staged, "all pages are durably staged")
+            await asyncio.to_thread(until, partial(all_is_staged, out), "all pages are staged")
             process.send_signal(signal.SIGKILL)
 
     library.meanwhile = meanwhile
