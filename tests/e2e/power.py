@@ -37,7 +37,7 @@ class Disk:
     def listen(self, patch: pytest.MonkeyPatch) -> None:
         """Take note of every sync from now on."""
         patch.setattr(os, "fsync", self.fsync)
-        for name in ("__init__", "commit", "note", "__exit__"):
+        for name in ("__init__", "commit", "set_meta", "__exit__"):
             method = getattr(journal.Journal, name)
             patch.setattr(journal.Journal, name, self._then_synced(method, made=name == "__init__"))
 

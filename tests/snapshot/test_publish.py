@@ -37,7 +37,7 @@ KILLER = """
 import os, shutil, signal, sys
 from datetime import datetime
 from pathlib import Path
-from exporter.storage.destination import Destination
+from exporter.storage.opening import open_destination
 from exporter.staging.layout import StagedFile
 from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.publish import publish
