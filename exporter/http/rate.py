@@ -152,9 +152,9 @@ class Pace:
         self._searching = True
 
     def slow_down(self, sample: Sample, now: float, in_flight: int) -> bool:
-        """Lower the learned rate for a refused call, and say so.
+        """Lower the learned rate for a refused call; return whether it was lowered.
 
-        A call that began before the last event tells nothing new: False.
+        It is not lowered for a call that began before the last event.
         """
         if self.learned is None or not self._after_event(sample):
             return False
