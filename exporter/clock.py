@@ -1,8 +1,8 @@
 """A run's clock: it reads the wall clock once, and measures everything after that.
 
-A wall clock may be set forward or back while a run goes on: by NTP, by a person, by a machine that
-wakes up. What a run says about itself has to stay in order all the same, so every moment is its
-start plus the time that has passed since, and no time that has passed is ever negative.
+A wall clock may be set forward or back during a run: by NTP, by a person, by a machine that wakes
+up. The times that a run reports must stay in order all the same. So each is the start plus the time
+since, and no duration is negative.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ def wall() -> datetime:
 
 def steady() -> float:
     """Return seconds that only grow, at the pace of real time, also while the machine sleeps."""
-    boot_time: int | None = getattr(time, "CLOCK_BOOTTIME", None)  # Linux alone has it.
+    boot_time: int | None = getattr(time, "CLOCK_BOOTTIME", None)  # Only Linux has it.
     return time.monotonic() if boot_time is None else time.clock_gettime(boot_time)
 
 
 class Clock:
-    """The time of one run, from when it is made on."""
+    """The time of one run; it starts when this object is made."""
 
     def __init__(self) -> None:
         self._started_at = wall()
@@ -39,8 +39,8 @@ class Clock:
         return self._started_at + timedelta(seconds=self.seconds)
 
     def after(self, started_at: datetime) -> datetime:
-        """Return now as the end of what began at `started_at`, maybe by an earlier run's clock.
+        """Return now as the end of what began at `started_at`, maybe in another run.
 
-        It is never before that, nor sooner after it than this run takes.
+        It is after `started_at`, by at least the duration of this run.
         """
         return max(self.now(), started_at + timedelta(seconds=self.seconds))

@@ -2,28 +2,28 @@
 
     ExporterError                  1   the run failed, nothing was published
      ├─ SettingsError              2   a setting or a flag that cannot be used
-     ├─ CredentialsError           4   no token: none is named, given out, or accepted
-     │   └─ UnansweredError            who gives tokens does not answer
-     ├─ OutageError                1   a host has not answered for longer than is waited for
+     ├─ CredentialsError           4   no token: none is set, available or accepted
+     │   └─ UnansweredError            the token service does not answer
+     ├─ OutageError                1   a host has not answered within `limits.outage`
      ├─ OutputError                5   the output cannot be written or read
-     │   ├─ IntegrityError         1   a published snapshot is not what its manifest says
-     │   │   └─ LostStagingError       what an earlier run staged cannot be used any more
-     │   └─ NoConditionsError          a bucket's service knows no conditional writes
+     │   ├─ IntegrityError         1   a published snapshot differs from its manifest
+     │   │   └─ LostStagingError       an earlier run's staging is unusable
+     │   └─ NoConditionsError          a bucket's service has no conditional writes
      ├─ LockedError               11   another run holds the output
-     ├─ PageError                  1   a body that is not the page it should be
-     ├─ ApiError                   1   a call that cannot be mended by asking again
+     ├─ PageError                  1   a body that is not a valid page
+     ├─ ApiError                   1   a call that failed for good
      │   ├─ AnswerError                an answer that is not what the API promises
      │   ├─ StatusError                an HTTP status, with the google.rpc code behind it
      │   └─ UnreachableError           no answer at all: refused, reset, timed out
      ├─ IncompleteError            1   the result is partial and `output.on_partial` is `fail`
-     ├─ ImplausibleError           6   the result is too small to be believed
-     ├─ ScopeError                 1   nothing is found of what `scope` names
+     ├─ ImplausibleError           6   the result is implausibly small
+     ├─ ScopeError                 1   nothing that `scope` names was found
      └─ DeniedError                4   every listing was denied
 
 A command that ends without an error may still end with 3, `PARTIAL_EXIT_CODE`.
 
 An error's text is one sentence that says what happened, to which scope, and what to do;
-it never holds a token, a key or a JWT.
+it never contains a token, a key or a JWT.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from __future__ import annotations
 from typing import Any
 
 PARTIAL_EXIT_CODE = 3
-"""What a command ends with whose snapshot, or plan, lacks listings that could not be read."""
+"""The exit code of a command whose snapshot or plan lacks listings that could not be read."""
 
 
 class ExporterError(Exception):
-    """Base of all errors raised on purpose; `exit_code` is what the command ends with."""
+    """Base of all errors raised on purpose; `exit_code` is that of the command."""
 
     exit_code: int = 1
 
@@ -47,32 +47,33 @@ class SettingsError(ExporterError):
 
 
 class CredentialsError(ExporterError):
-    """No token could be had, for whatever reason, or the cloud does not accept it.
+    """No token is available, for any reason, or the cloud does not accept it.
 
-    It is of the whole run, and no `ApiError`: no listing is denied, or gone, for want of a token.
-    It is made of a clause without a full stop (`clause`); its text is that as a sentence.
+    It ends the whole run, and is no `ApiError`: a missing token does not make a listing denied or
+    vanished. It is made from a clause without a full stop (`clause`); its text is that clause as a
+    sentence.
     """
 
     exit_code = 4
 
     @property
     def clause(self) -> str:
-        """What happened and what to do, to be put into another sentence."""
+        """The cause and the remedy, to put into another sentence."""
         return super().__str__()
 
     def __str__(self) -> str:
-        """Return the clause as a sentence; a name that it begins with keeps its letters."""
+        """Return the clause as a sentence; a name at its beginning keeps its case."""
         text = self.clause.removesuffix(".")
         articles = ("the ", "no ", "a ", "an ")
         return f"{text[:1].upper() + text[1:] if text.startswith(articles) else text}."
 
 
 class UnansweredError(CredentialsError):
-    """Who gives tokens did not answer, or only that it cannot: asking later may help.
+    """The token service did not answer, or only with a temporary error: asking later may help.
 
-    `host` is that service, `message` a clause about what went wrong, `connected` whether a
-    connection was made, `http_status` what it answered, or 0, and `put_off` whether that only said
-    that this is not the time to ask, until `retry_after` seconds from then, if it said so.
+    `host` is the service, `message` a clause about the failure, `connected` whether a connection
+    was made, `http_status` the status of its answer, or 0. `put_off` is true if the answer only
+    said "not now", for `retry_after` seconds, if it said so.
     """
 
     def __init__(
@@ -96,12 +97,12 @@ class UnansweredError(CredentialsError):
 
 
 class OutageError(ExporterError):
-    """No call to a host was answered for longer than the run waits for that.
+    """No call to a host was answered for longer than the run waits.
 
-    It is of the whole run, and no `ApiError`: nothing is denied, or gone, because a network is
-    down. `since` is when that began, as a text, `seconds` how long it has lasted, `reason` a clause
-    about the last failure, `setting` whether `limits.outage` is what bounds the waiting, and
-    `refused` whether answers came that put every call off (429).
+    It ends the whole run, and is no `ApiError`: a network that is down does not make a listing
+    denied or vanished. `since` is its beginning, as a text, `seconds` its duration, `reason` a
+    clause about the last failure. `setting` is true if `limits.outage` bounds the waiting,
+    `refused` if answers came, but put every call off (429).
     """
 
     def __init__(
@@ -119,7 +120,7 @@ class OutageError(ExporterError):
         self.host = host
 
     def keeps_staging(self) -> None:
-        """Say that the next run goes on with what this one has staged."""
+        """Add to the message that the next run resumes this one."""
         self.args = (f"{str(self).removesuffix('.')}: it goes on with what was listed.",)
 
 
@@ -136,14 +137,14 @@ class IntegrityError(OutputError):
 
 
 class LostStagingError(IntegrityError):
-    """What an earlier run staged is gone or damaged: the snapshot has to be started over.
+    """An earlier run's staging is incomplete or damaged: the snapshot must be started over.
 
     A run that resumes discards it and starts over by itself.
     """
 
 
 class NoConditionsError(OutputError):
-    """The bucket's service knows no conditional writes, by which one run would hold it."""
+    """The bucket's service has no conditional writes, which its lock needs."""
 
 
 class LockedError(ExporterError):
@@ -159,7 +160,7 @@ class IncompleteError(ExporterError):
 class ImplausibleError(ExporterError):
     """The result has no images, or far fewer than the one before, so it was not published.
 
-    It is kept in staging; the text has both numbers, and says how it is published all the same.
+    It stays in staging. The text has both numbers, and says how to publish it all the same.
     """
 
     exit_code = 6
@@ -170,22 +171,22 @@ class ScopeError(ExporterError):
 
 
 class DeniedError(ExporterError):
-    """Nothing could be listed, for every listing was denied to these credentials."""
+    """Nothing could be listed, because every listing was denied to these credentials."""
 
     exit_code = 4
 
 
 class PageError(ExporterError):
-    """A body that is not the page it should be; the text says in what, without quoting it.
+    """A body that is not a valid page; the text says why, without quoting it.
 
-    Raised where a page is decoded; the client takes it for a passing fault and asks again.
+    Decoding raises it; the client treats it as a temporary fault and asks again.
     """
 
 
 class FlawedPageError(PageError):
-    """A page with something on it that cannot be read; `page` is the page without that.
+    """A page with an unreadable value; `page` is the page without it.
 
-    Asking again may bring it. Where it does not, the client takes `page` as it is.
+    Another attempt may bring the value. If it does not, the client uses `page`.
     """
 
     def __init__(self, message: str, page: Any) -> None:
@@ -196,10 +197,9 @@ class FlawedPageError(PageError):
 class ApiError(ExporterError):
     """A call to the API that failed for good.
 
-    `call` is the request line without its token, `scope` is what was being listed in a
-    person's words, `reason` all but the scope, `request_id` the answer's `x-request-id` where
-    one came, `calls` how many requests were sent for it, retries among them. A page of fewer items
-    may be answered where `shorter_page_may_do`.
+    `call` is the request line without its token, `scope` names the listing for a person, `reason`
+    is the message without the scope, `request_id` is the answer's `x-request-id` if one came,
+    `calls` is the number of requests with retries. If `shorter_page_may_do`, fewer items may help.
     """
 
     shorter_page_may_do = False
@@ -224,7 +224,7 @@ class ApiError(ExporterError):
 
 
 class AnswerError(ApiError):
-    """An answer arrived, and it is not what the API promises: no JSON, no such key, a loop."""
+    """An answer arrived that breaks the API's rules: no JSON, a missing key, a loop."""
 
 
 class UnreachableError(ApiError):
@@ -238,7 +238,7 @@ def _duration(seconds: float) -> str:
 
 
 def is_not_found(error: ApiError) -> bool:
-    """Say whether the API itself says that there is no such thing: a gateway's 404 does not."""
+    """Return whether the API itself says "not found": a gateway's 404 does not count."""
     return isinstance(error, StatusError) and (error.http_status, error.code) == (404, "NOT_FOUND")
 
 
@@ -247,9 +247,9 @@ _REFUSING = frozenset({"INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE"
 
 
 def is_refused(error: ApiError) -> bool:
-    """Say whether a call's arguments are refused: its order, its page token or a name in it.
+    """Return whether a call's arguments are refused: its order, its page token or a name in it.
 
-    The API's own code says so, whatever the number; without one, a 400 does.
+    The API's own code decides, whatever the status; without a code, a 400 counts.
     """
     return isinstance(error, StatusError) and (
         error.code in _REFUSING or (not error.code and error.http_status == 400)
@@ -257,7 +257,7 @@ def is_refused(error: ApiError) -> bool:
 
 
 def is_denied(error: ApiError) -> bool:
-    """Say whether the API itself says that this is not ours to read: a gateway's 403 does not."""
+    """Return whether the API itself denies access: a gateway's 403 does not count."""
     return isinstance(error, StatusError) and error.code in ("PERMISSION_DENIED", "UNAUTHENTICATED")
 
 
@@ -265,7 +265,7 @@ class StatusError(ApiError):
     """The API answered with an HTTP error status.
 
     `http_status` is the status, `code` the gRPC name behind it, for
-    example `PERMISSION_DENIED`; empty where a gateway answered without one.
+    example `PERMISSION_DENIED`; empty if a gateway answered without one.
     """
 
     def __init__(

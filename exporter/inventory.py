@@ -1,6 +1,6 @@
-"""An inventory: a source lists its scope into staging, and what follows from the rows is derived.
+"""An inventory: a source lists its scope into staging, and the derived tables are made.
 
-Here is the one place that makes the engine of a run: scheduler, pipeline and coverage.
+Only this module makes the engine of a run: scheduler, pipeline and coverage.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ log = structlog.get_logger()
 DECODERS = 2
 """Threads that decode pages."""
 _FIRST_CALL_SECONDS = 0.01
-"""Until the first call is surely on its way: an import beside it would hold it up."""
+"""By then the first call is under way; an import would delay it."""
 
 
 @dataclass(frozen=True)
 class CrawlResult:
-    """What a crawl leaves beside the parts: its coverage, what the source says, and its cost."""
+    """The result of a crawl, beside the parts: coverage, the source's own result, and requests."""
 
     coverage: Coverage
     source: SourceResult
@@ -61,10 +61,10 @@ async def take_inventory(
     place: Workspace,
     progress: Progress,
 ) -> tuple[Manifest, list[StagedFile]]:
-    """List the scope into `place`, derive what follows, and say what the snapshot is made of.
+    """List the scope into `place`, derive tables, and return the manifest and the files.
 
-    The manifest's `tables` are left to `publish`. `destination` tells how many images earlier
-    snapshots had. Raises one of `exporter.errors`.
+    `publish` fills in the manifest's `tables`. `destination` has the image counts of the newest
+    complete snapshot. Raises one of `exporter.errors`.
     """
     progress.phase = "listing"
     listed = await _list(settings, source, destination, place, progress)
@@ -80,7 +80,7 @@ async def look_ahead(
 ) -> Plan:
     """Let a source that stops at the registries find them, and plan an export; nothing is written.
 
-    Raises `IncompleteError` where nothing could be listed, and `CredentialsError`.
+    Raises `IncompleteError` if nothing could be listed, and `CredentialsError`.
     """
     with Decoders(1) as decoders:
         async with source.open_client() as client:
@@ -109,7 +109,7 @@ def make_crawl(
     slots: int,
     expected_images: Mapping[str, int] | None = None,
 ) -> Crawl:
-    """Make the engine that a source lists with: so many `slots`, and pages kept in `store`."""
+    """Make the engine that a source lists with: it has so many `slots`, and `store` for pages."""
     progress.client = client
     return Crawl(
         client=client,
@@ -125,8 +125,8 @@ def make_crawl(
 async def run_source(source: Source, crawl: Crawl) -> SourceResult:
     """Let a source list everything.
 
-    Raises `CredentialsError`, `OutageError` and `OutputError`; how each listing went is in the
-    coverage.
+    Raises `CredentialsError`, `OutageError` and `OutputError`. The coverage says how each listing
+    ended.
     """
     source.start(crawl)
     try:
@@ -141,10 +141,9 @@ async def run_source(source: Source, crawl: Crawl) -> SourceResult:
 
 
 def refuse(coverage: Coverage, result: SourceResult, *, partial: bool) -> None:
-    """Raise where a result counts for nothing, or, with `partial`, where it is not all.
+    """Refuse a result of which nothing could be listed, or with `partial`, not everything.
 
-    It is the source's own refusal, or `IncompleteError`: nothing could be listed, or, with
-    `partial`, something could not.
+    Raises the source's own refusal, or `IncompleteError`.
     """
     if result.refusal is not None:
         raise result.refusal
@@ -181,7 +180,7 @@ async def _list(
 
 @contextmanager
 def _importing_meanwhile(module: str) -> Iterator[None]:
-    """Import what the derivation takes long to import while the first calls are answered."""
+    """Import a slow module of the derivation while the first calls are under way."""
     loop = asyncio.get_running_loop()
     timer = loop.call_later(
         _FIRST_CALL_SECONDS, lambda: loop.run_in_executor(None, import_module, module)
@@ -200,7 +199,7 @@ def _conclude(
     clock: Clock,
     stop: Stop,
 ) -> tuple[Manifest, list[StagedFile]]:
-    """Derive what follows from the staged rows, and say what the snapshot is made of."""
+    """Derive tables from the staged rows, and return the manifest and the files."""
 
     def coverage(kept: Mapping[str, Mapping[str, int]]) -> pa.Table:
         listed.coverage.count_rows(kept)

@@ -1,4 +1,4 @@
-"""Symbolic links that lead nowhere: the system's own words for them are about something else."""
+"""Broken symbolic links: the system's own messages about them are misleading."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The output as settings and environment describe it: a folder, or a bucket and its keys."""
+"""The output that settings and environment describe: a folder, or a bucket and its keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from exporter.wording import option
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
-# Where these are set, the object store's library knows what to do with them.
+# If one of these is set, the object store's library uses it.
 _OTHER_SOURCES = (
     "AWS_ACCESS_KEY_ID",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -33,9 +33,9 @@ SettingsOrUrl = Settings | str | os.PathLike[str]
 
 
 def settings_of(output: SettingsOrUrl) -> Settings:
-    """Return settings as they are, or those that a command has which is given `--output URL`.
+    """Return the settings themselves, or those of a command with `--output URL`.
 
-    Of the environment, only what concerns an output is read. Raises `SettingsError`.
+    For a URL, only the variables that concern an output are read. Raises `SettingsError`.
     """
     if isinstance(output, Settings):
         return output
@@ -43,10 +43,10 @@ def settings_of(output: SettingsOrUrl) -> Settings:
 
 
 def open_output(settings: Settings) -> Destination:
-    """Return the destination that `output` names; nothing is touched yet.
+    """Return the destination that `output` names; nothing is opened yet.
 
-    What `output.s3` leaves open is taken from the AWS environment variables and files. Raises
-    `SettingsError` where those, or a file that is named, cannot be used.
+    Values that `output.s3` leaves out come from the AWS environment variables and files. Raises
+    `SettingsError` if those, or a file in the settings, cannot be used.
     """
     output, ca_file = settings.output, settings.network.ca_file
     if output.url.startswith("s3://"):
@@ -59,9 +59,8 @@ def open_output(settings: Settings) -> Destination:
 def open_existing(settings: Settings, access: Access | None = None) -> Destination:
     """Return the destination that `output` names, to read what is published there.
 
-    `access` is how its bucket is reached, by default as `open_output` finds out. Raises
-    `OutputError` where a folder is not there (of a bucket only its answers tell), and
-    `SettingsError` as `open_output` does.
+    `access` is how to reach its bucket, by default as `open_output` finds out. Raises `OutputError`
+    if a folder does not exist (a bucket is not checked), and `SettingsError` as `open_output` does.
     """
     url = settings.output.url
     destination = open_output(settings) if access is None else open_destination(url, access)
@@ -116,7 +115,7 @@ def _first_of(variables: tuple[str, ...]) -> str | None:
 
 
 def _endpoint_of_environment() -> str | None:
-    """Return the service that the environment names instead of AWS, held to the settings' rules."""
+    """Return the service that the environment names instead of AWS, checked like a setting."""
     named = _first_of(_ENDPOINTS)
     if named is None:
         return None
@@ -129,7 +128,7 @@ def _endpoint_of_environment() -> str | None:
 
 
 class _Profile:
-    """The profile in use of ~/.aws/config and ~/.aws/credentials, which need not be there."""
+    """The current profile in ~/.aws/config and ~/.aws/credentials, which need not exist."""
 
     def __init__(self) -> None:
         self._name = os.environ.get("AWS_PROFILE") or "default"
@@ -149,7 +148,7 @@ class _Profile:
                     self._values.update(files.items(name))
 
     def value(self, name: str) -> str | None:
-        """Return what the profile says of this name, if it does."""
+        """Return the profile's value of this name, if it has one."""
         return self._values.get(name) or None
 
     def key(self) -> Key | None:

@@ -1,4 +1,4 @@
-"""A page of a run, as the engine and the staging folder both know it: its key, and what is kept."""
+"""A page of a run, as the engine and the staging know it: its key, and its stored form."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ PageKey = NewType("PageKey", str)
 class StoredPage:
     """A page that an earlier attempt stored.
 
-    `summary` is what the source wrote down about the page. `sealed` says whether its rows are
-    durably in a finished part; `body` is None where it was let go on sealing.
+    `summary` is the source's own record of the page. `sealed` is true if its rows are durably in a
+    finished part; `body` is None if it was dropped then.
     """
 
     summary: bytes
@@ -23,10 +23,10 @@ class StoredPage:
 
 
 class Note(NamedTuple):
-    """What a source has decided, so that a resumed run decides the same.
+    """A decision of a source, so that a resumed run decides the same.
 
-    `scope` is what is listed, `item` the part of it that the decision is about, empty for all of
-    it. All three are the source's own words; together they tell a note from all others.
+    `scope` names the listing, `item` the part of it that the decision is about, empty for all of
+    it. The source chooses all three texts; together they identify a note.
     """
 
     scope: str

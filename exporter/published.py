@@ -1,4 +1,4 @@
-"""What a program does with an output: it opens, lists and prunes the snapshots there.
+"""Functions for a program that uses an output: open, list and prune its snapshots.
 
 Each function takes the settings of an export or the URL of its output. With a URL, a bucket's
 credentials come from the environment, as they do for a command with `--output`. Functions that only
@@ -27,13 +27,12 @@ def open_snapshot(
 ) -> Snapshot:
     """Open a snapshot for reading; a `with` block closes it.
 
-    `latest` is the snapshot that `latest.json` names, which is the newest complete one. `access`
-    says how a bucket is reached; by default settings and environment do. What is checked when,
-    `exporter.snapshots.reader` tells.
+    `latest` is the snapshot in `latest.json`, the newest complete one. `access` is how to reach a
+    bucket, by default by settings and environment. `exporter.snapshots.reader` says what is checked
+    when.
 
-    Raises `ExporterError` where there is no such snapshot, `IntegrityError` where its manifest is
-    broken or of a newer major format, `OutputError` where the output cannot be read, and
-    `SettingsError`.
+    Raises `ExporterError` if there is no such snapshot, `IntegrityError` if its manifest is broken
+    or of a newer major format, `OutputError` if the output cannot be read, and `SettingsError`.
     """
     return read_snapshot(open_existing(settings_of(output), access), snapshot_id)
 
@@ -41,7 +40,7 @@ def open_snapshot(
 def list_snapshots(output: SettingsOrUrl) -> list[SnapshotInfo]:
     """Return the snapshots of an output, newest first, broken ones at the end.
 
-    Raises `OutputError`, also for a folder that is not there, and `SettingsError`.
+    Raises `OutputError`, also for a missing folder, and `SettingsError`.
     """
     return catalog(open_existing(settings_of(output))).snapshots
 
@@ -57,22 +56,22 @@ async def prune(
     dry_run: bool = False,
     wait: float = 0.0,
 ) -> Choice:
-    """Remove the snapshots that no rule keeps, and what killed runs left; return what was chosen.
+    """Remove the snapshots that no rule keeps, and the remains of killed runs; return the choice.
 
     The rules are those of the command: the newest N, and the newest of each of the last N days,
     weeks and months that have one; the newest N partial ones. Without any, `output.keep` of the
-    settings holds. `remove` of what is returned are the ids that went, or that would go with
-    `dry_run`; `keep` says why each of the others stays. `wait` is for how many seconds to wait for
-    another run that holds the output.
+    settings applies. In the result, `remove` has the ids that were removed, or would be with
+    `dry_run`, and `keep` says why each of the others stays. `wait` is how many seconds to wait for
+    another run that has the output's lock.
 
-    Raises `SettingsError` where there is no rule at all, `LockedError` and `OutputError`.
+    Raises `SettingsError` if there is no rule at all, `LockedError` and `OutputError`.
     """
     settings = settings_of(output)
     policy = Policy(keep_last, keep_daily, keep_weekly, keep_monthly, keep_partial)
     if policy == Policy() and settings.output.keep is not None:
         policy = Policy(**settings.output.keep.model_dump())
     destination = open_existing(settings)
-    # Chosen before anything is written: a mistaken policy or place leaves no trace, a lock neither.
+    # Chosen before anything is written, so a mistake in the policy or the URL leaves no trace.
     choice = await asyncio.to_thread(prune_under_lock, destination, policy, dry_run=True)
     if dry_run:
         return choice

@@ -1,4 +1,4 @@
-"""One export from beginning to end: the story of the program."""
+"""One export from beginning to end; read this first."""
 
 from __future__ import annotations
 
@@ -74,22 +74,22 @@ async def export(
 ) -> Manifest:
     """Take an inventory and publish it as a snapshot; return its manifest.
 
-    `snapshot_id` is by default the start in UTC, or that of unfinished staging of the same
-    settings, which is then gone on with. `replace` allows an id that exists; `fresh` starts over
-    instead of going on; `wait` is for how many seconds another run is waited for. `accept_shrink`
-    publishes a result however few images it has, and does not list again where one was withheld
-    for that; `new_scope` allows another source or scope than the output's own. `source` is what
-    lists, instead of what the settings describe. The manifest's `status` says whether the snapshot
-    is complete. `on_published` is told it, in some thread, as soon as the snapshot is published:
-    what is done after that only removes old ones.
+    `snapshot_id` is the id of the snapshot. By default it is that of unfinished staging with the
+    same settings, which this run then resumes, or else the start in UTC. `replace` allows an id
+    that exists. `fresh` starts over instead of resuming. `wait` is how many seconds to wait for
+    another run of the output. `accept_shrink` publishes a result however few images it has; if an
+    earlier run withheld one, nothing is listed again. `new_scope` allows another source or scope
+    than the output's own. `source` lists instead of the source in the settings. The manifest's
+    `status` says whether the snapshot is complete. `on_published` receives the manifest, in some
+    thread, as soon as the snapshot is published: after that, the run only removes old ones.
 
-    Raises one of `exporter.errors`. Cancelled, it keeps what is staged, and raises `CancelledError`
-    once no thread of its own works on that any more.
+    Raises one of `exporter.errors`. If it is cancelled, it keeps the staging, and raises
+    `CancelledError` once none of its threads works there any more.
     """
     progress = progress or Progress()
     source = source or CloudSource(settings)
     _keep_off_stdout()
-    # No id is known before the lock is held: a run that waits takes the one of its real start.
+    # The default id is chosen under the lock, so a run that waits has the id of its real start.
     with structlog.contextvars.bound_contextvars(run_id=uuid.uuid4().hex, snapshot_id=snapshot_id):
         try:
             destination = open_output(settings)
@@ -138,7 +138,7 @@ async def export(
                 manifest = await _work(work, find, place, progress)
                 await in_thread(partial(_retain, settings, destination, manifest))
         except ExporterError as error:
-            # Without a traceback: the error's own words are made to be enough.
+            # Without a traceback: the error's text is enough.
             log.error("export_failed", message=str(error), exit_code=error.exit_code)  # noqa: TRY400
             raise
         except asyncio.CancelledError as stop:
@@ -149,10 +149,9 @@ async def export(
 
 
 def _keep_off_stdout() -> None:
-    """Let structlog write to stderr where the program that called has not configured it.
+    """Let structlog write to stderr, from `info` on, if the calling program has not configured it.
 
-    Its defaults are stdout, which is for what that program has to say, and every level, of which
-    the lowest is for who looks for a fault.
+    By default it writes every level to stdout, which belongs to the calling program.
     """
     if not structlog.is_configured():
         structlog.configure(
@@ -177,7 +176,7 @@ def _open_place(settings: Settings, find: FindPlace, *, fresh: bool) -> Workspac
 
 
 def _start_over(find: FindPlace, lost: Workspace, error: LostStagingError) -> Workspace:
-    """Discard what cannot be resumed after all, and find another place to work in."""
+    """Discard staging that turned out to be broken, and find another place to work in."""
     log.warning(
         "staging_discarded",
         message=f"The unfinished snapshot {lost.snapshot_id} is discarded: {error}",
@@ -191,7 +190,7 @@ def _start_over(find: FindPlace, lost: Workspace, error: LostStagingError) -> Wo
 
 
 def _is_wanted(begun: Manifest, settings: Settings) -> bool:
-    """Say whether a snapshot that an earlier run has begun to publish is what is wanted now."""
+    """Return whether these settings would publish the snapshot that an earlier run has begun."""
     formats = {file.format for file in begun.files}
     publishes = begun.status == "complete" or settings.output.on_partial == "publish"
     return publishes and formats == set(settings.output.formats)
@@ -200,8 +199,8 @@ def _is_wanted(begun: Manifest, settings: Settings) -> bool:
 def _retain(settings: Settings, destination: Destination, manifest: Manifest, stop: Stop) -> None:
     """Apply `output.keep`; the snapshot is published, so a failure here does not fail the run.
 
-    Where it is not the new latest one, only others that are not go, so that they do not fill the
-    disk.
+    If the snapshot did not become the latest, only others of that kind are removed, so that they do
+    not fill the disk.
     """
     if manifest.status == "complete" and not manifest.is_sound:
         log.warning(
@@ -224,7 +223,7 @@ def _retain(settings: Settings, destination: Destination, manifest: Manifest, st
         else:
             prune_unsound(destination, keep.partial, on_step=lambda _: stop.check())
     except ExporterError as error:
-        log.error("prune_failed", error=str(error))  # noqa: TRY400 - its own words are enough
+        log.error("prune_failed", error=str(error))  # noqa: TRY400 - its text is enough
 
 
 async def _work(
@@ -233,7 +232,7 @@ async def _work(
     place: Workspace,
     progress: Progress,
 ) -> Manifest:
-    """Do the work in its place, or in another where what was staged there is lost."""
+    """Do the work in its place, or in a new one if the staging there turns out to be broken."""
     try:
         return await work(place)
     except ImplausibleError:
@@ -246,7 +245,7 @@ async def _work(
     except ExporterError as error:
         in_vain = isinstance(error, ScopeError | DeniedError)
         if in_vain or not (place.resumed or progress.pages):
-            discard(place.path)  # Nothing that a next run could resume is staged.
+            discard(place.path)  # It has nothing that a next run could resume.
         elif isinstance(error, OutageError):
             error.keeps_staging()
         raise
@@ -263,7 +262,7 @@ async def _export(
     check: Callable[[Manifest], None],
     on_published: Callable[[Manifest], None],
 ) -> Manifest:
-    """Publish what is staged whole, or list what is not; `check` refuses a result."""
+    """Publish a staged result, or list the scope first; `check` refuses a result."""
     files: list[StagedFile] = []
     begun = planned(place.path)
     held = _withheld(settings, place) if begun is None else None
@@ -287,14 +286,14 @@ async def _export(
 
     def publish_all(stop: Stop) -> Manifest:
         def moved(step: str) -> None:
-            # Once all is moved, the rest takes less time than to begin it anew would.
+            # Once all files are moved, it is quicker to finish than to resume later.
             if step.startswith("moved "):
                 stop.check()
 
         published = publish(
             destination, manifest, files, staging=place.path, replace=replace, on_step=moved
         )
-        # Noted here, for whoever is cancelled meanwhile is returned nothing.
+        # Noted here: if the run is cancelled at this moment, its caller gets no return value.
         progress.phase = "done"
         on_published(published)
         clean_up(place.path)
@@ -304,14 +303,14 @@ async def _export(
 
 
 def _withheld(settings: Settings, place: Workspace) -> tuple[Manifest, list[StagedFile]] | None:
-    """Return what was withheld, if it is in the formats wanted now: else it is derived anew."""
+    """Return the withheld result; None if it has other formats than the settings name."""
     held = withheld(place.path)
     wanted = set(settings.output.formats)
     return held if held and {file.format for file in held[1]} == wanted else None
 
 
 def summary(manifest: Manifest) -> dict[str, Any]:
-    """Return what a run came to, for the log, `--summary-json` and whoever called `export`."""
+    """Return the outcome of a run, for the log and `--summary-json`."""
     fields = ("snapshot_id", "status", "started_at", "finished_at")
     content = manifest.model_dump(mode="json", by_alias=True)
     return {
@@ -327,8 +326,8 @@ def summary(manifest: Manifest) -> dict[str, Any]:
 async def plan(settings: Settings, *, progress: Progress | None = None) -> Plan:
     """Discover clouds, folders and registries, and nothing below them; nothing is written.
 
-    What the last complete snapshot of `output.url` counted says how many calls to expect. Raises
-    one of `exporter.errors`.
+    The image counts of the last complete snapshot in `output.url` say how many calls to expect.
+    Raises one of `exporter.errors`.
     """
     try:
         expected = await asyncio.to_thread(image_counts, open_output(settings))

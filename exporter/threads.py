@@ -1,7 +1,7 @@
-"""Work in a thread that a coroutine waits for to the end, also where the coroutine is cancelled.
+"""Work in a thread that a coroutine waits for to the end, even if it is cancelled.
 
 `asyncio.to_thread` leaves its thread running once the coroutine is cancelled. Work that needs the
-output's lock must have ended before the lock is let go: another run would write the same files.
+output's lock must end before the lock is released: another run would write the same files.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 _ASK_AGAIN = 0.1
-"""Seconds after which the work is asked again: an interrupt between two queries is lost."""
+"""Seconds between two interrupts: an interrupt between two queries has no effect."""
 
 _T = TypeVar("_T")
 
@@ -34,7 +34,7 @@ class Stop:
 
     def ask(self) -> None:
         """Ask the work to stop, and interrupt what it waits for."""
-        # Under the lock, so that nobody closes meanwhile what is interrupted.
+        # Under the lock, so that no thread closes meanwhile what is interrupted.
         with self._lock:
             self._asked = True
             for interrupt in self._interrupts:

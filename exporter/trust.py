@@ -1,8 +1,8 @@
-"""When a result may count: one output is of one source and scope, and grows or shrinks credibly.
+"""When a result is plausible: it is of the output's source and scope, and has not shrunk too much.
 
-An API that lists only what its caller may see answers a lost role with empty lists, and a mistyped
-scope is a scope. Either looks like a small estate, listed whole. So a result is held against what
-the output holds already before it may become its latest snapshot.
+An API that lists only what its caller may see answers with empty lists when a role is lost, and a
+mistyped scope is valid as well. Both look like a small inventory, listed completely. So a result is
+compared with the output's snapshots before it may become the latest.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from exporter.wording import number, switch
 def fingerprint(
     settings: Settings, source: Mapping[str, object], scope: Mapping[str, object], output: str
 ) -> str:
-    """Return a digest of what decides what is listed, by which calls, and where it goes.
+    """Return a digest of the settings that decide which calls a run makes, and where it writes.
 
-    `source` and `scope` are the manifest's, `output` is the destination's `identity`. The digest is
-    the same for settings that mean the same, so a run resumes what another spelling of them began.
+    `source` and `scope` are the manifest's, `output` is the destination's `identity`. Settings that
+    mean the same have the same digest, so a run can resume one with another spelling of them.
     """
     what = identity(source, scope)
     decisive = {
@@ -52,8 +52,8 @@ def refuse_another_scope(
     """Refuse a run whose source or scope is not the output's own, with `SettingsError`.
 
     `source` and `scope` are the manifest's. The output's own are those of its newest complete
-    snapshot; `before` are all the complete ones, newest first. With `new_scope` any may become the
-    output's own.
+    snapshot; `before` are all complete ones, newest first. With `new_scope`, any source and scope
+    are allowed.
     """
     if new_scope or not before:
         return
@@ -72,8 +72,8 @@ def refuse_implausible(
 ) -> None:
     """Refuse a complete result that is empty or too small, with `ImplausibleError`.
 
-    It is held against the newest of the complete snapshots `before` that is of the same source and
-    scope. A partial result is not: it says itself that something is missing, and never becomes
+    It is compared with the newest of the complete snapshots `before` of the same source and scope.
+    A partial result is not compared: it already says that something is missing, and never becomes
     the latest.
     """
     limit = settings.output.max_shrink

@@ -1,12 +1,12 @@
-"""Verification of a snapshot: what is checked, in which order, and what is wrong.
+"""Verification of a snapshot: its checks, in order.
 
 1. `latest.json`: it is a copy of the manifest of the newest complete snapshot.
-2. The files against the manifest: names, bytes, SHA-256, rows, columns (`snapshots/verify.py`).
-3. The rows: no key stands twice, and the formats hold the same (`snapshots/verify_rows.py`).
-4. What follows: tags, blobs and totals computed again (`derive/recheck.py`), and the manifest's own
+2. The files against the manifest: names, sizes, SHA-256, rows, columns (`snapshots/verify.py`).
+3. The rows: keys are unique, and all formats have the same rows (`snapshots/verify_rows.py`).
+4. Derived data: tags, blobs and totals computed again (`derive/recheck.py`), and the manifest's own
    status, totals and coverage.
 
-A step that needs what the one before it has found broken is left out.
+A check is skipped if it needs something that an earlier one has found broken.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from exporter.wording import option
 
 
 class Step(Enum):
-    """A step of a verification that takes its time; `latest.json` is read before the first."""
+    """A slow step of a verification; `latest.json` is read before the first."""
 
     FILES = auto()
     ROWS = auto()
@@ -44,8 +44,8 @@ class Step(Enum):
 class Verification:
     """A verification that has begun: the snapshot's manifest is read, and so is `latest.json`.
 
-    `latest_problem` is what is wrong with `latest.json`, None where nothing is, or where a snapshot
-    was named that it does not name.
+    `latest_problem` says what is wrong with `latest.json`; None if nothing is, or if the user named
+    another snapshot.
     """
 
     destination: Destination
@@ -53,16 +53,16 @@ class Verification:
     latest_problem: Problem | None
 
     def problems(self, on_step: Callable[[Step], None] = lambda _step: None) -> Iterator[Problem]:
-        """Yield what is wrong with the snapshot itself, as it is found.
+        """Yield the problems of the snapshot itself, as they are found.
 
-        `on_step` is told of each step before it. Raises `OutputError` where the place, or the one
-        for temporary files, cannot be used.
+        `on_step` is called before each step. Raises `OutputError` if the output, or the folder for
+        temporary files, cannot be used.
         """
         on_step(Step.FILES)
         broken = verify_files(self.destination, self.manifest)
         yield from broken
         if broken:
-            # What is computed from files that are not what they were would only say so again.
+            # Computing from changed files would only report the same problem again.
             return
         with temporary_folder() as folder, Snapshot(self.destination, self.manifest) as snapshot:
             working = Path(folder)
@@ -75,18 +75,17 @@ class Verification:
             )
             yield from wrong
             if wrong and not any(file.format == "parquet" for file in self.manifest.files):
-                return  # What cannot be read cannot be computed with either.
+                return  # Unreadable tables cannot be computed with either.
             on_step(Step.DERIVED)
             yield from _what_does_not_follow(snapshot, working)
 
 
 def verify(output: SettingsOrUrl, snapshot_id: str = NEWEST) -> list[Problem]:
-    """Check a snapshot in every way of this module; return what is wrong, nothing if it is sound.
+    """Check a snapshot in every way of this module; return the problems, none if it is sound.
 
-    `latest` is the newest complete snapshot; then, or where `latest.json` names the one that is
-    verified, a wrong `latest.json` is a problem too. Every file is read. Raises `ExporterError`
-    where there is no such snapshot, `IntegrityError` where its manifest cannot be read,
-    `OutputError` and `SettingsError`.
+    `latest` is the newest complete snapshot. For it, and for the snapshot in `latest.json`, a wrong
+    `latest.json` is a problem too. Every file is read. Raises `ExporterError` if there is no such
+    snapshot, `IntegrityError` if its manifest cannot be read, `OutputError` and `SettingsError`.
     """
     verification = begin_verification(open_existing(settings_of(output)), snapshot_id)
     problems = list(verification.problems())
@@ -95,10 +94,10 @@ def verify(output: SettingsOrUrl, snapshot_id: str = NEWEST) -> list[Problem]:
 
 
 def begin_verification(destination: Destination, snapshot_id: str = NEWEST) -> Verification:
-    """Read the manifest of a snapshot and hold `latest.json` against what it should be.
+    """Read the manifest of a snapshot and check `latest.json`.
 
-    `latest` is the newest complete snapshot. Raises `ExporterError` where there is no such
-    snapshot, `IntegrityError` where its manifest cannot be read, and `OutputError`.
+    `latest` is the newest complete snapshot. Raises `ExporterError` if there is no such snapshot,
+    `IntegrityError` if its manifest cannot be read, and `OutputError`.
     """
     if snapshot_id == NEWEST:
         snapshot_id, latest = _newest(destination)
@@ -110,10 +109,10 @@ def begin_verification(destination: Destination, snapshot_id: str = NEWEST) -> V
 
 
 def _newest(destination: Destination) -> tuple[str, str]:
-    """Return the newest complete snapshot's id, and how `latest.json` is not what it should be."""
+    """Return the newest complete snapshot's id, and what is wrong with `latest.json`."""
     found = catalog(destination)
     statuses = {one.snapshot_id: one.status for one in found.snapshots}
-    # A broken manifest may be the newest one's: that `latest.json` is a copy of it speaks for it.
+    # A broken manifest may be the newest one's, if `latest.json` is a copy of it.
     named = statuses.get(found.named or "")
     if found.named is not None and (named == "broken" or (named and found.newest is None)):
         return found.named, found.latest_problem
@@ -127,7 +126,7 @@ def _newest(destination: Destination) -> tuple[str, str]:
 
 
 def _what_does_not_follow(snapshot: Snapshot, working: Path) -> Iterator[Problem]:
-    """Yield what in the derived tables, and then in the manifest, is not what follows."""
+    """Yield the problems of the derived tables, and then of the manifest's own statements."""
     parts = {name: snapshot.paths(name) for name in snapshot.tables if name in TABLES}
     problems = recompute_problems(parts, working)
     yield from (Problem("derived tables", problem) for problem in problems)

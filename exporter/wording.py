@@ -1,7 +1,7 @@
-"""How messages count, and name what a caller may ask of a run: as flags, or as arguments.
+"""How messages write counts, and the options of a run: as flags, or as arguments.
 
-`export(settings, replace=True)` and `registry-exporter export --replace` ask for the same, and
-each caller is told what to do in the words of its own.
+`export(settings, replace=True)` and `registry-exporter export --replace` mean the same. Each
+caller's messages use its own form.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ _flags = False
 
 
 def speak_of_flags() -> None:
-    """Let messages name flags from now on: the command line says so when it starts."""
+    """Let messages name flags from now on; the command line calls this when it starts."""
     global _flags  # noqa: PLW0603 - a process is started by one caller, and once
     _flags = True
 
@@ -26,6 +26,6 @@ def switch(argument: str) -> str:
 
 
 def number(count: int, noun: str = "", plural: str = "") -> str:
-    """Return a count with its thousands apart, and with its noun: `1,204 images`, `1 image`."""
+    """Return a count with separated thousands, and with its noun: `1,204 images`, `1 image`."""
     word = noun if count == 1 or not noun else plural or f"{noun}s"
     return f"{count:,} {word}".rstrip()

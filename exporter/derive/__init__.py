@@ -1,6 +1,6 @@
-"""What follows from the rows: duplicates dropped, and the derived tables, by DuckDB.
+"""The derivation: it drops duplicates and makes the derived tables, with DuckDB.
 
-One `.sql` file says what a derived table is (`tables/README.md` defines each), or says once what
-several of them build on; `steps.py` names those, and which needs which. DuckDB runs them over
-Parquet within a memory limit, spilling: over a staged snapshot, or over a published one.
+Each `.sql` file makes a derived table (`tables/README.md` defines it), or something that several of
+them use. `steps.py` has their order and needs. DuckDB runs them over the Parquet files of a staged
+or a published snapshot, within a memory limit, and spills to disk.
 """

@@ -1,4 +1,4 @@
-"""From listed parts to a whole staged snapshot: every table, in every format that is wanted."""
+"""From listed parts to a whole staged snapshot: every table, in every format."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def conclude(
     left_out: Collection[tuple[str, str]] = (),
     stop: Stop | None = None,
 ) -> list[StagedFile]:
-    """Write what is still missing of a snapshot, and return its files.
+    """Write the missing tables and formats of a snapshot, and return its files.
 
-    `small` are tables that were held in memory; `coverage` and `left_out` are as for `derive`.
-    Of a repository or an image that came twice, the first rows stay. Killed at any point, or asked
-    to `stop`, it can simply be called again. Raises `OutputError`, and any error once it was asked.
+    `small` are the tables in memory; `coverage` and `left_out` are as for `derive`. If a repository
+    or an image came twice, its first rows stay. After a kill at any point, or after `stop`, call it
+    again. Raises `OutputError`, and any error after `stop`.
     """
     stop = stop or Stop()
     for name, rows in small.items():
@@ -42,10 +42,10 @@ def conclude(
         if table.kind == "listed" and not staged_parts(staging, name):
             write_table(staging, table, [])
     while True:
-        # Parts may have come, or been written anew, since an earlier attempt made its plan.
+        # Parts may be new, or written again, since an earlier attempt made its plan.
         finish_dropping(staging)
         fill_parents(staging)
-        # What all this has left in the allocator is better given to DuckDB.
+        # Free memory goes back to the system, so that DuckDB can use it.
         pa.default_memory_pool().release_unused()
         try:
             derive(staging, coverage, left_out=left_out, stop=stop)
@@ -68,7 +68,7 @@ def conclude(
 def total_row(staging: Path) -> dict[str, Any]:
     """Return the `total` row of the staged `size_totals`."""
     parts = staged_parts(staging, "size_totals")
-    # A `key=value` in the path of the output is no column of the table.
+    # A `key=value` in the output's path must not become a column.
     total = pq.read_table(parts, filters=[("scope", "=", "total")], partitioning=None)
     row: dict[str, Any] = total.to_pylist()[0]
     return row

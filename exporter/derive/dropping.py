@@ -1,8 +1,8 @@
-"""Dropping rows from staged parts by a plan, so that being killed in between does no harm.
+"""Dropping rows from staged parts by a plan, so that a kill in between does no harm.
 
-- `drop.parquet` is the plan: a row for each row to drop, with its place. It appears whole.
-- Each part is replaced by a rename. A part that is not what the plan knew has been replaced.
-- A plan that was carried out is deleted. Whatever it missed, or came since, is for the next one.
+- `drop.parquet` is the plan: it has a row, with its place, for each row to drop. It appears whole.
+- Each part is replaced by a rename. A part that differs from the plan's record has been replaced.
+- A plan is deleted after it was carried out. The next plan handles rows that came since.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _PLAN_SCHEMA = pa.schema([("table", pa.string()), ("part", pa.string()), ("part_
 
 
 def write_plan(staging: Path, connection: DuckDBPyConnection) -> None:
-    """Write down the rows that `drop.sql` finds, and what each part is before any is replaced."""
+    """Write the plan: the rows that `drop.sql` finds, and a record of each part as it is now."""
     prints = {
         f"{table.name}/{path.name}": _print(path)
         for table in TABLES.values()
-        if table.kind == "listed"  # Others may be written at this moment.
+        if table.kind == "listed"  # Other parts may be written at this moment.
         for path in staged_parts(staging, table.name)
     }
     rows = stream(connection, script("dedupe/drop"), _PLAN_SCHEMA)
@@ -60,10 +60,10 @@ def _carry_out(staging: Path) -> None:
     for part, print_ in (pq.read_schema(plan).metadata or {}).items():
         table, _, name = part.decode().partition("/")
         path = staged_path(staging, table, 0, "parquet").with_name(name)
-        # A part that is something else by now was replaced by an earlier attempt, or anew.
+        # A part that differs by now was replaced by an earlier attempt, or written again.
         if path.exists() and _print(path).encode() == print_:
             named = (pc.field("table") == table) & (pc.field("part") == name)
-            # A `key=value` in the path of the output is no column of the plan.
+            # A `key=value` in the output's path must not become a column.
             found = pq.read_table(plan, columns=["part_row"], filters=named, partitioning=None)
             rows = found["part_row"]
             if len(rows):
@@ -73,7 +73,7 @@ def _carry_out(staging: Path) -> None:
 
 
 def write_durably(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
-    """Write a Parquet file that appears whole or not at all, whatever happens meanwhile."""
+    """Write a Parquet file that appears whole or not at all."""
     partial = path.with_suffix(".partial")
     with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
         for rows in tables:
@@ -99,7 +99,7 @@ def rewrite(
     path: Path,
     change: Callable[[pa.RecordBatch, int], pa.RecordBatch],
 ) -> None:
-    """Replace a part by one whose rows `change` makes of a batch and its first row's number."""
+    """Replace a part: `change` makes the new rows from a batch and its first row's number."""
     number = int(path.stem.removeprefix("part-"))
     part = PartWriter(staging / _REWRITTEN, TABLES[table], number)
     try:

@@ -1,8 +1,8 @@
-"""Duplicates: no repository and no image stands twice, however the pages overlapped.
+"""Duplicates: no repository and no image is in a table twice, however the pages overlapped.
 
-Of an image that came twice, the first occurrence stays, with its layers and its config. What is to
-be dropped from all tables is written down before the first part is replaced (`dropping`), so
-that a run that is killed in between is gone on with from there.
+If an image came twice, its first occurrence stays, with its layers and its config. The rows to drop
+from all tables are written to a plan before the first part is replaced (`dropping`), so a run that
+is killed in between can be resumed.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 CHANGED = "changed.parquet"
-"""The images that came with two contents, for the findings; absent where there are none."""
+"""The images that came with two contents, for the findings; missing if there are none."""
 CHANGED_SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("image_id", "registry_id", "repository_name", "detail")]
 )
 
-# Layers and configs have no key of their own: they are doubled where their image is.
+# Layers and configs have no key of their own: they come twice if their image does.
 _KEYS = {"repositories": "repository_name", "images": "image_id"}
 _LISTED = (*_KEYS, "layers", "config_blobs")
 
 
 class DuplicatesError(Exception):
-    """Some rows stand twice: which of them to drop is written down, for `dropping` to carry out."""
+    """Some rows came twice; a plan of the rows to drop is written, for `dropping`."""
 
 
 def rows_left(connection: DuckDBPyConnection, staging: Path) -> dict[str, dict[str, int]]:
     """Return how many rows `repositories` and `images` have, by table and registry.
 
-    These two, `layers` and `config_blobs` are views of the staged parts, and `changed` is as
-    `create_changed` makes it. Raises `DuplicatesError` where a repository or an image stands in
-    them more than once. An image's later occurrences are to go with their layers and configs; where
-    their content differs from the first one's, the image is named in `staging`/changed.parquet.
+    These two, `layers` and `config_blobs` are views of the staged parts; `create_changed` has made
+    `changed`. Raises `DuplicatesError` if a repository or an image is in them more than once. An
+    image's later occurrences will be dropped with their layers and configs. If their content
+    differs from the first one's, `staging`/changed.parquet names the image.
     """
     if any(_has_duplicates(connection, *each) for each in _KEYS.items()):
         _plan(connection, staging)
@@ -60,11 +60,11 @@ def create_changed(connection: DuckDBPyConnection, staging: Path) -> None:
 
 
 def _plan(connection: DuckDBPyConnection, staging: Path) -> None:
-    """Write down what is to be dropped, and before it which images had two contents."""
+    """Write the images with two contents, then the plan of the rows to drop."""
     for table in _LISTED:
         create_numbered_view(connection, f"places_{table}", staged_parts(staging, table))
     connection.execute(script("dedupe/duplicates"))
-    # Once parts are replaced, nothing could tell what the contents were.
+    # Once parts are replaced, the other contents are lost.
     write_durably(
         staging / CHANGED,
         CHANGED_SCHEMA,

@@ -1,7 +1,7 @@
-"""Parents that were learned after rows were kept without them.
+"""Parents of rows that were written before their parents were known.
 
-A registry that is named may be listed before its folder and cloud are known, or without them; a
-run that is taken up again may learn them, and answers what an earlier attempt kept from staging.
+A registry that the user named may be listed before its folder and cloud are known, or without them.
+A resumed run may find them later, while the pages of an earlier attempt come from staging.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _BELOW = ("repositories", "images")
 
 
 def fill_parents(staging: Path) -> None:
-    """Give staged repositories and images the parents that the staged registries have.
+    """Fill in the parents of staged repositories and images from the staged registries.
 
-    Only parts that lack some are read and written again. Raises `OutputError`.
+    Only parts without some of them are read and written again. Raises `OutputError`.
     """
     with output_errors(staging):
         registries = pa.concat_tables(
-            # A `key=value` in the path of the output is no column of the table.
+            # A `key=value` in the output's path must not become a column.
             pq.read_table(path, columns=["registry_id", *_PARENTS], partitioning=None)
             for path in staged_parts(staging, "registries")
         ).combine_chunks()

@@ -1,4 +1,4 @@
-"""Rechecking: whether a snapshot's derived tables are what follows from its other tables."""
+"""Rechecking: whether a snapshot's derived tables follow from its other tables."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 RECHECKED = ("tags", "blobs", "size_totals")
-"""What is recomputed. (A finding may be about what only the run saw.)"""
+"""The recomputed tables. (A finding may need something that only the run saw.)"""
 
 
 def recompute_problems(parts: Mapping[str, Sequence[Path]], working: Path) -> list[str]:
     """Recompute `tags`, `blobs` and `size_totals` and compare them with the published ones.
 
-    `parts` are the local Parquet files of a snapshot's tables, by table: of the three, of the
-    listed ones and of `coverage`. DuckDB spills to a folder of its own below `working`. Returns a
-    sentence for each table that differs, and for tables that cannot be read. Raises `OutputError`
-    where the disk is full.
+    `parts` are the local Parquet files of a snapshot's tables, by table: these three, the listed
+    ones and `coverage`. DuckDB spills to a folder of its own below `working`. Returns a sentence
+    for each table that differs, and for unreadable tables. Raises `OutputError` if the disk is
+    full.
     """
     missing = [name for name in (*SOURCES, *RECHECKED) if not parts.get(name)]
     if missing:
@@ -55,7 +55,7 @@ def _recompute(
                 problem for name in RECHECKED for problem in _compare(connection, name, parts[name])
             ]
         except (duckdb.IOException, duckdb.OutOfMemoryException):
-            raise  # What is wrong is not in the snapshot; the engine says it in a sentence.
+            raise  # The fault is not in the snapshot; the engine's error is a sentence already.
         except duckdb.Error as error:
             return [f"totals cannot be recomputed: {first_line(error)}"]
 
@@ -63,9 +63,9 @@ def _recompute(
 def _left_out(
     connection: DuckDBPyConnection, parts: Mapping[str, Sequence[Path]]
 ) -> list[tuple[str, str]]:
-    """Return the scopes that are said to lack something, where a filter left something out.
+    """Return the scopes that a filter left something out of, as the published totals state them.
 
-    No table tells which those are, so that is believed.
+    No other table can tell, so this cannot be checked.
     """
     for name in ("coverage", "size_totals"):
         create_view(connection, f"published_{name}", parts[name])
@@ -77,13 +77,13 @@ def _left_out(
 
 
 def _compare(connection: DuckDBPyConnection, name: str, parts: Sequence[Path]) -> Iterator[str]:
-    """Yield what differs between the recomputed and the published rows of a table."""
+    """Yield the differences between the recomputed and the published rows of a table."""
     table = TABLES[name]
     columns = ", ".join(table.schema.names)
     key = ", ".join(table.key)
     create_view(connection, "published", parts)
     connection.execute(f"CREATE OR REPLACE VIEW recomputed AS {script(f'tables/{name}')}")
-    # A row that is on both sides as often comes to nothing; what is left is on one of them.
+    # Equal rows of both sides cancel each other; each row that is left is on one side only.
     differing = connection.execute(
         f"SELECT missing, count(*) OVER (PARTITION BY missing), {key} FROM ("  # noqa: S608
         f"SELECT {columns}, sum(side) > 0 AS missing FROM ("

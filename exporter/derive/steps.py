@@ -1,8 +1,8 @@
 """The scripts between the listed tables and the derived ones, run in order over any snapshot.
 
-The snapshot may be staged or published: all that the scripts know are views of its tables in a
-DuckDB connection. `create_sources` makes them of Parquet files, `Snapshot.register` of a published
-snapshot. Analyses build on the same tables and views: `uses`, `shared`, `held`, `repeats`.
+The snapshot may be staged or published: the scripts only use views of its tables in a DuckDB
+connection. `create_sources` makes them from Parquet files, `Snapshot.register` from a published
+snapshot. Analyses use the same tables and views: `uses`, `shared`, `held`, `repeats`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 SOURCES = tuple(table.name for table in TABLES.values() if table.kind != "derived")
-"""The tables that the derived ones follow from."""
+"""The tables from which the others are derived."""
 NEEDS: Mapping[str, Collection[str]] = {
     "scopes": (),
     "coverage": (),
@@ -33,10 +33,10 @@ NEEDS: Mapping[str, Collection[str]] = {
     "size_totals": ("sums", "listings"),
     "findings": ("sums", "tags", "coverage"),
 }
-"""What is made of the listed tables, in order, and what each needs of those before it. Each is a
-table of the snapshot, or the script of that name, which several of these build on."""
+"""The steps in order, each with the earlier ones that it needs. A step makes a table of the
+snapshot, or runs the script of its name, which several other steps use."""
 STEPS = tuple(name for name in NEEDS if name not in TABLES)
-"""The scripts among them, in order. What tables and views each one makes, it says itself."""
+"""The scripts among them, in order. Each script says which tables and views it makes."""
 
 
 def create_sources(connection: DuckDBPyConnection, parts: Mapping[str, Sequence[Path]]) -> None:
@@ -54,7 +54,8 @@ def run_steps(
     """Run some scripts, by default all, each after those it needs; each once for a connection.
 
     The connection has views of the snapshot's `SOURCES`, by their names. `left_out` are the scopes,
-    by kind and id, that lack what a filter left out: no table has them, and `listings` counts them.
+    by kind and id, that a filter left something out of. No table has them, so `listings` takes them
+    from here.
     Raises `KeyError` for a step that does not exist, and DuckDB's errors.
     """
     wanted = set(steps)
@@ -71,12 +72,12 @@ def run_steps(
 
 
 def run_step(connection: DuckDBPyConnection, name: str) -> None:
-    """Run one script, once what it needs is there."""
+    """Run one script, after those that it needs."""
     connection.execute(script(f"steps/{name}"))
 
 
 def create_left_out(connection: DuckDBPyConnection, left_out: Collection[tuple[str, str]]) -> None:
-    """Make the table `left_out` of scopes, by kind and id, that lack what a filter left out."""
+    """Make the table `left_out` of these scopes, by kind and id."""
     connection.execute("CREATE TABLE left_out (scope VARCHAR, scope_id VARCHAR)")
     columns = [[row[place] for row in left_out] for place in (0, 1)]
     connection.execute(

@@ -1,4 +1,4 @@
-"""What follows from the listed tables of a staging folder, written as Parquet parts beside them."""
+"""The derived tables of a staging folder, written as Parquet parts beside the listed ones."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 CoverageRows = Callable[[Mapping[str, Mapping[str, int]]], pa.Table]
-"""Makes the ledger's rows, given how many rows `repositories` and `images` have, by table and
-registry."""
+"""Makes the rows of `coverage`; its argument is how many rows `repositories` and `images` have, by
+table and registry."""
 
 
 def derive(
@@ -45,13 +45,13 @@ def derive(
 ) -> None:
     """Write `coverage`, `tags`, `blobs`, `size_totals` and `findings` from the listed tables.
 
-    Each becomes one or more parts below `staging`/parquet, in the order of its key (`blobs`: of the
-    registries alone); parts of an earlier attempt are replaced. Every listed table needs at least
-    one part. `coverage` is called in another thread, and again where memory was too little.
-    `left_out` are the scopes, by kind and id, that lack what a filter left out and no table has.
-    DuckDB spills below `staging`, and begins with `resources`, by default what suits the rows.
-    `stop` interrupts the queries. Raises `OutputError`, and `DuplicatesError` where rows have to be
-    dropped before.
+    Each becomes one or more parts below `staging`/parquet, in the order of its key (`blobs` only in
+    the order of registries). Parts of an earlier attempt are replaced. Every listed table needs at
+    least one part. `coverage` is called in another thread, and again if memory was too small.
+    `left_out` are the scopes, by kind and id, that a filter left something out of; no table has
+    them. DuckDB spills below `staging`, and begins with `resources`, by default by the number of
+    rows. `stop` interrupts the queries. Raises `OutputError`, and `DuplicatesError` if rows must be
+    dropped first.
     """
     with output_errors(staging):
         resources = resources or resources_for(staged_parts(staging, "layers"))
@@ -79,8 +79,8 @@ def _derive(
         done: dict[str, Future[None]] = {}
         threads = ThreadPoolExecutor(resources.queries, thread_name_prefix="derive")
         try:
-            # They are begun in order, so that none waits for one that finds no thread. Where there
-            # is one thread, and much to do, nothing is begun any more once a step has failed.
+            # They start in order, so that none waits for one without a thread. With one thread, and
+            # much to do, no further step starts after a failure.
             for name, needed in NEEDS.items():
                 needs = [done[each] for each in (needed if resources.queries > 1 else done)]
                 step = (connection.cursor(), staging, name, coverage, needs, stop)
@@ -99,7 +99,7 @@ def _step(
     needs: Iterable[Future[None]],
     stop: Stop,
 ) -> None:
-    """Take one of `NEEDS`, once what it needs is done; a written table is a view from then on."""
+    """Do one step of `NEEDS`, after those that it needs; a written table becomes a view."""
     for need in needs:
         need.result()
     with connection, stop.interrupting(connection.interrupt):

@@ -1,4 +1,4 @@
-"""How a call is written down: as the URL that is sent, and as the line that errors show."""
+"""A call as text: the URL that is sent, and the line that errors show."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def call_url(base: str, call: Call) -> str:
 def call_line(call: Call, base: str = "") -> str:
     """Return a call as `GET <base><path>?…` for a person: long values are cut.
 
-    Where a page begins says nothing to anyone but the API, which may put into it what it likes.
+    The page token is left out, because the API may put anything into it.
     """
     position = call.paging.position if call.paging else None
     query = "&".join(

@@ -1,4 +1,4 @@
-"""What a source tells the client of its API: where it is, and what proves who is asking."""
+"""A source's description of its API for the client: its address and its credentials."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from exporter.http.transport import Transport
 
 
 class Api(Protocol):
-    """One API, as a source knows it."""
+    """The API of a source."""
 
     def authenticator(self, outages: Outages) -> Authenticator:
-        """Return what gives the tokens; `outages` waits for who hands them out.
+        """Return the authenticator; it uses `outages` to wait for a token service that is down.
 
-        Raises `CredentialsError` for credentials that can be none.
+        Raises `CredentialsError` for unusable credentials.
         """
 
     async def base(self, service: str) -> str:
@@ -25,4 +25,4 @@ class Api(Protocol):
 
 
 OpenApi = Callable[[Transport, Sleep], Api]
-"""Makes an API that sends its own requests, for tokens say, by the client's transport."""
+"""Makes an API, which sends requests of its own, such as for tokens, over the transport."""

@@ -1,4 +1,4 @@
-"""What proves to an API who is asking: between the client and a source's credentials."""
+"""Authentication: the interface between the client and a source's credentials."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ class Authenticator(Protocol):
 
     @property
     def source_name(self) -> str:
-        """Where the tokens come from, in a person's words."""
+        """The origin of the tokens, for messages."""
 
     async def get(self) -> SecretStr:
-        """Return a token that is good now.
+        """Return a token that is valid now.
 
-        Raises `CredentialsError` where there is none, and `OutageError` where who gives them has
-        not answered for too long.
+        Raises `CredentialsError` if there is none, and `OutageError` if the token service has not
+        answered for too long.
         """
 
     async def renew(self, refused: SecretStr) -> SecretStr:
-        """Return a token after the API refused one; a newer one than `refused` is given as it is.
+        """Return a newer token than `refused`, which the API has refused.
 
-        Raises `CredentialsError` where there is no newer one.
+        Raises `CredentialsError` if there is no newer one.
         """
 
     async def close(self) -> None:
-        """Stop what is under way."""
+        """Stop all work in the background."""

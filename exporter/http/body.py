@@ -1,8 +1,7 @@
 """An answer's body: read and unpacked piece by piece, never past a limit in memory.
 
-aiohttp's own unpacking is switched off: how far it lets a small answer swell differs between its
-versions, and it hides how many bytes travelled. Here a gzip bomb is unpacked only up to the
-limit, whatever it would become.
+aiohttp's own unpacking is switched off: its limits differ between versions, and it hides how many
+bytes were sent. This module unpacks a gzip bomb only up to the limit.
 """
 
 from __future__ import annotations
@@ -13,9 +12,9 @@ from collections.abc import AsyncIterator
 _GZIP = 16 + zlib.MAX_WBITS
 _MOST_CODINGS = 4
 _OTHER_CODINGS = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi"})
-"""Codings that an error may quote: what else a server writes there may be anything."""
+"""Codings that an error may quote; any other text comes from the server and may be anything."""
 _PIECE = 1 << 18
-"""Bytes unpacked at a time: about a millisecond, in which nothing else runs."""
+"""Bytes unpacked at a time; this blocks the event loop for about a millisecond."""
 
 
 class BodyTooLargeError(Exception):
@@ -23,7 +22,7 @@ class BodyTooLargeError(Exception):
 
 
 class BodyBrokenError(Exception):
-    """The body ends too early (`cut_short`), or is not what its `Content-Encoding` says."""
+    """The body ends too early (`cut_short`), or does not match its `Content-Encoding`."""
 
     def __init__(self, message: str, *, cut_short: bool = False) -> None:
         super().__init__(message)
@@ -46,7 +45,7 @@ class _Inflate:
         """Unpack a piece; raises `BodyTooLargeError` soon after `limit` bytes in all."""
         out = bytearray()
         if self._fresh and packed and self._coding == "deflate":
-            # It is zlib's format (RFC 9110, 8.4.1.2); some send what is inside it alone.
+            # It is zlib's format (RFC 9110, 8.4.1.2); some servers send a raw deflate stream.
             bare = packed[0] & 15 != zlib.DEFLATED
             self._member = zlib.decompressobj(-zlib.MAX_WBITS if bare else zlib.MAX_WBITS)
         while packed:
@@ -82,9 +81,9 @@ async def read_body(
 ) -> bytes:
     """Return a body's unpacked bytes.
 
-    `codings` is the answer's `Content-Encoding`, in the order in which they were applied; `limit`
-    the most bytes allowed, unpacked. The length of every chunk is added to `wire`, so that a body
-    given up counts as well. Raises `BodyTooLargeError` and `BodyBrokenError`.
+    `codings` is the answer's `Content-Encoding`, in the order in which they were applied. `limit`
+    is the most bytes allowed, unpacked. The length of every chunk is added to `wire`, so an
+    abandoned body counts as well. Raises `BodyTooLargeError` and `BodyBrokenError`.
     """
     steps = [_Inflate(coding) for coding in reversed(_read_codings(codings))]
     pieces: list[bytes] = []

@@ -1,4 +1,4 @@
-"""The client: one list call from question to decoded page, with its limits and retries."""
+"""The client: one list call until its page is decoded, with limits and retries."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ from exporter.http.types import Answer, Call, Counts, PageT, Sent
 from exporter.settings import Limits
 
 MOST_FLAWED = 4
-"""Answers to one call with something that cannot be read, with the last of which it is left out.
-Gateways have spoilt an answer more than once."""
+"""Answers with an unreadable value that one call may get; the last one is used without that value.
+Gateways have been seen to damage an answer more than once."""
 
 _log = structlog.get_logger(__name__)
 
@@ -48,9 +48,9 @@ _log = structlog.get_logger(__name__)
 class Client:
     """Calls to one API; an async context manager that belongs to one event loop.
 
-    Any number of `get`s may be under way; a limiter per host decides how many are sent at once.
-    `open_api` says where the API is and who is asking, `read_error` reads its errors,
-    `token_header` is how it takes tokens. `ca_file` names the authorities to trust instead of the
+    Any number of `get`s may wait; a limiter per host decides how many are sent at once. `open_api`
+    makes the API with its addresses and credentials, `read_error` reads its errors, `token_header`
+    is the header for tokens. `ca_file` names the authorities to trust instead of the
     system's. `sleep` waits between attempts, in seconds.
     """
 
@@ -67,7 +67,7 @@ class Client:
         self._limits = limits
         self._sleep = sleep
         self._transport = Transport(
-            # Discovery, tokens, and what asks whether a host answers, wait for no page.
+            # Discovery, tokens and probes have connections of their own.
             connections=limits.concurrency + 3,
             ca_file=ca_file,
             read_error=read_error,
@@ -106,7 +106,7 @@ class Client:
 
     @property
     def counts(self) -> Counts:
-        """What was sent and received so far."""
+        """The requests and bytes so far."""
         return self._sender.counts
 
     @property
@@ -116,19 +116,19 @@ class Client:
 
     @property
     def outages(self) -> tuple[OutageStatistics, ...]:
-        """The hosts that do not answer at this moment."""
+        """The hosts that do not answer at the moment."""
         return self._outages.statistics
 
     def spare(self, service: str) -> bool:
-        """Say whether one more call to a service could start now, on a host nothing holds back.
+        """Return whether one more call to a service could start now without waiting.
 
-        False for a service that was not asked anything yet.
+        False for a service that was not called yet.
         """
         host = self._by_service.get(service)
         return host is not None and host.limiter.spare and not host.watch.closed
 
     def paced(self, service: str) -> bool:
-        """Say whether a service's host limits the calls a second, so that each of them counts."""
+        """Return whether a service's host limits the calls a second, so each call costs time."""
         host = self._by_service.get(service)
         return host is not None and host.limiter.paced
 
@@ -142,22 +142,22 @@ class Client:
     ) -> Answer[PageT]:
         """Return a call's answer, with the page that `decode` makes of its unpacked body.
 
-        Where calls have to wait for the host, the one with the largest `weight` goes first.
-        `sent` is kept up to date for whoever may cancel it.
+        If calls have to wait for the host, the one with the largest `weight` goes first. `sent` is
+        kept up to date, so that a caller that cancels the call can read it.
 
-        A page with a flaw (`FlawedPageError` of `decode`) is asked for again as well, and taken as
-        it is once `MOST_FLAWED` of them have come, or no attempt is left.
+        A page with a flaw (`FlawedPageError` of `decode`) is asked for again as well. After
+        `MOST_FLAWED` of them, or without another attempt, it is used as it is.
 
-        A passing fault is tried again, `limits.attempts` times in all: an error that is not the
-        API's own word, or one that it calls passing (`status`), no whole answer in time, a body
-        that is no JSON object, and a `PageError` of `decode`.
-        No slot is held while it waits or decodes. What fails because the host answers nobody is no
-        attempt: all its calls wait then (`outage`).
+        A temporary fault is tried again, `limits.attempts` times in all. Such are an error that is
+        not the API's own, or has a temporary code (`status`), no whole answer in time, a body that
+        is no JSON object, and a `PageError` of `decode`. The call holds no slot while it waits or
+        decodes. A failure does not count as an attempt if the host answers no call at all: then all
+        its calls wait (`outage`).
 
-        Raises `StatusError` (the API's word, a 401 about this scope alone, a status that stays),
-        `AnswerError` (a redirect, an answer that stays wrong or too large), `UnreachableError`;
-        and, about the whole run, `CredentialsError` where no token can be had, or the API does
-        not take it at all, and `OutageError` where a host answers nobody for too long.
+        Raises `StatusError` (the API's own error, a 401 about this scope alone, a status that
+        stays), `AnswerError` (a redirect, an answer that stays wrong or too large),
+        `UnreachableError`. For the whole run, it raises `CredentialsError` if no token is available
+        or the API accepts none, and `OutageError` if a host answers no call for too long.
         """
         sent = sent or Sent()
         target = await self._locate(call, weight)
@@ -218,7 +218,7 @@ class Client:
         attempts: Attempts,
         signs: Signs,
     ) -> Answer[PageT]:
-        """Make one attempt, and those that an outage takes; raises `OutageError` as well."""
+        """Make one attempt, and repeat it after an outage; raises `OutageError` as well."""
         watch = target.host.watch
         while True:
             await watch.ready(attempts)
@@ -262,25 +262,25 @@ class Client:
         raise FaultError(fault, answer)
 
     def _note_proof(self, target: Target) -> None:
-        """Remember calls that were answered: what proves a token later, and that a host is up."""
+        """Remember calls that were answered: they can prove a token, or that a host is up."""
         least = _least_of(target)
         target.host.watch.proves(partial(self._probe, least))
         if self._proof is None:
             self._proof = least
 
     async def _ask_anew(self, target: Target, reply: Reply, token: SecretStr, sent: Sent) -> Reply:
-        """Answer a 401 with a new token, and find out whom a second 401 is about.
+        """After a 401, ask again with a new token, and find out what a second 401 is about.
 
-        The answer returned is a 401 only if that is about this scope alone: a call that was
-        answered before still is. Raises `CredentialsError` if it is not.
+        Returns a 401 only if it is about this scope alone: a call that was answered before is
+        still answered. Otherwise raises `CredentialsError`.
         """
         if self._refuses_scopes and await self._still_accepted(token, sent):
-            return reply  # known to answer 401 for scopes: another token would not help
+            return reply  # it answers 401 for scopes: another token would not help
         try:
             fresh = await self._good_tokens.renew(token)
         except CredentialsError:
             if await self._still_accepted(token, sent):
-                return reply  # there is no newer one to ask with, and this one is not the matter
+                return reply  # there is no newer token, and this one is not the cause
             raise
         _log.info("token_refused", scope=target.call.scope, request_id=reply.request_id)
         reply = await self._sender.send(target, fresh, sent)
@@ -302,7 +302,7 @@ class Client:
             )
         fault = fault_of_reply(reply)
         if fault is not None and fault.passing:
-            raise FaultError(replace(fault, refusal=refusal))  # a gateway's word may pass
+            raise FaultError(replace(fault, refusal=refusal))  # a gateway's error may be temporary
         raise CredentialsError(refusal)
 
     async def _still_accepted(self, token: SecretStr, sent: Sent) -> bool:
@@ -326,6 +326,6 @@ def _answer(page: PageT, reply: Reply, sent: Sent) -> Answer[PageT]:
 
 
 def _least_of(target: Target) -> Target:
-    """Return the call for a listing's first page, and for as little of it as can be."""
+    """Return the call for a listing's first page, with as few items as possible."""
     call = target.call.least()
     return replace(target, call=call, url=call_url(target.host.base, call))

@@ -1,4 +1,4 @@
-"""Moments as headers and token answers give them, as seconds since 1970."""
+"""Times in headers and token answers, as seconds since 1970."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What went wrong with one request: which faults pass by themselves, and what the API says.
+"""What went wrong with one request: which faults are temporary, and what the API says.
 
-`status` says whose word an answer is, and which codes pass.
+`status` tells the API's own errors from a gateway's, and knows the temporary codes.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from exporter.http.trouble import LASTING_TROUBLES, NoReplyError
 from exporter.http.types import Answer
 
 LONGEST_RETRY_AFTER = 300.0
-"""Seconds that a `Retry-After` can hold a host at most; servers have sent days by mistake."""
+"""The longest `Retry-After` that counts, in seconds; servers have sent days by mistake."""
 
 THROTTLED_STATUSES = frozenset({429, 503})
 
 FLAWED = "flawed_page"
-"""The reason of a fault that leaves a page, without what of it cannot be read."""
+"""The reason of a fault whose page can be used without its unreadable values."""
 
 _CHECK_THE_WAY = "check the address, and what is on the way there"
 _LONGEST_LOCATION = 300
@@ -44,12 +44,11 @@ _PLAIN_ON_TLS = re.compile(rb"HTTP request (was sent )?to (an )?HTTPS (port|serv
 class Fault:
     """One request's failure.
 
-    `reason` is a short name for logs, such as `http_503` or `timeout`; `message` a clause for
-    people, and `advice` one that says what to do, where there is something to do; `kind` the error
-    it becomes once it cannot be mended, and `passing` whether asking again may mend it, after
-    `retry_after` seconds if the host said so. `http_status` and `code` are 0 and empty unless an
-    answer with an error status came. `refusal` is what there is to say about the credentials, if
-    it is they who are refused as long as this fault lasts.
+    `reason` is a short name for logs, such as `http_503` or `timeout`. `message` is a clause for
+    people, and `advice` a clause that says what to do, if there is something to do. `kind` is the
+    error to raise if it stays. `passing` says whether another attempt may help, after `retry_after`
+    seconds if the host said so. `http_status` and `code` are 0 and empty unless an answer with an
+    error status came. `refusal` is a clause about the credentials, if they are refused.
     """
 
     reason: str
@@ -88,9 +87,9 @@ class Fault:
 
 
 class FaultError(Exception):
-    """Carries a fault to where it is decided whether to ask again.
+    """Carries a fault to the place that decides about another attempt.
 
-    `answer` is what there is without what is wrong, for a fault that leaves so much.
+    `answer` is the answer without its unreadable values, for a fault that leaves the rest usable.
     """
 
     def __init__(self, fault: Fault, answer: Answer[Any] | None = None) -> None:
@@ -100,11 +99,11 @@ class FaultError(Exception):
 
 
 def fault_of_silence(error: NoReplyError) -> Fault:
-    """Name the fault behind an answer that did not come whole.
+    """Return the fault of an answer that did not come whole.
 
-    An oversize answer passes too: gateways and storage have been seen to answer garbage once. What
-    speaks of a wrong address, setting or proxy passes once the host has answered well: then one of
-    its machines, or one in between, is not as the others are.
+    Too large an answer is temporary too: gateways and storage have been seen to answer garbage
+    once. A sign of a wrong address, setting or proxy is temporary if the host has answered well
+    before: then only one of its machines, or one in between, is wrong.
     """
     return Fault(
         reason=error.trouble,
@@ -117,7 +116,7 @@ def fault_of_silence(error: NoReplyError) -> Fault:
 
 
 def fault_of_reply(reply: Reply) -> Fault | None:
-    """Name the fault behind an answer; None for a success that may be a JSON object."""
+    """Return the fault of an answer; None for a success that may be a JSON object."""
     if is_success(reply.status, posted=reply.posted):
         if reply.body.lstrip(b" \t\r\n")[:1] == b"{":
             return None
@@ -153,7 +152,7 @@ def fault_of_reply(reply: Reply) -> Fault | None:
 
 
 def fault_of_page(error: PageError, reply: Reply) -> Fault:
-    """Name the fault behind a page that could not be decoded as it should be."""
+    """Return the fault of a page that could not be decoded, or not completely."""
     if isinstance(error, FlawedPageError):
         return _wrong_answer(FLAWED, f"the API answered with a flawed page: {error}", reply)
     reason = "bad_page" if reply.body.rstrip().endswith(b"}") else "cut_off"
@@ -163,11 +162,11 @@ def fault_of_page(error: PageError, reply: Reply) -> Fault:
 
 
 def is_unauthenticated(reply: Reply) -> bool:
-    """Say whether an answer refuses the token: by its code, or by 401 where that says no more."""
+    """Return whether an answer refuses the token: by its code, or by a 401 without a code."""
     if is_success(reply.status, posted=reply.posted):
         return False
     code = reply.code
-    passing = bool(code) and is_passing(code)  # who checks tokens may be down, or overloaded
+    passing = bool(code) and is_passing(code)  # the checker of tokens may be down
     return code == "UNAUTHENTICATED" or (reply.status == 401 and not passing)
 
 
@@ -186,9 +185,9 @@ def _gateway_advice(reply: Reply) -> str:
 def parse_retry_after(text: str | None, *, now: float | None = None) -> float | None:
     """Return how many seconds a `Retry-After` asks to wait, at most `LONGEST_RETRY_AFTER`.
 
-    Both forms of RFC 9110, 10.2.3 are read: seconds (a fraction is let pass) and an HTTP date.
-    `now` is the moment a date is compared with, in seconds since 1970. None for no header, and
-    for one that says nothing.
+    Both forms of RFC 9110, 10.2.3 are read: seconds (a fraction is allowed) and an HTTP date. `now`
+    is the time to compare a date with, in seconds since 1970. None for a missing or unreadable
+    header.
     """
     if text is None:
         return None

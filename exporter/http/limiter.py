@@ -2,25 +2,24 @@
 
 What always holds:
 
-1. Never more than `concurrency` calls are in flight, nor more than the level of the moment,
-   except for calls that were already under way when the level fell.
-2. Of those that wait, the one with the largest weight starts first, and among equals who asked
-   first. A caller that is cancelled, waiting or under way, leaves nothing behind: its place or its
-   slot goes to the next one at once.
+1. Never more than `concurrency` calls are in flight, nor more than the current level, except for
+   calls that were already under way when the level fell.
+2. Of the waiting calls, the one with the largest weight starts first, and among equals the one that
+   asked first. The place or slot of a cancelled caller goes to the next one at once.
 3. Nothing starts while the host is held (`Retry-After`), nor faster than the pace (`pace.py`).
-4. The level grows only by answers to calls that were under way when all of it was in use: one more
-   slot per good answer at the beginning (doubling each round trip), later one more per round trip.
+4. The level grows only by good answers to calls that began when all slots were in use: by one slot
+   per answer at the beginning (doubling each round trip), later by one per round trip.
 5. A congestion event halves the level at most once: failures of calls that began before the last
-   event tell nothing new and do not count again.
-6. A stray failure is no congestion. Failures add up and good answers wear them off; an event is
+   event do not count again.
+6. A single failure is no congestion. Failures add up, and good answers reduce the sum. An event is
    five 429s, or three 503s and timeouts, more than `TOLERATED` of the answers. Otherwise the few
-   503s that any large service gives at random would keep the level near the floor (for TCP, which
-   halves on every loss, Mathis et al. 1997 put it at 1.2/√share of loss: 12 slots at 1%).
+   random 503s of any large service would keep the level low (TCP halves on every loss; Mathis et
+   al. 1997 put its level at 1.2/√share of loss: 12 slots at 1%).
 
-Two kinds of trouble are told apart. A 429 says *too fast*: the first such event also teaches the
-pace a rate, and from then on a 429 lowers the rate and leaves the slots alone, since few slots
-over a short round trip are still too fast, and many over a long one may be too slow. A 503 or a
-timeout says *too much at once* and takes slots.
+There are two kinds of congestion. A 429 means *too fast*: the first such event sets the pace's
+rate, and from then on a 429 lowers the rate, not the slots. Few slots with a short round trip may
+still be too fast, and many with a long one too slow. A 503 or a timeout means *too much at once*,
+and lowers the slots.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from exporter.http.rate import Pace, Sample
 INITIAL_LEVEL = 32
 """Slots at the beginning; two round trips later there may be four times as many."""
 TOLERATED = 0.02
-"""Share of failed answers that is taken for noise."""
+"""Share of failed answers that counts as noise."""
 _ENOUGH_REFUSALS = 5.0
 _ENOUGH_OVERLOADS = 3.0
 
@@ -50,10 +49,10 @@ _log = structlog.get_logger(__name__)
 class LimiterStatistics:
     """A moment of a limiter, frozen.
 
-    `level` slots of at most `concurrency` may be used, `in_use` are, and `waiting` callers want
-    one. `rate` is the most calls started per second, set or learned; None where only the slots
-    limit. `held_until` is when a held host may be asked again, in the event loop's seconds, or
-    None. `events` counts congestion events so far.
+    `level` slots of at most `concurrency` may be used, `in_use` are used, and `waiting` callers
+    want one. `rate` is the most calls started per second, set or learned; None if only the slots
+    limit. `held_until` is the time after which a held host may be called again, in the event loop's
+    seconds, or None. `events` counts congestion events so far.
     """
 
     host: str
@@ -67,7 +66,7 @@ class LimiterStatistics:
 
 
 class Slot:
-    """Permission for one call. Its holder says how the call went; saying nothing is allowed."""
+    """Permission for one call; its holder may report how the call went."""
 
     def __init__(self, limiter: Limiter, sample: Sample) -> None:
         self._limiter = limiter
@@ -100,7 +99,7 @@ class Limiter:
         self._concurrency = concurrency
         self._level = float(min(INITIAL_LEVEL, concurrency))
         self._additive_from = float(concurrency)
-        """Below this level growth doubles, from it on it is one slot per round trip."""
+        """Below this level it doubles each round trip; above, it grows by one slot."""
         self._pace = Pace(requests_per_second)
         self._in_use = 0
         self._waiters: list[tuple[float, int, asyncio.Future[Slot]]] = []
@@ -113,15 +112,15 @@ class Limiter:
         self._event_at = 0
         """Number of the first call begun after the last congestion event."""
         self._full_until = 0
-        """Number of the first call begun after the level was last in use as a whole."""
+        """Number of the first call begun after all slots were last in use."""
         self._refusals = 0.0
         self._overloads = 0.0
         self._last_good = (self._level, self._additive_from, self._pace.learned)
-        """The level, from where it grows slowly, and the rate, at the last good answer."""
+        """The level, the threshold of slow growth, and the rate, at the last good answer."""
 
     @property
     def spare(self) -> bool:
-        """Whether one more call could start right now, and no other would start later for it."""
+        """Whether one more call could start right now without delaying another."""
         return (
             self._held_until is None
             and self._in_use + len(self._waiters) + self._away < int(self._level)
@@ -130,7 +129,7 @@ class Limiter:
 
     @property
     def paced(self) -> bool:
-        """Whether calls are held to a rate, or the host has just refused more than one of them."""
+        """Whether a rate limits the calls, or the host has just refused more than one of them."""
         return self._pace.rate is not None or self._refusals > 1.0
 
     def statistics(self) -> LimiterStatistics:
@@ -162,7 +161,7 @@ class Limiter:
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Count a caller in that holds no slot for now, and will want one again."""
+        """Count a caller that has no slot at the moment, but will want one again."""
         self._away += 1
         try:
             yield
@@ -181,10 +180,10 @@ class Limiter:
             _log.warning("host_held", host=self._host, seconds=round(seconds, 3))
 
     def begin_anew(self) -> None:
-        """Forget what failed since the last good answer: the host was down, and not overloaded.
+        """Forget the failures since the last good answer: the host was down, not overloaded.
 
-        It begins with as many slots as at first, and comes back to its level as fast; calls are
-        held to no other rate than they were then.
+        The limiter starts with as many slots as at first, and grows back to its level as fast. The
+        rate is the one of that last good answer.
         """
         level, self._additive_from, rate = self._last_good
         self._level = min(level, float(INITIAL_LEVEL))
@@ -211,7 +210,7 @@ class Limiter:
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():
                 self._in_use -= 1
-            elif entry in self._waiters:  # unless `_give` came across it first
+            elif entry in self._waiters:  # unless `_give` removed it first
                 self._waiters.remove(entry)
             self._tell_pace()
             self._give()
@@ -266,7 +265,7 @@ class Limiter:
             self._refusals += 1.0
             if self._refusals >= _ENOUGH_REFUSALS:
                 self._pace.learn(slot.sample, now, self._in_use)
-                # The pace protects the host from here on, so the slots may come back fast.
+                # From here on the pace protects the host, so the slots may grow fast again.
                 self._additive_from = self._level
                 self._level = max(1.0, self._level / 2)
                 self._event("slots and rate")

@@ -1,26 +1,26 @@
-"""While a host answers nobody: its calls wait, and one at a time asks whether it is back.
+"""While a host answers no call: its calls wait, and a probe at a time asks whether it is back.
 
-What always holds, for each host by itself:
+A host is in one of three states:
 
-1. *Up*: calls are sent. A failure that may be an outage's (`silence`) counts as one of the call's
-   attempts, as any other does.
-2. *In doubt*: the host has answered nobody since a call was sent that has failed now, and that was
-   the third in a row, or the call's last attempt. What only puts calls off (429) counts for the
-   last attempt alone, or once nothing else has come for `LONGEST_PUT_OFF`. No call is sent any more
-   but a probe, at once, or when `Retry-After` is over: a first page of one item, of a listing that
-   was answered before, else of the one that has failed. Any answer of the API's own, to the probe
-   or to a call that was under way, ends the doubt. If no probe has failed, the failure was that
-   call's own, and counts.
-3. *Down*: probes have failed, and nothing was answered for some seconds. One probe follows another
-   after growing pauses, and not while `Retry-After` holds the host. Once one is answered all calls
-   go on: none has used up an attempt by what failed in the outage, and the limiter begins anew
-   below the level it had, since what failed has told it nothing.
-4. Once the time is up every call of the host raises `OutageError`, which ends the run.
-5. What is cancelled while it waits leaves nothing behind. The probes go on for the others.
+1. *Up*: calls are sent. A failure that may belong to an outage (`silence`) counts as an attempt of
+   its call, like any other.
+2. *In doubt*: a call has failed, the host has answered no call since that call was sent, and it was
+   the third failure in a row, or the call's last attempt. A 429 counts only as a last attempt, or
+   after nothing else has come for `LONGEST_PUT_OFF`. Now only a probe is sent, at once, or when
+   `Retry-After` is over. It asks for a first page of one item, from a listing that was answered
+   before, or else from the one that failed. Any answer of the API itself, to the probe or to a call
+   under way, ends the doubt. If no probe has failed, the failure was the call's own, and counts.
+3. *Down*: probes have failed, and nothing was answered for some seconds. Probes follow each other
+   after growing pauses, and not while `Retry-After` holds. Once one is answered, all calls
+   continue. Failures during the outage use up no attempt, and the limiter starts again from fewer
+   slots.
 
-So one listing that fails while others of its host are answered never passes for an outage, not even
-where it is the last: the probe asks for another listing. A call that keeps failing across outages
-without number is let off a bounded number of times.
+Once the time is up, every call of the host raises `OutageError`, which ends the run. A call that is
+cancelled while it waits leaves nothing behind, and the probes continue for the others.
+
+So a single failing listing never looks like an outage, not even if it is the last one: the probe
+asks for another listing. Only a bounded number of outages in a row spares a call's attempts, so no
+call fails for ever.
 """
 
 from __future__ import annotations
@@ -38,32 +38,32 @@ from exporter.http.silence import OutageStatistics, Silence
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
-"""Seconds between two probes: at first, and at the most."""
+"""Seconds between two probes: the first pause, and the longest."""
 FIRST_PROBE_SECONDS = 10.0
-"""Seconds that the first probe may take: a person is to be told soon."""
+"""Seconds that the first probe may take, so that a person is told soon."""
 MOST_LET_OFF = 20
-"""Outages in a row that one call is let off for."""
+"""Outages in a row that do not count as attempts of one call."""
 _REMEMBERED = 2
 
 T = TypeVar("T")
 
 Probe = Callable[[float | None], Awaitable[Fault | None]]
-"""Asks the host for as little as can be, within some seconds; returns what went wrong, or None."""
+"""Asks the host for one item, within some seconds; returns the fault, or None."""
 
 
 class HostClosedError(Exception):
-    """A call that was about to be sent has to wait: its host does not answer."""
+    """A call may not be sent now, because its host does not answer."""
 
 
 @dataclass
 class Attempts:
-    """How often one call was tried, of how often it may be; what an outage took does not count."""
+    """How often one call was tried, and how often it may be; outages do not count."""
 
     most: int
     used: int = 0
     let_off: int = 0
     flawed: int = 0
-    """Answers with something that cannot be read."""
+    """Answers with an unreadable value."""
 
     @property
     def given_up(self) -> bool:
@@ -71,7 +71,7 @@ class Attempts:
         return self.used >= self.most
 
     def let_off_once(self) -> bool:
-        """Forget the attempts so far, as the host was down; False where that was too often."""
+        """Forget the attempts so far, because the host was down; False if that was too often."""
         self.let_off += 1
         if self.let_off > MOST_LET_OFF:
             return False
@@ -80,10 +80,10 @@ class Attempts:
 
 
 class HostWatch:
-    """Says whether calls to one host may be sent, and waits while they may not.
+    """Knows whether calls to one host may be sent, and waits while they may not.
 
-    `held_until` says until when the host itself asks to be let alone, and `back` is called when an
-    outage has ended.
+    `held_until` returns the end of the host's `Retry-After`, and `back` is called when an outage
+    has ended.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class HostWatch:
         return self._silence.has_answered
 
     def statistics(self) -> OutageStatistics | None:
-        """Return this moment's figures; None where there is no outage."""
+        """Return the current figures; None if there is no outage."""
         return self._silence.statistics()
 
     def proves(self, probe: Probe) -> None:
@@ -128,12 +128,12 @@ class HostWatch:
         while (prober := self._prober) is not None:
             await asyncio.wait([prober])
             if self._prober is prober:
-                prober.result()  # No answer has ended it, so it raises.
+                prober.result()  # No answer has ended the outage, so this raises.
         if self._back_at > before:
             attempts.let_off_once()
 
     def answered(self) -> None:
-        """Take note that the host gave an answer of the API's own, to whatever call."""
+        """Note that the host gave an answer of the API itself, to any call."""
         self._answered_at = asyncio.get_running_loop().time()
         if self._silence.probes:
             self._back_at = self._answered_at
@@ -142,10 +142,10 @@ class HostWatch:
         self._open()
 
     async def failed(self, attempts: Attempts, began: float, fault: Fault, probe: Probe) -> bool:
-        """Take note of a call, sent at `began`, that failed; wait where its host is in doubt.
+        """Note that a call, sent at `began`, has failed; wait if its host is in doubt.
 
-        `probe` asks for the same listing. Returns whether the call may be made again as if it had
-        not been made; else it has used up one of its `attempts`. Raises `OutageError`.
+        `probe` asks for the same listing. Returns whether the failed call does not count; otherwise
+        it has used up one of its `attempts`. Raises `OutageError`.
         """
         if not self._silence.counts(fault):
             attempts.used += 1
@@ -186,7 +186,7 @@ class HostWatch:
                 self.answered()
                 return
             if not self._silence.counts(fault):
-                self._open()  # Somebody answers there, though it is not the API.
+                self._open()  # Something answers there, though it is not the API.
                 return
             self._silence.note_fault(fault, began=began)
             self._silence.probed()
@@ -195,16 +195,16 @@ class HostWatch:
             turn += 1
 
     async def _sleep(self, pause: float) -> None:
-        """Wait for so long, and while the host is held, but not past the time there is."""
+        """Wait for so long, and while `Retry-After` holds, but not past the end of the limit."""
         now = asyncio.get_running_loop().time()
         held = (self._held_until() or now) - now
         await asyncio.sleep(max(min(max(pause, held), self._silence.deadline - now), 0.0))
 
     async def _ask(self, probe: Probe, *, first: bool) -> Fault | None:
-        """Send a probe, and wait for it no longer than there is time left."""
+        """Send a probe, and wait for it only as long as time is left."""
         left = self._silence.deadline - asyncio.get_running_loop().time()
         try:
-            # Even without any time left, one probe has to have failed.
+            # Even without any time left, one probe must be sent.
             async with asyncio.timeout(max(left, FIRST_PROBE_SECONDS)):
                 return await probe(FIRST_PROBE_SECONDS if first else None)
         except TimeoutError:
@@ -212,7 +212,7 @@ class HostWatch:
 
 
 class Outages:
-    """All hosts of a run, `limit` seconds being how long an outage of any of them is waited for."""
+    """The watches of all hosts of a run; each outage may last for `limit` seconds."""
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
@@ -222,22 +222,22 @@ class Outages:
     def watch(
         self, host: str, *, held_until: Callable[[], float | None], back: Callable[[], None]
     ) -> HostWatch:
-        """Return what watches a host that list calls go to."""
+        """Return the watch of a host of list calls."""
         watch = HostWatch(host, self._limit, held_until=held_until, back=back)
         self._watches.append(watch)
         return watch
 
     @property
     def statistics(self) -> tuple[OutageStatistics, ...]:
-        """The outages of this moment."""
+        """The outages at the moment."""
         moments = [watch.statistics() for watch in self._watches]
         moments += [silence.statistics() for silence in self._silences.values()]
         return tuple(moment for moment in moments if moment is not None)
 
     async def persist(self, fetch: Callable[[], Awaitable[T]]) -> T:
-        """Return what `fetch` returns, which gets a token, however often it has to be called.
+        """Return the result of `fetch`, which gets a token.
 
-        It is called again, after growing pauses, while it raises `UnansweredError`. Raises
+        `fetch` is called again, after growing pauses, while it raises `UnansweredError`. Raises
         `OutageError` once that has taken too long.
         """
         loop = asyncio.get_running_loop()
@@ -278,11 +278,11 @@ class Outages:
 
 
 def jittered(seconds: float) -> float:
-    """Return about so many seconds, so that many programs do not ask in step."""
+    """Return about so many seconds, so that many programs do not ask at the same time."""
     return seconds * random.uniform(0.8, 1.2)  # noqa: S311 - not for secrets
 
 
 def _look(task: asyncio.Task[None]) -> None:
-    """Take note of a failure, which every call that waits raises, if one does."""
+    """Mark a failure as seen: every waiting call raises it, but there may be none."""
     if not task.cancelled():
         task.exception()

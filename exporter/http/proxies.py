@@ -1,4 +1,4 @@
-"""Which proxy of the environment a request takes, and which hosts NO_PROXY keeps from it."""
+"""The proxy of the environment for a request, and the hosts that NO_PROXY excludes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def proxy_for(address: URL) -> URL | None:
-    """Return the environment's proxy for an address; None for one whose requests it could read.
+    """Return the environment's proxy for an address; None for plain HTTP, which it could read.
 
     Raises `NoReplyError` for a proxy that cannot be used; its text holds no password.
     (aiohttp's own way of reading the environment also reads ~/.netrc, and fails at the token then.)
@@ -33,11 +33,11 @@ def proxy_for(address: URL) -> URL | None:
 
 
 def bypasses(no_proxy: str, host: str, port: int) -> bool:
-    """Say whether a NO_PROXY names a host, in any of the ways that curl, Go and Python take.
+    """Return whether NO_PROXY names a host, in any form that curl, Go and Python accept.
 
-    That is `*`; a name, which means its subdomains too, with or without a dot or `*.` before it;
-    an address; a range of addresses such as 10.0.0.0/8 or fd00::/8; each of the first with a port
-    behind it that has to be the same. An IPv6 address may stand in brackets. Case does not matter.
+    The forms are: `*`; a name, also with a dot or `*.` before it, which includes its subdomains; an
+    address, an IPv6 one also in brackets; a range such as 10.0.0.0/8 or fd00::/8. A name or address
+    may have a port, which must be the same. Case does not matter.
     """
     wanted = host.rstrip(".").lower()
     address = _read_address(wanted)

@@ -1,22 +1,23 @@
 """How fast calls to one host may start: a fixed ceiling, and a rate learned from its refusals.
 
-A service that allows R calls a second counts them in a token bucket and answers 429 past it. R is
-not told, so it is measured: between two moments at which the bucket was empty, R × elapsed calls
-were accepted. From a congestion event on the rate is
+A service that allows R calls a second counts them in a token bucket, and answers 429 when it is
+empty. R is unknown, so it is measured: between two moments with an empty bucket, R × elapsed calls
+were accepted. From a congestion event on, the rate is
 
     rate(n) = measured × (1 + C × (n/K − 1)³),   C = 1 − START = 0.05,
 
-n being the calls accepted at this rate since the event, and K the calls in one `step`. This is
-CUBIC's curve (RFC 9438, 4.2) over calls instead of seconds: it begins 5% below what was measured,
-is flat around it, and only 2K calls later 5% above it, where the next refusal comes. So the mean
-stays near R, and there is about one refusal in 2K calls. If R has grown meanwhile, the curve
-turns upward steeply: 1.4 × at 3K, 4 × at 5K.
+where n is the number of calls accepted at this rate since the event, and K the calls in one `step`.
+This is CUBIC's curve (RFC 9438, 4.2) over calls instead of seconds. It begins 5% below the measured
+rate, is flat around it, and reaches 5% above it after 2K calls, where the next refusal comes. So
+the mean stays near R, with about one refusal in 2K calls. If R has grown meanwhile, the curve turns
+upward steeply: 1.4 × at 3K, 4 × at 5K.
 
-K is at least 100 calls, and so many that what one event costs stays small against the calls
-between two events: the calls in flight at 5% too much, and the time a `Retry-After` holds.
+K is at least 100 calls. It is large enough that the cost of one event is small compared with the
+calls between two events: the calls in flight at a rate 5% too high, and the time of a
+`Retry-After`.
 
-After the first event, and after one so deep that it had to be bounded, R may be far away: there
-the rate doubles about every two round trips until the next refusal.
+After the first event, and after one whose cut had to be bounded, R may be far away. Then the rate
+doubles about every two round trips until the next refusal.
 """
 
 from __future__ import annotations
@@ -34,26 +35,26 @@ SLOWEST = 0.1
 SHORTEST_STEP = 100
 """Calls of K at least."""
 CATCH_UP = 0.05
-"""Seconds of lateness, of a busy event loop say, that calls may make up for."""
+"""Seconds of delay, by a busy event loop for example, that calls may catch up."""
 
 _STEP_ROUND_TRIPS = 10
 _STEP_HOLDS = 10
 _LONGEST_HOLD = 5.0
-"""Seconds of a hold beyond which K does not grow: the rate must recover in minutes."""
+"""Longer holds than these seconds do not increase K: the rate must recover in minutes."""
 _EARLY = 0.8
-"""Where holds hide how far off the rate is, an event long before 2K lowers it at least to this."""
+"""If holds hide the true rate, an event long before 2K lowers the rate at least to this share."""
 _SHORTEST_LOOK_BACK = 64
 _REMEMBERED = 4096
 _PRIOR = 8
-"""Calls that a measurement takes to have gone at the present rate, so that few do not mislead."""
+"""Calls at the present rate that every measurement includes, so that a few do not mislead."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One call as the pace sees it, at its start.
+    """One call at its start, for the pace.
 
-    `number` counts the host's calls. `began_at` is in the event loop's seconds, `wanted` and
-    `open` on the clocks of `Pace.run_clocks`. `waited` says whether the pace held it back.
+    `number` counts the host's calls. `began_at` is in the event loop's seconds, `wanted` and `open`
+    are on the clocks of `Pace.run_clocks`. `waited` says whether the pace delayed it.
     """
 
     number: int
@@ -64,7 +65,7 @@ class Sample:
 
 
 class Pace:
-    """When the next call may start; all moments are in the event loop's seconds.
+    """When the next call may start; all times are in the event loop's seconds.
 
     `ceiling` is a fixed number of calls per second, or None.
     """
@@ -74,7 +75,7 @@ class Pace:
         self.learned: float | None = None
         """The rate learned from refusals, in calls per second; None while there were none."""
         self.next_start = 0.0
-        """The moment before which no call may start."""
+        """The time before which no call may start."""
         self._waited = False
         self._number = 0
         self._wanting = self._held = False
@@ -97,7 +98,7 @@ class Pace:
         return min(self.learned, self._ceiling)
 
     def run_clocks(self, now: float, *, wanting: bool, held: bool) -> None:
-        """Keep two clocks: `wanted` stands while nothing is asked, `open` also while held."""
+        """Run two clocks: `wanted` stops while no call is wanted, `open` also during a hold."""
         passed = now - self._clocks_at
         self._clocks_at = now
         if self._wanting:
@@ -107,7 +108,7 @@ class Pace:
         self._wanting, self._held = wanting, held
 
     def made_wait(self) -> None:
-        """Note that the call first in line could start but for the pace."""
+        """Note that only the pace delays the first waiting call."""
         self._waited = True
 
     def held(self, seconds: float) -> None:
@@ -115,7 +116,7 @@ class Pace:
         self._longest_hold = min(_LONGEST_HOLD, max(self._longest_hold * 0.9, seconds))
 
     def start(self, now: float, *, full: bool) -> Sample:
-        """Count a call in; `full` says that every slot there can ever be is in use."""
+        """Count a call that starts; `full` if all slots, at the highest level, are in use."""
         self.run_clocks(now, wanting=True, held=False)
         if self.rate is not None:
             self.next_start = max(self.next_start, now - CATCH_UP) + 1 / self.rate
@@ -123,7 +124,7 @@ class Pace:
         self._number += 1
         self._unlimited = self._unlimited + 1 if full and not self._waited else 0
         if self._unlimited > 3 * self._step:
-            # For long it is the slots that limit: the host grew past the rate once learned.
+            # The slots have been the limit for long: the host is faster than the learned rate.
             self.learned = None
         self._waited = False
         return sample
@@ -141,7 +142,7 @@ class Pace:
             self.learned = self._measured * (1 + (1 - START) * x * x * x)
 
     def failed(self, sample: Sample) -> None:
-        """Count an answer that is not good."""
+        """Count an answer that is not a good one."""
         self._answers.append((sample, False))
 
     def learn(self, sample: Sample, now: float, in_flight: int) -> None:
@@ -151,9 +152,9 @@ class Pace:
         self._searching = True
 
     def slow_down(self, sample: Sample, now: float, in_flight: int) -> bool:
-        """Lower the learned rate for a refused call, and say so.
+        """Lower the learned rate for a refused call; return whether it was lowered.
 
-        A call that began before the last event tells nothing new: False.
+        It is not lowered for a call that began before the last event.
         """
         if self.learned is None or not self._after_event(sample):
             return False
@@ -165,7 +166,7 @@ class Pace:
         return True
 
     def begin_anew(self, rate: float | None, now: float) -> None:
-        """Go back to a rate, or to none, that was learned before the host refused every call."""
+        """Restore the rate, or none, from before the host refused every call."""
         if rate == self.learned:
             return
         self.learned = rate
@@ -185,7 +186,7 @@ class Pace:
     def _measure(self, refused: Sample, now: float, in_flight: int) -> tuple[float, float]:
         """Return the calls per second that were accepted, and sent, up to a refused call.
 
-        Looks back to the last event, and over twice what is in flight at least.
+        The time reaches back to the last event, and over at least twice the calls in flight.
         """
         least = max(_SHORTEST_LOOK_BACK, 2 * in_flight)
         counted = accepted = 0
@@ -201,8 +202,8 @@ class Pace:
         wanted = max(refused.wanted - first.wanted, round_trip)
         sent = self.learned or counted / opened
         prior = _PRIOR / sent
-        # While a host is held its bucket fills up again, as far as the bucket is deep. How deep is
-        # not known: R lies between what the open seconds say and what all seconds say.
+        # During a hold the host's bucket refills up to its depth, which is unknown. So R lies
+        # between the rate over open seconds and the rate over all seconds.
         most = (accepted + _PRIOR) / (opened + prior)
         fewest = (accepted + _PRIOR) / (wanted + prior)
         return math.sqrt(most * fewest), sent

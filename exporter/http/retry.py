@@ -1,4 +1,4 @@
-"""Asking again: how often, after how long, and for which faults."""
+"""Retries: how often, after how long, and for which faults."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from exporter.http.trouble import NoReplyError
 Sleep = Callable[[float], Awaitable[None]]
 
 FIRST_WAIT = 0.2
-"""Seconds waited at most before the second attempt; each further one may wait twice as long."""
+"""The longest wait before the second attempt, in seconds; it doubles for each further one."""
 LONGEST_WAIT = 20.0
 
 _log = structlog.get_logger(__name__)
@@ -31,10 +31,10 @@ _backoff = wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)
 def retrying(stop: Callable[[RetryCallState], bool], sleep: Sleep, *, what: str) -> AsyncRetrying:
     """Return tenacity's loop for a coroutine function that raises `FaultError`.
 
-    A passing fault is tried again until `stop` says so after an attempt; its `FaultError` is
-    raised then. Waits grow exponentially with full jitter, so that calls that failed together
-    do not return together, and are never shorter than the host's `Retry-After`. `what` names
-    the work in the log.
+    A temporary fault is tried again until `stop` is true after an attempt; then its `FaultError` is
+    raised. Waits grow exponentially with full jitter, so that calls that failed together do not
+    return together. No wait is shorter than the host's `Retry-After`. `what` names the work in the
+    log.
     """
 
     def note(state: RetryCallState) -> None:
@@ -65,7 +65,7 @@ async def ask(
 ) -> Reply:
     """Send a request that is no list call (discovery, a token) until a 200 with JSON comes.
 
-    Raises `FaultError` for a fault that does not pass, or that `attempts` did not mend.
+    Raises `FaultError` for a permanent fault, or for a temporary one after `attempts`.
     """
 
     async def attempt() -> Reply:

@@ -1,4 +1,4 @@
-"""One request of a list call: in a slot of its host, counted, and judged by its answer."""
+"""One request of a list call: in a slot of its host, counted, with a fault for a bad answer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from exporter.settings import Limits
 
 @dataclass(frozen=True)
 class Host:
-    """A host that list calls go to: how many at once, how fast, and whether it answers at all."""
+    """A host of list calls: how many at once, how fast, and whether it answers at all."""
 
     base: str
     limiter: Limiter
@@ -37,9 +37,9 @@ class Host:
 
 @dataclass(frozen=True)
 class Target:
-    """A call with the place it goes to; `line` is how errors show it.
+    """A call with its host and URL; `line` is its form in errors.
 
-    Where it has to wait for the host, the one with the largest `weight` goes first.
+    If calls have to wait for the host, the one with the largest `weight` goes first.
     """
 
     call: Call
@@ -50,9 +50,9 @@ class Target:
 
 
 class Sender:
-    """Sends requests, and tells limiter and watch of a host how they went.
+    """Sends requests, and reports the outcome to the host's limiter and watch.
 
-    `counts` is what was sent and received so far.
+    `counts` are the requests and bytes so far.
     """
 
     def __init__(self, transport: Transport, limits: Limits) -> None:
@@ -61,9 +61,9 @@ class Sender:
         self._limits = limits
 
     async def send(self, target: Target, token: SecretStr, sent: Sent) -> Reply:
-        """Send one request in a slot of its host; raises `FaultError` where no answer came.
+        """Send one request in a slot of its host; raises `FaultError` if no answer came.
 
-        Raises `HostClosedError`, and sends nothing, where the host was found down meanwhile.
+        Raises `HostClosedError`, and sends nothing, if the host went down meanwhile.
         """
         host = target.host
         async with host.limiter.slot(target.weight) as slot:
@@ -94,9 +94,9 @@ class Sender:
         return reply
 
     async def probe(self, target: Target, token: SecretStr, seconds: float | None) -> Fault | None:
-        """Send one request beside all slots, to see whether the host answers; return what it lacks.
+        """Send one request outside of all slots, to see whether the host answers; return its fault.
 
-        It may take so many seconds; None for as long as any call may.
+        It may take so many seconds; None for the limit of any call.
         """
         longest = self._limits.request_timeout.total_seconds()
         self.counts += Counts(calls=1, retries=1)
@@ -119,12 +119,12 @@ class Sender:
         return None if is_answer(fault) else fault
 
     def _judge(self, host: Host, slot: Slot, reply: Reply) -> None:
-        """Tell the limiter what an answer says about the host, and the watch that one came."""
+        """Report an answer to the host's limiter and watch."""
         fault = fault_of_reply(reply)
         if reply.status in THROTTLED_STATUSES:
             self.counts += Counts(throttled=1)
         if fault is not None and says_too_large(fault):
-            pass  # Be it a 429, it tells nothing about how fast the host may be asked.
+            pass  # Even if it is a 429, it is not about the rate of calls.
         elif reply.status in THROTTLED_STATUSES:
             if reply.status == 429:
                 slot.refused()

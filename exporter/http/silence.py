@@ -2,17 +2,17 @@
 
 Invariants:
 
-- A host is silent from the sending of the first call that failed until any answer of the API's own:
-  a page, or a refusal of what was asked. What counts as failing is what a broken network or a
-  service that is down does: no answer, no answer in time, an answer cut short, a 5xx.
-- An answer that only puts a call off, such as a 429, ends no silence. It begins one where a call
-  was put off as often as it may be tried, or every call for `LONGEST_PUT_OFF`: before that, the
-  limiter finds how fast the host takes calls.
-- What only a proxy or a web page answers (HTML, a redirect, a certificate that is not trusted)
-  counts once the host has answered as it should: before that, the address is more likely wrong.
-- Waiting is bounded: by `limits.outage` from the moment the silence began, and by `FIRST_CONTACT`
-  where no connection could be made since the run began, as it is with a mistyped name.
-- A person is told at once, and once: with the host, the reason, and until when it is tried.
+- A host is silent from the sending of the first failed call until any answer of the API itself: a
+  page, or an error about the call. Failures that count are those of a broken network or a service
+  that is down: no answer, no answer in time, an answer cut short, a 5xx.
+- An answer that only puts a call off, such as a 429, does not end a silence. It begins one if a
+  call was put off at its last attempt, or every call for `LONGEST_PUT_OFF`. Until then, the limiter
+  finds out how fast the host takes calls.
+- An answer from a proxy or a web page (HTML, a redirect, an untrusted certificate) counts only if
+  the host has answered well before. Until then, the address is more likely wrong.
+- Waiting is bounded by `limits.outage` from the beginning of the silence, and by `FIRST_CONTACT` if
+  no connection was made since the run began, as with a mistyped name.
+- A person is told at once, and once: the host, the reason, and how long the program will try.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ from exporter.http.too_large import says_too_large
 from exporter.http.trouble import NO_CONNECTION
 
 QUIET = 2.0
-"""Seconds of silence from which on it is an outage, and no burst of failures."""
+"""Seconds after which a silence is an outage, and not a burst of failures."""
 IN_A_ROW = 3
-"""Failures with no answer in between that put a host in doubt."""
+"""Failures without an answer in between that put a host in doubt."""
 LONGEST_PUT_OFF = 20.0
-"""Seconds for which every call may be put off before that is silence. The limiter sends a call each
-ten seconds at the least, so one is answered in that time where calls are only too fast."""
+"""Seconds for which every call may be put off before the host counts as silent. The limiter sends
+at least one call every ten seconds, so in that time one is answered if calls are only too fast."""
 FIRST_CONTACT = 60.0
-"""Seconds that a host is tried at most to which no connection was ever made in this run."""
+"""Seconds to try a host to which this run has never had a connection."""
 
 _ONCE_ANSWERED = frozenset({"certificate", "tls", "proxy", "not_json", "garbled"})
-"""Reasons that speak of something between here and the host, if it is the right host."""
+"""Reasons that blame something between this machine and the host, if the host is right."""
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class OutageStatistics:
-    """A host that does not answer, at this moment, frozen.
+    """The current state of a host that does not answer, frozen.
 
-    `since` is when the first call was sent that failed, `until` when the run gives up, both by the
-    wall clock; `reason` is a clause about the last failure, `probes` how often it was asked since,
-    `refuses` whether answers come, which put every call off (429).
+    `since` is when the first failed call was sent, `until` when the run gives up, both by the wall
+    clock. `reason` is a clause about the last failure, `probes` is the number of probes since.
+    `refuses` is true if the host answers, but puts every call off (429).
     """
 
     host: str
@@ -62,9 +62,9 @@ class OutageStatistics:
 
 
 def is_silence(fault: Fault, *, answered_before: bool) -> bool:
-    """Say whether a failure is one of the host or of the way there, whatever was asked.
+    """Return whether a failure is one of the host or the network, and not of the call.
 
-    A 429 is not (`puts_off`), nor is what the API itself says about one call.
+    A 429 is not (`puts_off`), nor is an error of the API about one call.
     """
     if fault.reason in _ONCE_ANSWERED or fault.reason.startswith(("http_2", "http_3")):
         return answered_before
@@ -76,10 +76,10 @@ def is_silence(fault: Fault, *, answered_before: bool) -> bool:
 
 
 def puts_off(fault: Fault) -> bool:
-    """Say whether an answer only says that this is not the time to ask, whatever was asked.
+    """Return whether an answer only says "not now", whatever the call.
 
-    A 429 does, and so do a conflict, and a refusal because who checks permissions is down. What
-    names the size of the answer is about one call.
+    A 429 does, and so do a conflict, and a refusal because the service that checks permissions is
+    down. An error about the size of an answer does not: it is about one call.
     """
     own = bool(fault.code) or fault.http_status == 429
     if fault.kind != "status" or not fault.passing or fault.http_status >= 500:
@@ -88,7 +88,7 @@ def puts_off(fault: Fault) -> bool:
 
 
 def is_answer(fault: Fault | None) -> bool:
-    """Say whether what came is an answer of the API's own to what was asked; None is a page."""
+    """Return whether an answer is from the API itself, about the call; None is a page."""
     if fault is None:
         return True
     passes = is_silence(fault, answered_before=True) or puts_off(fault)
@@ -96,9 +96,9 @@ def is_answer(fault: Fault | None) -> bool:
 
 
 class Silence:
-    """The silence of one host; belongs to one event loop, in whose seconds all times are.
+    """The silence of one host; belongs to one event loop, and all times are in its seconds.
 
-    `limit` is for how many seconds it is waited for.
+    `limit` is how many seconds to wait for the host.
     """
 
     def __init__(self, host: str, limit: float) -> None:
@@ -106,7 +106,7 @@ class Silence:
         self.has_answered = False
         """Whether the host has ever answered in this run."""
         self.is_outage = False
-        """Whether it has lasted too long for a burst of failures."""
+        """Whether the silence has lasted too long for a burst of failures."""
         self._host = host
         self._since: float | None = None
         self._began_at = datetime.now(UTC)
@@ -116,16 +116,16 @@ class Silence:
         self._put_off_since: float | None = None
         self._connected = False
         self.probes = 0
-        """Calls that were sent since only to see whether the host answers, and failed."""
+        """The failed probes since it began."""
 
     def counts(self, fault: Fault) -> bool:
-        """Say whether a failure may be one of the host, and not of what was asked."""
+        """Return whether a failure may be one of the host, and not of the call."""
         return puts_off(fault) or is_silence(fault, answered_before=self.has_answered)
 
     def doubts(self, fault: Fault, *, began: float, last: bool) -> bool:
-        """Take note of a failure that `counts`; say whether it is to be asked if the host answers.
+        """Note a failure that `counts`; return whether to probe the host.
 
-        The call was sent at `began`; `last` says whether it may be sent no more.
+        The call was sent at `began`; `last` is true if it was the call's last attempt.
         """
         if puts_off(fault):
             if self._put_off_since is None:
@@ -140,14 +140,14 @@ class Silence:
         return doubtful
 
     def note_fault(self, fault: Fault, *, began: float) -> None:
-        """Take note of a failure that `counts`, of a call sent at `began`."""
+        """Note a failure that `counts`, of a call sent at `began`."""
         connected = fault.reason not in NO_CONNECTION
         self.note(fault.told(), began=began, connected=connected, put_off=puts_off(fault))
 
     def note(self, message: str, *, began: float, connected: bool, put_off: bool) -> None:
-        """Take note of a failure of a call sent at `began`; `message` is a clause about it.
+        """Note the failure of a call sent at `began`; `message` is a clause about it.
 
-        `put_off` says whether it was one that `puts_off` a call.
+        `put_off` is true if the answer `puts_off` the call.
         """
         if self._since is None:
             now = asyncio.get_running_loop().time()
@@ -158,9 +158,9 @@ class Silence:
         self._connected = self._connected or connected
 
     def probed(self) -> None:
-        """Take note of a call that was sent only to see whether the host answers, and failed.
+        """Note a failed probe.
 
-        Raises `OutageError` where that was the last one; else logs once that there is an outage.
+        Raises `OutageError` if it was the last one; otherwise logs once that there is an outage.
         """
         now = asyncio.get_running_loop().time()
         self.probes += 1
@@ -178,7 +178,7 @@ class Silence:
             )
 
     def end(self) -> bool:
-        """Take note of an answer; return whether it has ended an outage."""
+        """Note an answer; return whether it has ended an outage."""
         was, self.is_outage = self.is_outage, False
         self.has_answered = True
         if was:
@@ -190,7 +190,7 @@ class Silence:
 
     @property
     def deadline(self) -> float:
-        """When waiting ends."""
+        """The end of waiting."""
         return self._started + self._patience
 
     def error(self) -> OutageError:
@@ -201,13 +201,13 @@ class Silence:
             seconds=seconds,
             since=_text(self._began_at),
             reason=self._reason,
-            # Who waited for less than the setting allows should not be told to raise it.
+            # If the run waited for less than the setting allows, raising it would not help.
             setting=self._patience == self.limit,
             refused=self._put_off,
         )
 
     def statistics(self) -> OutageStatistics | None:
-        """Return this moment's figures; None where there is no outage."""
+        """Return the current figures; None if there is no outage."""
         if not self.is_outage:
             return None
         return OutageStatistics(
@@ -235,7 +235,7 @@ class Silence:
 
 
 def had_connection(fault: Fault) -> bool:
-    """Say whether a fault came after there was a connection."""
+    """Return whether a fault came after a connection was made."""
     return fault.reason not in NO_CONNECTION
 
 

@@ -1,9 +1,9 @@
-"""What an answer's status says, and whose word it is: the API's own, or that of a gateway.
+"""The meaning of an answer's status, and its author: the API itself, or a gateway.
 
-The API's own word has a code, which decides, whatever the HTTP number; each source reads its own
-(`ErrorReader`) and gives it as one of google.rpc.Code's names. An error without one is a gateway's
-on the way there: nginx, Envoy, Cloudflare or a load balancer answers HTML, plain text, a JSON of
-its own or nothing, with any number. It says nothing about what was asked for, so it passes.
+An error of the API has a code, which decides, whatever the HTTP status. Each source reads its own
+(`ErrorReader`) and returns it as a name of google.rpc.Code. An error without a code comes from a
+gateway: nginx, Envoy, Cloudflare or a load balancer answers with HTML, plain text, its own JSON or
+nothing, and with any status. It says nothing about the call, so it counts as temporary.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 ErrorReader = Callable[[bytes], tuple[str, str]]
-"""Reads the body of an error: the code's name and the message; empty for what is not the API's."""
+"""Reads the body of an error: the code's name and the message; empty if not from the API."""
 
 _PASSING_CODES = frozenset(
     {
@@ -56,17 +56,17 @@ _GATEWAYS_PHRASES = {
     598: "Network Read Timeout",
     599: "Network Connect Timeout",
 }
-"""Statuses of nginx, Cloudflare and AWS load balancers that no RFC has."""
+"""Statuses of nginx, Cloudflare and AWS load balancers that are in no RFC."""
 
 _NO_PAGE = frozenset({201, 202, 204, 205, 206, 207, 208, 226})
-"""Successes that promise something else than the answer to a GET (RFC 9110, 15.3, and others)."""
+"""Successes that are not the answer to a GET (RFC 9110, 15.3, and others)."""
 
 
 def is_success(status: int, *, posted: bool = False) -> bool:
-    """Say whether an answer's body is what was asked for (RFC 9110, 15.3).
+    """Return whether an answer's body is the requested content (RFC 9110, 15.3).
 
-    That is a 200, a 203, which is a 200 that a proxy has transformed, and any success that no RFC
-    names, which counts as a 200 (RFC 9110, 15). A 201 is one for a POST alone.
+    This is true for a 200, for a 203 (a 200 that a proxy has transformed), and for any success that
+    no RFC names, which counts as a 200 (RFC 9110, 15). It is true for a 201 only after a POST.
     """
     if status == 201:
         return posted
@@ -83,5 +83,5 @@ def name_status(status: int) -> str:
 
 
 def is_passing(code: str) -> bool:
-    """Say whether an error with this code, empty for none, may be mended by asking again."""
+    """Return whether an error with this code, empty for none, is temporary."""
     return not code or code in _PASSING_CODES

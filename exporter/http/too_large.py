@@ -1,9 +1,9 @@
-"""When a page is too large for what is in between: the signs, and how many of them are enough.
+"""When a page is too large for a gateway: the signs, and how many of them are enough.
 
-Gateways bound an answer, at 4 MiB by gRPC's default, and say so in many ways: a 429 about a message
-larger than the maximum (which has nothing to do with how fast one asks), a 413, a 5xx, a body that
-ends always at the same place. Our own bound is `limits.max_page_bytes`. Asking again does not help;
-asking for fewer items does.
+Gateways limit an answer, to 4 MiB by gRPC's default, and say so in many ways: a 429 about a message
+larger than the maximum (which has nothing to do with the rate of calls), a 413, a 5xx, a body that
+always ends at the same place. This program's own limit is `limits.max_page_bytes`. Asking again
+does not help; asking for fewer items does.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from dataclasses import replace
 from exporter.http.faults import Fault
 
 SURELY, MAYBE = 1, 4
-"""Failures of one kind in a row after which fewer items are asked for: sure signs, and others."""
+"""Failures of one kind in a row before fewer items are asked for: by sure signs, by others."""
 _LAST = 1_000_000
-"""The same where no attempt must be left: what a gateway answers for an overloaded service as
-well."""
+"""The same, for failures that count only after the last attempt: a gateway also sends these for an
+overloaded service."""
 _OVERSIZE = _STALLED = 2
-"""The same of a body past our own bound, for gateways have been seen to answer garbage once, and of
-one that stops coming, for each of these takes as long as a call may."""
+"""The same for a body above our own limit, because gateways have been seen to answer garbage once,
+and for a body that stops coming, because each of these takes as long as a call may."""
 
 _WORDS = re.compile(
     r"\b(message|response|body|payload|entity)\b[^.;]{0,60}?"
     r"\b(larger than|too (large|big|long)\b|exceed(s|ed)? (the )?(max|configured|size|limit of))",
     re.IGNORECASE,
 )
-"""How gRPC's libraries, proxies and functions say that an answer is too large."""
+"""Phrases of gRPC's libraries, proxies and functions for an answer that is too large."""
 _BROKEN_OFF = frozenset({"truncated", "reset", "cut_off"})
 STALLED = "stalled"
-"""The reason of a fault whose answer began, and did not come to its end in time."""
+"""The reason of a fault whose answer began, but did not end in time."""
 
 
 def says_too_large(fault: Fault) -> bool:
-    """Say whether a failure names the size of the answer as its reason."""
+    """Return whether a failure names the size of the answer as its reason."""
     if fault.reason == "oversize" or fault.http_status == 413:
         return True
     return fault.kind == "status" and _WORDS.search(fault.message) is not None
@@ -49,18 +49,18 @@ class Signs:
         self._enough = 0
 
     def note(self, fault: Fault) -> None:
-        """Take note of a failure that has used up an attempt."""
+        """Note a failure that has used up an attempt."""
         self._row = self._row + 1 if fault.reason == self._last else 1
         self._last = fault.reason
         self._enough = _enough(fault)
 
     def point_to_size(self, *, given_up: bool) -> bool:
-        """Say whether a smaller page should be asked for; `given_up`: no attempt is left."""
+        """Return whether to ask for a smaller page; `given_up` if no attempt is left."""
         return self._enough > 0 and (given_up or self._row >= self._enough)
 
 
 def with_advice(fault: Fault) -> Fault:
-    """Return a failure of a page of one item, with what to do if even that is too large."""
+    """Return the failure of a page of one item, with advice if even that is too large."""
     if not says_too_large(fault):
         return fault
     what = "have the gateway in front of the API let larger answers pass"

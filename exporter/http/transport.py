@@ -1,8 +1,8 @@
 """One HTTP request and its whole answer, in bounded time and memory; no retries, no meaning.
 
-What aiohttp raises is turned into a `NoReplyError` of our own words and dropped: its exceptions
-hold the request's headers, and with them the token. An answer that quotes a secret it was sent
-comes without it: it is kept in the journal and told in errors.
+Errors of aiohttp are replaced by a `NoReplyError` with our own words, because they contain the
+request's headers and so the token. If an answer quotes a secret from the request, the secret is
+removed: the answer goes to the journal and to error messages.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ from exporter.http.trouble import (
 )
 
 _ERROR_BODY_BYTES = 1 << 16
-"""How much of an answer other than 200 is read: enough for what an API says of an error."""
+"""Bytes that are read of an answer other than 200: enough for an API's error."""
 
 _LONGEST_ID = 100
 
 _SHORTEST_SECRET = 16
-"""Characters from which a secret is looked for in what a server says; what is shorter could be any
+"""A secret is searched for in answers if it has this many characters; a shorter one could be any
 word of the data. (Tokens have some 200.)"""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer that arrived whole; `wire_bytes` is its body's length as it travelled.
+    """An answer that arrived whole; `wire_bytes` is its body's length as it was sent.
 
-    A byte order mark before the body is left out. Of an error, `code` and `message` are the API's
-    own word, empty where it has none. `date` is what the answer's own clock said, in seconds since
-    1970; `posted` whether a POST was answered.
+    A byte order mark before the body is removed. For an error, `code` and `message` are those of
+    the API, empty if there are none. `date` is the server's clock, in seconds since 1970. `posted`
+    is true for the answer to a POST.
     """
 
     status: int
@@ -71,7 +71,7 @@ class Transport:
     `connections` is the size of the pool, `read_error` reads the body of an error, `token_header`
     is how a token is sent. `ca_file` names the certificate authorities to trust instead of the
     system's; TLS is always verified.
-    HTTPS_PROXY and NO_PROXY of the environment hold. Raises `SettingsError` on entering if
+    HTTPS_PROXY and NO_PROXY of the environment apply. Raises `SettingsError` on entering if
     `ca_file` cannot be used.
     """
 
@@ -128,8 +128,8 @@ class Transport:
     ) -> Reply:
         """Send one GET, or one POST of `post` as JSON, and return the whole answer.
 
-        `timeout` bounds all of it in seconds, a body that drips included; `max_bytes` the body,
-        unpacked. Redirects are not followed: a token must not be sent where a stranger points.
+        `timeout` bounds everything in seconds, also a slow body. `max_bytes` bounds the unpacked
+        body. Redirects are not followed: the token must not go to another address.
         Raises `NoReplyError`.
         """
         if self._session is None:
@@ -180,7 +180,7 @@ class Transport:
             explained = _explain(error, timeout, max_bytes)
         except (OSError, aiohttp.ClientError) as error:
             explained = explain(error, host=host, proxy=proxy)
-        # Raised out here so that the new error keeps no link to the old one.
+        # Raised here, so that the new error has no link to the old one.
         trouble, message, advice = explained
         raise NoReplyError(
             trouble,
@@ -205,11 +205,11 @@ async def _read(response: aiohttp.ClientResponse, max_bytes: int | None, wire: l
     try:
         return await read_body(chunks, codings, _ERROR_BODY_BYTES, wire)
     except (BodyTooLargeError, BodyBrokenError):
-        return b""  # the status alone says enough
+        return b""  # the status is enough
 
 
 def _telling(secrets: Iterable[SecretStr]) -> list[str]:
-    """Return the secrets that can be told from words."""
+    """Return the secrets that are long enough to differ from words."""
     texts = (secret.get_secret_value() for secret in secrets)
     return [text for text in texts if len(text) >= _SHORTEST_SECRET]
 
@@ -231,14 +231,14 @@ def _reveal(post: Mapping[str, SecretStr]) -> dict[str, str]:
 
 
 def trusted(ca_file: Path | None) -> ssl.SSLContext | bool:
-    """Return the authorities to trust as aiohttp takes them; raises `SettingsError`."""
+    """Return the trusted authorities in aiohttp's form; raises `SettingsError`."""
     if ca_file is None:
-        return True  # aiohttp's own context, which verifies by the system's authorities
+        return True  # aiohttp's own context, which uses the system's authorities
     try:
         content = ca_file.read_bytes()
         if not content.startswith(codecs.BOM_UTF8):
             return ssl.create_default_context(cafile=ca_file)
-        # OpenSSL does not find a certificate that begins behind a byte order mark.
+        # OpenSSL does not find a certificate after a byte order mark.
         text = content.decode("utf-8-sig", "replace").encode("ascii", "replace").decode()
         return ssl.create_default_context(cadata=text)
     except OSError as error:  # ssl.SSLError is one
@@ -257,10 +257,10 @@ class _ExplainedError(Exception):
 async def _send_once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a GET anew on its own when a connection breaks.
+    """Keep aiohttp from repeating a GET on its own when a connection breaks.
 
-    It does so for the errors caught here, and has no switch for it (aiohttp issue 10790). Asking
-    again is decided in `retry.py`, which waits, counts and logs.
+    It does so for the errors caught here, and has no switch for it (aiohttp issue 10790). Only
+    `retry.py` decides about retries: it waits, counts and logs.
     """
     try:
         return await handler(request)
@@ -272,7 +272,7 @@ async def _send_once(
 
 
 def _explain(error: Exception, timeout: float, max_bytes: int) -> Explained:
-    """Name what went wrong with an answer that had begun, or that did not."""
+    """Return the error for an answer that broke off, or did not begin."""
     if isinstance(error, BodyTooLargeError):
         return "oversize", f"the answer is larger than {max_bytes} bytes", ""
     if isinstance(error, BodyBrokenError):

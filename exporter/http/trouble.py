@@ -1,7 +1,7 @@
-"""Why no whole answer came, in words of our own that hold nothing of the request.
+"""Why no whole answer came, in our own words, without any content of the request.
 
-aiohttp's exceptions hold the request's headers, and with them the token: they are named here, and
-dropped by who catches them.
+aiohttp's exceptions contain the request's headers and so the token. This module gives each a name;
+the code that catches them drops them.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ Trouble = Literal[
 ]
 
 LASTING_TROUBLES: frozenset[Trouble] = frozenset({"certificate", "tls", "proxy", "unusable"})
-"""Troubles that asking again does not mend, unless it went well before."""
+"""Permanent troubles, unless the same host has answered well before."""
 
 LONGEST_HEADER = 1 << 18
-"""Bytes of one header, name and value, that are taken; gateways have been seen to send 50 KiB."""
+"""The longest header, name and value, in bytes; gateways have been seen to send 50 KiB."""
 MOST_HEADERS = 1000
 
 NO_CONNECTION: frozenset[Trouble] = frozenset({"unresolved", "refused", "proxy"})
-"""Troubles that came before there was a connection to the host."""
+"""Troubles from before a connection to the host was made."""
 
 Explained = tuple[Trouble, str, str]
-"""The kind, a clause that says what happened, and one that says what to do, or nothing."""
+"""The kind, a clause that says what happened, and a clause of advice, which may be empty."""
 
 _NOT_NAMED = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 _OTHER_VERSION = frozenset(
@@ -91,14 +91,14 @@ _FIXED: tuple[tuple[type[Exception], Explained], ...] = (
     (aiohttp.ClientPayloadError, ("truncated", "the answer was cut short", "")),
 )
 _TLS_BYTES = re.compile(r"(\\x15|\\x16)\\x03|[\x15\x16]\x03")
-"""How the beginning of a TLS record looks in an error that quotes it."""
+"""The beginning of a TLS record, as an error quotes it."""
 
 
 class NoReplyError(Exception):
-    """No whole answer that could be used; `trouble` is the kind, the text a clause about it.
+    """There is no whole answer; `trouble` is the kind, the text a clause about it.
 
-    `advice` is a clause that says what to do, or nothing. `request_id` and `wire_bytes` tell of
-    the part that did arrive; `proven` whether the same host has answered well before.
+    `advice` is a clause that says what to do, or empty. `request_id` and `wire_bytes` are of the
+    part that arrived. `proven` is true if the same host has answered well before.
     """
 
     def __init__(
@@ -121,8 +121,8 @@ class NoReplyError(Exception):
 
 
 def explain(error: Exception, *, host: str, proxy: URL | None) -> Explained:
-    """Name what aiohttp or the network raised on a request to `host`, by way of `proxy` or none."""
-    # The proxy's name alone: its URL may hold a password.
+    """Return the trouble of a request to `host`, over `proxy` or none, for an exception."""
+    # Only the proxy's name, because its URL may contain a password.
     by_way_of = proxy.host_port_subcomponent if proxy else None
     for kind, explained in _FIXED:
         if isinstance(error, kind):
@@ -133,13 +133,13 @@ def explain(error: Exception, *, host: str, proxy: URL | None) -> Explained:
         return _explain_proxys_answer(error.status, host, by_way_of or "")
     if isinstance(error, aiohttp.ClientResponseError):
         return _explain_no_http(error)
-    if _CERTIFICATE_WANTED in str(error):  # told after the handshake
+    if _CERTIFICATE_WANTED in str(error):  # reported after the handshake
         return _explain_tls(_CERTIFICATE_WANTED, host)
     return "reset", "the connection broke before the answer came", ""
 
 
 def _explain_connecting(error: aiohttp.ClientConnectorError, proxy: str | None) -> Explained:
-    # These classes inherit from each other: the special ones stand before the general one.
+    # These classes inherit from each other, so the special ones come first.
     if isinstance(error, aiohttp.ClientSSLError):
         return _explain_handshake(error)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
@@ -190,7 +190,7 @@ def _explain_tls(reason: str, host: str) -> Explained:
             "name an address that does without",
         )
     if reason == _BROKEN_OFF:
-        # Some servers do so instead of saying that no version suits, or that they speak no TLS.
+        # Some servers do so when no TLS version suits, or when they have no TLS.
         return (
             "reset",
             f"{host} broke the TLS handshake off",
@@ -208,7 +208,7 @@ def _explain_proxys_answer(status: int, host: str, proxy: str) -> Explained:
             "write them into HTTPS_PROXY as http://NAME:PASSWORD@HOST:PORT",
         )
     message = f"the proxy {proxy} does not connect to {host}: it answered {status}"
-    # A proxy that is let down by who is behind it says so with a number of its own.
+    # A proxy reports an error of the server behind it with a status of its own.
     return ("refused" if status >= 500 else "proxy"), message, _CHECK_PROXY
 
 

@@ -1,4 +1,4 @@
-"""What is asked of the API and what comes back: one call, one answer, and how much was sent."""
+"""A call, its answer, and the counts of requests and bytes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ PageT = TypeVar("PageT")
 
 @dataclass(frozen=True)
 class Paging:
-    """The parameters by which a listing is paged.
+    """The names of the parameters for paging.
 
-    `size` is the one that says how many items a page has at most, `position` the one that says
-    where it begins.
+    `size` is the most items of a page, `position` the place where it begins.
     """
 
     size: str
@@ -24,9 +23,8 @@ class Paging:
 class Call:
     """One GET of an API.
 
-    `service` is what the source calls the place that it goes to, `scope` says in a person's words
-    what is being listed, for errors and the log: `images of registry crp1`. `paging` is None where
-    the call has no pages.
+    `service` is the source's name for the service. `scope` names the listing in errors and the log:
+    `images of registry crp1`. `paging` is None if the call has no pages.
     """
 
     service: str
@@ -41,7 +39,7 @@ class Call:
         return self.paging is not None and int(dict(self.params).get(self.paging.size, 1)) > 1
 
     def least(self) -> Call:
-        """Return the call for the listing's first page, with as little on it as can be."""
+        """Return the call for the listing's first page, with as few items as possible."""
         if self.paging is None:
             return self
         return self.without_params(self.paging.position).with_params(**{self.paging.size: "1"})
@@ -58,11 +56,10 @@ class Call:
 
 @dataclass
 class Sent:
-    """What was sent and received for one call so far, over all its attempts.
+    """The requests of one call so far, over all its attempts.
 
-    `calls` counts the requests, `wire_bytes` the body bytes that travelled; `seconds` is how long
-    the last request took that was answered, `began` when the last one was sent, in the event loop's
-    seconds.
+    `calls` counts the requests, `wire_bytes` the body bytes as sent. `seconds` is the duration of
+    the last answered request, `began` the time of the last one, in the event loop's seconds.
     """
 
     calls: int = 0
@@ -75,8 +72,8 @@ class Sent:
 class Answer(Generic[PageT]):
     """A 200 whose whole body arrived and was decoded.
 
-    `page` is what the caller's `decode` made of `body`, the unpacked bytes. `calls`, `wire_bytes`
-    and `seconds` are those of `Sent`, once it was answered.
+    `page` is the result of the caller's `decode` for `body`, the unpacked bytes. `calls`,
+    `wire_bytes` and `seconds` are as in `Sent`.
     """
 
     page: PageT
@@ -89,11 +86,11 @@ class Answer(Generic[PageT]):
 
 @dataclass(frozen=True)
 class Counts:
-    """What a client has sent and received so far.
+    """The requests and bytes of a client so far.
 
-    `calls` are requests sent to list calls, `retries` those among them that repeat an earlier
-    one; `throttled` were answered with 429 or 503. `wire_bytes` are body bytes received, packed
-    as they travelled.
+    `calls` are the requests of list calls, `retries` those that repeat an earlier one, `throttled`
+    those that were answered with 429 or 503. `wire_bytes` are received body bytes, before
+    unpacking.
     """
 
     calls: int = 0

@@ -1,8 +1,8 @@
-"""What a run can be told: the settings, where they are read from, and how they are checked.
+"""The settings: their model, where they are read from, and how they are checked.
 
-`model` and `output` hold the settings, made of `values`; `load` reads them from a `document` with
-its `placeholders`, from the `environment` and from flags; a `refusal` is made of `keys` and
-`words`.
+`model` and `output` define the settings, with the types of `values`. `load` reads them from a
+`document` with its `placeholders`, from the `environment` and from flags. A `refusal` uses `keys`
+and `words`.
 """
 
 from exporter.settings.model import (

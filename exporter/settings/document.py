@@ -16,7 +16,7 @@ from exporter.settings.keys import Key, dotted, known_keys, may_be_null, unknown
 from exporter.settings.placeholders import fill_in
 
 MOST_VALUES = 100_000
-"""More than any settings have: a file whose aliases come to more would never be read to its end."""
+"""More than any settings have; a file whose aliases expand to more might never be read."""
 
 _TEXT = "tag:yaml.org,2002:str"
 _MERGE = "tag:yaml.org,2002:merge"
@@ -24,21 +24,21 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 @dataclass(frozen=True)
 class Document:
-    """What a file says, nested as it is there, and where: the line of every key, from 1."""
+    """The values of a file, nested as in the file, and the line of every key, from 1."""
 
     file: Path
     values: dict[str, Any]
     lines: dict[Key, int]
 
     def place(self, key: Key) -> str:
-        """Return where a key stands, or what it is in, as `settings.yaml, line 3`."""
+        """Return the place of a key, or of its section, as `settings.yaml, line 3`."""
         while key and key not in self.lines:
             key = key[:-1]
         return f"{self.file}, line {self.lines[key]}" if key else f"{self.file}"
 
 
 def read_document(file: Path, model: type[BaseModel], left_out: Collection[str] = ()) -> Document:
-    """Read a settings file and fill its placeholders in, but for the keys that are left out.
+    """Read a settings file and fill in its placeholders, except under the keys that are left out.
 
     Raises `SettingsError`.
     """
@@ -65,7 +65,7 @@ def _parse(text: str, file: Path, model: type[BaseModel], left_out: Collection[s
     loader = yaml.SafeLoader(text)
     try:
         root = loader.get_single_node()
-        # Before anything that follows the aliases to their ends.
+        # Checked before anything expands the aliases.
         if root is not None and _size(root, {}) > MOST_VALUES:
             raise SettingsError(
                 f"{file}: with its aliases written out it holds more than {MOST_VALUES:,} values."
@@ -74,7 +74,7 @@ def _parse(text: str, file: Path, model: type[BaseModel], left_out: Collection[s
         _note_lines(root, (), document, model)
         told = None if root is None else loader.construct_document(root)
     except ValueError as error:
-        # A date that is none, say: PyYAML leaves that to Python.
+        # For example an impossible date, which PyYAML leaves to Python.
         raise SettingsError(f"{file}: this is not YAML: {error}.") from None
     finally:
         loader.dispose()
@@ -88,9 +88,9 @@ def _parse(text: str, file: Path, model: type[BaseModel], left_out: Collection[s
 
 
 def _size(node: yaml.Node, known: dict[int, int]) -> int:
-    """Return how many nodes a node is with its aliases written out.
+    """Return the number of nodes below a node with its aliases expanded.
 
-    Raises `RecursionError` for one that is within itself.
+    Raises `RecursionError` for a node that contains itself.
     """
     if id(node) not in known:
         known[id(node)] = 1 + sum(_size(inner, known) for inner in _inner(node))
@@ -106,7 +106,7 @@ def _inner(node: yaml.Node) -> list[yaml.Node]:
 def _note_lines(
     node: yaml.Node | None, key: Key, document: Document, model: type[BaseModel]
 ) -> None:
-    """Remember on which line each key stands; refuse one that stands twice, or is no name."""
+    """Remember the line of each key; refuse a key that comes twice, or is not a text."""
     lines = document.lines
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
@@ -145,10 +145,10 @@ def _filled(value: Any, key: Key, document: Document) -> Any:
 
 
 def _given(values: dict[str, Any], known: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Return values without the keys that are named and left empty: those mean their defaults.
+    """Return values without empty keys, which mean their defaults.
 
-    One that may be null stays, for its default may be something else; so does one that is no key,
-    to be refused.
+    A key that may be null stays, because its default may be another value. An unknown key stays
+    too, to be refused.
     """
     return {
         name: _given(value, known, f"{before}{name}.") if isinstance(value, dict) else value

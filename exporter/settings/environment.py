@@ -22,7 +22,7 @@ _SLIP = "REGISTRY_EXPORTER_"
 
 @dataclass(frozen=True)
 class Environment:
-    """What the environment says, nested as a file has it, and which variable says each value."""
+    """The settings in the environment, nested as in a file, and the variable of each value."""
 
     values: dict[str, Any]
     origins: dict[Key, str]
@@ -32,12 +32,12 @@ def read_environment(model: type[BaseModel]) -> Environment:
     """Read the settings in the environment; a variable of one key wins over its section's.
 
     Raises `SettingsError` for a variable that is no setting, that cannot be read, or that would be
-    a setting with another underscore; its value, which may be a secret, is not told.
+    a setting with another underscore. Its value, which may be a secret, is not shown.
     """
     known = known_keys(model)
     _refuse_slips(known)
     found = Environment({}, {})
-    # Sections before what is in them: a section's name is the shorter one.
+    # Sections come before their keys, because a section's name is shorter.
     for variable in sorted(name for name in os.environ if name.upper().startswith(PREFIX)):
         name = variable[len(PREFIX) :].lower().replace("__", ".")
         if name not in known:
@@ -50,10 +50,10 @@ def read_environment(model: type[BaseModel]) -> Environment:
 
 
 def _refuse_slips(known: Mapping[str, Any]) -> None:
-    """Refuse `REGISTRY_EXPORTER_OUTPUT_URL`, which would else be passed over without a word."""
+    """Refuse `REGISTRY_EXPORTER_OUTPUT_URL`, which would otherwise be ignored silently."""
     meant = {name.replace(".", "_"): name for name in known}
     last = [name.rpartition(".")[2] for name in known]
-    # A key's own name is enough where it is the only one of that name.
+    # The key's own name is enough if it is unique.
     meant |= {key: name for key, name in zip(last, known, strict=True) if last.count(key) == 1}
     for variable in sorted(os.environ):
         upper = variable.upper()
@@ -61,7 +61,7 @@ def _refuse_slips(known: Mapping[str, Any]) -> None:
             continue
         name = meant.get(upper.removeprefix(_SLIP).lower().replace("__", "_"))
         if name is not None:
-            # A section's value is JSON; who gives another one means the place it is about.
+            # A section's value is JSON; with any other value, one of its keys was meant.
             name = f"{name}.url" if f"{name}.url" in known else name
             right = PREFIX + name.upper().replace(".", "__")
             raise SettingsError(
@@ -71,14 +71,14 @@ def _refuse_slips(known: Mapping[str, Any]) -> None:
 
 
 def leaves(value: Any, key: Key = ()) -> list[Key]:
-    """Return the keys of what is in nested mappings, down to what is no mapping."""
+    """Return the keys of all values in nested mappings."""
     if not isinstance(value, Mapping):
         return [key]
     return [leaf for name, inner in value.items() for leaf in leaves(inner, (*key, name))]
 
 
 def merge_into(below: dict[str, Any], above: Mapping[str, Any]) -> None:
-    """Put nested values over others, mapping by mapping."""
+    """Override nested values by others, mapping by mapping."""
     for key, value in above.items():
         under = below.get(key)
         if isinstance(value, Mapping) and isinstance(under, dict):

@@ -1,4 +1,4 @@
-"""The keys of the settings: which there are, what they hold, and which one somebody meant."""
+"""The keys of the settings: their names and types, and the nearest key to a mistyped one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 
 Key = tuple[str | int, ...]
-"""Where a value stands, from the outside inwards: `("scope", "folders", 0)`."""
+"""The path of a value, from the outside inwards: `("scope", "folders", 0)`."""
 
 
 def dotted(key: Key) -> str:
@@ -17,7 +17,7 @@ def dotted(key: Key) -> str:
 
 
 def known_keys(model: type[BaseModel], before: str = "") -> dict[str, Any]:
-    """Return every dotted key of a model, of its sections and in them, with its annotation."""
+    """Return every dotted key of a model, its sections and their keys, with its annotation."""
     keys: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         keys[before + name] = field.annotation
@@ -28,23 +28,23 @@ def known_keys(model: type[BaseModel], before: str = "") -> dict[str, Any]:
 
 
 def section_of(annotation: Any) -> type[BaseModel] | None:
-    """Return the section that a key opens, if it does."""
+    """Return the section of a key, None if the key is no section."""
     candidates = [annotation, *get_args(annotation)]
     return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
 
 
 def holds_a_list(annotation: Any) -> bool:
-    """Say whether a key has a list of values."""
+    """Return whether a key has a list of values."""
     return get_origin(annotation) is list
 
 
 def may_be_null(annotation: Any) -> bool:
-    """Say whether null is a value of a key; so it is of None, which stands for no key at all."""
+    """Return whether a key may be null; True for None, which means an unknown key."""
     return annotation is None or type(None) in get_args(annotation)
 
 
 def unknown(key: str, model: type[BaseModel]) -> str:
-    """Return what is told of a key that is none, with the nearest that is one."""
+    """Return the message about an unknown key, with the nearest known one."""
     known = list(known_keys(model))
     last = {name: name.rpartition(".")[2] for name in known}
     siblings = [name for name in known if name.rpartition(".")[0] == key.rpartition(".")[0]]

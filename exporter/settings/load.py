@@ -26,7 +26,7 @@ FLAGS: Mapping[Key, str] = {
     ("scope", "folders"): "--folder",
     ("scope", "registries"): "--registry",
 }
-"""What the command line calls the settings that it has flags for."""
+"""The flags of the command line, by the setting."""
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
@@ -41,9 +41,9 @@ def load(
     """Read, fill in and check the settings of `model`.
 
     `flags` is shaped like the file (nested mappings) and wins over the environment, which
-    wins over `file`. With `only`, the sections and keys that it does not name are left at their
-    defaults, and nothing is looked up for them: a command that needs no credentials runs without.
-    Raises `SettingsError` with one line for each thing that is wrong.
+    wins over `file`. With `only`, all other sections and keys have their defaults, and are not read
+    at all, so a command that needs no credentials works without them. Raises `SettingsError` with
+    one line for each error.
     """
     left_out = set() if only is None else set(model.model_fields) - set(only)
     document = read_document(file, model, left_out) if file else None
@@ -51,7 +51,7 @@ def load(
     environment = read_environment(model)
     merge_into(merged, environment.values)
     merge_into(merged, flags)
-    # Given as they are by default, for the model would else look in the environment itself.
+    # All defaults are given, because the model would otherwise read the environment itself.
     merged |= {name: model.model_fields[name].get_default() for name in left_out}
     named = {key: FLAGS[key] for key in leaves(flags) if key in FLAGS}
     origins = environment.origins | named
@@ -64,11 +64,11 @@ def load(
 
 
 def _place(key: Key, *, document: Document | None, origins: Mapping[Key, str]) -> str | None:
-    """Return where a value came from, as one place; None for a value that a caller gave."""
+    """Return the origin of a value, as one place; None for a value from the caller."""
     for end in range(len(key), 0, -1):
         if key[:end] in origins:
             return origins[key[:end]]
-    # A section, then, and its values may have come from several places.
+    # It is a section, and its values may come from several places.
     places = [document.place(key)] if document and key[:1] in document.lines else []
     places += [place for inner, place in origins.items() if inner[: len(key)] == key]
     return " and ".join(dict.fromkeys(places)) or None

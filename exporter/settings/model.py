@@ -43,7 +43,7 @@ DOMAINS: dict[Profile, str] = {
 
 
 class Endpoints(Section):
-    """Base URLs of the services; one that is not named is found by discovery."""
+    """Base URLs of the services; a service without one is found by discovery."""
 
     container_registry: Url | None = None
     """The Container Registry service."""
@@ -54,7 +54,7 @@ class Endpoints(Section):
 
 
 class Credentials(Section):
-    """Where the IAM token comes from: exactly one of these, or none for the environment."""
+    """The source of the IAM token: exactly one of these, or none for the environment."""
 
     iam_token: SecretStr | None = None
     """An IAM token, used as it is; it lives at most 12 hours."""
@@ -85,27 +85,27 @@ class Credentials(Section):
 
 
 class Repositories(Section):
-    """Which repositories, by glob patterns on the path after the registry."""
+    """The repositories to list, by glob patterns on the path after the registry."""
 
     include: list[str] = Field(default=["*"], min_length=1)
     """A repository is listed if one of these matches."""
     exclude: list[str] = Field(default=[])
-    """… and none of these does."""
+    """A repository is left out if one of these matches."""
 
 
 class Exclude(Section):
-    """What to leave out on purpose, by id: it is not asked for, and the rest can be complete."""
+    """Ids to leave out on purpose: they are not listed, and the rest can be complete."""
 
     clouds: list[Id] = Field(default=[])
-    """Not these clouds, nor what is in them."""
+    """Leave out these clouds with everything in them."""
     folders: list[Id] = Field(default=[])
-    """Not these folders, nor what is in them."""
+    """Leave out these folders with everything in them."""
     registries: list[Id] = Field(default=[])
-    """Not these registries."""
+    """Leave out these registries."""
 
 
 class Scope(Section):
-    """What to list; with nothing named, every cloud the token can see."""
+    """The scope to list; if it names nothing, every cloud that the token can see."""
 
     organization_id: Id | None = None
     """Only the clouds of this organization."""
@@ -118,7 +118,7 @@ class Scope(Section):
     repositories: Repositories = Repositories()
     """Only some repositories."""
     exclude: Exclude = Exclude()
-    """Not some clouds, folders and registries."""
+    """Leave out some clouds, folders and registries."""
 
     @model_validator(mode="after")
     def _names_or_excludes(self) -> Scope:
@@ -142,11 +142,11 @@ class Limits(Section):
     page_size: Count = Field(default=1000, ge=1, le=1000)
     """Items asked for per page."""
     request_timeout: Duration = timedelta(seconds=60)
-    """How long a call may take until it is given up and tried again; a bare number is seconds."""
+    """How long a call may take before it is tried again; a bare number is seconds."""
     attempts: Count = Field(default=8, ge=1)
-    """How often a call is tried in all before its listing is given up."""
+    """How often a call is tried in all before its listing fails."""
     outage: Patience = timedelta(minutes=15)
-    """For how long the run waits for a host that answers no call at all; 0 ends it at once."""
+    """How long to wait for a host that answers no call at all; 0 ends the run at once."""
     max_page_bytes: Count = Field(default=64 * 1024 * 1024, ge=1024)
     """The largest body accepted, in bytes, unpacked."""
     split_listings: bool = True
@@ -161,10 +161,10 @@ class Network(Section):
 
 
 class Settings(InWords, BaseSettings):
-    """Everything one export can be told.
+    """All settings of an export.
 
-    What is not given is taken from the environment (`REGISTRY_EXPORTER__LIMITS__CONCURRENCY`),
-    then from the defaults here. Raises `SettingsError`, a line for each thing that is wrong.
+    Values that are not given come from the environment (`REGISTRY_EXPORTER__LIMITS__CONCURRENCY`),
+    then from the defaults here. Raises `SettingsError`, with a line for each error.
     """
 
     model_config = SettingsConfigDict(
@@ -175,11 +175,11 @@ class Settings(InWords, BaseSettings):
     )
 
     profile: Profile = "nebius-il"
-    """Whose cloud; sets the domain."""
+    """The vendor of the cloud; it sets the domain."""
     domain: Domain | None = None
     """The API's domain; null for the profile's."""
     endpoints: Endpoints = Endpoints()
-    """Base URLs of services, where discovery should not find them."""
+    """Base URLs of services that discovery should not look for."""
     credentials: Credentials = Credentials()
     """Where the IAM token comes from."""
     scope: Scope = Scope()
@@ -203,18 +203,18 @@ class Settings(InWords, BaseSettings):
         """Read a YAML file as the command line does, the environment over it, then `over`.
 
         `over` is shaped like the file: `{"output": {"url": "./snapshots"}}`. Raises
-        `SettingsError`, a line for each thing that is wrong, with its place in the file.
+        `SettingsError`, with a line for each error and its place in the file.
         """
         return load(cls, Path(file), over or {})
 
     @property
     def api_domain(self) -> str:
-        """The domain in force: the one named, or the profile's."""
+        """The domain in force: the one in the settings, or the profile's."""
         return self.domain or DOMAINS[self.profile]
 
 
 READING = ("output", "network")
-"""All that a command needs which only looks at an output: no credentials are among it."""
+"""The sections for a command that only reads an output: no credentials are among them."""
 
 
 def load_settings(
@@ -228,13 +228,13 @@ def load_settings(
 
 
 class _Alone(Settings):
-    """Settings in which the environment has no say."""
+    """Settings that do not read the environment."""
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override] # all are given by their names
         cls, _settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take what is given, and nothing else."""
+        """Use only the given values."""
         return (init_settings,)
 
 

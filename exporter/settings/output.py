@@ -1,4 +1,4 @@
-"""The settings of the output: where it is, how a bucket is reached, and what is kept there."""
+"""The settings of the output: its place, the access to a bucket, and retention."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Format = Literal["parquet", "ndjson"]
 
 
 class Keep(Section):
-    """Which snapshots to keep; the rest is removed after an export that became the latest."""
+    """The snapshots to keep; the rest is removed after an export that became the latest."""
 
     last: Count = Field(default=0, ge=0)
     """The newest N."""
@@ -26,7 +26,7 @@ class Keep(Section):
     monthly: Count = Field(default=0, ge=0)
     """The newest of each of the last N months that have one."""
     partial: Count = Field(default=3, ge=1)
-    """The newest N partial ones, and those of which a part vanished; older ones always go."""
+    """The newest N partial ones, with those of which a part vanished; older ones always go."""
 
     @property
     def has_rule(self) -> bool:
@@ -35,24 +35,24 @@ class Keep(Section):
 
 
 class S3(Section):
-    """How an s3:// output is reached; what is not named comes from the environment, as for AWS.
+    """Access to an s3:// output; values that are left out come from the environment, as for AWS.
 
     Environment: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and the like;
-    then ~/.aws, then what gives keys to the machine or the container.
+    then ~/.aws, then the metadata service of the machine or the container.
     """
 
     endpoint: Url | None = None
-    """Another service than AWS: https://storage.yandexcloud.net, a MinIO of one's own."""
+    """Another service than AWS: https://storage.yandexcloud.net, or your own MinIO."""
     region: str | None = Field(default=None, min_length=1)
     """The bucket's region."""
     path_style: bool | None = None
-    """Whether the bucket stands in the URL's path, not its host; null: where `endpoint` is set."""
+    """Whether the bucket is in the URL's path, not its host; null: yes, if `endpoint` is set."""
     access_key_id: SecretStr | None = None
     """The static key's id."""
     secret_access_key: SecretStr | None = None
     """The static key's secret."""
     session_token: SecretStr | None = None
-    """The session token that belongs to a temporary key."""
+    """The session token of a temporary key."""
     ca_file: Path | None = None
     """A PEM file with authorities to trust as well; null for `network.ca_file`."""
 
@@ -66,7 +66,7 @@ class S3(Section):
 
 
 class Gs(Section):
-    """How a gs:// output is reached; by default with Google's application default credentials."""
+    """Access to a gs:// output; by default with Google's application default credentials."""
 
     endpoint: Url | None = None
     """Another service than Google's."""
@@ -77,32 +77,32 @@ class Gs(Section):
 
 
 class Output(Section):
-    """Where the snapshot goes, and what becomes of a partial one."""
+    """The place of the snapshots, and the rules for publishing and keeping them."""
 
     url: OutputUrl = "./snapshots"
     """A path, or file://, s3:// or gs://."""
     s3: S3 = S3()
-    """How an s3:// output is reached."""
+    """Access to an s3:// output."""
     gs: Gs = Gs()
-    """How a gs:// output is reached."""
+    """Access to a gs:// output."""
     formats: list[Format] = Field(default=["parquet", "ndjson"], min_length=1)
     """The formats to write."""
     staging: Path | None = None
-    """The staging folder; null for one beside a local output, else in the cache folder."""
+    """The staging folder; null: inside a local output, otherwise in the cache folder."""
     on_partial: Literal["publish", "fail"] = "publish"
-    """Whether a partial result is published as such, or not at all."""
+    """Whether to publish a partial result as partial, or not at all."""
     resume_within: Duration = timedelta(hours=24)
-    """How old unfinished staging may be to go on with it."""
+    """How old unfinished staging may be to be resumed."""
     keep: Keep | None = None
     """Retention, applied after an export; null keeps everything."""
     max_shrink: Percent | None = "50%"
-    """The share of the images that may be gone since the newest complete snapshot: a result with
-    fewer, or with none, is not published; null publishes whatever was found."""
+    """The share of images that may be missing compared with the newest complete snapshot. A result
+    with fewer images, or none, is not published; null publishes any result."""
 
     @field_validator("max_shrink", mode="before")
     @classmethod
     def _read_null(cls, share: object) -> object:
-        # An environment variable has no other way to say it.
+        # An environment variable cannot say null in another way.
         return None if share == "null" else share
 
     @field_validator("keep")

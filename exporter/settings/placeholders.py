@@ -1,4 +1,4 @@
-"""`${NAME}` and `${file:PATH}`: values that a settings file takes from elsewhere."""
+"""`${NAME}` and `${file:PATH}`: values from the environment and from files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 def fill_in(text: str, folder: Path) -> str:
     """Return a text with its placeholders filled in; `$${` stands for `${`.
 
-    Paths are relative to `folder`. Raises `SettingsError` for what cannot be filled in.
+    Paths are relative to `folder`. Raises `SettingsError` if one cannot be filled in.
     """
 
     def replace(found: re.Match[str]) -> str:

@@ -1,7 +1,7 @@
 """Refusals in words: what settings raise in place of pydantic's `ValidationError`.
 
-Whoever makes settings in Python is told what the command line tells, but for the place where a
-value came from, which only who reads files, the environment and flags knows (`load.py`).
+Settings that are made in Python give the same messages as the command line, but without the origin
+of a value, which only `load.py` knows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class InWords(BaseModel):
     @classmethod
     def _refuse_in_words(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if _wrapped.get():
-            return handler(values)  # Within another model, or where its caller finds the words.
+            return handler(values)  # For another model or a caller that makes the message.
         with raw_refusals():
             try:
                 return handler(values)
@@ -48,9 +48,9 @@ def raw_refusals() -> Iterator[None]:
 def refusal(
     error: ValidationError, model: type[BaseModel], place: Callable[[Key], str | None]
 ) -> SettingsError:
-    """Return the error that says in a line each what is wrong with the values of a model.
+    """Return the error with a line for each wrong value of a model.
 
-    `place` returns where the value of a key came from, None where nobody knows.
+    `place` returns the origin of a key's value, None if it is unknown.
     """
     return SettingsError("\n".join(_line(each, model, place) for each in error.errors()))
 

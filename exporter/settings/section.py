@@ -1,4 +1,4 @@
-"""What every section of the settings is: its keys are known, and it does not change."""
+"""The base of every section of the settings: unknown keys are refused, and it is frozen."""
 
 from __future__ import annotations
 

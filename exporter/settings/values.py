@@ -1,4 +1,4 @@
-"""What single settings may be: URLs, domains, durations, counts; each with its refusal in words."""
+"""The types of single settings: URLs, domains, durations, counts, each with its message."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _HOST_NAME = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?")
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return the time that `90`, `90s`, `15m`, `24h` or `7d` says; a bare number is seconds.
+    """Return the duration of `90`, `90s`, `15m`, `24h` or `7d`; a bare number is seconds.
 
     Raises `ValueError`.
     """
@@ -45,7 +45,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_percent(text: str) -> Fraction:
-    """Return the share that a percentage such as `50%` says, from 0 to 1; raises `ValueError`."""
+    """Return the share of a percentage such as `50%`, from 0 to 1; raises `ValueError`."""
     found = _PERCENT.fullmatch(text.strip())
     share = Fraction(found[1]) / 100 if found else Fraction(-1)
     if not 0 <= share <= 1:
@@ -54,7 +54,7 @@ def parse_percent(text: str) -> Fraction:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host name or address can only be this machine."""
+    """Return whether a host name or address can only be this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -64,7 +64,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _refuse_bool(value: object) -> object:
-    # Python takes true for 1, and so does pydantic.
+    # In Python, and so in pydantic, true equals 1.
     if isinstance(value, bool):
         raise ValueError("a number is wanted, not true or false")  # noqa: TRY004 - pydantic's way
     return value
@@ -78,7 +78,7 @@ def _read_duration(value: object) -> object:
 
 
 def _read_percent(value: object) -> object:
-    """Take 0.5, which can only be a half, for 50%; 1 may be meant as 1% or as all, and is none."""
+    """Accept 0.5, which can only mean 50%; refuse 1, which may mean 1% or 100%."""
     _refuse_bool(value)
     if isinstance(value, str) and re.fullmatch(r"0?\.\d+|0", value.strip()):
         value = float(value)
@@ -123,7 +123,7 @@ def _check_url(url: str) -> str:
 
 def _check_host(parts: SplitResult) -> None:
     host = parts.hostname or ""
-    # What stands in brackets is an address: `urlsplit` has seen to that.
+    # Brackets contain an address: `urlsplit` has checked that.
     if not (":" in host or _HOST_NAME.fullmatch(host)):
         raise ValueError(f"{host!r} is not the name or the address of a host")
     try:
@@ -144,9 +144,9 @@ def _check_domain(domain: str) -> str:
 
 
 def _check_output(url: str) -> str:
-    """Accept a path, or a URL that names a folder or a bucket; what is refused is not quoted.
+    """Accept a path, or a URL that names a folder or a bucket; a refused value is not quoted.
 
-    A URL may hold a key, where somebody took a bucket's for one such as https://user:word@host.
+    It may contain a secret, if somebody wrote a bucket's URL like https://user:password@host.
     """
     scheme, separator, rest = url.partition("://")
     if separator and scheme not in _PLACES:
@@ -172,7 +172,7 @@ def _check_output(url: str) -> str:
 
 
 def _check_bucket(scheme: str, bucket: str, prefix: str) -> None:
-    # What object stores would take for a URL of their own, or refuse without a word of advice.
+    # Object stores would misread these as URLs of their own, or refuse them without advice.
     if not _BUCKET.fullmatch(bucket):
         raise ValueError(
             f"behind {scheme}:// the name of a bucket is wanted, and nothing else: "

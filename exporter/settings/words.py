@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with a value, in words that a person who writes settings knows."""
+"""Errors of pydantic in words for a person who writes settings."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _WORDS = {
 
 
 def reason(problem: Mapping[str, Any]) -> str:
-    """Return why a value is refused, as a piece of a sentence; pydantic's own words if need be."""
+    """Return why a value is refused, as a clause; in pydantic's own words if need be."""
     words = _WORDS.get(problem["type"])
     if words is not None:
         return words.format(**problem.get("ctx", {}))

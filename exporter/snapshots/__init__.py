@@ -1,1 +1,1 @@
-"""What is published: manifest, catalog, publication, retention, reading, verification."""
+"""Published snapshots: manifest, catalog, publication, retention, reading, verification."""

@@ -22,23 +22,23 @@ MENDED = (
     "an export that was killed while it published may have left it so, and the next complete one, "
     "or `registry-exporter prune`, mends it"
 )
-"""How a `latest.json` that is not what it should be comes about and ends, for messages."""
+"""For messages: why a `latest.json` may be wrong, and what corrects it."""
 _READERS = 8
 _CLOCKS_DIFFER = timedelta(minutes=5)
 
 _Manifests = dict[str, tuple[bytes, Manifest | IntegrityError]]
-"""Manifests by snapshot id: their bytes, and what those are or why they are none."""
+"""Manifests by snapshot id: their bytes, and the manifest in them or why there is none."""
 
 
 @dataclass(frozen=True)
 class SnapshotInfo:
-    """What a list of snapshots shows of one; all that is unknown of a broken one is None.
+    """A snapshot in a list; values that are unknown of a broken one are None.
 
-    `stored_size` is the estate's stored bytes by `size_totals`; `bytes` what the snapshot's
-    own files take; `is_latest` if `latest.json` is a copy of its manifest, and should be; `is_own`
-    if it is of the output's own source and scope; `is_sound` and `publication` as in `Manifest`;
-    `from_future` if its times are ahead of this machine's clock; `reason` says what is wrong with
-    the manifest of a broken one.
+    `stored_size` is the total of `size_totals`, `bytes` the size of the snapshot's own files.
+    `is_latest` is true if `latest.json` is a copy of its manifest, and should be. `is_own` is true
+    if it is of the output's own source and scope. `is_sound` and `publication` are as in
+    `Manifest`. `from_future` is true if its times are ahead of this machine's clock. `reason` says
+    what is wrong with a broken manifest.
     """
 
     snapshot_id: str
@@ -59,7 +59,7 @@ class SnapshotInfo:
 
     @property
     def order(self) -> tuple[int, float, str]:
-        """What sorts snapshots by their publication, the newest last; broken ones come first."""
+        """The sort key by publication: the newest last, broken ones first."""
         time = self.finished_at or self.started_at
         return (
             -1 if time is None else self.publication,
@@ -72,10 +72,9 @@ class SnapshotInfo:
 class Catalog:
     """The snapshots of a destination, newest first, broken ones at the end; and its `latest.json`.
 
-    `named` is the id that `latest.json` names, None where it is not there or cannot be read;
-    `newest` that of the snapshot it should name (`newest_sound`), None where none may be the
-    latest. `latest_problem`
-    says how `latest.json` is not what it should be, empty where it is.
+    `named` is the id that `latest.json` names, None if it does not exist or cannot be read.
+    `newest` is the id that it should name (`newest_sound`), None if no snapshot may be the latest.
+    `latest_problem` says what is wrong with `latest.json`, empty if nothing is.
     """
 
     snapshots: list[SnapshotInfo]
@@ -85,13 +84,13 @@ class Catalog:
 
 
 def catalog(destination: Destination) -> Catalog:
-    """Return what a destination holds.
+    """Return the snapshots of a destination.
 
-    A manifest that cannot be read is one broken snapshot, not a failure of the list; a
-    destination that does not exist holds none. Raises `OutputError`.
+    A manifest that cannot be read is one broken snapshot, not a failure of the list. A destination
+    that does not exist has none. Raises `OutputError`.
     """
     latest, every = destination.read(LATEST), _read_all(destination)
-    while (now := destination.read(LATEST)) != latest:  # A run has published meanwhile.
+    while (now := destination.read(LATEST)) != latest:  # A run has published in the meantime.
         latest, every = now, _read_all(destination)
     newest = _newest_sound(every)
     problem = _latest_problem(latest, every, newest)
@@ -108,10 +107,10 @@ def catalog(destination: Destination) -> Catalog:
 
 
 def holdings(destination: Destination) -> tuple[list[Manifest], Published]:
-    """Return the manifests of the complete snapshots, and what staging has to know of all.
+    """Return the manifests of the complete snapshots, and a summary of all for the staging.
 
-    The newest by publication come first, and those that may be the latest before the others: the
-    first one's source and scope are the output's own. Raises `OutputError`.
+    The snapshots that may be the latest come before the others, each group newest first by
+    publication. The first one's source and scope are the output's own. Raises `OutputError`.
     """
     every = _read_all(destination)
     complete = _complete(every)
@@ -121,7 +120,7 @@ def holdings(destination: Destination) -> tuple[list[Manifest], Published]:
 def published(
     snapshot_ids: Iterable[str], complete: Iterable[Manifest | SnapshotInfo]
 ) -> Published:
-    """Return what staging has to know of an output that holds these snapshots."""
+    """Return the summary for the staging of an output with these snapshots."""
     return Published(
         frozenset(snapshot_ids),
         tuple(
@@ -143,10 +142,10 @@ def snapshots(destination: Destination) -> list[SnapshotInfo]:
 
 
 def false_latest(destination: Destination, snapshot_id: str) -> str:
-    """Return how `latest.json` names a snapshot and is not what it should be of it, if it does.
+    """Return what is wrong with a `latest.json` that names this snapshot, empty if nothing is.
 
-    Empty where it names another, or is a copy of the snapshot's manifest, and that complete: then
-    nothing wrong is said of this one. Raises `OutputError`.
+    It is right if it names another snapshot, or is a copy of this one's manifest and the snapshot
+    is complete. Raises `OutputError`.
     """
     latest, data = destination.read(LATEST), destination.read(manifest_path(snapshot_id))
     if data is None or _named(latest) != snapshot_id:
@@ -156,18 +155,18 @@ def false_latest(destination: Destination, snapshot_id: str) -> str:
 
 
 def read_manifest(destination: Destination, snapshot_id: str) -> Manifest | None:
-    """Return a snapshot's manifest, None where there is none; raises `IntegrityError`."""
+    """Return a snapshot's manifest, None if there is none; raises `IntegrityError`."""
     data = destination.read(manifest_path(snapshot_id))
     return None if data is None else _parse(data, snapshot_id)
 
 
 def latest_manifest(destination: Destination) -> Manifest | None:
-    """Return the manifest that `latest.json` is, None where there is none that can be read."""
+    """Return the manifest in `latest.json`, None if there is none that can be read."""
     return _latest(destination.read(LATEST))
 
 
 def readable_manifests(destination: Destination) -> tuple[list[Manifest], list[str]]:
-    """Return the manifests that can be read, and the ids of the snapshots whose cannot."""
+    """Return the readable manifests, and the ids of the snapshots with an unreadable one."""
     every = _read_all(destination)
     good = [read for _, read in every.values() if isinstance(read, Manifest)]
     bad = [name for name, (_, read) in every.items() if isinstance(read, IntegrityError)]
@@ -177,11 +176,11 @@ def readable_manifests(destination: Destination) -> tuple[list[Manifest], list[s
 def point_latest(destination: Destination, without: Collection[str] = ()) -> None:
     """Make `latest.json` a copy of the manifest of the newest complete snapshot.
 
-    The newest is the one that was published last (`Manifest.order`), of those that may be the
-    latest (`Manifest.is_sound`). Snapshots of `without` do not count, for they are about to be
-    removed; where none is left, there is no `latest.json`. All manifests are read, so whatever a
-    killed run left undone is mended. What another has put there meanwhile is not replaced unread:
-    it is decided anew.
+    The newest is the one that was published last (`Manifest.order`) among those that may be the
+    latest (`Manifest.is_sound`). Snapshots of `without` do not count, because they are about to be
+    removed. If none is left, `latest.json` is removed. All manifests are read, so this also
+    finishes what a killed run left undone. If another run changes `latest.json` meanwhile, all is
+    read again.
     """
     while True:
         there = destination.read_version(LATEST)
@@ -219,7 +218,7 @@ def _read_all(destination: Destination) -> _Manifests:
     found: _Manifests = {}
     for path, data in zip(paths, contents, strict=True):
         if data is None:
-            continue  # Removed since it was listed.
+            continue  # Removed after it was listed.
         snapshot_id = path.removeprefix("manifests/").removesuffix(".json")
         found[snapshot_id] = (data, _try(data, snapshot_id))
     return found
@@ -274,7 +273,7 @@ def _latest_problem(latest: bytes | None, every: _Manifests, newest: str | None)
 
 
 def _latest_is(latest: bytes | None, every: _Manifests) -> str:
-    """Return what a `latest.json` is that is not what it should be."""
+    """Return what is wrong with a `latest.json`, as a clause."""
     named = _named(latest)
     if named is None:
         return "is missing" if latest is None else "cannot be read"
@@ -314,5 +313,5 @@ def _info(manifest: Manifest, *, is_latest: bool, own: Identity | None) -> Snaps
 
 
 def is_from_future(manifest: Manifest) -> bool:
-    """Say whether a snapshot's times are ahead of this machine's clock: one of the two is wrong."""
+    """Return whether a snapshot's times are ahead of this machine's clock."""
     return max(manifest.started_at, manifest.finished_at) > datetime.now(UTC) + _CLOCKS_DIFFER

@@ -1,6 +1,6 @@
-"""A snapshot's files held against its manifest, and brought to this machine where they have to be.
+"""A snapshot's files, checked against its manifest, and copied to this machine if necessary.
 
-Copies and conversions go to one temporary folder, which goes away with them.
+Copies and conversions go to one temporary folder, which is removed at the end.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from exporter.tables.schemas import TABLES
 
 
 class SnapshotFiles:
-    """The files of a snapshot, as `manifest` says that they are.
+    """The files of a snapshot, as its manifest describes them.
 
-    What is not so is an `IntegrityError`; where a file cannot be read, an `OutputError`.
+    Methods raise `IntegrityError` for a file that differs from the manifest, and `OutputError` for
+    one that cannot be read.
     """
 
     def __init__(self, destination: Destination, manifest: Manifest) -> None:
@@ -47,7 +48,7 @@ class SnapshotFiles:
         return self._destination.root if isinstance(self._destination, Folder) else None
 
     def check_sizes(self, files: Iterable[File]) -> None:
-        """Check that each file is there and has the manifest's bytes."""
+        """Check that each file exists and has the size that the manifest states."""
         for file in files:
             size = self._destination.size(file.path)
             if size is None:
@@ -61,15 +62,15 @@ class SnapshotFiles:
             self._check_sum(file, hash_file(self._destination, file.path))
 
     def opened(self, file: File) -> BinaryIO:
-        """Open a file where it lies, until `close`; of a bucket, ranges are read."""
+        """Open a file in place, until `close`; from a bucket, ranges are read."""
         return self._open.enter_context(self._destination.open_input(file.path))
 
     def local(self, file: File) -> Path:
-        """Return a file on this machine: itself, or a copy that has the manifest's SHA-256."""
+        """Return a file on this machine: itself, or a copy with the manifest's SHA-256."""
         return self._open.enter_context(self._fetched(file))
 
     def converted(self, table: str, files: Iterable[File]) -> list[Path]:
-        """Return Parquet files made of a table's NDJSON files; their rows come in any order."""
+        """Return Parquet files made from a table's NDJSON files; the order of rows is undefined."""
         if table not in TABLES:
             raise ExporterError(
                 f"The table {table} of snapshot {self._manifest.snapshot_id} has NDJSON files "
@@ -84,11 +85,11 @@ class SnapshotFiles:
         return made
 
     def broken(self, file: File, what: str) -> IntegrityError:
-        """Return the error that says what a file is and should not be."""
+        """Return the error that says how a file differs from the manifest."""
         return IntegrityError(f"{self._destination.url}/{file.path} {what}: {self.advice()}.")
 
     def advice(self) -> str:
-        """Return what to do about a snapshot that is not what its manifest says, as a clause."""
+        """Return what to do about a snapshot that differs from its manifest, as a clause."""
         snapshot_id = self._manifest.snapshot_id
         with suppress(IntegrityError):
             now = read_manifest(self._destination, snapshot_id)
@@ -132,7 +133,7 @@ class SnapshotFiles:
 
 @contextmanager
 def temporary_folder() -> Iterator[str]:
-    """Give a folder that goes away with the block; raises `OutputError` without a place for it."""
+    """Make a folder that is removed after the block; raises `OutputError` if that is impossible."""
     try:
         folder = tempfile.TemporaryDirectory(prefix="registry-exporter-")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What stands out in a published snapshot: its largest scopes, its findings, what is missing."""
+"""Highlights of a published snapshot: its largest scopes, its findings, missing listings."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Scope:
-    """A registry or a repository, and bytes as `size_totals` counts them.
+    """A registry or a repository, with its bytes from `size_totals`.
 
-    `id` is a registry's id or a repository's full name, `name` what people call the registry, or
-    the registry that the repository is in; empty where it has no name.
+    `id` is a registry's id or a repository's full name. `name` is the name of the registry, or of
+    the repository's registry; empty if it has none.
     """
 
     id: str
@@ -50,9 +50,9 @@ class Scope:
 
 @dataclass(frozen=True)
 class Missing:
-    """A listing that is not complete: what was to be listed, how it ended, and why.
+    """A listing that is not complete: its subject, how it ended, and why.
 
-    As a text it is what was to be listed: `images of crp1`, `registries`.
+    As a text it is the subject: `images of crp1`, `registries`.
     """
 
     listing: str
@@ -66,10 +66,10 @@ class Missing:
 
 @dataclass(frozen=True)
 class Highlights:
-    """What stands out in a snapshot: its largest scopes, findings by kind, and what is missing.
+    """A snapshot's largest scopes, findings by kind, and missing listings.
 
-    `registries` are all there are, the largest first. `vanished` are the listings that a complete
-    snapshot lacks, too. `folder` is where its Parquet files lie on this machine, if they do.
+    `registries` are all registries, the largest first. `vanished` are listings that even a complete
+    snapshot may lack. `folder` has its Parquet files, if they are on this machine.
     """
 
     folder: Path | None
@@ -81,7 +81,7 @@ class Highlights:
 
 
 def highlights(destination: Destination, manifest: Manifest) -> Highlights | None:
-    """Return a snapshot's highlights; None where it cannot be read, which is no failed run."""
+    """Return a snapshot's highlights; None if it cannot be read, which does not fail the run."""
     try:
         with Snapshot(destination, manifest) as snapshot:
             return _highlights(snapshot)
@@ -128,7 +128,7 @@ def _largest(sizes: pa.Table, scope: str, count: int) -> tuple[Scope, ...]:
 
 
 def _names(sizes: pa.Table, rows: list[dict[str, Any]]) -> dict[str, str | None]:
-    """Return the names of the registries that some rows are of, by id."""
+    """Return the names of the registries of some rows, by id."""
     ids = pa.array({row["registry_id"] for row in rows}, pa.string())
     registries = _of_scope(sizes, "registry")
     registries = registries.filter(pc.is_in(registries.column("scope_id"), ids))

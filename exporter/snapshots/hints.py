@@ -1,4 +1,4 @@
-"""What the last complete snapshot lets a new run expect; a hint, never a fact."""
+"""What a new run may expect, by the last complete snapshot; a hint, never a fact."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = structlog.get_logger()
 def image_counts(destination: Destination) -> dict[str, int]:
     """Return images per registry as the newest complete snapshot counted them.
 
-    Empty where there is none, or where it cannot be read: a run must not fail for a hint.
+    Empty if there is none, or if it cannot be read: a run must not fail for a hint.
     """
     try:
         with read_snapshot(destination) as snapshot:

@@ -1,8 +1,9 @@
-"""What a snapshot is of: the source that was asked and the scope that was listed, comparably.
+"""A snapshot's source and scope in a form that can be compared.
 
-Manifests state both as the settings had them. Two of them may be of the same estate though they
-differ in letters: the order of a list, a default that is written out, a port or a slash at the end
-of a URL, a profile's domain that is named. What is compared here is the same for the same estate.
+A manifest states both as they stood in the settings. Two manifests may mean the same though they
+are spelled differently: the order of a list, a default that is written out, a port or a slash at
+the end of a URL, a profile's domain that is named. The form in this module is the same for the same
+meaning.
 """
 
 from __future__ import annotations
@@ -26,11 +27,10 @@ _PLACES = ("profile", "domain", "endpoints")
 
 @dataclass(frozen=True)
 class Identity:
-    """The settings that decide what a snapshot is of, by name, but for those at their defaults.
+    """The settings that decide a snapshot's content, by name, without those at their defaults.
 
-    `addresses` are those of the services that list: named, or by convention below the domain;
-    there are none for a source without a domain. What is not asked for lists (other endpoints,
-    credentials, limits) is no part of it.
+    `addresses` are those of the services that give lists: named, or by convention below the domain.
+    A source without a domain has none. Other endpoints, credentials and limits are not part of it.
     """
 
     addresses: tuple[str, ...]
@@ -38,7 +38,7 @@ class Identity:
 
 
 def identity(source: Mapping[str, Any], scope: Mapping[str, Any]) -> Identity:
-    """Return what a manifest's `source` and `scope` are of."""
+    """Return a manifest's `source` and `scope` in the form that can be compared."""
     rest = {name: value for name, value in source.items() if name not in _PLACES}
     values = [*_settings(rest, "source."), *_settings(scope, "scope.")]
     has_services = any(source.get(name) for name in _PLACES)
@@ -47,7 +47,7 @@ def identity(source: Mapping[str, Any], scope: Mapping[str, Any]) -> Identity:
 
 
 def subject(source: Mapping[str, Any], scope: Mapping[str, Any]) -> str:
-    """Return a digest that two manifests share if they are of the same source and scope."""
+    """Return a digest that is equal for manifests of the same source and scope."""
     what = identity(source, scope)
     content = orjson.dumps([what.addresses, what.values], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(content).hexdigest()
@@ -57,7 +57,7 @@ def differences(
     old: tuple[Mapping[str, Any], Mapping[str, Any]],
     new: tuple[Mapping[str, Any], Mapping[str, Any]],
 ) -> list[str]:
-    """Return in words each setting that differs, with both values; each pair: source, scope."""
+    """Return a clause for each setting that differs, with both values; a pair is source, scope."""
     (old_source, old_scope), (new_source, new_scope) = old, new
     before, after = identity(old_source, old_scope), identity(new_source, new_scope)
     found: dict[str, tuple[Any, Any]] = {}
@@ -97,7 +97,7 @@ def describe(source: Mapping[str, Any], scope: Mapping[str, Any]) -> str:
 
 
 def _place(what: Identity) -> str:
-    """Return where a snapshot is from: the domain, or else what the source says of itself."""
+    """Return a snapshot's origin: the domain, or else the source's description of itself."""
     if what.addresses:
         return urlsplit(what.addresses[0]).netloc.removeprefix(f"{_label(SERVICES[0])}.")
     return ", ".join(_word(value) for name, value in what.values if name.startswith("source."))
@@ -108,7 +108,7 @@ def _settings(content: Mapping[str, Any], before: str) -> Iterator[tuple[str, An
         if isinstance(value, Mapping):
             yield from _settings(value, f"{before}{name}.")
         elif isinstance(value, list):
-            # The order says nothing, and neither does what stands beside "everything".
+            # The order does not matter, nor does any pattern beside "everything".
             kept = sorted({str(one) for one in value})
             if kept and not (name == "include" and _EVERYTHING in kept):
                 yield f"{before}{name}", tuple(kept)
@@ -121,7 +121,7 @@ def _address(source: Mapping[str, Any], service: str) -> str:
     if named:
         return _canonical(str(named))
     domain = _domain(source)
-    # A domain that is http:// is one address for all services.
+    # A domain with http:// is one address for all services.
     if domain.startswith("http://"):
         return domain
     host = domain.removeprefix("https://")

@@ -1,7 +1,7 @@
 """The manifest: the one file that makes a snapshot exist and says what belongs to it.
 
 Its keys are a contract (`tables/README.md`, On disk). A reader accepts newer minor versions,
-whose unknown keys it passes over, and refuses newer major ones.
+whose unknown keys it ignores, and refuses newer major ones.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from exporter.staging.layout import Format
 from exporter.tables.schemas import FORMAT_VERSION, TABLES
 
 Plain = str | int | float | bool | None
-"""A value of JSON that is neither a list nor an object."""
+"""A JSON value that is neither a list nor an object."""
 Status = Literal["complete", "partial"]
 
 _SUPPORTED_MAJOR = int(FORMAT_VERSION.split(".", maxsplit=1)[0])
@@ -81,7 +81,7 @@ class TableEntry(_Part):
 
 
 class Requests(_Part):
-    """What the run asked of the API: calls, repeated ones, throttled ones, bytes received."""
+    """The run's requests to the API: calls, repeated ones, throttled ones, bytes received."""
 
     calls: Count
     retries: Count
@@ -92,8 +92,8 @@ class Requests(_Part):
 class Manifest(_Part):
     """A snapshot's manifest; `tables` is empty until publishing fills it in.
 
-    `publication` counts the publications at a destination: what is published last has the highest
-    number, whatever the clocks said. It is 0 in manifests of versions that did not count.
+    `publication` counts the publications at a destination: the last one has the highest number,
+    whatever the clocks say. It is 0 in manifests of versions that did not count.
     """
 
     format_version: str = FORMAT_VERSION
@@ -135,21 +135,21 @@ class Manifest(_Part):
 
     @property
     def is_sound(self) -> bool:
-        """Whether the snapshot may be the latest: complete, and nothing vanished while it was made.
+        """Whether the snapshot may be the latest: complete, and nothing vanished during the run.
 
-        What a filter of the user's left out is no loss.
+        Resources that the user excluded do not count.
         """
         listed = {status for status, count in self.coverage.items() if count}
         return self.status == "complete" and listed <= {"complete", "skipped"}
 
     @property
     def order(self) -> tuple[int, float, str]:
-        """What sorts snapshots by their publication, the newest last."""
+        """The sort key by publication, the newest last."""
         return (self.publication, self.finished_at.timestamp(), self.snapshot_id)
 
     def to_bytes(self) -> bytes:
-        """Return the manifest as indented JSON with a newline at its end; same in, same out."""
-        # Tables keep the order in which they are shown; what has no order of its own is sorted.
+        """Return the manifest as indented JSON; equal manifests give equal text."""
+        # Tables stay in the order of display; objects without an order of their own are sorted.
         content = self.model_dump(mode="json", by_alias=True)
         for name in ("source", "scope", "coverage"):
             content[name] = dict(sorted(content[name].items()))
@@ -157,7 +157,7 @@ class Manifest(_Part):
 
     @classmethod
     def parse(cls, data: bytes, name: str = "the manifest") -> Manifest:
-        """Read a manifest; raises `IntegrityError`, with `name` in it, for anything broken."""
+        """Read a manifest; raises `IntegrityError`, which names `name`, for a broken one."""
         try:
             content = orjson.loads(data)
         except orjson.JSONDecodeError as error:
@@ -201,8 +201,8 @@ def columns_of(schema: pa.Schema) -> list[Column]:
 def type_name(type_: pa.DataType) -> str:
     """Return a type in `tables/README.md`'s words: `int64`, `list<string>`, `timestamp[us, UTC]`.
 
-    Arrow's own text of a nested type has the names of its inner fields in it, which Parquet
-    readers change.
+    Arrow's own text of a nested type contains the names of its inner fields, which Parquet readers
+    change.
     """
     if pa.types.is_map(type_):
         return f"map<{type_name(type_.key_type)},{type_name(type_.item_type)}>"
@@ -214,7 +214,7 @@ def type_name(type_: pa.DataType) -> str:
 
 
 def table_entry(name: str, files: list[File]) -> TableEntry:
-    """Return a table's entry; its rows are those of the one format that its first file has."""
+    """Return a table's entry; its rows are counted in the format of its first file."""
     first = files[0].format
     rows = sum(file.rows for file in files if file.format == first)
     return TableEntry(rows=rows, schema=columns_of(TABLES[name].schema), files=files)
@@ -234,5 +234,5 @@ def sidecar(snapshot_id: str, *digests: str) -> bytes:
 
 
 def sha256(data: bytes) -> str:
-    """Return the SHA-256 of some bytes in hex."""
+    """Return the SHA-256 of bytes in hex."""
     return hashlib.sha256(data).hexdigest()

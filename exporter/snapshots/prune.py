@@ -1,4 +1,4 @@
-"""Pruning: what retention chooses is removed, and what killed runs left behind with it."""
+"""Pruning: removes the snapshots that retention chooses, and the remains of killed runs."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def prune(
     dry_run: bool = False,
     on_step: OnStep | None = None,
 ) -> Choice:
-    """Remove the snapshots that `policy` does not keep; return what was chosen and why.
+    """Remove the snapshots that `policy` does not keep; return the choice with its reasons.
 
-    The caller holds the lock; `staged` are the ids of snapshots that are still being made. One may
-    be half published that is staged where nobody here knows, so files that no manifest names stay
-    for `resume_within`, a day at least. With `dry_run` nothing is touched. `on_step` is told of
-    each step once it is done. Raises `OutputError`.
+    The caller has the lock. `staged` are the ids of snapshots that are still being made. Another
+    machine may have staging for a half published snapshot, so files that no manifest names stay for
+    `resume_within`, a day at least. With `dry_run` nothing changes. `on_step` is called with each
+    step once it is done. Raises `OutputError`.
     """
     choice = choose(snapshots(destination), policy)
     if not dry_run:
@@ -49,7 +49,7 @@ def prune(
         try:
             remove(destination, choice.remove, on_step=on_step)
         except OutputError:
-            # The space that is missing may be that of what killed runs left.
+            # The disk may be full with the remains of killed runs.
             remove_orphans(destination, staged, before=before, on_step=on_step)
             remove(destination, choice.remove, on_step=on_step)
         orphans = remove_orphans(destination, staged, before=before, on_step=on_step)
@@ -62,8 +62,8 @@ def prune_unsound(
 ) -> list[str]:
     """Remove the snapshots that `surplus_unsound` names, given `most`, and return their ids.
 
-    Nothing else is touched: this is for a run that did not become the latest snapshot. The caller
-    holds the lock. `on_step` is told of each step once it is done. Raises `OutputError`.
+    Nothing else changes: this is for a run whose snapshot did not become the latest. The caller has
+    the lock. `on_step` is called with each step once it is done. Raises `OutputError`.
     """
     surplus = surplus_unsound(snapshots(destination), most)
     if surplus:

@@ -1,7 +1,7 @@
-"""The plan of a publication: all that is decided before the first file moves.
+"""The plan of a publication: everything that is decided before the first file moves.
 
-It is written to the staging folder and synced, so that a run that is killed while it publishes
-can go on although some of what it had staged is staged no more.
+It is written to the staging folder and synced. So a run that is killed while it publishes can be
+resumed, although some of its files have left the staging folder.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class Move(BaseModel):
 
 
 class PublicationPlan(BaseModel):
-    """What publishing will do; `manifest` is the manifest's exact text.
+    """The steps of a publication; `manifest` is the manifest's exact text.
 
-    `replaced_sha256` is the sum of the manifest that is replaced, None where none is;
-    `replaced_files` are removed once nothing names them any more.
+    `replaced_sha256` is the SHA-256 of the manifest that is replaced, None if none is.
+    `replaced_files` are removed once no manifest names them any more.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -70,8 +70,8 @@ def make_plan(
 ) -> PublicationPlan:
     """Hash the staged files and decide their places; nothing is written.
 
-    Raises `IncompleteError` where a snapshot that may not be the latest would replace one that
-    may: that one, and a `latest.json` that names it, are worth more than a newer fragment.
+    Raises `IncompleteError` if a snapshot that may not be the latest would replace one that may.
+    The older one, and a `latest.json` that names it, are worth more than a newer fragment.
     """
     snapshot_id = manifest.snapshot_id
     current = destination.read(manifest_path(snapshot_id))
@@ -116,7 +116,7 @@ def write_plan(staging: Path, plan: PublicationPlan) -> None:
 
 
 def read_plan(staging: Path) -> PublicationPlan | None:
-    """Return the plan in a staging folder, None where there is none; raises `IntegrityError`."""
+    """Return the plan in a staging folder, None if there is none; raises `IntegrityError`."""
     data = Folder(staging).read(PLAN)
     if data is None:
         return None

@@ -1,23 +1,23 @@
-"""Publishing: a staged snapshot becomes one that exists, or a replaced one, step by step.
+"""Publishing: a staged snapshot becomes a published one, or replaces one, step by step.
 
-Everything is decided before anything moves and written down in `publish.json` in the staging
-folder: the manifest, where each file goes, what is removed afterwards. Each step can be done
-twice, so a run that is killed between any two of them goes on where it stopped:
+Everything is decided first, and written to `publish.json` in the staging folder: the manifest, the
+place of each file, and the files to remove afterwards. Each step can be done twice, so a run that
+is killed between two steps can be resumed there:
 
 1. Leftovers of a snapshot that never came to exist are removed from the snapshot's folders.
 2. The files move to their places. No manifest names them yet: the snapshot does not exist.
-3. `manifests/<id>.json.sha256`. Before the manifest, for a manifest must never stand without
-   its sum; a sum without a manifest means nothing to anyone.
-4. `manifests/<id>.json`. From this instant the snapshot exists.
-5. `manifests/latest.json`, if the snapshot is the newest complete one.
-6. What it replaces is removed, its sum first.
+3. `manifests/<id>.json.sha256` is written. It comes before the manifest, because a manifest must
+   never exist without its checksum. A checksum without a manifest is harmless.
+4. `manifests/<id>.json` is written. From this moment the snapshot exists.
+5. `manifests/latest.json` is written, if the snapshot is the newest complete one.
+6. The replaced snapshot's files are removed, its checksum first.
 
-When a snapshot is replaced, the new parts' numbers go on after the old ones', so a path that a
-manifest names never changes its content: one who read the old manifest finds its files whole,
-or, after step 6, finds them missing and reads the manifest again. Between 3 and 4 the sums of
-both manifests are in the `.sha256`, so that it is never wrong. `latest.json` may name the old
-version until step 5, which comes before its files go. One who lists the folders instead of
-reading manifests sees both versions from step 2 to 6; no order of steps can spare him that.
+If a snapshot is replaced, its new parts are numbered after the old ones, so a path in a manifest
+never changes its content. A reader of the old manifest finds its files whole, or, after step 6,
+finds them missing and reads the manifest again. Between steps 3 and 4 the `.sha256` has the
+checksums of both manifests, so it is never wrong. `latest.json` may name the old version until step
+5, which comes before its files are removed. A reader that lists the folders instead of reading
+manifests sees both versions from step 2 to 6. No order of steps can avoid that.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ from exporter.wording import option, switch
 OnStep = Callable[[str], None]
 
 FINISHED = "the next export, or `registry-exporter prune`, finishes that"
-"""How what is left of a publication ends, for messages."""
+"""For messages: how an interrupted publication is finished."""
 
 
 def check_free(destination: Destination, snapshot_id: str, *, replace: bool) -> None:
-    """Refuse an id that is taken, or cannot be one, before a run asks the API for anything.
+    """Refuse an id that is taken or invalid, before a run makes any call.
 
-    Raises `SettingsError`; with `replace`, only for an id that cannot be one.
+    Raises `SettingsError`; with `replace`, only for an invalid id.
     """
     check_snapshot_id(snapshot_id)
     if not replace and destination.size(manifest_path(snapshot_id)) is not None:
@@ -70,15 +70,15 @@ def publish(
     replace: bool = False,
     on_step: OnStep | None = None,
 ) -> Manifest:
-    """Publish the staged files under a manifest whose `tables` they fill in; return it whole.
+    """Publish the staged files; return the manifest with its `tables` filled in.
 
-    The caller holds the output's lock. If `staging` holds the plan of a run that was killed
-    while it published, that plan is carried out, and `manifest` and `staged` are not looked
-    at. `on_step` is told of each step once it is done.
+    The caller has the output's lock. If `staging` has the plan of a run that was killed while it
+    published, that plan is carried out, and `manifest` and `staged` are ignored. `on_step` is
+    called with each step once it is done.
 
-    Raises `SettingsError` where the snapshot exists and `replace` is false, `IncompleteError`
-    where a partial snapshot would replace a complete one (which stays, `latest.json` with it),
-    `IntegrityError` where the staged files are not a whole snapshot, and `OutputError`.
+    Raises `SettingsError` if the snapshot exists and `replace` is false, `IncompleteError` if a
+    partial snapshot would replace a complete one (which stays, and `latest.json` with it),
+    `IntegrityError` if the staged files are not a whole snapshot, and `OutputError`.
     """
     tell = on_step or silent
     plan = read_plan(staging)
@@ -92,10 +92,10 @@ def publish(
 
 
 def planned(staging: Path) -> Manifest | None:
-    """Return what a killed run was about to publish from `staging`; None if it had not begun.
+    """Return the manifest that a killed run was publishing from `staging`, None if there is none.
 
-    Its files may have moved already, so all that can be done with it is to `publish` it.
-    Raises `IntegrityError` for a plan that cannot be read.
+    Its files may have moved already, so the only thing to do with it is to `publish` it. Raises
+    `IntegrityError` for a plan that cannot be read.
     """
     plan = read_plan(staging)
     return None if plan is None else plan.parsed()
@@ -131,7 +131,7 @@ def _carry_out(
 def _finish(
     destination: Destination, plan: PublicationPlan, manifest: Manifest, digest: str, tell: OnStep
 ) -> None:
-    """Do what is left once the snapshot exists; a failure says that it does, and what is left."""
+    """Do the steps after the snapshot exists; an error says that it exists, and what is left."""
     is_named = False
     try:
         point_latest(destination)
@@ -170,7 +170,7 @@ def _move_all(
         if source.exists():
             destination.move_in(source, path)
         else:
-            # A killed run had moved it; whatever happened since, it has to be the same file.
+            # A killed run has moved it; it must still be the same file.
             size = destination.size(path)
             if size != wanted[path].bytes or hash_file(destination, path) != wanted[path].sha256:
                 raise LostStagingError(
@@ -202,4 +202,4 @@ def _check_whole(staged: Sequence[StagedFile]) -> None:
 
 
 def silent(_step: str) -> None:
-    """Tell nobody."""
+    """Ignore the step."""

@@ -3,13 +3,13 @@
 What is checked, and when:
 
 - Opening a snapshot reads its manifest alone. A newer major `format_version` is refused.
-- The first use of a table checks that each of its files is there and has the manifest's bytes, and
-  that the first of them has the manifest's columns.
-- A file that is copied from a bucket also has to have the manifest's SHA-256.
-- `Snapshot.check` holds every byte of the files against the manifest, on demand. `verify` checks
+- The first use of a table checks that each of its files exists and has the manifest's size, and
+  that the first one has the manifest's columns.
+- A file that is copied from a bucket must also have the manifest's SHA-256.
+- `Snapshot.check` compares every byte of the files with the manifest, on demand. `verify` checks
   more than that (`exporter/verification.py`).
 
-Nothing is ever written where the snapshot lies. `snapshot_id=…` in the paths is no column here.
+Nothing is ever written to the output. `snapshot_id=…` in the paths does not become a column.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 NEWEST = "latest"
-"""What stands for the id of the snapshot that `latest.json` names."""
+"""The id that stands for the snapshot in `latest.json`."""
 
 
 def read_snapshot(destination: Destination, snapshot_id: str = NEWEST) -> Snapshot:
     """Open a snapshot of a destination; `latest` is the one that `latest.json` names.
 
-    Raises `ExporterError` where there is no such snapshot, `IntegrityError` where its manifest
-    cannot be read or is of a newer major format, and `OutputError` where the place cannot.
+    Raises `ExporterError` if there is no such snapshot, `IntegrityError` if its manifest cannot be
+    read or is of a newer major format, and `OutputError` if the destination cannot be read.
     """
     if snapshot_id == NEWEST:
         # A copy of the manifest that is replaced as a whole: reading one file cannot mix two.
@@ -69,15 +69,15 @@ def read_snapshot(destination: Destination, snapshot_id: str = NEWEST) -> Snapsh
 class Snapshot:
     """A published snapshot, opened for reading; a context manager, for one thread at a time.
 
-    `manifest` says what belongs to it. The Parquet files of a bucket are read where they lie, range
-    by range. What has to be copied or converted goes to a temporary folder (`TMPDIR`), which goes
-    away when the snapshot is closed. Datasets and views can be used until then.
+    `manifest` says which files belong to it. Parquet files in a bucket are read in place, range by
+    range. Copies and conversions go to a temporary folder (`TMPDIR`), which is removed when the
+    snapshot is closed. Datasets and views can be used until then.
     """
 
     def __init__(self, destination: Destination, manifest: Manifest) -> None:
         self.manifest = manifest
         self.url = destination.url
-        """The output that the snapshot lies in, as it was named."""
+        """The output with the snapshot, as it was named."""
         self._files = SnapshotFiles(destination, manifest)
         self._paths: dict[str, list[Path]] = {}
         self._datasets: dict[str, ds.Dataset] = {}
@@ -106,17 +106,17 @@ class Snapshot:
 
     @property
     def tables(self) -> list[str]:
-        """The names of the tables that can be read here.
+        """The names of the tables that can be read.
 
-        A table that a newer minor format has added is among them where it has Parquet files.
+        They include a table of a newer minor format if it has Parquet files.
         """
         return [name for name in self.manifest.tables if name in TABLES or self._parquet(name)]
 
     def files(self, table: str) -> list[File]:
-        """Return a table's files in all its formats, as the manifest has them.
+        """Return a table's files in all its formats, as the manifest describes them.
 
         Each has `path` (below the output), `format`, `rows`, `bytes` and `sha256`. Raises
-        `ExporterError` where the snapshot has no such table.
+        `ExporterError` if the snapshot has no such table.
         """
         entry = self.manifest.tables.get(table)
         if entry is None:
@@ -127,12 +127,12 @@ class Snapshot:
         return entry.files
 
     def dataset(self, table: str) -> ds.Dataset:
-        """Return a table as a PyArrow dataset, of which a query reads the columns it needs.
+        """Return a table as a PyArrow dataset; a query reads only the columns that it needs.
 
-        Parquet is read where it lies; a table that has NDJSON alone is converted first. Raises
-        `IntegrityError` where a file is not what the manifest says, `OutputError` where it cannot
-        be read, and `ExporterError` as `files` does. What PyArrow finds broken later, while rows
-        are read, are its own errors.
+        Parquet is read in place; a table that has only NDJSON is converted first. Raises
+        `IntegrityError` if a file differs from the manifest, `OutputError` if it cannot be read,
+        and `ExporterError` as `files` does. If rows turn out to be broken later, PyArrow raises its
+        own errors.
         """
         if table not in self._datasets:
             self._datasets[table] = (
@@ -141,10 +141,10 @@ class Snapshot:
         return self._datasets[table]
 
     def paths(self, table: str) -> list[Path]:
-        """Return a table as Parquet files on this machine, for what reads nothing else.
+        """Return a table as Parquet files on this machine, for a reader that needs such files.
 
-        They are the snapshot's own, or copies of them, or are made of the NDJSON files; do not
-        write to them. Raises what `dataset` raises.
+        They are the snapshot's own, copies of them, or made from the NDJSON files; do not write to
+        them. Raises what `dataset` raises.
         """
         if table not in self._paths:
             parquet = self._parquet(table)
@@ -162,14 +162,14 @@ class Snapshot:
     def read(
         self, table: str, columns: Sequence[str], *, where: ds.Expression | None = None
     ) -> pa.Table:
-        """Read some columns of a table, and of its rows those `where` an expression holds.
+        """Read some columns of a table, and only the rows that the expression `where` selects.
 
-        Of a bucket, whole files are copied, each with one call: this is for small tables. Raises
+        From a bucket, whole files are copied, each with one call: this is for small tables. Raises
         what `dataset` raises.
         """
         paths = self.paths(table)
         with self._reading(str(paths[0])):
-            # A `key=value` in the path of the output is no column of the table.
+            # A `key=value` in the output's path must not become a column.
             return pq.read_table(paths, columns=list(columns), filters=where, partitioning=None)
 
     def register(
@@ -181,8 +181,8 @@ class Snapshot:
     ) -> None:
         """Make a view of each table, by its name, in a schema of a DuckDB connection.
 
-        A schema that is not there is made: of two snapshots, each can have its own. `tables` are by
-        default all. Views of a bucket's files are of this connection alone: its cursors do not see
+        A missing schema is created, so two snapshots can each have one. `tables` are all by
+        default. Views of a bucket's files belong to this connection alone: its cursors do not see
         them. Raises what `dataset` raises, and DuckDB's errors.
         """
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
@@ -198,7 +198,7 @@ class Snapshot:
     def check(self, tables: Collection[str] | None = None) -> None:
         """Read every file of some tables, by default of all, and compare its bytes and SHA-256.
 
-        Raises `IntegrityError` for the first one that is not what the manifest says.
+        Raises `IntegrityError` for the first one that differs from the manifest.
         """
         for name in self.manifest.tables if tables is None else tables:
             self._files.check_sizes(self.files(name))
@@ -243,5 +243,5 @@ class Snapshot:
 
 
 def _types(columns: Collection[Column]) -> list[tuple[str, str]]:
-    """Return names and types: files made of NDJSON have no descriptions."""
+    """Return names and types only: files made from NDJSON have no descriptions."""
     return [(column.name, column.type) for column in columns]

@@ -1,19 +1,17 @@
 """Retention: which snapshots a policy keeps, and how the others are removed.
 
-The rules are restic's (`restic forget`): going from the newest back, the newest snapshot of
-each of the last N days (ISO weeks, months; all in UTC, by the start of the run) that have one
-is kept, and so are the last N of all; what no rule keeps goes. Beyond that:
+The rules are those of `restic forget`: the last N snapshots are kept, and the newest one of each of
+the last N days that have one (so for ISO weeks and months; all in UTC, by the start of the run). A
+snapshot that no rule keeps is removed. In addition:
 
-- Only snapshots of the output's own source and scope count; the others stay, but for `partial`.
-- Only complete ones of which nothing vanished (`Manifest.is_sound`) count. Another one never takes
-  their place: it stays as long as none of them is newer, as the only evidence of a run that went
-  wrong; then it goes.
-- No more of those others, partial or with a part that vanished, stay than `partial` says: the
-  newest of each source and scope.
-- The newest that counts stays, whatever the policy: `latest.json` names it.
-- A broken one stays: a person should look at it.
+- Only snapshots of the output's own source and scope count. The others stay, except for `partial`.
+- Only sound snapshots count: complete, and nothing vanished (`Manifest.is_sound`). An unsound one
+  stays until a sound one is newer, as evidence of a run that went wrong.
+- At most `partial` unsound snapshots of each source and scope stay, the newest ones.
+- The newest sound snapshot stays, whatever the policy, because `latest.json` names it.
+- A broken snapshot stays: a person should look at it.
 
-"Newest" is by publication: a clock that ran ahead once does not outlive its correction.
+"Newest" means published last, so a clock that was wrong once has no lasting effect.
 """
 
 from __future__ import annotations
@@ -52,8 +50,8 @@ _IN_A_SNAPSHOT = re.compile(r"[^/]+/[^/]+/snapshot_id=([^/]+)/[^/]+$")
 class Policy:
     """How many snapshots to keep by each rule; see the module.
 
-    Without a rule for complete ones all of them stay. `partial` is None for no bound, and bounds
-    also the complete ones of which a part vanished.
+    Without a rule for complete ones, all of them stay. `partial` limits all unsound snapshots; None
+    is no limit.
     """
 
     last: int = 0
@@ -78,7 +76,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a policy makes of a list of snapshots, each part newest first."""
+    """The decision of a policy about a list of snapshots, each part newest first."""
 
     keep: tuple[Kept, ...]
     remove: tuple[str, ...]
@@ -102,7 +100,7 @@ def _month(time: datetime) -> _Period:
 def choose(snapshots: Sequence[SnapshotInfo], policy: Policy) -> Choice:
     """Return which snapshots the policy keeps, with reasons, and which it removes.
 
-    Raises `SettingsError` for a policy that keeps nothing, which is a mistake, not a wish.
+    Raises `SettingsError` for a policy that keeps nothing, because that must be a mistake.
     """
     if not policy.has_rule and policy.partial is None:
         rules = ", ".join(map(option, ("keep_last", "keep_daily", "keep_weekly")))
@@ -178,10 +176,10 @@ def remove(
 ) -> None:
     """Remove snapshots: each one's manifest first, then its files; raises `OutputError`.
 
-    The caller holds the lock. `latest.json` is made to name another complete snapshot before
-    the one that it names goes, or removed where none is left. Where it cannot be written, as on a
-    full disk, all that it does not name goes first. If a run is killed in between, what it leaves
-    is no part of any snapshot, and `remove_orphans` finds it.
+    The caller has the lock. Before the snapshot in `latest.json` is removed, `latest.json` gets to
+    name another complete snapshot, or is removed if none is left. If it cannot be written, as on a
+    full disk, all other snapshots are removed first. If the run is killed in between, the remaining
+    files belong to no snapshot, and `remove_orphans` finds them.
     """
     tell = on_step or silent
 
@@ -216,7 +214,7 @@ def _clear(
     *,
     without: Collection[str] = (),
 ) -> None:
-    """Remove items once `latest.json` is right; on a full disk, what it does not name before.
+    """Remove items after `latest.json` is right; on a full disk, first those that it does not name.
 
     `without` is as for `point_latest`.
     """
@@ -231,7 +229,7 @@ def _clear(
             if one not in later:
                 remove_one(one)
         if not _has_room(destination, without):
-            # It names what is about to go, and for want of space it cannot name anything else.
+            # It names a snapshot that is to be removed, and the full disk prevents a new one.
             destination.delete(LATEST)
         for one in later:
             remove_one(one)
@@ -262,11 +260,10 @@ def remove_orphans(
 ) -> list[str]:
     """Remove files that no manifest names from snapshots' folders, and return their paths.
 
-    They are what killed runs leave. The caller holds the lock, and gives in `spare` the ids of
-    snapshots that are still staged: one of them may be half published. One that is staged elsewhere
-    may be as well, so files that came since `before`, in seconds since 1970, stay. Files of
-    snapshots with a broken manifest are left alone, and so is all that is not where a snapshot's
-    files go. Raises `OutputError`.
+    Killed runs leave such files. The caller has the lock. `spare` are the ids of snapshots that are
+    still staged, because one may be half published. So may one that is staged elsewhere: files that
+    are newer than `before`, in seconds since 1970, stay. Files of a snapshot with a broken manifest
+    stay, and so does every file outside a snapshot's folders. Raises `OutputError`.
     """
     tell = on_step or silent
     manifests, broken = readable_manifests(destination)
@@ -300,6 +297,6 @@ def remove_orphans(
 
 
 def _is_temporary(path: str) -> bool:
-    """Say whether a file was being written: under the lock, nobody writes it any more."""
+    """Return whether a file is a temporary one; under the lock, nobody still writes it."""
     name = path.rpartition("/")[2]
     return name.startswith(".") and name.endswith(TEMPORARY)

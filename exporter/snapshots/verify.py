@@ -1,4 +1,4 @@
-"""Verification of files: whether a published snapshot is what its manifest says, byte for byte."""
+"""Verification of files: whether a published snapshot equals its manifest, byte for byte."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from exporter.storage.destination import Destination
 from exporter.tables.schemas import COMPLETE_STATUSES, TABLES
 from exporter.wording import number
 
-# A chunk of gzip text grows at most a thousandfold, which bounds what is held of it.
+# A chunk of gzip text grows at most a thousandfold, which bounds the memory for it.
 _CHUNK = 64 * 1024
 _GZIP = 31
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is not as the manifest says: the file or table, and what, in a sentence.
+    """One difference from the manifest: the file or table, and a clause that says what is wrong.
 
     As a text it is both: `images: has 2 rows with the key i1`.
     """
@@ -51,12 +51,11 @@ class Problem:
 
 
 def verify_files(destination: Destination, manifest: Manifest) -> list[Problem]:
-    """Check the manifest's own sum, and each file: present, its bytes, its SHA-256, its rows.
+    """Check the manifest's own checksum, and each file: its presence, size, SHA-256 and rows.
 
-    The manifest has to name files of every table in each of its formats. Parquet files also have to
-    have the manifest's columns, and no other files may stand beside them. Memory is bounded by a
-    chunk of each file. Returns what is wrong, file by file; a file that cannot be read is a
-    problem, not an error.
+    The manifest must name files of every table in each of its formats. Parquet files must have the
+    manifest's columns, and no other files may lie beside them. Memory is bounded by a chunk of each
+    file. Returns the problems, file by file; an unreadable file is a problem, not an error.
     """
     checks = [(file, entry) for entry in manifest.tables.values() for file in entry.files]
     with ThreadPoolExecutor(destination.parallel) as pool:
@@ -71,13 +70,13 @@ def verify_files(destination: Destination, manifest: Manifest) -> list[Problem]:
 
 
 def verify_statements(manifest: Manifest, parts: Mapping[str, Sequence[Path]]) -> list[Problem]:
-    """Hold the manifest's status, totals and coverage against the tables they are taken from.
+    """Compare the manifest's status, totals and coverage with the tables that they come from.
 
-    `parts` are the local Parquet files of `size_totals` and `coverage`, as `verify_files` has
-    found them to be.
+    `parts` are the local Parquet files of `size_totals` and `coverage`; `verify_files` has checked
+    them.
     """
     path = manifest_path(manifest.snapshot_id)
-    # The paths have `snapshot_id=…` in them, which is no column of the table.
+    # `snapshot_id=…` in the paths must not become a column.
     of_total = pq.read_table(
         parts["size_totals"], filters=[("scope", "=", "total")], partitioning=None
     )
@@ -194,7 +193,7 @@ def _differ(found: int, rows: int) -> str:
 
 
 class _Lines:
-    """Counts the lines of gzip text as it passes; one chunk's worth of it is held at a time."""
+    """Counts the lines of gzip text as it passes; only one chunk is in memory at a time."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -222,5 +221,5 @@ class _Lines:
 
 
 def one_line(error: Exception) -> str:
-    """Return the first line of a library's error, for a sentence of ours."""
+    """Return the first line of a library's error, to put into a message."""
     return str(error).strip().partition("\n")[0].rstrip(".")

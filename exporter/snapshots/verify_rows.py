@@ -1,6 +1,6 @@
-"""Verification of rows: keys that stand once, and formats that hold the same rows.
+"""Verification of rows: unique keys, and formats with the same rows.
 
-DuckDB reads the files here, so nothing is shared with the code that wrote them.
+DuckDB reads the files, so this check shares no code with the writers.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _Sums = tuple[int, int, int]
 def verify_rows(
     destination: Destination, manifest: Manifest, *, working: Path, memory_limit: str
 ) -> list[Problem]:
-    """Check each table: no key stands twice, and NDJSON holds the same rows as Parquet.
+    """Check each table: keys are unique, and NDJSON has the same rows as Parquet.
 
-    DuckDB works within `memory_limit` (`512MB`) and spills to the folder `working`, where files of
-    a bucket are copied to as well: a table's Parquet and one NDJSON file at a time, or, where it
-    has no Parquet, its NDJSON. The rows of the formats are compared by their number and two sums
-    over their hashes; an NDJSON row may be 16 MB long. Returns what is wrong, a table that cannot
-    be read included; what `verify_files` finds is better mended first. Raises `OutputError`.
+    DuckDB works within `memory_limit` (`512MB`) and spills to the folder `working`. Files of a
+    bucket are copied there too: a table's Parquet and one NDJSON file at a time, or its NDJSON if
+    it has no Parquet. The formats are compared by the number of rows and two sums of their hashes.
+    An NDJSON row may be 16 MB long. Returns the problems; a table that cannot be read is one. Fix
+    what `verify_files` finds first. Raises `OutputError`.
     """
     problems: list[Problem] = []
     with (
@@ -58,7 +58,7 @@ def _check_table(
 ) -> Iterator[Problem]:
     parquet, ndjson = _paths(entry, "parquet"), _paths(entry, "ndjson")
     if not parquet and name not in TABLES:
-        # Lines alone have no types, so there is nothing to hold them against.
+        # NDJSON has no types, so there is nothing to compare.
         return
     with ExitStack() as stack:
         local = [
@@ -66,7 +66,7 @@ def _check_table(
             for path in parquet or ndjson
         ]
         if parquet:
-            # The paths have `snapshot_id=…` in them, which is no column of the table.
+            # `snapshot_id=…` in the paths must not become a column.
             source = "read_parquet($files, hive_partitioning = false)"
             described = connection.execute(f"DESCRIBE FROM {source}", {"files": local}).fetchall()
             types = {quoted(column[0]): column[1] for column in described}
@@ -83,7 +83,7 @@ def _check_table(
                 yield Problem(
                     name, f"has {twice[0]} rows with the key {', '.join(map(str, twice[1:]))}"
                 )
-        # Every value is read for it, so that one that cannot be is found.
+        # This reads every value, so it also finds an unreadable one.
         expected = _sums(connection, source, types, local)
     if parquet and ndjson:
         found: _Sums = (0, 0, 0)
@@ -107,7 +107,7 @@ def _sums(
     types: Mapping[str, str],
     files: list[str],
 ) -> _Sums:
-    """Return the rows' number, and the sum and the exclusive or of their hashes."""
+    """Return the number of rows, and the sum and the exclusive or of their hashes."""
     row = f"hash({', '.join(types)})"
     sums = connection.execute(
         f"SELECT count(*), coalesce(sum({row}::HUGEINT), 0), coalesce(bit_xor({row}), 0) "  # noqa: S608

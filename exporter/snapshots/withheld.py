@@ -1,4 +1,4 @@
-"""A result that was withheld: listed and derived, and not published until a person says so."""
+"""A withheld result: listed and derived, but published only if a person decides so."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Withheld(BaseModel):
 
 
 def withhold(staging: Path, manifest: Manifest, staged: Sequence[StagedFile]) -> None:
-    """Note in the staging folder, durably, what is not published; raises `OutputError`."""
+    """Record a withheld result in the staging folder, durably; raises `OutputError`."""
     files = [
         _File(
             table=one.table,
@@ -47,9 +47,9 @@ def withhold(staging: Path, manifest: Manifest, staged: Sequence[StagedFile]) ->
 
 
 def withheld(staging: Path) -> tuple[Manifest, list[StagedFile]] | None:
-    """Return the manifest and the files of a result that was withheld, None where none was.
+    """Return the manifest and the files of a withheld result, None if there is none.
 
-    Raises `IntegrityError` where it cannot be read.
+    Raises `IntegrityError` if it cannot be read.
     """
     data = Folder(staging).read(WITHHELD)
     if data is None:

@@ -1,4 +1,4 @@
-"""What a source is: it knows one kind of API, and lists images with the engine it is given."""
+"""The interface of a source: it knows one kind of API, and lists images with the engine."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from exporter.http.client import Client
 
 @dataclass(frozen=True)
 class Crawl:
-    """All that a source is given for one run.
+    """The engine of one run, for its source.
 
     The source gives its tasks to `scheduler`, gets its pages through `pipeline`, and enters each
     listing in `coverage`. There it may set `advice` in its own words, and `on_not_found`, which
-    finds out whether what is not found is gone. `client` is the one that `Source.open_client`
-    returned, now open. `store` keeps the notes that a resumed run needs. `expected_images` are the
-    images per registry that an earlier snapshot counted: a hint about what takes longest.
+    finds out whether a resource that is not found is gone. `client` is the one that
+    `Source.open_client` returned, now open. `store` keeps the notes that a resumed run needs.
+    `expected_images` are the images per registry in an earlier snapshot: a hint about which take
+    longest.
     """
 
     client: Client
@@ -40,11 +41,11 @@ class Crawl:
 
 @dataclass(frozen=True)
 class SourceResult:
-    """What a source leaves beside the rows that the pipeline wrote.
+    """The result of a source, beside the rows that the pipeline wrote.
 
-    `tables` are the small tables that it held in memory, by name. `left_out` are the scopes, by
-    kind and id as in `size_totals`, in which a filter of the user's left something out. `refusal`
-    is why the result counts for nothing; None where it counts.
+    `tables` are its small tables in memory, by name. `left_out` are the scopes, by kind and id as
+    in `size_totals`, that a filter of the user left something out of. `refusal` is the reason not
+    to publish the result at all, or None.
     """
 
     tables: Mapping[str, pa.Table]
@@ -61,11 +62,11 @@ class Source(Protocol):
         ...
 
     def identity(self) -> Mapping[str, object]:
-        """Return what is asked: `source` of the manifest, and part of a run's fingerprint."""
+        """Return the manifest's `source`, which is also part of a run's fingerprint."""
         ...
 
     def scope(self) -> Mapping[str, object]:
-        """Return what is listed: `scope` of the manifest, and part of a run's fingerprint."""
+        """Return the manifest's `scope`, which is also part of a run's fingerprint."""
         ...
 
     def open_client(self) -> Client:
@@ -77,12 +78,12 @@ class Source(Protocol):
         ...
 
     def idle_task(self) -> Task | None:
-        """Return what a slot may do that no task waits for, or None."""
+        """Return a task for a slot that would otherwise be idle, or None."""
         ...
 
     def result(self) -> SourceResult:
-        """Return what came of it; called once, after the last task has ended.
+        """Return the result; called once, after the last task has ended.
 
-        What was set out for and not found is entered in the coverage by then.
+        By then the coverage has an entry for every name in `scope` that was not found.
         """
         ...

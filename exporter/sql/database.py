@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def connect(config: Mapping[str, str | bool | int]) -> Iterator[DuckDBPyConnection]:
     """Open DuckDB with the given settings; times are in UTC, and no progress bar is drawn.
 
-    Extensions are those that are built in. Raises DuckDB's errors.
+    Only built-in extensions are used. Raises DuckDB's errors.
     """
     import duckdb  # noqa: PLC0415  (its import takes long: a run does it while its first calls are answered)
 
@@ -22,7 +22,7 @@ def connect(config: Mapping[str, str | bool | int]) -> Iterator[DuckDBPyConnecti
     with duckdb.connect(config={**offline, **config}) as connection:
         # Not a setting of `connect`, because it belongs to the (built in) extension `icu`.
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
-        # In a notebook without ipywidgets the bar is off, and DuckDB refuses any word about it.
+        # In a notebook without ipywidgets the bar is off, and DuckDB refuses the setting.
         if connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (
             True,
         ):

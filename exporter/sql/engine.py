@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 FEW_ROWS = 2_000_000
-"""Layers up to which nothing has to be spilled, so that nothing is saved by having little."""
+"""Up to so many layers nothing is spilled, so a smaller memory limit would save nothing."""
 MOST_OF_MEMORY = 0.5
-"""The share of the memory that this process may use to which what is given may be raised."""
+"""The largest share of this process's memory that the engine may get."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What the engine is given: memory in bytes, beside that of the program itself, and queries.
+    """The engine's memory in bytes, beside that of the program itself, and its queries.
 
-    `queries` are how many may run at the same time, each in one thread. Two threads for a query
-    take half as much CPU time again, for each groups rows of its own that are then merged.
+    `queries` is how many may run at the same time, each in one thread. A query in two threads takes
+    half as much CPU time again, because each groups its own rows, which are then merged.
     """
 
     memory_bytes: int
@@ -41,9 +41,9 @@ class Resources:
 
 FOR_FEW = Resources(320 * 1024 * 1024, 2)
 FOR_MANY = Resources(160 * 1024 * 1024, 1)
-"""Enough for a million images, at first: DuckDB spills what it can, but not all, and what it needs
-still grows, if slower than the rows. Each query has working memory of its own: with two, more is
-spilled, and CPU time grows."""
+"""The first try, enough for a million images. DuckDB cannot spill everything, so its needs grow
+with the rows, though more slowly. Each query has working memory of its own: two at once spill more
+and take more CPU time."""
 
 _log = structlog.get_logger()
 
@@ -56,19 +56,19 @@ _BATCH_ROWS = 32_768
 
 
 class TooLittleMemoryError(OutputError):
-    """DuckDB cannot do with the memory it was given, whatever it spills."""
+    """The memory is too small for DuckDB, even with spilling."""
 
 
 def resources_for(layers: Iterable[Path]) -> Resources:
-    """Return what to begin with, by how many rows the Parquet files of `layers` have."""
+    """Return the first resources to try, by the number of rows in the Parquet files of `layers`."""
     rows = sum(pq.read_metadata(path).num_rows for path in layers)
     return FOR_FEW if rows <= FEW_ROWS else FOR_MANY
 
 
 def with_enough_memory(work: Callable[[Resources], _T], resources: Resources) -> _T:
-    """Call `work` with the means to do it: twice the memory each time it was too little.
+    """Call `work` with resources; call it again with twice the memory if they were too small.
 
-    Raises `TooLittleMemoryError` where that would be more than `MOST_OF_MEMORY`.
+    Raises `TooLittleMemoryError` if that would be more than `MOST_OF_MEMORY`.
     """
     most = usable_memory() * MOST_OF_MEMORY
     while True:
@@ -85,11 +85,11 @@ def with_enough_memory(work: Callable[[Resources], _T], resources: Resources) ->
 def open_engine(
     folder: Path, resources: Resources, *, elsewhere: str = "output.staging"
 ) -> Iterator[DuckDBPyConnection]:
-    """Open DuckDB, spilling to `folder`/spill, which is gone afterwards.
+    """Open DuckDB, spilling to `folder`/spill, which is removed afterwards.
 
-    `elsewhere` is the setting that names another folder, for messages. Raises `OutputError` where
-    the disk is full or a file cannot be read, and `TooLittleMemoryError`, from whatever is done
-    with the connection inside.
+    `elsewhere` is the setting that names another folder, for messages. Errors in the block are
+    raised as `OutputError` if the disk is full or a file cannot be read, and as
+    `TooLittleMemoryError`.
     """
     import duckdb  # noqa: PLC0415  (its import takes long: a run does it while its first calls are answered)
 
@@ -101,7 +101,7 @@ def open_engine(
                 "memory_limit": f"{int(resources.memory_bytes * _BUFFERS)}B",
                 "threads": 1,
                 "temp_directory": str(spill),
-                # Rows are ordered where a query says so, and only there.
+                # Rows are ordered only if a query says so.
                 "preserve_insertion_order": False,
             }
         ) as connection:
@@ -135,7 +135,7 @@ def create_view(
 ) -> None:
     """Make `name` a view of the Parquet files' rows.
 
-    With the `schema`, which is of nothing but texts, there may be no file.
+    With a `schema`, whose columns must all be texts, the list of files may be empty.
     """
     if schema is not None and not paths:
         columns = ", ".join(f"NULL::VARCHAR AS {column}" for column in schema.names)

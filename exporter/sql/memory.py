@@ -1,4 +1,4 @@
-"""How much memory this process may use: the machine's, or less where a control group says so."""
+"""How much memory this process may use: the machine's, or less by a control group."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 _LIMITS = ("memory.max", "memory.high", "memory.limit_in_bytes")
-"""Of cgroup v2 the hard limit, and the one past which the kernel slows a process down; of v1."""
+"""The files of cgroup v2 (the hard limit, and the one that slows a process down), and of v1."""
 MOST_FOR_READERS = 1_000_000_000
-"""Bytes that DuckDB's buffers may take at most while it reads a published snapshot."""
+"""The most bytes for DuckDB's buffers while it reads a published snapshot."""
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 def usable_memory(system: Path = Path("/")) -> int:
     """Return how many bytes of memory this process may use at most.
 
-    That is the least of the machine's memory and of the limits of every control group (cgroup v1
-    or v2) that the process is in: a group's limit holds for the groups inside it too. Docker,
-    Kubernetes and systemd (`MemoryMax`) limit memory so. `system` is where /proc and /sys are.
+    This is the least of the machine's memory and the limits of all control groups (cgroup v1 or v2)
+    around the process: a group's limit also applies to the groups inside it. Docker, Kubernetes and
+    systemd (`MemoryMax`) use them. `system` is the folder with /proc and /sys.
     """
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min([machine, *_group_limits(system)])
@@ -46,7 +46,7 @@ def _groups(system: Path) -> Iterator[Path]:
         path = next((paths[name] for name in controllers if name in paths), None)
         if path is None:
             continue
-        # A container may see its own group alone, and that at the top of what is mounted.
+        # A container may see only its own group, at the top of the mount.
         inside = PurePosixPath(path)
         inside = inside.relative_to(root) if inside.is_relative_to(root) else PurePosixPath()
         for part in (inside, *inside.parents):
@@ -63,7 +63,7 @@ def _own_paths(system: Path) -> dict[str, str]:
 
 
 def _mounts(system: Path) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Yield the group at its top, the folder and the controllers of each mounted hierarchy.
+    """Yield each mounted hierarchy: the group at its top, its folder and its controllers.
 
     The format is that of proc(5), /proc/pid/mountinfo.
     """
@@ -81,7 +81,7 @@ def _lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
-        return []  # Not Linux, or not shown: the machine's memory is all that is known.
+        return []  # Not Linux, or hidden: only the machine's memory is known.
 
 
 def _unescaped(text: str) -> str:

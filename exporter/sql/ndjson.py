@@ -1,4 +1,4 @@
-"""NDJSON files as DuckDB reads them: with the types that a table's columns have in Arrow."""
+"""Reading NDJSON files with DuckDB, with the types of a table's Arrow columns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def open_spilling(working: Path, memory_limit: str) -> Iterator[DuckDBPyConnection]:
     """Open DuckDB within `memory_limit` (`512MB`), spilling to a folder of its own in `working`.
 
-    Rows come in any order, unless a query says which. Raises `OSError` and DuckDB's errors.
+    Rows come in any order, unless a query orders them. Raises `OSError` and DuckDB's errors.
     """
     with (
         tempfile.TemporaryDirectory(dir=working) as spill,

@@ -1,1 +1,1 @@
-"""What a run has so far: pages, parts and a journal in a private folder, until publication."""
+"""The staging of a run: pages, parts and a journal in a private folder, until publication."""

@@ -1,4 +1,4 @@
-"""Holding an output: the lock of this machine, and for a bucket that of all machines."""
+"""Locking an output: by this machine's lock, and for a bucket also by a lock of all machines."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ log = structlog.get_logger()
 async def hold(
     destination: Destination, named: Path | None, snapshot_id: str | None, wait: float
 ) -> AsyncIterator[None]:
-    """Hold an output within the block; `named` is the staging folder that the settings name.
+    """Lock an output within the block; `named` is the staging folder in the settings.
 
-    Others are told that it is held for `snapshot_id`, which is `PRUNE` for a prune; None is the id
-    that a run takes by default. Raises `SettingsError` for an id that can be none, `LockedError` if
-    the output is held still after `wait` seconds, or where another takes it, and `OutputError`
-    where it cannot be locked.
+    Other runs are told that it is locked for `snapshot_id`, which is `PRUNE` for a prune; None
+    means a run's default id. Raises `SettingsError` for an invalid id, `LockedError` if the output
+    is still locked after `wait` seconds, or if another run takes the lock, and `OutputError` if it
+    cannot be locked.
     """
     if snapshot_id not in (None, PRUNE):
         check_snapshot_id(snapshot_id)
@@ -50,11 +50,11 @@ async def _lock(
     name: Callable[[], str],
     wait: float,
 ) -> Lock:
-    """Lock a local output, wherever it is staged, and the staging folder where it lies elsewhere.
+    """Lock a local output, and also a staging folder that lies elsewhere.
 
-    The first keeps out the runs that stage in another folder, the second those that see the folder
-    and not this output. Where only one of the two is on a file system that knows locks, that one
-    has to do.
+    The output's lock excludes runs that stage in another folder. The staging folder's lock excludes
+    runs that see that folder, but not this output. If only one of the two file systems has locks,
+    its lock must be enough.
     """
     if not isinstance(destination, Folder):
         return await _lock_staging(held, staging_root(destination, named), name, wait)

@@ -1,14 +1,14 @@
 """The journal: which pages are durably staged, and which of them are in finished parts.
 
-A SQLite database beside the staged files, and a spool that holds the bodies of pages, packed,
-whose rows are only in a part that is still open. Killed at any point, a run can be taken up again:
+A SQLite database beside the staged files, and a spool. The spool has the compressed bodies of pages
+whose rows are only in a part that is still open. A run that is killed at any point can be resumed:
 
 - A page is *kept* once its body is in the spool and its row in the journal, both fsynced.
 - A page is *sealed* once the parts that hold its rows are closed, fsynced and named here; its
-  body is then let go, unless the run needs its items to know what to ask next.
-- A part that is not named here was open when the run ended, and is deleted; the pages whose rows
-  it held are decoded again from the spool.
-- A note of the source is journalled before any page that relies on what it says.
+  body is then dropped, unless the run needs its items to know what to ask next.
+- A part that is not named here was open when the run ended, and is deleted. The pages whose rows
+  were in it are decoded again from the spool.
+- A note of the source is written before any page that relies on it.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ CREATE TABLE IF NOT EXISTS sealed (generation INTEGER PRIMARY KEY);
 
 NAME = "journal.sqlite"
 FORMAT = 5
-"""Changes whenever a journal, or what the crawl writes down in it, can be read no more."""
+"""Raised whenever older journals, or the notes and summaries in them, become unreadable."""
 
 _CODEC = pa.Codec("zstd", compression_level=-5)
-"""Packs the spooled bodies: that costs less than half of what writing them as they are does."""
+"""Compresses the spooled bodies: this takes less than half the time of writing them as they are."""
 
 
 class Journal:
@@ -65,7 +65,7 @@ class Journal:
             self._reader = _connect(staging / NAME)
             known = self._database.execute("SELECT coalesce(max(generation), -1) FROM sealed")
             self.generation = int(known.fetchone()[0]) + 1
-            # Rows of unsealed generations were in parts that nobody finished.
+            # Rows of unsealed generations were in parts that were never closed.
             self._database.execute(
                 "UPDATE pages SET generation = NULL "
                 "WHERE generation NOT IN (SELECT generation FROM sealed)"
@@ -101,18 +101,18 @@ class Journal:
                 self._spool.close()
 
     def meta(self) -> dict[str, str]:
-        """Return the facts about the run."""
+        """Return the run's metadata by name."""
         with journal_errors(self._staging):
             return dict(self._database.execute("SELECT name, value FROM meta").fetchall())
 
     def set_meta(self, **values: str) -> None:
-        """Write down facts about the run, durably."""
+        """Write metadata of the run, durably."""
         with journal_errors(self._staging):
             self._database.executemany("REPLACE INTO meta VALUES (?, ?)", values.items())
             self._database.commit()
 
     def stored(self, key: str) -> StoredPage | None:
-        """Return the page kept under `key` by an earlier attempt, if there is one."""
+        """Return the page that an earlier attempt kept under `key`, if there is one."""
         if not self.kept_before:
             return None
         with journal_errors(self._staging):
@@ -131,10 +131,10 @@ class Journal:
         return StoredPage(summary, body, sealed=generation is not None)
 
     def keep(self, key: str, summary: bytes, body: bytes, *, inline: bool) -> None:
-        """Keep a page; `inline` for one whose body is needed as long as the run is.
+        """Keep a page; `inline` if its body is needed until the end of the run.
 
         It is durable after the next `commit`. A page that is kept again moves to the open
-        generation, its body staying where it is.
+        generation; its body stays where it is.
         """
         with journal_errors(self._staging):
             moved = self._database.execute(
@@ -158,7 +158,7 @@ class Journal:
         self.dirty = True
 
     def add_note(self, note: Note) -> None:
-        """Keep a note; ordered before pages kept later."""
+        """Keep a note; it becomes durable before any page kept later."""
         with journal_errors(self._staging):
             self._database.execute("INSERT OR IGNORE INTO notes VALUES (?, ?, ?)", note)
         self.dirty = True
@@ -180,7 +180,7 @@ class Journal:
         self.dirty = False
 
     def seal(self, parts: Iterable[StagedFile]) -> None:
-        """Name the finished parts of the open generation, let its bodies go, begin the next."""
+        """Name the finished parts of the open generation, drop its bodies, begin the next."""
         rows = [(part.table, _number(part.path), part.rows) for part in parts]
         with journal_errors(self._staging):
             self._database.executemany("INSERT INTO parts VALUES (?, ?, ?)", rows)
@@ -252,7 +252,7 @@ def journal_errors(place: Path) -> Iterator[None]:
                 f"{switch('fresh')}."
             ) from error
         if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
-            # Also where a file may not grow any further.
+            # Also if a file has reached its size limit.
             raise OutputError(f"Cannot write below {place}: {FULL}.") from error
         raise OutputError(
             f"The journal below {place} cannot be used: {error}; check that its disk has space and "
@@ -261,7 +261,7 @@ def journal_errors(place: Path) -> Iterator[None]:
 
 
 def is_broken(error: sqlite3.Error) -> bool:
-    """Say whether an error is that a file is no sound database, which no second try mends."""
+    """Return whether an error means that a file is not a sound database: it cannot be resumed."""
     name: str = getattr(error, "sqlite_errorname", "")
     # A table that is missing has no name of its own.
     return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or name == "SQLITE_ERROR"

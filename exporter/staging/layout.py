@@ -1,4 +1,4 @@
-"""Where things are in a staging folder, and what a snapshot may be called (`tables/README.md`)."""
+"""The paths in a staging folder, and the rules for a snapshot's id (`tables/README.md`)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Format = Literal["parquet", "ndjson"]
 
 SUFFIX: dict[Format, str] = {"parquet": "parquet", "ndjson": "ndjson.gz"}
 PLAN = "publish.json"
-"""The plan of a publication, from when it has begun on."""
+"""The plan of a publication; it exists once the publication has begun."""
 WITHHELD = "withheld.json"
-"""A result that is not published until a person says so."""
+"""A result that waits for a person's decision to publish it."""
 
 _SNAPSHOT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -36,13 +36,13 @@ class StagedFile:
 def new_snapshot_id(now: datetime) -> str:
     """Return the default snapshot id, the run's start in UTC: `run-20261123T020000Z`.
 
-    The name begins with a word, so that no reader takes the id for a date (`tables/README.md`).
+    The id begins with a word, so that no reader parses it as a date (`tables/README.md`).
     """
     return now.astimezone(UTC).strftime("run-%Y%m%dT%H%M%SZ")
 
 
 def first_free(new_id: str, is_taken: Callable[[str], bool]) -> str:
-    """Return an id that is not taken: the one given, or that with a number from 2 on."""
+    """Return a free id: the given one, or that with a number from 2 on."""
     ids = chain([new_id], (f"{new_id}-{number}" for number in count(2)))
     return next(one for one in ids if not is_taken(one))
 
@@ -63,7 +63,7 @@ def part_name(number: int, format_: Format) -> str:
 
 
 def staged_path(staging: Path, table: str, number: int, format_: Format) -> Path:
-    """Return where a part is staged, below the staging folder of its snapshot."""
+    """Return a staged part's path, relative to the staging folder of its snapshot."""
     return staging / format_ / table / part_name(number, format_)
 
 

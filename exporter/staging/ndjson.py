@@ -1,8 +1,8 @@
 """NDJSON parts: a table's Parquet parts written again, as gzip files with a JSON object a line.
 
-Rows become text in Arrow, a column at a time: text is only copied, and one join makes a batch
-into lines; a column is escaped value by value only where it holds anything to escape. The
-lines go through ISA-L's gzip at its level 1. CPU time for a million rows of `layers`, 289 MB of
+Rows become text in Arrow, a column at a time. Text is only copied, and one join turns a batch into
+lines. A column is escaped value by value only if it contains a character to escape. ISA-L's gzip
+compresses the lines at its level 1. CPU time for a million rows of `layers`, 289 MB of
 lines, from Parquet to gzip: 1.6 to 2.3 s, and 62 MB; orjson over `to_pylist` took 6.9 s with
 zlib's level 1 (71 MB) and 5.1 s with ISA-L; DuckDB's `COPY … (FORMAT json, COMPRESSION gzip)`
 22 s, and 1.6 s for the lines alone, which are the same byte for byte.
@@ -48,13 +48,12 @@ def write_ndjson(
 ) -> list[StagedFile]:
     """Write the rows of Parquet parts of `table` as NDJSON parts below `staging`, in order.
 
-    There is at least one part, with no rows where there are none. Parts appear whole, by a
-    rename, and durably; earlier NDJSON parts of the table are removed first. Memory is bounded
-    by a batch and a row group, not by the files. Raises `OutputError`, and `StoppedError` once
-    it was asked to `stop`.
+    There is at least one part, without rows if the table has none. Parts appear whole and durably,
+    by a rename. Earlier NDJSON parts of the table are removed first. Memory is bounded by a batch
+    and a row group, not by the files. Raises `OutputError`, and `StoppedError` after `stop`.
 
-    Integers are numbers, exact beyond 2^53; times RFC 3339 with `Z`, with six fractional digits
-    or none; maps objects; every column is in every row, null where it has no value.
+    Integers are numbers, exact beyond 2^53. Times are RFC 3339 with `Z` and six fractional digits
+    or none. Maps are objects. Every row has every column, null if it has no value.
     """
     stop = stop or Stop()
     folder = staged_path(staging, table.name, 0, "ndjson").parent
@@ -82,7 +81,7 @@ def json_lines(batch: pa.RecordBatch) -> memoryview:
     for field, column in zip(batch.schema, batch.columns, strict=True):
         text += f"{orjson.dumps(field.name).decode()}:"
         if pa.types.is_string(field.type) and not column.null_count and not _needs_escapes(column):
-            # The common case: the column is copied once, between quotes that stand around it.
+            # The common case: the column is copied once, with quotes around each value.
             pieces += [f'{text}"', column]
             text = '",'
         else:
@@ -97,7 +96,7 @@ def _batches(parts: Sequence[Path], table: Table) -> Iterator[pa.RecordBatch]:
     names = table.schema.names
     for path in parts:
         try:
-            # Neither read ahead nor decoded on many threads: that holds whole row groups.
+            # No read-ahead and no threads: both would keep whole row groups in memory.
             with pq.ParquetFile(path, pre_buffer=False) as file:
                 for batch in file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False):
                     yield from _bounded(batch)
@@ -163,7 +162,7 @@ def _needs_escapes(column: pa.StringArray) -> bool:
 def _joined(column: pa.Array, brackets: str) -> pa.Array:
     """Return each list as an array, or each map as an object, null where it is null."""
     first = column.offsets[0].as_py()
-    # Only this batch's share of the values: those of a whole row group may hang on it.
+    # Only this batch's values: the array may have those of a whole row group.
     count = column.offsets[-1].as_py() - first
     if pa.types.is_map(column.type):
         keys, items = column.keys.slice(first, count), column.items.slice(first, count)
@@ -174,7 +173,7 @@ def _joined(column: pa.Array, brackets: str) -> pa.Array:
         members = pc.fill_null(_json(column.values.slice(first, count)), "null")
     lists = pa.ListArray.from_arrays(pc.subtract(column.offsets, first), members)
     text = pc.binary_join_element_wise(brackets[0], pc.binary_join(lists, ","), brackets[1], "")
-    # What lies under a null is anything at all.
+    # The bytes under a null are undefined.
     return pc.if_else(column.is_valid(), text, None)
 
 
@@ -188,7 +187,7 @@ def _bytes_of(text: pa.StringArray) -> memoryview:
 
 
 class _Part:
-    """One NDJSON part; it has its name only once it is closed, and is removed if it never is."""
+    """One NDJSON part; it gets its name when it is closed, and is removed if it never is."""
 
     def __init__(self, staging: Path, table: Table, number: int) -> None:
         self.bytes = 0
@@ -209,9 +208,9 @@ class _Part:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let go of the file, and remove it if it has not got its name."""
+        """Close the file, and remove it if it is not finished."""
         with suppress(OSError):
-            # A full disk may refuse the last bytes again; the file goes away anyway.
+            # A full disk may refuse the last bytes again; the file is removed anyway.
             self._file.close()
         self._open_path.unlink(missing_ok=True)
 

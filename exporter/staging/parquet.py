@@ -1,4 +1,4 @@
-"""Parquet parts: how a table's rows are laid down in files, and the files open at one time.
+"""Parquet parts: how a table's rows are written to files, and the files that are open.
 
 Batches are collected until they fill a row group, so that small pages do not make small row
 groups. A part exists once it is closed: its footer is written last.
@@ -26,10 +26,10 @@ from exporter.tables.bad_values import STAGED
 from exporter.tables.schemas import Table
 
 ROW_GROUP_BYTES = 16 * 1024 * 1024
-"""Arrow bytes of one table that are collected before they are written as a row group."""
+"""Arrow bytes of a table that are collected until they are written as a row group."""
 BATCH_ROWS = 16 * 1024
-"""Values that are encoded at a time. PyArrow's thousand take some percent longer, and many more
-would make pages of long texts much larger than the megabyte that they should have."""
+"""Values encoded at a time. PyArrow's default, a thousand, is a few percent slower. Many more would
+make Parquet pages of long texts much larger than the intended megabyte."""
 PART_BYTES = 256 * 1024 * 1024
 """File size at which a part is closed and the next begun; the contract's limit is 512 MB."""
 
@@ -37,10 +37,10 @@ FULL = (
     "the disk is full; free some space and run again to resume, or name a folder on another disk "
     "in output.staging"
 )
-"""What to do where nothing more can be staged."""
+"""The advice for a full staging folder."""
 
-# Texts that repeat within a page arrive dictionary-encoded and are written so: PyArrow then
-# copies indices instead of hashing every text, which halves the cost of these columns.
+# Texts that repeat within a page arrive dictionary-encoded and stay so: PyArrow then copies indices
+# instead of hashing every text, which halves the cost of these columns.
 _REPEATING: Mapping[str, tuple[str, ...]] = {
     "images": ("cloud_id", "folder_id", "registry_id", "repository_name"),
     "layers": ("image_id", "registry_id", "repository_name"),
@@ -53,8 +53,8 @@ _SHARED: Mapping[str, tuple[str, ...]] = {
     "tags": ("registry_id", "repository_name"),
     "blobs": ("registry_id", "kind"),
 }
-# These are as good as random: the least and the greatest of them, which take some percent of the
-# time to find, tell no reader what to pass over. (Nor have lists and maps any.)
+# These are as good as random: their least and greatest values, which take a few percent of the time
+# to find, let no reader skip anything. (Lists and maps have no statistics either.)
 _WITHOUT_STATISTICS = ("image_id", "blob_id", "digest", "config_digest")
 
 
@@ -78,8 +78,8 @@ def open_parquet(path: Path, table: Table) -> pq.ParquetWriter:
         use_dictionary=repeating or True,
         write_batch_size=BATCH_ROWS,
         write_statistics=[name for name in table.schema.names if name not in _WITHOUT_STATISTICS],
-        # What Arrow readers take the types and the columns' descriptions from; left to
-        # itself, PyArrow would store the dictionaries that only memory has.
+        # Arrow readers take the types and the columns' descriptions from this schema. Without it,
+        # PyArrow would store dictionary types, which exist only in memory.
         store_schema=False,
     )
 
@@ -139,7 +139,7 @@ class PartWriter:
         return StagedFile(self.table.name, "parquet", self.path, self.rows)
 
     def abandon(self) -> None:
-        """Close the file without caring for what becomes of it."""
+        """Close the file, which will not be used."""
         try:
             self._writer.close()
         except (OSError, pa.ArrowException):
@@ -149,8 +149,8 @@ class PartWriter:
 class Parts:
     """The open parts of a snapshot, at most one per table, opened when its first rows come.
 
-    `first_numbers` says per table which part number is free. Use it as a context manager:
-    parts that are still open at its end are abandoned.
+    `first_numbers` has each table's first free part number. Use it as a context manager: it
+    abandons parts that are still open at its end.
     """
 
     def __init__(self, staging: Path, first_numbers: Mapping[str, int]) -> None:
@@ -189,7 +189,7 @@ class Parts:
         if not self._open:
             return []
         parts = [self._open[name] for name in sorted(self._open)]
-        # What is pending for each is a row group, and PyArrow writes one in a single thread.
+        # Each part has at most one row group to write, and PyArrow writes it in a single thread.
         with output_errors(self._staging), ThreadPoolExecutor(len(parts)) as threads:
             finished = list(threads.map(PartWriter.close, parts))
         self._open = {}
@@ -205,7 +205,7 @@ class Parts:
 
 @contextmanager
 def output_errors(place: Path) -> Iterator[None]:
-    """Turn what goes wrong while writing below `place` into an `OutputError` in a sentence."""
+    """Turn an error of writing below `place` into an `OutputError` with a sentence."""
     try:
         yield
     except OSError as error:

@@ -1,8 +1,8 @@
-"""The stage: where the crawl hands its pages over, and from where it gets kept ones back.
+"""The stage: the crawl gives it pages to write, and gets back pages that an earlier attempt kept.
 
-One thread does all the writing, in the order the pages were handed over: rows into the open
-Parquet parts, bodies into the spool, facts into the journal. Whoever hands pages over is told when
-they are written, and has to see to it that not too many wait for that.
+One thread does all the writing, in the order in which the pages come: rows into the open Parquet
+parts, bodies into the spool, and an entry into the journal. The stage tells the caller when a page
+is written. The caller limits how many pages wait for that.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from exporter.threads import in_thread
 from exporter.wording import switch
 
 SPOOL_BYTES = 2 * 1024 * 1024 * 1024
-"""Spooled bodies at which parts are closed early, so that the spool's size has a bound."""
+"""Bytes of spooled bodies at which parts are closed early, so that the spool's size is bounded."""
 COMMIT_SECONDS = 0.5
-"""How long a page may wait to become durable."""
+"""Seconds that a page may wait to become durable."""
 
 log = structlog.get_logger()
 
 
 class Stage:
-    """The staging folder of one run at work; an async context manager."""
+    """The staging folder of a run in progress; an async context manager."""
 
     def __init__(self, staging: Path) -> None:
         self.path = staging
@@ -65,7 +65,7 @@ class Stage:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Write what was handed over, commit it, and close; parts still open are abandoned."""
+        """Write the waiting pages, commit, and close; parts that are still open are abandoned."""
         if self._ticker is not None:
             self._ticker.cancel()
             with suppress(asyncio.CancelledError):
@@ -77,7 +77,7 @@ class Stage:
 
     @property
     def kept_before(self) -> int:
-        """How many pages an earlier attempt left to be recalled."""
+        """How many pages earlier attempts kept."""
         return self._journal.kept_before
 
     def stored(self, key: str) -> StoredPage | None:
@@ -98,10 +98,10 @@ class Stage:
         inline: bool = False,
         written: Callable[[], None] = lambda: None,
     ) -> None:
-        """Hand a page over: its rows, its body and what the crawl wrote down about it.
+        """Write a page later: its rows, its body and its summary.
 
-        `written` is called in the event loop once that is done, or once it has failed. Raises what
-        went wrong with an earlier page. See `Journal.keep` for `inline`.
+        `written` is called in the event loop once that is done, or has failed. Raises the error of
+        an earlier page. See `Journal.keep` for `inline`.
         """
 
         def write() -> None:
@@ -113,7 +113,7 @@ class Stage:
         self._submit(write, done=written)
 
     def add_note(self, note: Note) -> None:
-        """Keep a note: it is durable before any page that is handed over later."""
+        """Keep a note: it becomes durable before any page that is kept later."""
         self._submit(lambda: self._journal.add_note(note))
 
     async def finish(self) -> list[StagedFile]:

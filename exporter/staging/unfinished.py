@@ -14,12 +14,12 @@ from exporter.staging.layout import PLAN, WITHHELD
 from exporter.staging.parquet import output_errors
 
 DISCARDED = ".discarded-"
-"""How the name of a staging folder begins that is about to be removed."""
+"""The prefix of a staging folder that is about to be removed."""
 
 
 @dataclass(frozen=True)
 class Complete:
-    """A complete snapshot of an output: its id, what it is of, and its publication's number."""
+    """A complete snapshot of an output: id, source and scope, and publication number."""
 
     snapshot_id: str
     subject: str
@@ -28,7 +28,7 @@ class Complete:
 
 @dataclass(frozen=True)
 class Published:
-    """What an output holds: the ids of all its snapshots, and the complete ones."""
+    """The snapshots of an output: the ids of all, and the complete ones."""
 
     ids: frozenset[str] = frozenset()
     complete: tuple[Complete, ...] = ()
@@ -46,10 +46,10 @@ NOTHING = Published()
 class Unfinished:
     """A staging folder that an earlier run left: its snapshot's id, and how it began.
 
-    `fingerprint` is of the settings, `subject` of the source and the scope. `publications` is
-    `Published.last` as it was then. `replaces` if the run was allowed to replace a snapshot;
-    `is_withheld` if all was listed and the result waits for a person's word; `is_publishing` if
-    its publication had begun.
+    `fingerprint` is of the settings, `subject` of the source and the scope. `publications` was
+    `Published.last` when the run began. `replaces` is true if the run was allowed to replace a
+    snapshot, `is_withheld` if the listed result waits for a person's decision, `is_publishing` if
+    its publication has begun.
     """
 
     path: Path
@@ -65,8 +65,8 @@ class Unfinished:
     def newer(self, published: Published) -> str | None:
         """Return the complete snapshot of the same subject that was published since, if any.
 
-        The numbers of publications tell, so no clock that was wrong does. What a run published
-        from this very folder before it was stopped does not count.
+        Publication numbers decide, so a wrong clock does no harm. A snapshot that was published
+        from this very folder does not count.
         """
         since = [
             one
@@ -78,9 +78,9 @@ class Unfinished:
         return max(since, key=lambda one: one.publication).snapshot_id if since else None
 
     def outdated(self, published: Published, since: datetime, within: timedelta) -> str:
-        """Return why no run resumes this one, as a clause; empty if one may.
+        """Return why no run may resume this one, as a clause; empty if one may.
 
-        It may not if it began before `since`, which is `within` ago, or if a newer snapshot is
+        None may if it began before `since`, which is `within` ago, or if a newer snapshot is
         complete.
         """
         newer = self.newer(published)
@@ -95,8 +95,8 @@ class Unfinished:
 class Unreadable:
     """A staging folder that no run can resume, and why, as a clause.
 
-    `is_lasting` if that stays so: the journal is broken, or of another version. Else it could not
-    be opened just now.
+    `is_lasting` is true if the journal is broken, or of another version. Otherwise it could only
+    not be opened at the moment.
     """
 
     path: Path
@@ -105,14 +105,14 @@ class Unreadable:
 
 
 class _DamagedError(Exception):
-    """A journal that can be opened, and has lost something."""
+    """A journal that can be opened, but is incomplete."""
 
 
 def leftovers(root: Path, *, only_look: bool = False) -> Iterator[Unfinished | Unreadable]:
-    """Yield what is in a staging root, by name; raises `OutputError`.
+    """Yield the folders of a staging root, by name; raises `OutputError`.
 
-    With `only_look` the journals stay as they are, for runs may be at work on them. Without, the
-    caller holds the lock, and a journal that a killed run left is recovered.
+    With `only_look`, journals are not changed, because a run may be using them. Without it, the
+    caller has the lock, and the journal of a killed run is recovered.
     """
     with output_errors(root):
         folders = sorted(path for path in root.iterdir()) if root.is_dir() else []
@@ -144,7 +144,7 @@ def _read(path: Path, mode: str) -> Unfinished | Unreadable:
     except (KeyError, ValueError):
         return Unreadable(path, "another version of this program began it")
     except sqlite3.Error as error:
-        # One who only looks may be another user, who may not open it.
+        # The caller may be another user, who may not open it.
         shut = mode == "rw" and getattr(error, "sqlite_errorname", "") == "SQLITE_CANTOPEN"
         lasting = shut or is_broken(error)
         return Unreadable(path, f"its journal cannot be read ({error})", lasting)

@@ -34,9 +34,9 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Workspace:
-    """The staging folder a run works in; `resumed` if an earlier run began it.
+    """The staging folder that a run works in; `resumed` if an earlier run began it.
 
-    `replaces` if that one was allowed to replace a snapshot.
+    `replaces` is true if that run was allowed to replace a snapshot.
     """
 
     path: Path
@@ -49,9 +49,10 @@ class Workspace:
 def staging_root(destination: Destination, named: Path | None) -> Path:
     """Return the folder that holds the staging folders of an output.
 
-    It is `.staging` inside a local output, so that publishing is a rename; else, or where the
-    settings name one, a folder of that output's own below the named or the cache folder: the same
-    one however the output is spelled. Raises `SettingsError` and `OutputError`.
+    For a local output it is `.staging` inside the output, so that publishing is a rename. For a
+    bucket, or if the settings name a folder, it is a subfolder of the named folder or the cache
+    folder. Each output has its own, the same for every spelling. Raises `SettingsError` and
+    `OutputError`.
     """
     if named is None and isinstance(destination, Folder):
         return destination.root / ".staging"
@@ -93,14 +94,18 @@ def open_place(
 ) -> Workspace:
     """Find the unfinished staging to resume, or make a new one; the caller holds the lock.
 
-    With `snapshot_id`, only that one is resumed; it must be of the same settings. Without, the
-    newest of the same settings is, unless a snapshot of its id is `published` and `replace` is
-    false. What no run can resume is discarded: it cannot be read, or is older than `resume_within`,
-    or a newer snapshot of the same `subject` is complete. With `fresh`, so is what would be
-    resumed. A result that was withheld is resumed before all others, and however old it is, with
-    `take_withheld`, and refused under another id than its own; without, it is discarded under any
-    id, for what made it too small may have been mended since, and it must not replace what is
-    listed after it. Raises `SettingsError` and `OutputError`.
+    - With `snapshot_id`, only that snapshot is resumed; its settings must be the same.
+    - Without it, the newest one with the same settings is resumed, unless a snapshot of its id is
+      `published` and `replace` is false.
+    - Staging that no run can resume is discarded: it is unreadable or older than `resume_within`,
+      or a newer snapshot of the same `subject` is complete. With `fresh`, the rest is discarded as
+      well.
+    - With `take_withheld`, a withheld result is resumed before all others, whatever its age.
+      Another `snapshot_id` than its own is refused.
+    - Without `take_withheld`, a withheld result is discarded: its cause may be gone by now, and it
+      must not replace a newer listing.
+
+    Raises `SettingsError` and `OutputError`.
     """
     with output_errors(root):
         make_folder(root, mode=0o700)
@@ -116,7 +121,7 @@ def open_place(
     else:
         if take_withheld and not fresh:
             _refuse_another_id(held_back, snapshot_id)
-        # What was held back under another id is listed again now.
+        # A result that was withheld under another id is listed again now.
         candidates = [one for one in left if one.snapshot_id == snapshot_id or one in held_back]
     usable = _usable(candidates, fresh=fresh, take_withheld=take_withheld)
     if usable:
@@ -130,7 +135,7 @@ def open_place(
         return Workspace(
             found.path, found.snapshot_id, found.started_at, resumed=True, replaces=found.replaces
         )
-    # Checked before it becomes a path: what is at that path is discarded.
+    # Checked before it becomes a path, because anything at that path is discarded.
     if snapshot_id is None:
         chosen = first_free(new_id, {path.name for path in root.iterdir()}.__contains__)
     else:
@@ -138,7 +143,7 @@ def open_place(
     path = root / chosen
     with output_errors(root):
         if path.exists():
-            discard(path)  # It could not be read just now.
+            discard(path)  # It could not be read a moment ago.
         make_folder(path, mode=0o700)
     with Journal(path) as journal:
         journal.set_meta(
@@ -153,14 +158,14 @@ def open_place(
 
 
 def _is_free(one: Unfinished, taken: frozenset[str], *, take_withheld: bool) -> bool:
-    """Say whether a run that names no id may publish an unfinished snapshot under its own."""
-    # A publication that has begun knows what it replaces; a person's word is for what was withheld.
+    """Return whether a run without an id may publish an unfinished snapshot under its id."""
+    # A publication that has begun knows what it replaces; `take_withheld` is a person's decision.
     knows = one.is_publishing or (one.is_withheld and (one.replaces or not take_withheld))
     return knows or one.snapshot_id not in taken
 
 
 def _refuse_another_id(held_back: list[Unfinished], snapshot_id: str) -> None:
-    """Refuse to list again, under another id, what was listed and is to be published as it is."""
+    """Refuse another id for a withheld result: it would list again what is already listed."""
     ids = [one.snapshot_id for one in held_back]
     if ids and snapshot_id not in ids:
         raise SettingsError(
@@ -185,7 +190,7 @@ def _resumable(
         if isinstance(one, Unreadable):
             _discard_unreadable(one)
             continue
-        # What was withheld does not age, for a person may take days to look at it.
+        # A withheld result does not age: a person may take days to look at it.
         oldest = one.started_at if spare_withheld and one.is_withheld else since
         reason = one.outdated(published, oldest, within)
         if not reason:
@@ -212,7 +217,7 @@ def _discard_unreadable(one: Unreadable) -> None:
     try:
         discard(one.path)
     except OutputError as error:
-        # It may be another user's. It takes up space, and stands in no run's way.
+        # It may be another user's. It takes up space, but hinders no run.
         text = f"{kept}, and it cannot be removed ({str(error).removesuffix('.')})."
         log.warning("staging_unreadable", message=text, path=str(one.path))
         return
@@ -240,7 +245,7 @@ def _usable(candidates: list[Unfinished], *, fresh: bool, take_withheld: bool) -
 
 
 def discard(path: Path) -> None:
-    """Remove a staging folder, at once for whoever looks for one; raises `OutputError`."""
+    """Remove a staging folder; it disappears at once, by a rename. Raises `OutputError`."""
     gone = path.with_name(f"{DISCARDED}{path.name}")
     with output_errors(path):
         path.rename(gone)
@@ -250,7 +255,8 @@ def discard(path: Path) -> None:
 def clean_up(path: Path) -> None:
     """Remove the staging folder of a snapshot that is published; raises `OutputError`.
 
-    What says so goes last: a run that is killed meanwhile is found to be done by the next one.
+    The journal and the plan go last: if the run is killed meanwhile, the next one sees that it is
+    published.
     """
     with output_errors(path):
         for inner in path.iterdir():

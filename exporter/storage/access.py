@@ -1,4 +1,4 @@
-"""How a bucket is reached: plain values that whoever opens the destination has found out."""
+"""How to reach a bucket: plain values, found out by the caller that opens the destination."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Key:
 
 @dataclass(frozen=True)
 class Access:
-    """What is to be known of a bucket's service beside the bucket's name.
+    """How to reach the service of a bucket.
 
-    `endpoint` is another service than AWS or Google, `https://host` or `http://` on loopback;
-    `key` (S3) and `key_file` (Google) are what to sign with, None for what the library finds in
-    the environment and in the metadata service; `ca_file` is trusted beside the system's
+    `endpoint` is another service than AWS or Google: `https://host`, or `http://` on loopback.
+    `key` (S3) and `key_file` (Google) sign the requests; None lets the library search the
+    environment and the metadata service. `ca_file` is trusted in addition to the system's
     authorities.
     """
 

@@ -1,4 +1,4 @@
-"""The destination: where snapshots are published, one interface for a folder and for a bucket."""
+"""The destination of snapshots: one interface for a folder and for a bucket."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Version:
-    """What a small file held when it was read, None where there was none.
+    """The content of a small file when it was read, None if there was none.
 
-    `tag` is what the place itself tells contents apart by, where it does.
+    `tag` is the version that the destination itself gives the content, if it does.
     """
 
     data: bytes | None
@@ -41,59 +41,59 @@ class Version:
 
 
 class Destination(ABC):
-    """A place that holds snapshots; paths are relative to it, with `/` between their segments.
+    """A place for snapshots; paths are relative to it, with `/` between their segments.
 
-    Every method raises `OutputError`, in one sentence, for what the place refuses. All of them
+    Every method raises `OutputError`, in one sentence, if the destination refuses it. All of them
     may be called from several threads.
     """
 
     url: str
     """The place as it was named, for messages."""
     parallel: int = 1
-    """How many files are worth moving at once: several where each waits for a network."""
+    """How many files to move at once: several if each waits for a network."""
     confirm: Callable[[str], None] = staticmethod(lambda _path: None)
-    """Asked before each write, with its path; raises `LockedError` if the lock is held no more."""
+    """Called before each write with its path; raises `LockedError` if the lock is lost."""
 
     @property
     def identity(self) -> str:
-        """The place's own name: two destinations have the same one if they are the same place.
+        """A name of the place: equal for two destinations if they are the same place.
 
-        Raises `OutputError` where the place cannot be found.
+        Raises `OutputError` if the place cannot be found.
         """
         return self.url
 
     @abstractmethod
     def check_writable(self) -> None:
-        """Create the place if need be, and find out that it is there and may be written."""
+        """Create the place if necessary, and check that it exists and can be written."""
 
     def leased(
         self, holder: Holder, place: str | None, wait: float
     ) -> AbstractAsyncContextManager[None]:
-        """Hold what keeps out runs that the machine's lock does not, where the place has it.
+        """Hold the destination's own lock against other machines, if it has one.
 
-        `place` is the same for two runs only if the machine's lock keeps them apart; `wait` is in
+        `place` is equal for two runs only if the machine's lock keeps them apart; `wait` is in
         seconds. Raises `LockedError` and `OutputError`.
         """
         return nullcontext()
 
     @abstractmethod
     def read(self, path: str) -> bytes | None:
-        """Return a whole small file; None where there is none of that name."""
+        """Return a whole small file; None if there is none of that name."""
 
     @abstractmethod
     def read_version(self, path: str) -> Version:
-        """Return what a small file holds, as `replace` wants to be told it."""
+        """Return the content of a small file, to give to `replace`."""
 
     @abstractmethod
     def replace(self, path: str, data: bytes, read: Version) -> bool:
-        """Write a small file as `write_atomically` does, if it still is what was `read`.
+        """Write a small file as `write_atomically` does, if it is unchanged since `read`.
 
-        Returns False, and writes nothing, where it has changed since: read again, and decide anew.
+        Returns False, and writes nothing, if it has changed: read it again, and decide again.
         """
 
     @abstractmethod
     def write_atomically(self, path: str, data: bytes) -> None:
-        """Write a small file durably; a reader sees what was there before, or all of it."""
+        """Write a small file durably; a reader sees the old content, or all of the new."""
 
     @abstractmethod
     def move_in(self, source: Path, path: str) -> None:
@@ -101,7 +101,7 @@ class Destination(ABC):
 
     @abstractmethod
     def size(self, path: str) -> int | None:
-        """Return a file's size in bytes; None where there is none of that name."""
+        """Return a file's size in bytes; None if there is none of that name."""
 
     @abstractmethod
     def list(self, prefix: str) -> list[Entry]:
@@ -109,7 +109,7 @@ class Destination(ABC):
 
     @abstractmethod
     def delete(self, path: str) -> None:
-        """Remove a file, and the folders it leaves empty; one that is gone is no error."""
+        """Remove a file, and the folders it leaves empty; a missing file is no error."""
 
     @abstractmethod
     def open_input(self, path: str) -> AbstractContextManager[BinaryIO]:
@@ -117,4 +117,4 @@ class Destination(ABC):
 
     @abstractmethod
     def fetched(self, path: str, working: Path) -> AbstractContextManager[Path]:
-        """Give a file as a local one: itself, or a copy in `working` that goes away after."""
+        """Give a file as a local one: itself, or a copy in `working` that is removed afterwards."""

@@ -1,7 +1,7 @@
-"""What survives a power loss: a file once it is synced, its name once its folder is.
+"""Durable writes: a file survives a power loss once it is synced, its name once its folder is.
 
-Shares (sshfs, CIFS, Azure Files) know less than a disk does: what they answer that they do not know
-is let pass, for nothing better is to be had there. What a disk reports is an error everywhere.
+Shares (sshfs, CIFS, Azure Files) do not support everything that a disk does. "Not supported" is
+ignored there, because nothing better is possible. A disk's error is an error everywhere.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 _UNKNOWN = frozenset(
     {errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY}
 )
-"""What file systems answer that do not know what they are asked for; EIO and ENOSPC never."""
+"""Errors that mean "not supported"; EIO and ENOSPC never do."""
 _UNCHANGEABLE = _UNKNOWN | {errno.EPERM, errno.EACCES, errno.EROFS}
 _TAKEN = frozenset({errno.EEXIST, errno.EPERM, errno.EACCES, errno.ENOTEMPTY})
 
@@ -25,7 +25,7 @@ def fsync(path: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError as error:
         if is_folder and error.errno in _UNKNOWN | {errno.EISDIR}:
-            return  # A share whose folders cannot even be opened.
+            return  # A share whose folders cannot be opened.
         raise
     try:
         sync(descriptor)
@@ -43,7 +43,7 @@ def sync(descriptor: int) -> None:
 
 
 def restrict(path: Path, mode: int) -> None:
-    """Take rights from a file or a folder, where its file system knows rights; raises `OSError`."""
+    """Restrict the mode of a file or a folder, if its file system has modes; raises `OSError`."""
     try:
         path.chmod(mode)
     except OSError as error:
@@ -52,9 +52,10 @@ def restrict(path: Path, mode: int) -> None:
 
 
 def replace(source: Path, target: Path) -> None:
-    """Move a file over another, which may be there; raises `OSError`.
+    """Move a file, and replace the one at its new path if there is one; raises `OSError`.
 
-    Some shares move nothing over a file: it is removed before, and is missing for an instant.
+    Some shares cannot replace a file by a move. There it is removed first, and missing for a
+    moment.
     """
     try:
         source.replace(target)

@@ -1,13 +1,13 @@
 """The lock of a bucket: one run at a time from all machines, by conditional writes.
 
-An object `.lock` says who holds it. It is written only where it is still what was read, so of two
-who take it one is refused. The holder writes it anew every few seconds. One who finds it held
-watches it: if it changes, the holder lives; if it does not for `LEASE` seconds, on the watcher's
-own clock, he takes it. So no two clocks are ever compared, and a killed holder costs a minute. A
-holder that finds it taken writes nothing more: `confirm` is asked before every write.
+An object `.lock` names the holder. A run writes it only if it is unchanged since it was read, so if
+two runs take it at once, one is refused. The holder renews it every few seconds. Another run
+watches it. If it changes, the holder is alive. If it does not change for `LEASE` seconds by the
+watcher's own clock, the watcher takes it. So no two clocks are compared, and a killed holder costs
+a minute. A holder whose lock was taken writes nothing more: `confirm` is called before every write.
 
-A dead holder of this machine costs nothing: who has the machine's lock, and finds his own `place`
-in the object, knows that its holder is gone.
+A killed holder on the same machine costs nothing. A run that has the machine's lock, and finds its
+own `place` in the object, knows that the holder is gone.
 """
 
 from __future__ import annotations
@@ -32,43 +32,43 @@ log = structlog.get_logger()
 
 NAME = ".lock"
 LEASE = 60.0
-"""Seconds without a sign of the holder after which another may take the lock."""
+"""Seconds without a renewal after which another run may take the lock."""
 RENEWAL = 10.0
-"""Seconds between two signs."""
+"""Seconds between two renewals."""
 _POLL = 1.0
 _FREE = orjson.dumps({"state": "free"})
 _NEVER = {"e_tag": '"00000000000000000000000000000000"', "version": "1"}
 
 
 class Store(Protocol):
-    """What a lease asks of a bucket; see `exporter.storage.object_store`."""
+    """The operations of a bucket that a lease needs; see `exporter.storage.object_store`."""
 
     url: str
     confirm: Callable[[str], None]
 
     def read_version(self, path: str) -> Version:
-        """Return what an object holds, and its version."""
+        """Return an object's content and its version."""
 
     def write_if(self, path: str, data: bytes, read: Version) -> Version | None:
-        """Write an object that is still what was read; None where it is not."""
+        """Write an object if it is unchanged since it was read; return None if it has changed."""
 
     def remove(self, path: str) -> None:
         """Remove an object."""
 
     def give_conditions_up(self) -> None:
-        """Take the store for one that knows no conditional writes."""
+        """Treat the store as one without conditional writes."""
 
 
 @asynccontextmanager
 async def leased(
     store: Store, holder: Holder, place: str | None, wait: float
 ) -> AsyncIterator[None]:
-    """Hold the bucket's lock within the block, and have the store confirm it before each write.
+    """Hold the bucket's lock within the block, and let the store confirm it before each write.
 
-    `place` is the same for two processes only if the machine's lock keeps them apart. Raises
-    `LockedError` if another still holds the lock after `wait` seconds, and where another takes
-    it; `OutputError` where the bucket cannot be written. Where the store knows no conditional
-    writes, a warning says so, and nobody is kept out.
+    `place` is equal for two processes only if the machine's lock keeps them apart. Raises
+    `LockedError` if another run still has the lock after `wait` seconds, or takes it later, and
+    `OutputError` if the bucket cannot be written. If the store has no conditional writes, a warning
+    says so, and no run is excluded.
     """
     lease = Lease(store, holder, place)
     if not await lease.take(wait):
@@ -103,7 +103,7 @@ class Lease:
 
     def __init__(self, store: Store, holder: Holder, place: str | None) -> None:
         self.lost_to = ""
-        """A sentence that says who has taken the lock, once somebody has."""
+        """A sentence that says who has taken the lock, once a run has."""
         self._store = store
         self._place = place
         self._record = {"state": "held", "token": uuid.uuid4().hex, **asdict(holder)}
@@ -115,7 +115,7 @@ class Lease:
         self._keeper: threading.Thread | None = None
 
     async def take(self, wait: float) -> bool:
-        """Take the lock; return False where the store knows no conditional writes.
+        """Take the lock; return False if the store has no conditional writes.
 
         Raises `LockedError` and `OutputError`, as `leased` does.
         """
@@ -144,11 +144,11 @@ class Lease:
             await asyncio.sleep(_POLL)
 
     def keep(self, on_lost: Callable[[], object]) -> None:
-        """Renew the lock from a thread of its own, until it is released or another has it."""
+        """Renew the lock from a thread of its own, until it is released or taken by another run."""
 
         def renew() -> None:
             while not self._ended.wait(RENEWAL):
-                # What fails may pass; whether the lock still holds shows at the next renewal.
+                # The error may be temporary; the next renewal shows whether the lock still holds.
                 with suppress(OutputError):
                     self._renew()
                 if self.lost_to:
@@ -169,18 +169,18 @@ class Lease:
             raise LockedError(self.lost_to)
 
     def release(self) -> None:
-        """Let go of the lock; what cannot be written then is left to run out."""
+        """Release the lock; if that cannot be written, the lock expires."""
         self._ended.set()
         if self._keeper is not None:
             self._keeper.join()
         try:
-            # Renewed just now, so nobody else takes it before it is removed.
+            # Renewed first, so that no other run takes it before it is removed.
             self._renew()
             if self.lost_to:
                 return
             try:
                 self._store.remove(NAME)
-            except OutputError:  # Objects may be written here and not removed.
+            except OutputError:  # These credentials may write objects, but not remove them.
                 self._store.write_if(NAME, _FREE, self._version)
         except OutputError as error:
             log.warning("lock_not_released", message=str(error))
@@ -202,7 +202,7 @@ class Lease:
                 )
 
     def _write(self, over: Version) -> bool:
-        """Write who holds the lock, if it is still what was read; say whether it was."""
+        """Write the holder, if the object is unchanged since it was read; return whether it was."""
         began = _clock()
         self._renewals += 1
         record = {**self._record, "place": self._place, "lease": LEASE, "renewals": self._renewals}
@@ -213,7 +213,7 @@ class Lease:
         return True
 
     def _is_exclusive(self) -> bool:
-        """Say whether the store holds to its conditions; some accept them and do not care."""
+        """Return whether the store enforces conditions; some accept and ignore them."""
         with self._mutex:
             for read in (Version(None), Version(b"", _NEVER)):
                 if self._write(read):
@@ -227,7 +227,7 @@ class Lease:
 
 
 def _record(version: Version) -> dict[str, Any] | None:
-    """Return who holds the lock; None where nobody does, nothing in it where nobody can say."""
+    """Return the holder; None if there is none, an empty one if the object cannot be read."""
     if version.data is None or version.data == _FREE:
         return None
     try:
@@ -263,5 +263,5 @@ def _watched(url: str, record: dict[str, Any]) -> str:
 
 
 def _clock() -> float:
-    """Return seconds that go on while the machine sleeps, where the system counts those."""
+    """Return monotonic seconds, with the time that the machine sleeps if the system counts it."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -1,6 +1,6 @@
 """A folder as a destination: files appear in it whole and durably, by renames.
 
-Files get mode 0644 and folders 0755, or less where the umask says so: others never write here.
+Files get mode 0644 and folders 0755, or less by the umask: other users never write here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from exporter.storage.durable import fsync, make_folder, replace, restrict, sync
 from exporter.storage.os_errors import output_errors
 
 TEMPORARY = ".tmp"
-"""How the name of a file that is being written ends; it begins with a dot."""
+"""The suffix of a file that is being written; its name begins with a dot."""
 
 
 class Folder(Destination):
@@ -45,7 +45,7 @@ class Folder(Destination):
                 f"Cannot write to the output folder {self.root}: {link}; mend the link, or name "
                 "another output.url."
             )
-        # Of this call alone: containers that share a folder have the same process ids.
+        # Unique to this call: containers that share a folder may have equal process ids.
         probe = f".writable-{_unique()}"
         with output_errors(f"write to the output folder {self.root}"):
             make_folder(self.root)
@@ -65,7 +65,7 @@ class Folder(Destination):
         return Version(self.read(path))
 
     def replace(self, path: str, data: bytes, read: Version) -> bool:
-        """See `Destination`; the lock sees to it that nothing changes in between."""
+        """See `Destination`; the lock prevents changes in between."""
         if self.read(path) != read.data:
             return False
         self.write_atomically(path, data)
@@ -78,7 +78,7 @@ class Folder(Destination):
             self._write(self.root / path, data)
 
     def move_in(self, source: Path, path: str) -> None:
-        """See `Destination`; a rename where source and folder share a file system."""
+        """See `Destination`; a rename if source and folder share a file system."""
         target = self.root / path
         with output_errors(f"write {target}"):
             make_folder(target.parent)
@@ -103,7 +103,7 @@ class Folder(Destination):
                 return None
 
     def list(self, prefix: str) -> list[Entry]:
-        """See `Destination`; temporary files that a killed run left are among them."""
+        """See `Destination`; temporary files of a killed run are included."""
         with output_errors(f"read {self.root / prefix}"):
             return sorted(
                 (
@@ -125,7 +125,7 @@ class Folder(Destination):
                 try:
                     folder.rmdir()
                 except OSError:
-                    # Not empty, or gone already: either way nothing is left to tidy above it.
+                    # Not empty, or gone already: either way, nothing above it is to be removed.
                     break
 
     @contextmanager
@@ -166,6 +166,6 @@ def _unique() -> str:
 
 def _entry(path: Path, root: Path) -> Entry:
     status = path.stat()
-    # A move leaves the first of the two as it was.
+    # A move changes only the second of the two.
     changed_at = max(status.st_mtime, status.st_ctime)
     return Entry(path.relative_to(root).as_posix(), status.st_size, changed_at)

@@ -1,10 +1,10 @@
 """The lock of a machine: one run at a time per output.
 
-It is `flock` on a file, so the kernel lets go of it when its holder dies, however that happens;
-what stands in the file only says who the holder is. For a local output the file lies inside the
-output, so two machines that share it over NFS exclude each other as far as NFS does: mounts with
-`nolock` or `local_lock=flock` do not. For a bucket it lies in the staging area, on this machine,
-and the bucket's own lock (`lease`) keeps the machines apart.
+It is `flock` on a file, so the kernel releases it when its holder dies. The file's content only
+names the holder. For a local output the file is inside the output, so two machines that share it
+over NFS exclude each other, unless the mount has `nolock` or `local_lock=flock`. For a bucket the
+file is in the staging area on this machine, and the bucket's own lock (`lease`) excludes other
+machines.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ NAME = ".lock"
 _SIZE = 1024
 _POLL = 0.2
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
-"""What shares answer that know no `flock`."""
+"""Errors of shares without `flock`."""
 PRUNE = "(prune)"
-"""What stands for the snapshot where the holder prunes: no snapshot can be called so."""
+"""Takes the place of the snapshot's id while the holder prunes; no snapshot can have this id."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 class NoLocksError(OutputError):
-    """The file system knows no locks."""
+    """The file system has no locks."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock: host, process id, start as RFC 3339, and the snapshot it works on.
+    """The holder of a lock: host, process id, start as RFC 3339, and its snapshot.
 
     For a prune, the snapshot is `PRUNE`.
     """
@@ -58,10 +58,10 @@ class Holder:
 
 
 class Lock:
-    """Hold `<root>/.lock`; use it as a context manager. `what` is what it guards, for messages.
+    """The lock file `<root>/.lock`, as a context manager; `what` names its subject in messages.
 
-    Entering raises `LockedError`, which names the holder, if another process holds it,
-    `NoLocksError` where the file system has none, and `OutputError` if the file cannot be written.
+    Entering raises `LockedError`, which names the holder, if another process has it, `NoLocksError`
+    if the file system has none, and `OutputError` if the file cannot be written.
     """
 
     def __init__(self, root: Path, snapshot_id: str, what: str = "the output") -> None:
@@ -95,16 +95,16 @@ class Lock:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let go of the lock; its file stays, for removing it would race with the next run."""
+        """Release the lock; its file stays, because removing it would race with the next run."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
     def place(self) -> str | None:
-        """Return what two processes have in common only if this lock keeps them apart.
+        """Return a name that is equal for two processes only if this lock keeps them apart.
 
-        It is this start of this machine, and the file that is locked; None where the system does
-        not tell its starts apart, or the lock is not held.
+        It consists of this machine's boot and the locked file; None if the system does not tell
+        its boots apart, or the lock is not held.
         """
         if self._descriptor is None or not _BOOT.exists():
             return None
@@ -114,7 +114,7 @@ class Lock:
     def _acquire(self, descriptor: int) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):  # Some shares say the one, some the other.
+        except (BlockingIOError, PermissionError):  # It depends on the share.
             raise LockedError(self._refusal(descriptor)) from None
         except OSError as error:
             if error.errno not in _NO_LOCKS:
@@ -131,7 +131,7 @@ class Lock:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            # A full disk must not keep a prune from making room: the lock holds without a name.
+            # A full disk must not stop a prune: the lock also holds without a name.
             with suppress(OSError):
                 os.ftruncate(descriptor, 0)
 
@@ -144,9 +144,9 @@ class Lock:
 
 
 def refusal(what: str, who: str, snapshot_id: str) -> str:
-    """Return the sentence for one who finds `what` held, by a run or a prune.
+    """Return the message that `what` is locked, by a run or a prune.
 
-    `who` is the holder's process, empty where it is not known.
+    `who` is the holder's process, empty if it is unknown.
     """
     holder = "A prune" if snapshot_id == PRUNE else "Another run"
     if not who:
@@ -160,15 +160,15 @@ def refusal(what: str, who: str, snapshot_id: str) -> str:
 async def locked(
     root: Path, name: Callable[[], str], wait: float, what: str = "the output"
 ) -> AsyncIterator[Lock]:
-    """Hold the lock of `root`; raises `LockedError` if it is held still after `wait` seconds.
+    """Hold the lock of `root`; raises `LockedError` if it is still locked after `wait` seconds.
 
-    Others are told that `what` is held for the snapshot that `name` returns when it is taken.
+    Other runs are told that `what` is locked for the snapshot that `name` returns at that moment.
     """
     deadline = time.monotonic() + wait
     with ExitStack() as held:
         while True:
             try:
-                # Anew at each attempt: it tells others when it was taken.
+                # A new one for each attempt, because it states when the lock was taken.
                 one = Lock(root, name(), what)
                 held.enter_context(one)
                 break

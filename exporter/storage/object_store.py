@@ -60,10 +60,10 @@ class Bucket(Destination):
         return f"{self.url} {self._access.endpoint or ''}".rstrip()
 
     def check_writable(self) -> None:
-        """See `Destination`; that it may be written shows when the lock is, which comes next.
+        """See `Destination`; the lock, which is taken next, shows whether it can be written.
 
-        Buckets are not created. An object for the proof alone would stay where objects may be
-        written and not removed.
+        Buckets are not created. A test object would stay if the credentials may write, but not
+        remove.
         """
         self.read_version(LOCK)
 
@@ -92,7 +92,7 @@ class Bucket(Destination):
             return Version(data, {"e_tag": found.meta["e_tag"], "version": found.meta["version"]})
 
     def replace(self, path: str, data: bytes, read: Version) -> bool:
-        """See `Destination`; where the store knows no conditions, what is there is compared."""
+        """See `Destination`; without conditional writes, the current content is compared first."""
         self.confirm(path)
         if self._takes_conditions:
             return self.write_if(path, data, read) is not None
@@ -102,10 +102,10 @@ class Bucket(Destination):
         return True
 
     def write_if(self, path: str, data: bytes, read: Version) -> Version | None:
-        """Write an object if it is still what was read, whoever holds the lock.
+        """Write an object if it is unchanged since it was read; the lock is not checked.
 
-        Returns the new version, None where the object has changed. Raises `OutputError`, and
-        `NoConditionsError` where the store says that it knows no conditions.
+        Returns the new version, None if the object has changed. Raises `OutputError`, and
+        `NoConditionsError` if the store says that it has no conditional writes.
         """
         mode: PutMode = "create"
         if read.data is not None:
@@ -128,7 +128,7 @@ class Bucket(Destination):
         return Version(data, {"e_tag": written["e_tag"], "version": written["version"]})
 
     def give_conditions_up(self) -> None:
-        """Take the store for one that knows no conditional writes from now on."""
+        """Treat the store as one without conditional writes from now on."""
         self._takes_conditions = False
 
     def write_atomically(self, path: str, data: bytes) -> None:
@@ -138,7 +138,7 @@ class Bucket(Destination):
             self._store.put(path, data, use_multipart=False)
 
     def move_in(self, source: Path, path: str) -> None:
-        """See `Destination`; the source stays, for the staging folder goes as a whole."""
+        """See `Destination`; the source stays, because the staging folder is removed as a whole."""
         self.confirm(path)
         with self._errors(f"write {self.url}/{path}"):
             self._store.put(path, source, chunk_size=_CHUNK, max_concurrency=_CHUNKS_AT_ONCE)
@@ -170,7 +170,7 @@ class Bucket(Destination):
         self.remove(path)
 
     def remove(self, path: str) -> None:
-        """Remove an object, whoever holds the lock; one that is gone is no error."""
+        """Remove an object; the lock is not checked, and a missing object is no error."""
         try:
             with self._errors(f"remove {self.url}/{path}"):
                 try:
@@ -179,7 +179,7 @@ class Bucket(Destination):
                     if not is_missing(error):
                         raise
         except OutputError:
-            # One who may not remove is refused what is not there as well.
+            # Without the right to remove, a store also refuses to remove a missing object.
             if self.size(path) is not None:
                 raise
 
@@ -211,14 +211,14 @@ class Bucket(Destination):
 
     @property
     def _at_once(self) -> Store:
-        """The store that gives up within half a minute."""
+        """The store's client that gives up within half a minute."""
         with self._opening:
             if self._quick is None:
                 self._quick = self._open(patient=False)
             return self._quick
 
     def _answered(self) -> None:
-        """Have patience from now on: the bucket is there, and what fails may pass."""
+        """Retry for longer from now on: the bucket exists, and errors may be temporary."""
         with self._opening:
             if self._patient is None:
                 self._patient = self._open(patient=True)
@@ -233,7 +233,7 @@ class Bucket(Destination):
 
 
 class _Object(io.RawIOBase):
-    """An object's bytes, read range by range, each within what `reading` makes of errors."""
+    """An object's bytes, read range by range; `reading` turns errors of each read into messages."""
 
     def __init__(
         self,
@@ -246,21 +246,21 @@ class _Object(io.RawIOBase):
         self._reading = reading
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True: it can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Say that it can be read from anywhere."""
+        """Return True: it can be read from any position."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place, counted from the beginning, from here or from the end."""
+        """Move to a position, counted from the beginning, from here or from the end."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
         self._place = max(0, base + offset)
         return self._place
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # it is always one
-        """Read up to as many bytes as fit, and return how many these are."""
+        """Fill a buffer as far as possible, and return the number of bytes."""
         end = min(self._size, self._place + len(buffer))
         if end <= self._place:
             return 0

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 def open_destination(url: str, access: Access | None = None) -> Destination:
     """Return the destination at a path, `file://`, `s3://bucket/prefix` or `gs://`.
 
-    `url` is one that the settings take, `access` how its bucket is reached. Nothing is touched
+    `url` is one that the settings accept, `access` is how to reach its bucket. Nothing is opened
     yet. Raises `SettingsError` for a path that cannot be used.
     """
     _check_text(url, "output.url")
     scheme, separator, _ = url.partition("://")
     if not separator or scheme == "file":
         return Folder(_local_path(url))
-    # The object stores' library takes a moment to load, and a folder has no use for it.
+    # The object stores' library is slow to load, and a folder does not need it.
     from exporter.storage.access import Access  # noqa: PLC0415
     from exporter.storage.object_store import Bucket  # noqa: PLC0415
 
@@ -55,7 +55,7 @@ def expanded(path: Path, name: str) -> Path:
 
 
 def _check_text(path: str, name: str) -> None:
-    """Refuse a path that neither the journal, nor Arrow, nor DuckDB can be told."""
+    """Refuse a path that the journal, Arrow and DuckDB cannot use."""
     try:
         path.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""What the operating system refuses, in words: one sentence that says what to do."""
+"""Messages for errors of the operating system: one sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _ADVICE = {
 
 @contextmanager
 def output_errors(doing: str) -> Iterator[None]:
-    """Turn an `OSError` into an `OutputError` that says what could not be done, and what to do.
+    """Turn an `OSError` into an `OutputError` that says what failed, and what to do.
 
-    `doing` completes "Cannot …". PyArrow's file systems raise `OSError` as well, mostly
-    without an error number and with a text of their own.
+    `doing` completes "Cannot …". PyArrow's file systems raise `OSError` too, mostly without an
+    error number and with their own text.
     """
     try:
         yield
@@ -39,14 +39,14 @@ def output_errors(doing: str) -> Iterator[None]:
 
 
 def is_full(error: OutputError) -> bool:
-    """Say whether an error is that there is no space, or no quota, left."""
+    """Return whether an error means that no space, or no quota, is left."""
     cause = error.__cause__
     return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def known(error: OSError, setting: str) -> str:
-    """Return why the system refuses, and what to do, as a clause; empty if that is not known.
+    """Return the reason of an error, and what to do, as a clause; empty if unknown.
 
-    `setting` is the one that names another place.
+    `setting` names the setting that can point to another place.
     """
     return _ADVICE.get(error.errno or 0, "").format(setting=setting)

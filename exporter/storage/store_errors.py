@@ -1,4 +1,4 @@
-"""What an object store refuses, and why, in words."""
+"""Messages for errors of an object store."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _KEYS = {
 
 
 def is_missing(error: Exception) -> bool:
-    """Say whether an error is that there is no such object, and not that there is no bucket."""
+    """Return whether an error means that the object is missing, and not the bucket."""
     return isinstance(error, FileNotFoundError | NotFoundError) and "NoSuchBucket" not in str(error)
 
 
 def is_refused_condition(error: Exception) -> bool:
-    """Say whether an error is that a condition of a write does not hold."""
-    # A store tells of two writes at the same time by 409, which is the library's general error.
+    """Return whether an error means that the condition of a write is false."""
+    # A store answers 409 to two writes at the same time, which is the library's general error.
     return (
         isinstance(error, AlreadyExistsError | PreconditionError)
         or "ConditionalRequestConflict" in str(error)
@@ -39,23 +39,23 @@ def is_refused_condition(error: Exception) -> bool:
 
 
 def is_unknown_condition(error: Exception) -> bool:
-    """Say whether an error is that the store knows no conditional writes."""
+    """Return whether an error means that the store has no conditional writes."""
     return _status(str(error)) == 501 or _code(str(error)) == "NotImplemented"
 
 
 @contextmanager
 def store_errors(doing: str, scheme: str, access: Access) -> Iterator[None]:
-    """Turn what a store, or the disk beside it, refuses into an `OutputError` in a sentence.
+    """Turn an error of a store, or of the local disk, into an `OutputError` with one sentence.
 
-    `doing` completes "Cannot …". The library's own text is not quoted, for it is long and may
-    hold what was signed.
+    `doing` completes "Cannot …". The library's own text is not quoted: it is long and may contain
+    the signed request.
     """
     try:
         yield
     except BaseError as error:
         raise OutputError(f"Cannot {doing}: {_why(error, scheme, access)}.") from None
     except FileNotFoundError as error:
-        if error.errno is not None:  # A local file's.
+        if error.errno is not None:  # An error of a local file.
             raise
         raise OutputError(f"Cannot {doing}: {_why(error, scheme, access)}.") from None
 

@@ -1,8 +1,8 @@
 """Object stores through the library obstore: S3 and Google Cloud Storage.
 
-Obstore signs a body as it is, or by its parts: no trailing checksums, which services other than
-AWS know little of. Its writes can be conditional; an upload takes about half of the processor time
-and memory that PyArrow's file systems take, and small objects go through it twice as fast and more.
+Obstore signs a body as it is, or by its parts. It sends no trailing checksums, which few services
+other than AWS support. Its writes can be conditional. An upload takes about half of the CPU time
+and memory of PyArrow's file systems, and small objects are at least twice as fast.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Store = S3Store | GCSStore
 
 _QUICK_CALL = timedelta(seconds=10)
 _PATIENT_CALL = timedelta(minutes=5)
-"""For a whole call, its body too: a part of a large file may take a slow line some minutes."""
+"""For a whole call with its body: on a slow line, a part of a large file may take minutes."""
 # The last attempt begins before `retry_timeout` is over, so a bucket is given up within 25 seconds.
 _QUICK: RetryConfig = {"max_retries": 3, "retry_timeout": timedelta(seconds=13)}
 _PATIENT: RetryConfig = {"max_retries": 10, "retry_timeout": timedelta(minutes=3)}
@@ -41,7 +41,7 @@ _PATIENT: RetryConfig = {"max_retries": 10, "retry_timeout": timedelta(minutes=3
 def open_store(scheme: str, bucket: str, prefix: str, access: Access, *, patient: bool) -> Store:
     """Return a store; without `patient` it gives up within half a minute.
 
-    Raises `SettingsError` where the certificates or the key file cannot be used.
+    Raises `SettingsError` if the certificates or the key file cannot be used.
     """
     options = _client(access, patient=patient)
     retries = _PATIENT if patient else _QUICK
@@ -75,20 +75,20 @@ def _s3_config(bucket: str, access: Access) -> S3Config:
     config: S3Config = {
         "region": access.region,
         "virtual_hosted_style_request": not access.path_style and "." not in bucket,
-        # Not every service takes a list of what to remove.
+        # Not every service can remove several objects in one call.
         "disable_bulk_delete": True,
     }
     if access.endpoint is not None:
         parts = urlsplit(access.endpoint)
         within = not config["virtual_hosted_style_request"]
         host = access.endpoint if within else f"{parts.scheme}://{bucket}.{parts.netloc}"
-        # Under both names, for each has a variable of the environment that would win over it.
+        # Under both names, because each has an environment variable that would override it.
         config |= {"endpoint": host, "aws_endpoint_url_s3": host}
     return config
 
 
 def _static(access: Access) -> Callable[[], S3Credential] | None:
-    """Return what hands out the static key, so that nothing of the environment mixes with it."""
+    """Return a provider of the static key, so that no variable of the environment mixes with it."""
     if access.key is None:
         return None
     token = access.key.session_token
@@ -111,7 +111,7 @@ def _gs_config(access: Access) -> GCSConfig:
 
 
 def _stand_in(access: Access) -> Callable[[], GCSCredential] | None:
-    """Return what hands out a token of no worth to a stand-in on this machine, which wants none."""
+    """Return a provider of a dummy token, for a server on this machine that needs none."""
     if access.key_file is not None or not (access.endpoint or "").startswith("http://"):
         return None
     return lambda: {"token": "none", "expires_at": None}
@@ -125,7 +125,7 @@ def _client(access: Access, *, patient: bool) -> ClientConfig:
     }
     plain = urlsplit(access.endpoint or "")
     if plain.scheme == "http" and plain.hostname:
-        # On loopback, where a proxy of the environment would look for itself.
+        # A proxy would look for a loopback address on its own machine.
         options |= {
             "allow_http": True,
             "proxy_url": "http://127.0.0.1:9",

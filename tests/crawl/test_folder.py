@@ -1,4 +1,4 @@
-"""The small registries of a folder are listed in one chain, and none is missed without a word."""
+"""The small registries of a folder are listed together, and none is missed without notice."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ async def test_taken_up_again_the_same_registries_are_listed_together(
     together = {
         folders[entry.parent_id]
         for entry in done.coverage.entries()
-        if (entry.message or "").startswith("listed in one chain")
+        if (entry.message or "").startswith("listed together with")
     }
     assert before.keys() <= together
     assert together

@@ -1,7 +1,7 @@
-"""The estate: from clouds to folders to registries, level by level.
+"""Discovery: from clouds to folders to registries, level by level.
 
-What the user named and the walk from above did not meet is asked for directly, with its parents
-unknown.
+If the user named something that no list from above shows, it is asked for directly, and its parents
+stay unknown.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 
 class Discovery:
-    """Everything one run lists, and what came of it.
+    """Everything that one run lists, and the result.
 
     With `with_images=False` it stops at the registries.
     """
@@ -59,7 +59,7 @@ class Discovery:
         self._failed_look_ups: list[ListingStatus] = []
 
     def start(self) -> None:
-        """Begin with the clouds: what is in them follows."""
+        """List the clouds; each one found leads to its folders, and those to their registries."""
         self._list("clouds", self._filter.organization_id, Parents(), known=False)
 
     def idle_task(self) -> Task | None:
@@ -67,10 +67,10 @@ class Discovery:
         return self._registries.idle_task()
 
     def result(self) -> SourceResult:
-        """Return what was found above the repositories; enter what was named and not found.
+        """Return the resources above the repositories; enter in the coverage what was not found.
 
-        It is refused with `ScopeError` where nothing was found of what was named, and with
-        `DeniedError` where all of it was denied.
+        The result carries a refusal: `ScopeError` if nothing that was named was found,
+        `DeniedError` if every listing was denied.
         """
         self._named.settle(looked_everywhere=not self._failed_look_ups)
         self._found.count_rows(self._coverage)
@@ -160,7 +160,7 @@ class Discovery:
         self._go_down()
 
     def _go_down(self) -> None:
-        """Once a level has been listed whole, ask directly for what was named and not met on it."""
+        """Once all lists of a level have ended, ask directly for named ids that none has shown."""
         while self._level < len(LEVELS) and not any(
             self._open[listing] for listing in LEVELS[: self._level + 1]
         ):
@@ -174,9 +174,10 @@ class Discovery:
             self._forgive_look_ups()
 
     def _forgive_look_ups(self) -> None:
-        """Nothing is missing for a look-up that failed, where all that was named is found.
+        """Count a failed look-up as no loss, if everything that was named is found.
 
-        A registry may be named by who cannot read its parents (`tables/README.md`: those are null).
+        A user may name a registry without a right to read its parents, which are null then
+        (`tables/README.md`).
         """
         missing = self._found.missing("clouds") or self._found.missing("folders")
         if self._filter.registries or not missing:
@@ -185,7 +186,7 @@ class Discovery:
                     entry.forgive()
 
     def _is_named(self, entry: ListingStatus) -> bool:
-        """Say whether a listing is made in something that was named itself."""
+        """Return whether the user named the parent of a listing."""
         level = NAMED_BY.get(entry.listing)
         return level is not None and entry.parent_id in self._filter.named[level]
 

@@ -1,9 +1,9 @@
-"""Whether what the API did not find is gone: its parent is listed again, and names it no more.
+"""Whether a resource that answers 404 is gone: its parent, listed again, no longer names it.
 
-A 404 alone does not say so. It may come of a stale replica, and an API that hides what may not be
-read answers the same. So a listing that was not found has failed, until its parent was listed again
-after that and does not name it: then it has vanished. A parent that is not found itself is looked
-for in the same way, in its own.
+A 404 alone does not prove it. It may come from a stale replica, and an API that hides what the
+caller may not read answers the same. So the listing has failed until its parent was listed again
+after the 404. If the parent no longer names the resource, it has vanished. If the parent itself is
+not found, the same is done one level higher.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from exporter.tables.schemas import TABLES
 log = structlog.get_logger()
 
 Told = Callable[[bool, str], None]
-"""Told whether something is gone, and how that is known, as the end of a sentence."""
+"""Receives whether a resource is gone, and the reason as the end of a sentence."""
 
 
 class Doubts:
-    """All that a run did not find; `named_in` gives the entry of the listing that named a thing.
+    """Decides about every 404 of a run.
 
-    `queue` gives a task to the scheduler, `call_of` is the first call of an entry's listing.
+    `named_in` returns the entry of the listing that named a resource, `queue` gives a task to the
+    scheduler, `call_of` returns the first call of an entry's listing.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Doubts:
         self._readings: dict[ListingStatus, Reading] = {}
 
     def of(self, entry: ListingStatus) -> None:
-        """Find out whether a listing's scope is gone, and have its entry say so."""
+        """Find out whether a listing's scope is gone, and say so in its entry."""
 
         def told(gone: bool, reason: str) -> None:
             entry.resolve(gone=gone, reason=reason)
@@ -60,7 +61,7 @@ class Doubts:
         self._ask(NAMED_BY[entry.listing], entry.parent_id, told)
 
     def _ask(self, level: Listing, id_: str, told: Told) -> None:
-        """Find out whether one of a level's things is gone."""
+        """Find out whether a resource of a level is gone."""
         named_in = self._named_in(level, id_)
         if named_in is None:
             told(False, "and no listing has named it")
@@ -70,7 +71,7 @@ class Doubts:
             return
         reading = self._readings.get(named_in)
         if reading is None or reading.begun:
-            # What was read before the 404 came says nothing about it.
+            # A reading that began before the 404 proves nothing about it.
             call = self._call_of(named_in)
             reading = Reading(self._pages, named_in, call, self._page_size)
             self._readings[named_in] = reading
@@ -106,10 +107,10 @@ class Doubts:
 
 
 class Reading:
-    """Lists again what an entry lists; only the ids are of interest, and nothing is kept.
+    """Makes an entry's listing again, only for the ids; no row is written.
 
-    `waiting` are told those ids, and the error that ended it early. Its calls are counted in the
-    entry.
+    `waiting` receive the ids, and the error that ended the listing early. The entry counts its
+    calls.
     """
 
     priority = Priority(Rank.DISCOVERY)

@@ -1,4 +1,4 @@
-"""Where the services are: named in the settings, else discovered, else by convention.
+"""The addresses of the services: from the settings, else by discovery, else by convention.
 
 Rules from `README.md`, Services. A domain given as `http://127.0.0.1:8080`, which can only be this
 machine, has all services at that one address.
@@ -63,7 +63,7 @@ class Directory:
     def token_audience(self) -> str:
         """The `aud` of a JWT that is exchanged for a token: the public address of that call.
 
-        It is the same whatever way the call takes there, so `endpoints.iam` does not change it.
+        It does not depend on the route of the call, so `endpoints.iam` does not change it.
         """
         return f"{self._convention('iam')}/iam/v1/tokens"
 

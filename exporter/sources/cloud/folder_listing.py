@@ -1,13 +1,12 @@
-"""The images of a folder's small registries, listed together: one chain instead of a call for each.
+"""The images of a folder's small registries, listed together instead of with a call for each.
 
-A list by `folderId` does not say which registries it covers: one that may not be read could be
-absent from it without a word. So each registry's repositories are listed first, and by themselves:
+A list by `folderId` does not say which registries it covers: a registry that may not be read could
+be missing without notice. So the repositories of each registry are listed first, by themselves:
 
-- Only registries whose repositories could be listed are taken from the chain.
-- A registry that has repositories, but no image in the chain, is asked by itself.
-- Where the chain fails, shows an image twice, so that it may not show another (`proof`), or shows
-  one without an id, or whose name tells no registry that was met, each registry is asked by
-  itself, and the coverage says how that went.
+- The joint listing keeps only the images of registries whose repositories could be listed.
+- A registry with repositories, but without an image in the joint listing, is listed by itself.
+- Every registry is listed by itself if the joint listing fails, shows an image twice (then another
+  may be missing, see `proof`), or shows an image without an id or of a registry that was not met.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from exporter.wording import number
 log = structlog.get_logger()
 
 MOST_PAGES = 4
-"""Pages that such a chain may be expected to have, for it is walked page after page."""
+"""A joint listing may be expected to have this many pages at most: it is read page after page."""
 _NO_ORDER = len(order_fallbacks(Direction.ASCENDING, None)) - 1
 
 
@@ -49,12 +48,15 @@ class Apart(Protocol):
 
 
 def is_small(expected: int | None, page_size: int) -> bool:
-    """Say whether a registry is known to fill less than a page."""
+    """Return whether a registry is known to fill less than a page."""
     return expected is not None and expected < page_size
 
 
 def worth_joining(registries: int, images: int, page_size: int) -> bool:
-    """Say whether small registries with so many images are better listed in one chain."""
+    """Return whether listing so many small registries together saves calls.
+
+    `images` is how many images they have in all.
+    """
     pages = max(1, ceil(images / page_size))
     return pages <= MOST_PAGES and pages < registries
 
@@ -78,11 +80,10 @@ def fewest_calls(
 
 
 class FolderListing:
-    """The images of some registries of a folder; `entries` are their rows in the coverage.
+    """The joint listing of some registries of a folder; `entries` are their rows in the coverage.
 
-    It begins once it has been told the repositories of all of them. `is_met` says of a registry,
-    by id, whether it was met, in this folder or another; `apart` takes over what has to be listed
-    by itself.
+    It begins once it knows the repositories of all of them. `is_met` says of a registry, by id,
+    whether a list has named it, in this folder or another. `apart` lists a registry by itself.
     """
 
     priority = Priority(Rank.LISTING, float(MOST_PAGES))
@@ -117,7 +118,7 @@ class FolderListing:
         )
 
     def repositories_listed(self, registry_id: str, names: Collection[str], *, whole: bool) -> None:
-        """Take a registry's repositories; `whole` if they could be listed."""
+        """Receive a registry's repositories; `whole` if all of them could be listed."""
         self._waits_for.discard(registry_id)
         if whole:
             self._joined[registry_id] = names
@@ -125,7 +126,7 @@ class FolderListing:
             self._apart(registry_id, names, whole=False)
         if self._joined and not self._waits_for:
             log.debug("listed_together", folder_id=self._folder_id, registries=len(self._joined))
-            # What an earlier attempt kept of a page is of use only to the very same registries.
+            # A page that an earlier attempt stored is valid only for the very same registries.
             self._scan.attempts.number = crc32(" ".join(sorted(self._joined)).encode())
             self._context.queue(self)
 
@@ -172,7 +173,7 @@ class FolderListing:
         return False
 
     def _note(self, images: Images) -> None:
-        """Count a page for the registry that has most of it."""
+        """Count a page for the registry with the most images on it."""
         rows: Counter[str] = Counter()
         for name, kept in images.names.items():
             rows[registry_of(name)] += kept
@@ -191,6 +192,6 @@ class FolderListing:
                 self._apart(registry_id, names, whole=True)
             else:
                 self._entries[registry_id].complete(
-                    f"listed in one chain with {number(len(self._joined) - 1, 'other')} of folder "
+                    f"listed together with {number(len(self._joined) - 1, 'other')} of folder "
                     f"{self._folder_id}"
                 )

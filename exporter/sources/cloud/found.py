@@ -1,6 +1,7 @@
-"""What a run has found above the repositories: clouds, folders and registries, in memory.
+"""The clouds, folders and registries that a run has found, in memory.
 
-They are what is asked about next, and few; repositories and images go to the parts page by page.
+They are few, and discovery needs them to ask for what is below them. Repositories and images are
+many: they go to the parts page by page.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ class FoundResources:
         self._met_first: dict[tuple[Listing, str], ListingStatus] = {}
 
     def meet(self, entry: ListingStatus, resource: Resource) -> None:
-        """Remember which listing named a resource, whether that is wanted or not."""
+        """Remember which listing named a resource, in scope or not."""
         self._met.setdefault(entry, []).append(resource.id)
         self._met_first.setdefault((entry.listing, resource.id), entry)
 
     def named_in(self, level: Listing, id_: str) -> ListingStatus | None:
-        """Return the entry of the listing that named a thing first, if any has."""
+        """Return the entry of the listing that named a resource first, if any has."""
         return self._met_first.get((level, id_))
 
     def note(self, listing: Listing, resource: Resource) -> bool:
@@ -49,11 +50,11 @@ class FoundResources:
         return True
 
     def missing(self, listing: Listing) -> list[str]:
-        """Return the ids that the user named on a level and that were not met there."""
+        """Return the ids of a level that the user named and no list has shown."""
         return sorted(self._named[listing] - self._rows[listing].keys())
 
     def is_a_look_up(self, listing: Listing) -> bool:
-        """Say whether a listing is made to find what the user named on it or below it."""
+        """Return whether the user named something on a listing's level, or below it."""
         return any(self._named[level] for level in LEVELS[LEVELS.index(listing) :])
 
     def registry_folders(self) -> dict[str, str | None]:
@@ -70,7 +71,7 @@ class FoundResources:
         }
 
     def count_rows(self, coverage: Coverage) -> None:
-        """Tell the coverage how many rows are kept of each listing.
+        """Give the coverage the number of rows of each listing.
 
         A row counts for the listing that named it first.
         """
@@ -83,11 +84,11 @@ class FoundResources:
     def left_out(self, coverage: Coverage) -> list[tuple[str, str]]:
         """Return the scopes, by kind and id, in which a filter left something out.
 
-        What was left out has no row that would tell which folder or cloud it is in.
+        No table can tell this, because an excluded resource has no row.
         """
         kept = self._kept(coverage)
         lacking: dict[str, str] = {}
-        # From below: what a folder lacks is missing in its cloud as well.
+        # Folders first: a registry that is left out is missing in the cloud, too.
         for listing, scope in (("registries", "folder"), ("folders", "cloud")):
             for entry, ids in self._met.items():
                 if entry.listing == listing and any(
@@ -98,7 +99,7 @@ class FoundResources:
         return [(scope, one) for one, scope in lacking.items()]
 
     def _is_missing(self, coverage: Coverage, kept: _Rows, level: Listing, id_: str) -> bool:
-        """Say whether a filter left something out, or all that is in it."""
+        """Return whether a filter left out a resource, or everything in it."""
         below = [coverage.entry(child, id_) for child in BELOW[level]]
         listed = all(entry is not None and entry.status == "complete" for entry in below)
         return id_ not in kept[level] and not listed
@@ -111,17 +112,20 @@ class FoundResources:
             coverage, "registries", "registry_id"
         )
         if self._named["registries"]:
-            held = {row.get("folder_id") for row in registries.values()}
-            folders = {key: row for key, row in folders.items() if key in held}
+            used = {row.get("folder_id") for row in registries.values()}
+            folders = {key: row for key, row in folders.items() if key in used}
         if self._named["registries"] or self._named["folders"]:
-            held = {row.get("cloud_id") for row in folders.values()}
-            clouds = {key: row for key, row in clouds.items() if key in held}
+            used = {row.get("cloud_id") for row in folders.values()}
+            clouds = {key: row for key, row in clouds.items() if key in used}
         return {"clouds": clouds, "folders": folders, "registries": registries}
 
     def _met_directly(
         self, coverage: Coverage, listing: Listing, key: str
     ) -> dict[str, Mapping[str, Any]]:
-        """Return rows, with nothing but an id, of what was named, not met, and yet answered."""
+        """Return rows of named ids that no list has shown, but that could be listed.
+
+        Such a row has only its id.
+        """
         rows: dict[str, Mapping[str, Any]] = {}
         for missing in self.missing(listing):
             entries = [coverage.entry(child, missing) for child in BELOW[listing]]

@@ -1,4 +1,4 @@
-"""The levels of the cloud: what is in what, and what to do about a listing that went wrong."""
+"""The levels of the cloud: which contains which, and advice about a failed listing."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ BELOW: Mapping[Listing, tuple[Listing, ...]] = {
     "folders": ("registries",),
     "registries": ("repositories", "images"),
 }
-"""The listings that are made in what a listing names."""
+"""The listings that are made in each resource of a listing."""
 
 NAMED_BY: Mapping[Listing, Listing] = {
     child: listing for listing, children in BELOW.items() for child in children
 }
-"""The listing that names what a listing is made in."""
+"""The listing that names a listing's parent."""
 
 _CHECK_SCOPE = "check that `scope` names what there is, and run again"
 _AGAIN = {
@@ -27,14 +27,14 @@ _AGAIN = {
     "INVALID_ARGUMENT": _CHECK_SCOPE,
     "UNIMPLEMENTED": "check that `domain` and `endpoints` name the right services, and run again",
 }
-"""What to do where nothing could be listed, by the API's code."""
+"""What to do if nothing could be listed, by the API's code."""
 
 
 class CloudAdvice(Advice):
     """Advice that names the settings of the cloud."""
 
     def on_denied(self, status: ListingStatus) -> str:
-        """See `Advice`; what a listing has named can be left out as well."""
+        """See `Advice`; a resource that a list has named can also be left out."""
         level = NAMED_BY.get(status.listing)
         if level is None:
             return f"{LET_IN}, or name in `scope` what they may read"

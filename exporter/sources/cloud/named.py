@@ -1,6 +1,6 @@
-"""What the user named in `scope`, and what came of it: what was not found is missing, by its name.
+"""The names in `scope` that were not found: each is entered in the coverage, or refuses the run.
 
-A name with a mistake in it would otherwise look like a scope with nothing in it.
+Otherwise a mistyped name would look like an empty scope.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from exporter.tables.listings import ALL, Listing
 log = structlog.get_logger()
 
 MOST_SHOWN = 5
-"""Names of what was not found that one sentence holds."""
+"""Names that were not found, in one sentence at most."""
 ONE: Mapping[Listing, str] = {"clouds": "cloud", "folders": "folder", "registries": "registry"}
-"""One of a level's things, in a word."""
+"""The singular of each level's name."""
 
 _NOT_THERE = frozenset({"NOT_FOUND", "INVALID_ARGUMENT"})
-"""Codes of what is not there, or has no name that the API takes."""
+"""Codes of a resource that does not exist, or whose name the API does not accept."""
 
 
 class Named:
-    """Holds what was found against what was named, once all is listed (`settle`).
+    """Compares the names in `scope` with the resources found, after all listings (`settle`).
 
-    `with_images` says whether registries are listed, too, and not only looked for.
+    `with_images` is true if the run also lists what is in the registries.
     """
 
     def __init__(
@@ -44,15 +44,15 @@ class Named:
         self._nothing_else = False
 
     def settle(self, *, looked_everywhere: bool) -> None:
-        """Enter in the coverage what was not found, and note whether anything else was.
+        """Enter each name that was not found in the coverage, and note whether anything was found.
 
-        `looked_everywhere` says whether every cloud and folder that may hold it could be listed.
+        `looked_everywhere` is true if every cloud and folder that may contain it could be listed.
         """
         self._settle_organization()
         for level in LEVELS:
             named = sorted(self._filter.named[level])
             if named:
-                # What was found above the lowest level that is named is only the way to that.
+                # Only the lowest level with a name counts: the levels above only lead there.
                 lost = [one for one in named if self._is_lost(level, one, looked_everywhere)]
                 self._nothing_else = len(lost) == len(named)
         if self._read and not self._filter.all_repositories:
@@ -83,7 +83,7 @@ class Named:
 
     @property
     def _read(self) -> bool:
-        """Whether any registry could be read, or, where that was not tried, was found."""
+        """Whether any registry could be read; without images, whether any was found."""
         if self._with_images:
             kinds: tuple[Listing, ...] = BELOW["registries"]
             return any(one.pages for one in self._coverage.entries() if one.listing in kinds)
@@ -100,7 +100,7 @@ class Named:
         self._nothing_else = True
 
     def _is_lost(self, level: Listing, id_: str, looked_everywhere: bool) -> bool:
-        """Say whether something that was named was not found, and name it as missing."""
+        """Return whether a named resource was not found; if so, enter it as missing."""
         if level == "registries" and not self._with_images:
             return self._is_unlisted(id_, looked_everywhere)
         below = [self._coverage.entry(child, id_) for child in BELOW[level]]
@@ -118,7 +118,10 @@ class Named:
         return True
 
     def _is_unlisted(self, id_: str, looked_everywhere: bool) -> bool:
-        """Say whether no list names a registry, and name it as missing; it was not asked for."""
+        """Return whether no list names a registry, which `plan` does not ask for directly.
+
+        If so, enter it as missing.
+        """
         passed_over = self._filter.excluded["clouds"] or self._filter.excluded["folders"]
         if passed_over or not looked_everywhere or self._found.named_in("registries", id_):
             return False
@@ -129,10 +132,10 @@ class Named:
 
     def _settle_patterns(self) -> None:
         patterns = self._filter.patterns
-        # One that takes everything matches nothing only where there is nothing.
+        # A pattern such as `*` matches nothing only if there is nothing.
         lost = [pattern for pattern in patterns.unmatched if pattern.strip("*")]
         for pattern in lost:
-            # A registry's id, say, may stand there as the parent already.
+            # The coverage may have an entry of this name already, such as a registry's id.
             taken = self._coverage.entry("images", pattern) is not None
             entry = self._coverage.open("images", f"*/{pattern}" if taken else pattern, known=False)
             entry.miss(f"it matches no repository: {self._hint(pattern)}")
@@ -143,7 +146,7 @@ class Named:
             self._nothing_else = not patterns.chosen
 
     def _hint(self, pattern: str) -> str:
-        """Say what patterns are held against, and what there is."""
+        """Return a clause that says what patterns match, with examples."""
         registry, slash, path = pattern.partition("/")
         held = "patterns are held against the path after the registry"
         met = self._found.named_in("registries", registry) is not None

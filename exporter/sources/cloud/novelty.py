@@ -1,8 +1,8 @@
-"""Whether the pages of a listing still bring something new, told in bounded memory.
+"""Whether the pages of a listing still bring new items, decided in bounded memory.
 
-A server that answers every page with the first one, or with some pages over and over, and a new
-token each time, would be asked for ever. What a listing has shown cannot all be remembered: there
-may be millions of images. So some of it is, chosen so that the choice is the same on every page.
+A faulty server may repeat the first page, or some pages, with a new token each time. The listing
+would never end. There may be millions of images, so not all can be remembered. This module
+remembers a sample, chosen by the same rule on every page.
 """
 
 from __future__ import annotations
@@ -10,28 +10,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 MOST_STALE_PAGES = 20
-"""Pages in a row that may bring nothing new; where more than half as many have come up to the last
-new thing, twice those: one listing may honestly begin anew, and show everything again before it
-ends."""
+"""Pages in a row that may bring nothing new. The limit is higher for a long listing: twice the
+pages up to the last new item, because a sound server may begin a listing again and show everything
+twice."""
 MOST_EMPTY_PAGES = 100
-"""Of them, pages in a row that may be empty. A server that leaves out what is deleted, or hidden,
-only after it has cut its pages gives an empty one for each page's worth of such neighbours: at 1000
-items a page, this many stand for 100,000."""
+"""Pages in a row that may be empty. Some servers cut their pages first and then drop deleted or
+hidden items, so a page of only such items is empty. At 1000 items a page, this many pages are
+100,000 items."""
 MOST_REMEMBERED = 1024
 """Items of a listing that are remembered."""
 ENOUGH_EXPECTED = 32.0
-"""Remembered items that pages of new ones would have shown by now, before their absence counts."""
+"""Stale pages count only if new ones would have shown this many remembered items on average."""
 
 
 class Novelty:
-    """What one listing has shown so far, as far as that is remembered.
+    """The remembered items of one listing.
 
-    `stale_pages` is how many pages in a row have brought nothing new, `empty_pages` how many of
-    them, up to the latest, were empty.
+    `stale_pages` is how many pages in a row, up to the latest, brought nothing new; `empty_pages`
+    how many in a row were empty.
 
-    A page is told by its sketch: the first of its items in one fixed order, a few of them at most.
-    All sketches together are sure about the items up to the least end of any of them, `_bound`:
-    those are remembered, and of the others nothing is said.
+    A page is known by its sketch: the first few of its items in one fixed order. A sketch is
+    complete only up to its last item. So all sketches together are complete up to the least of
+    their last items, `_bound`. Items up to there are remembered; the others are ignored.
     """
 
     def __init__(self) -> None:
@@ -45,9 +45,9 @@ class Novelty:
         self._stale_items = 0  # On the pages since then.
 
     def add(self, sketch: Sequence[str], items: int) -> None:
-        """Take a page with so many items; its sketch has all of them, or its first.
+        """Add a page with so many items; its sketch has all of them, or the first ones.
 
-        What a sketch has is sorted; of a page without one nothing is known.
+        A sketch is sorted. A page without a sketch is ignored.
         """
         if not items:
             self.stale_pages += 1
@@ -78,7 +78,7 @@ class Novelty:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing new is to be expected any more."""
+        """Whether the listing will bring nothing new any more."""
         if self.empty_pages > MOST_EMPTY_PAGES:
             return True
         remembered = len(self._seen) / max(self._items, 1)

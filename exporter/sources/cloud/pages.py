@@ -1,7 +1,7 @@
 """The pages of the list API: how each kind is asked for, decoded and written.
 
-Pages of images come in two steps: `arrived` shows what is on a page, so that it can be judged, and
-`write` hands over the rows that the judgement has left.
+Pages of images come in two steps: `arrived` returns a page, so that the caller can decide about its
+rows, and `write` writes the remaining rows.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from exporter.sources.cloud.summary import Decided, Images, Seen, from_json, to_
 from exporter.tables.schemas import Table
 
 NOT_FOUND_WAITS = (0.25, 0.5, 1.0)
-"""Seconds before a call that was answered 404 by the API itself is sent again, each time. Whether
-what was asked about is gone is not for the API's 404 alone to say (`doubts`)."""
+"""Seconds before each repetition of a call that the API itself answered with 404. A 404 alone does
+not prove that the resource is gone (`doubts`)."""
 
 TokenCheck = Callable[[str], None]
 """Raises `PageError` for a next page's token that the listing was given before, so that the page is
@@ -43,7 +43,7 @@ asked for again."""
 
 @dataclass(frozen=True)
 class ImagesDecoder:
-    """Makes pages of images of bodies; `wanted` says by repository name what is in scope."""
+    """Decodes bodies into pages of images; `wanted` decides by repository name what is in scope."""
 
     parents: Parents
     wanted: Callable[[str], bool] | None
@@ -134,11 +134,11 @@ class Pages:
 
     @property
     def behind(self) -> bool:
-        """Whether more calls at once would win nothing (`PagePipeline.behind`)."""
+        """Whether more calls at once would save no time (`PagePipeline.behind`)."""
         return self._pipeline.behind
 
     def is_stored(self, call: Call, attempt: int) -> bool:
-        """Say whether a page was stored by an earlier attempt, and will not be asked for."""
+        """Return whether an earlier attempt stored a page, so that it is not asked for again."""
         return self._pipeline.stored(key_of(call, attempt)) is not None
 
     async def resources(
@@ -152,8 +152,8 @@ class Pages:
     ) -> Resources:
         """Get a page of small resources; raises `ApiError` and `OutputError`.
 
-        `stage` says which rows of it go to the parts at once. The page's body is kept as long as
-        the run is unfinished, because its items say what to ask next.
+        `stage` decides which of its rows go to the parts at once. The page's body is kept until the
+        run ends, because its items are needed for the next calls.
         """
         pipeline, key = self._pipeline, key_of(call, attempt)
         stored = pipeline.stored(key)
@@ -169,7 +169,7 @@ class Pages:
             cost = Cost(**orjson.loads(stored.summary))
             pipeline.count_stored(cost)
             return Resources(page, cost.calls)
-        # What is found by it is what else there is to do, so it goes before all pages of images.
+        # Its items lead to further work, so it goes before all pages of images.
         with await pipeline.small.reserve(0.0) as reservation:
             answer = await self._ask(call, partial(_resources, call, table, parents, check))
             reservation.resize(len(answer.body))
@@ -179,7 +179,7 @@ class Pages:
             return Resources(answer.page, answer.calls)
 
     async def look(self, call: Call, table: Table, check: TokenCheck) -> tuple[ResourcesPage, int]:
-        """Get a page of small resources only to see which it names, and the calls it took."""
+        """Get a page of small resources only for its ids, and the number of calls."""
 
         async def decode(body: bytes) -> ResourcesPage:
             page = decode_resources(body, table, Parents(), call.scope)
@@ -193,7 +193,7 @@ class Pages:
         return answer.page, answer.calls
 
     async def sample(self, call: Call, check: TokenCheck) -> tuple[SamplePage, int]:
-        """Get a page of images only to look at it, and the calls it took; raises `ApiError`."""
+        """Get a page of images without writing it, and the number of calls; raises `ApiError`."""
 
         async def decode(body: bytes) -> SamplePage:
             page = await self._pipeline.decode(decode_sample, body, weight=math.inf)
@@ -266,7 +266,7 @@ class Pages:
         return summary
 
     async def _write_stored(self, arrived: ArrivedPage) -> Images:
-        """Hand a stored page over again, if its rows are in no finished part."""
+        """Write a stored page again, if its rows are in no finished part."""
         pipeline, request, stored = self._pipeline, arrived.request, arrived.stored
         if stored is None:
             raise RuntimeError("the page has neither come nor was it stored")

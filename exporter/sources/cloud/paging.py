@@ -1,7 +1,7 @@
-"""One listing as a chain of pages: which call comes next, and when a chain runs in circles.
+"""The place of one listing among its pages: which call comes next, and whether it would never end.
 
-Page N+1 cannot be asked for before page N has come (`README.md`, List calls), so a chain is a
-passive object: whoever drives it sends `call`, decodes the page and hands the next token back.
+Page N+1 cannot be asked for before page N has come (`README.md`, List calls). So a cursor is
+passive: its user sends `call`, decodes the page and gives the next token to `advance`.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _log = structlog.get_logger(__name__)
 
 
 class PageCursor:
-    """Walks one listing page by page.
+    """Goes through one listing page by page.
 
-    `call` is the call to send next, or None once the last page has come. What is remembered of
-    a page's token is eight bytes, so that a chain of a million pages stays small.
+    `call` is the call to send next, or None once the last page has come. The cursor remembers eight
+    bytes of each page's token, so a listing of a million pages needs little memory.
     """
 
     def __init__(self, first: Call, *, page_size: int) -> None:
@@ -35,7 +35,7 @@ class PageCursor:
         self._first = first.without_params("pageToken").with_params(pageSize=str(page_size))
         self.page_size = page_size
         self.shortened = False
-        """Whether a page of a token is now asked for with fewer items than that token came with."""
+        """Whether `call` has a token from longer pages than it asks for now."""
         self.call: Call | None = self._first
         self.pages = 0
         """Pages that have come so far, since the last restart."""
@@ -43,25 +43,25 @@ class PageCursor:
         self._novelty = Novelty()
 
     def check(self, next_token: str) -> None:
-        """Refuse a page with a token that this chain was given before; raises `PageError`.
+        """Refuse a page whose next token this listing was given before; raises `PageError`.
 
-        Asked again for the page, the API may give another.
+        If the page is asked for again, the API may give another token.
         """
         if next_token and _mark(next_token) in self._seen:
             raise PageError("the next page's token is one that this listing was given before")
 
     def following(self, next_token: str) -> Call | None:
-        """Return the call for the page of a token; None for one that was given before."""
+        """Return the call for a token's page; None for a token that was given before."""
         if _mark(next_token) in self._seen:
             return None
         return self._first.with_params(pageToken=next_token)
 
     def advance(self, next_token: str, *, items: int, sketch: Sequence[str] = ()) -> None:
-        """Take note of a page that came: its next token, empty at the end, and how many items.
+        """Count a page: its next token, empty at the end, and its number of items.
 
-        `sketch` tells which items those are, as `Novelty` takes it. Raises `AnswerError` where the
-        listing would never end: a token that this chain was given before, or too many pages that
-        were empty (as a page may be while more follow, `README.md`), or brought nothing new.
+        `sketch` identifies the items (see `Novelty`). Raises `AnswerError` if the listing would
+        never end: the token was given before, or too many pages were empty (some may be,
+        `README.md`) or brought nothing new.
         """
         self.pages += 1
         self._novelty.add(sketch, items)
@@ -90,11 +90,12 @@ class PageCursor:
         self.call = self._first.with_params(pageToken=next_token)
 
     def shorten(self, reason: str) -> bool:
-        """Ask for half as many items from here on; False where that is not possible.
+        """Ask for half as many items from here on; return False if that is not possible.
 
-        The page in hand is asked for by the token it has. A token belongs to the exact parameters
-        it came from (`README.md`), so an API that holds to that answers 400, as for one that has
-        expired, and the listing begins anew; others go on, and cost no call for what has come.
+        The next call keeps its token. By its reference the API accepts a token only with the exact
+        parameters it came from (`README.md`). An API that enforces this answers 400, as for an
+        expired token, and the listing begins again. Any other continues, so no page is asked for
+        twice.
         """
         if self.page_size <= 1 or self.call is None:
             return False
@@ -111,7 +112,7 @@ class PageCursor:
         if self.call is not None:
             self.shortened = "pageToken" in dict(self.call.params)
             self.call = self.call.with_params(pageSize=str(page_size))
-        # To a token of longer pages an API may give again what it has given.
+        # With a token of longer pages, an API may repeat items.
         self._novelty = Novelty()
 
     def restart(self) -> None:
@@ -123,7 +124,7 @@ class PageCursor:
         self._novelty = Novelty()
 
     def _error(self, message: str) -> AnswerError:
-        # Every request of the chain has been counted by the answers it brought.
+        # Every request of the listing was counted with its answer.
         return AnswerError(message, call=call_line(self._first), scope=self._first.scope, calls=0)
 
 

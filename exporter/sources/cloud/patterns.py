@@ -1,4 +1,4 @@
-"""Which of the user's repository patterns have matched something, and what there was to match."""
+"""Which of the user's repository patterns have matched, and examples of paths to match."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from fnmatch import translate
 from exporter.settings import Repositories
 
 MOST_EXAMPLES = 3
-"""Paths that are remembered to show what there is."""
+"""Paths that are remembered as examples for messages."""
 
 
 class Patterns:
     """The patterns of `scope.repositories`; `unmatched` are those that nothing has matched yet.
 
-    They are held against a repository's path, which is its name without the registry in front.
-    `examples` are some paths that were met; `chosen` says whether any was wanted.
+    They match a repository's path, which is its name without the registry in front. `examples` are
+    some paths of the run; `chosen` says whether any repository was in scope.
     """
 
     def __init__(self, repositories: Repositories) -> None:
@@ -32,14 +32,14 @@ class Patterns:
         return list(self._unmatched)
 
     def wants(self, name: str) -> bool:
-        """Say whether a repository is wanted, by its full name `<registry_id>/<path>`."""
+        """Return whether a repository is in scope, by its full name `<registry_id>/<path>`."""
         path = name.partition("/")[2]
         return any(one.match(path) for one in self._include.values()) and not any(
             one.match(path) for one in self._exclude
         )
 
     def see(self, names: Iterable[str]) -> None:
-        """Take note of repositories that there are, by their full names."""
+        """Note existing repositories, by their full names."""
         if self.chosen and not self._unmatched:
             return
         for name in names:

@@ -1,4 +1,4 @@
-"""Looking ahead: what an export would list, and how many calls it takes at least."""
+"""Planning: the scopes that an export would list, and the fewest calls it takes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from exporter.sources.cloud.source import CloudSource
 
 @dataclass(frozen=True)
 class Plan:
-    """What an export would list: the coverage of its discovery, and the fewest calls it takes.
+    """The plan of an export: the coverage of its discovery, and the fewest calls it takes.
 
     `names` are those of the registries by id, `images` how many the last complete snapshot
     counted in each that it knows.

@@ -1,7 +1,7 @@
 """The registries of a run: how each one's repositories and images are listed.
 
-A registry is listed by itself. Only a folder's small ones, as far as an earlier snapshot lets them
-be known for that, are listed together (`folder`).
+A registry is listed by itself. Only the registries of a folder that are small in an earlier
+snapshot are listed together (`folder_listing`).
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ from exporter.sources.cloud.split.listing import RegistryListing
 log = structlog.get_logger()
 
 REFRESH = 1000
-"""Tells the pages of a list of repositories that is read again from those of the first reading."""
+"""The attempt number of the second reading of a list of repositories; the first reading has 0."""
 LARGE_SHARE = 0.25
-"""The part of all pages left with which one registry may set how long the run takes."""
+"""A registry with this share of all pages left may decide how long the run takes."""
 TOGETHER = "together"
-"""Stands in the note on a registry that is listed with others of its folder."""
+"""The decision in the note on a registry that is listed with others of its folder."""
 
 
 class Listed(Protocol):
-    """Told the repositories of a registry; `whole` if those are all."""
+    """Receives the repositories of a registry; `whole` if those are all."""
 
     def __call__(self, names: Collection[str], /, *, whole: bool) -> None:
-        """Take them."""
+        """Receive them."""
 
 
 class Registries:
-    """All registries of a run; `add` takes them over as they are met, one by one.
+    """All registries of a run; discovery calls `add` for each one that it meets.
 
-    Those of which an earlier snapshot lets expect the most images are begun first.
+    The registries with the most images in an earlier snapshot begin first.
     """
 
     def __init__(self, limits: Limits, crawl: Crawl, pages: Pages, wanted: ScopeFilter) -> None:
@@ -72,40 +72,40 @@ class Registries:
             may_prefetch=self._may_prefetch,
         )
         self._listings: list[RegistryListing] = []
-        self._held: dict[str, list[str]] = {}
+        self._waiting: dict[str, list[str]] = {}
         self._readings: Counter[str] = Counter()  # How often a registry was read again.
 
     def add(self, registry_id: str, parents: Parents) -> None:
-        """Take over a registry that was met in its folder; a small one waits for the others."""
+        """List a registry that was met in its folder; a small one waits for the folder's others."""
         folder_id = parents.folder_id or ""
         joined_before = registry_id in self._joined_before(folder_id)
         small = is_small(self._expected.get(registry_id), self._page_size)
         if self._filter.all_repositories and (small or joined_before):
-            self._held.setdefault(folder_id, []).append(registry_id)
+            self._waiting.setdefault(folder_id, []).append(registry_id)
         else:
             self.open(registry_id, parents, known=True)
 
     def folder_listed(self, parents: Parents) -> None:
-        """List those of a folder that have waited: together, if that saves calls."""
+        """List the waiting registries of a folder: together, if that saves calls."""
         folder_id = parents.folder_id or ""
-        held = self._held.pop(folder_id, [])
-        joined = [one for one in held if one in self._joined_before(folder_id)]
-        images = sum(self._expected.get(one, 0) for one in held)
-        if not joined and worth_joining(len(held), images, self._page_size):
-            joined = held
+        waiting = self._waiting.pop(folder_id, [])
+        joined = [one for one in waiting if one in self._joined_before(folder_id)]
+        images = sum(self._expected.get(one, 0) for one in waiting)
+        if not joined and worth_joining(len(waiting), images, self._page_size):
+            joined = waiting
         if joined:
             self._open_together(folder_id, joined, parents)
-        for registry_id in held:
+        for registry_id in waiting:
             if registry_id not in joined:
                 self.open(registry_id, parents, known=True)
 
     def _joined_before(self, folder_id: str) -> set[str]:
-        """Return the registries of a folder that an earlier attempt has listed together."""
+        """Return the registries of a folder that an earlier attempt listed together."""
         notes = self._context.store.notes(folder_id)
         return {note.item for note in notes if note.decision == TOGETHER}
 
     def open(self, registry_id: str, parents: Parents, *, known: bool) -> None:
-        """List a registry by itself; `known` if it was met, so that a 404 means it has vanished."""
+        """List a registry by itself; `known` if a list named it, so a 404 may mean it is gone."""
         listing = self._new_listing(
             registry_id, parents, self._coverage.open("images", registry_id, known=known)
         )
@@ -140,7 +140,7 @@ class Registries:
     def _list_repositories(
         self, registry_id: str, parents: Parents, known: bool, listed: Listed
     ) -> None:
-        """Have a registry's repositories listed, and `listed` told of them."""
+        """Submit a task that lists a registry's repositories and passes them to `listed`."""
         entry = self._coverage.open("repositories", registry_id, known=known)
         names: list[str] = []
 
@@ -186,7 +186,7 @@ class Registries:
         )
 
     def _refresh(self, listing: SplitListing) -> None:
-        """List a split registry's repositories again, to find those created meanwhile."""
+        """List a split registry's repositories again, to find those created since."""
         entry = self._coverage.entry("repositories", listing.registry_id)
         if entry is None:
             return
@@ -211,9 +211,10 @@ class Registries:
         )
 
     def _may_prefetch(self, task: Task) -> bool:
-        """Say whether a task may ask for its next page before the one in hand is dealt with.
+        """Return whether a task may ask for its next page before it has handled this one.
 
-        It must be the one that would ask next, and a call that may be in vain must not count.
+        It must be the task that would ask next, and the host must have no limit of calls a second,
+        for the call may turn out to be unnecessary.
         """
         return self._scheduler.next_is(task) and not self._client.paced("container_registry")
 
@@ -226,8 +227,9 @@ class Registries:
         listings = sorted(pages_left, key=lambda one: -pages_left[one])
         decisions = not self._client.paced("container_registry")
         if self._pages.behind:
-            # More at once wins nothing now, but what takes longest may still take longer than all
-            # the rest, and to meet it costs no more than a page.
+            # Decoding is behind, so more calls at once save no time now. But the longest registry
+            # may still take longer than all the others, and a second scan of it costs a page at
+            # most.
             least = LARGE_SHARE * sum(pages_left.values())
             listings = [listing for listing in listings[:1] if pages_left[listing] >= least]
             decisions = False

@@ -24,7 +24,7 @@ DISCOVERY = Priority(Rank.DISCOVERY)
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where one kind of resource is listed, and the parameter that names its parent."""
+    """The path that lists one kind of resource, and the parameter for its parent."""
 
     service: str
     path: str
@@ -57,10 +57,10 @@ def listing_call(listing: Listing, parent_id: str | None) -> Call:
 class ResourcesTask:
     """Lists one parent's resources, a page a step.
 
-    With `staged`, the rows of the resources that it accepts by id go to the parts as pages come;
-    without, rows are left to the caller. `found` is told of every resource once, and `ended` of the
-    end: the error that stopped the listing, or None. `attempt` tells apart the pages of a listing
-    that is made a second time.
+    With `staged`, the rows of the resources whose ids it accepts go to the parts as pages come.
+    Without it, the caller handles the rows. `found` is called with every resource once, and `ended`
+    at the end with the error that stopped the listing, or None. `attempt` distinguishes the pages
+    of a listing that is made again.
     """
 
     has_prefetched = False

@@ -1,4 +1,4 @@
-"""When a listing begins again at its first page: its page token is no longer taken, a few times."""
+"""When a listing begins again at its first page: the API refuses its page token."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ class Restarts:
     def __init__(self) -> None:
         self._count = 0
 
-    def may_help(self, chain: PageCursor, error: ApiError) -> bool:
-        """Say whether to begin again, and count it: a refusal midway is an expired page token.
+    def may_help(self, cursor: PageCursor, error: ApiError) -> bool:
+        """Return whether to begin again, and count it.
 
-        To begin again is the only remedy for that (`README.md`, Errors). It is not counted where a
-        page was asked for with fewer items than its token came with.
+        A refusal after the first page means that the page token expired. Only a new start helps
+        then (`README.md`, Errors). The new start does not count if the page size was reduced just
+        before.
         """
-        if not (chain.pages and is_refused(error)):
+        if not (cursor.pages and is_refused(error)):
             return False
-        if not chain.shortened:
+        if not cursor.shortened:
             if self._count >= MAX_RESTARTS:
                 return False
             self._count += 1

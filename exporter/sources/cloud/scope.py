@@ -1,4 +1,4 @@
-"""The user's scope: which clouds, folders, registries and repositories a run is about."""
+"""The user's scope: the clouds, folders, registries and repositories of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAGIC = re.compile(r"[*?\[]")
 
 
 class ScopeFilter:
-    """Answers, for each thing that is met, whether the user's scope holds it."""
+    """Decides for each resource whether it is in the user's scope."""
 
     def __init__(self, scope: Scope) -> None:
         self.organization_id = scope.organization_id
@@ -33,13 +33,13 @@ class ScopeFilter:
         self.exact_repositories = (
             None if any(_MAGIC.search(pattern) for pattern in patterns) else frozenset(patterns)
         )
-        """The paths that are named without a wildcard, where all of them are."""
+        """The paths, if all of them are named without a wildcard."""
 
     def named_in(self, registry_id: str, listed: Iterable[str]) -> set[str] | None:
         """Return the full names to list one by one in a registry; None if a pattern chooses.
 
-        They are those that its list names. In a registry that is named itself, what is named is
-        asked for even where the list does not name it.
+        They are those in the registry's list. If the user named the registry itself, they also
+        include the named ones that the list lacks.
         """
         if self.exact_repositories is None:
             return None
@@ -66,5 +66,5 @@ class ScopeFilter:
         return f"scope.{level}" if named and id_ not in named else None
 
     def repository(self, name: str) -> bool:
-        """Say whether a repository is wanted, by its full name `<registry_id>/<path>`."""
+        """Return whether a repository is in scope, by its full name `<registry_id>/<path>`."""
         return self.patterns.wants(name)

@@ -1,4 +1,4 @@
-"""What is known of a page of images, what is decided by it, and how the journal keeps that."""
+"""The summary of a page of images, and its form in the journal."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from exporter.sources.cloud.decode.order import Order, Position, RowFilter
 
 @dataclass(frozen=True)
 class Images:
-    """What is known of a page of images once its rows are on their way to the parts.
+    """The summary of a page of images whose rows are on their way to the parts.
 
-    `listed` images were on the page and `rows` of them kept; `names` are the repositories met, in
-    the page's order, with what was kept of each; `nameless` says whether an image is of none;
-    `ids` are all listed ones', `cut` says what was left to another listing, and `sketch` tells the
-    images listed from others'. `lost` says which images have no row, for want of an id.
+    `listed` images were on the page, and `rows` of them were kept. `names` are the repositories, in
+    the page's order, with the number of rows kept of each. `nameless` is true if an image has no
+    repository. `ids` are those of all listed images, `cut` says which rows were left to another
+    listing, and `sketch` identifies the page's images. `lost` are the images without a row, because
+    they have no id.
     """
 
     listed: int
@@ -39,9 +40,9 @@ class Images:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a page tells a judge: its order, the repositories on it, and the ids of its images.
+    """The part of a page that decisions use: its order, its repositories, its images' ids.
 
-    `seconds` is how long its call took; None where it was recalled.
+    `seconds` is the duration of its call; None if the page was stored.
     """
 
     order: Order
@@ -52,18 +53,18 @@ class Seen:
 
 @dataclass(frozen=True)
 class Decided:
-    """What an earlier attempt has cut from a page that it kept."""
+    """The rows that an earlier attempt left out of a page that it kept."""
 
     cut: RowFilter | None
 
 
 def to_json(summary: Images) -> bytes:
-    """Return what the journal is to keep of a page."""
+    """Return the form of a page's summary in the journal."""
     return orjson.dumps(summary)
 
 
 def from_json(text: bytes) -> Images:
-    """Return what `to_json` has written down of a page."""
+    """Return a page's summary from the form that `to_json` wrote."""
     fields: dict[str, Any] = orjson.loads(text)
     order, cut = fields["order"], fields["cut"]
     fields["cost"] = Cost(**fields["cost"])

@@ -81,7 +81,7 @@ class ServiceAccountKey:
         except UnansweredError:
             raise
         except CredentialsError as error:
-            # Whoever refused it may have said by which clock it did.
+            # The service that refused it may have stated its clock's time.
             if abs(self._exchange.clock_ahead - ahead) <= TOLERATED_APART:
                 raise
             refused = error.clause

@@ -1,4 +1,4 @@
-"""A virtual machine's metadata service, which gives tokens to whoever runs on it (`README.md`)."""
+"""A virtual machine's metadata service, which gives tokens to its programs (`README.md`)."""
 
 from __future__ import annotations
 

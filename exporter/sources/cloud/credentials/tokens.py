@@ -1,4 +1,4 @@
-"""The token of the moment: kept while it is good, renewed in time, once for all who wait."""
+"""The current token: kept while it is valid, renewed in time, once for all waiting callers."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Tokens:
     def _fetched(self, task: asyncio.Task[None]) -> None:
         self._renewal = None
         if not task.cancelled():
-            task.exception()  # whoever waits gets it; if nobody does any more, it is no news
+            task.exception()  # every waiter gets it; without one, it does not matter
 
     async def _fetch(self) -> None:
         try:
