@@ -121,7 +121,7 @@ class OutageError(ExporterError):
 
     def keeps_staging(self) -> None:
         """Add to the message that the next run resumes this one."""
-        self.args = (f"{str(self).removesuffix('.')}: it goes on with what was listed.",)
+        self.args = (f"{str(self).removesuffix('.')}: it resumes with what was listed.",)
 
 
 class OutputError(ExporterError):

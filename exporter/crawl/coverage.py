@@ -23,7 +23,7 @@ Status = Literal["complete", "denied", "vanished", "failed", "partial", "skipped
 _WENT = {"denied": "was denied", "partial": "is not whole"}
 """How a listing went that is not whole; others failed."""
 LET_IN = "give these credentials a role that may view it"
-_GO_ON = "run again, which goes on with what was listed"
+_GO_ON = "run again to resume with what was listed"
 
 MOST_NAMED = 5
 """Items without a row that a listing's message names."""

@@ -42,7 +42,7 @@ class MemoryReservation:
         self._bytes = body_bytes
 
     def keep_until_written(self) -> None:
-        """Leave it to whoever writes the page to `release` its bytes."""
+        """Leave it to the writer of the page to `release` its bytes."""
         self._handed_over = True
 
     def release(self) -> None:

@@ -112,7 +112,7 @@ class PendingPage(Generic[P]):
             raise
         if self._dropped:
             raise Dropped(self.sent.calls)
-        self._task = None  # Whoever takes the page sees to it from here on.
+        self._task = None  # Who takes the page sees to it from here on.
         return task.result()
 
     def drop(self) -> None:

@@ -35,7 +35,7 @@ Some thirty pages of a thousand images, a hundred of the usual shorter ones: mor
 time that a call takes, so that more of them under way would only wait in memory.
 """
 FULL_PAGE_BYTES = 1_850_000
-"""A page of a thousand images, as measured: what any is taken for until the first have come."""
+"""A page of a thousand images, as measured: the size of any until the first have come."""
 OTHER_BYTES_IN_FLIGHT = 32 * 1024 * 1024
 """The same of all other pages, which do not wait for those: small ones, because they find work, and
 stored ones, because pages that were asked for and cut wait for them."""

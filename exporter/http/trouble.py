@@ -70,13 +70,13 @@ _CERTIFICATE_TROUBLES = {
     9: ("is not valid yet", "check this machine's clock"),
     10: (
         "has expired",
-        "have it renewed by whoever runs the server, and check this machine's clock",
+        "have the operator of the server renew it, and check this machine's clock",
     ),
     18: ("is signed by itself and so not trusted", _UNKNOWN_AUTHORITY),
     19: ("is signed by an authority that is not trusted", _UNKNOWN_AUTHORITY),
     20: ("is signed by an authority that is not trusted", _UNKNOWN_AUTHORITY),
     21: ("is signed by an authority that is not trusted", _UNKNOWN_AUTHORITY),
-    23: ("has been revoked", "have it renewed by whoever runs the server"),
+    23: ("has been revoked", "have the operator of the server renew it"),
     62: ("is another host's", "check the host's name in `endpoints` or `domain`"),
     64: ("is another host's", "check the host's address in `endpoints` or `domain`"),
 }

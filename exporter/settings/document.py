@@ -55,7 +55,7 @@ def read_document(file: Path, model: type[BaseModel], left_out: Collection[str] 
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "it cannot be parsed"
         if problem == "but found another document":
-            raise SettingsError(f"{file}{line}: one document is wanted, not several.") from None
+            raise SettingsError(f"{file}{line}: one document is needed, not several.") from None
         raise SettingsError(f"{file}{line}: this is not YAML: {problem}.") from None
     except RecursionError:
         raise SettingsError(f"{file}: it is nested too deeply, or within itself.") from None
@@ -113,7 +113,7 @@ def _note_lines(
             line = name.start_mark.line + 1
             place = f"{document.file}, line {line}"
             if not isinstance(name, yaml.ScalarNode):
-                raise SettingsError(f"{place}: the name of a setting is wanted before the colon.")
+                raise SettingsError(f"{place}: the name of a setting is needed before the colon.")
             inner = (*key, name.value)
             if name.tag not in (_TEXT, _MERGE):
                 raise SettingsError(f"{place}: {dotted(inner)}: {unknown(dotted(inner), model)}")

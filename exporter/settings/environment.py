@@ -65,7 +65,7 @@ def _refuse_slips(known: Mapping[str, Any]) -> None:
             name = f"{name}.url" if f"{name}.url" in known else name
             right = PREFIX + name.upper().replace(".", "__")
             raise SettingsError(
-                f"{_place(variable)}: two underscores are wanted before each part of a setting's "
+                f"{_place(variable)}: two underscores are needed before each part of a setting's "
                 f"name: write {right}."
             )
 
@@ -93,7 +93,7 @@ def _place(variable: str) -> str:
 
 def _value(text: str, annotation: Any, place: str) -> Any:
     if section_of(annotation) is not None:
-        return _json(text, f'{place}: a section is wanted as JSON, such as {{"key": "value"}}.')
+        return _json(text, f'{place}: a section is needed as JSON, such as {{"key": "value"}}.')
     if not holds_a_list(annotation):
         return text
     if text.lstrip().startswith("["):

@@ -73,7 +73,7 @@ class Credentials(Section):
     def _exactly_one(self) -> Credentials:
         named = self.named()
         if len(named) > 1:
-            raise ValueError(f"exactly one source is wanted, and {', '.join(named)} are set")
+            raise ValueError(f"exactly one source is needed, and {', '.join(named)} are set")
         return self
 
     def named(self) -> list[str]:

@@ -109,5 +109,5 @@ class Output(Section):
     @classmethod
     def _keeps_something(cls, keep: Keep | None) -> Keep | None:
         if keep is not None and not (keep.has_rule or "partial" in keep.model_fields_set):
-            raise ValueError("one of last, daily, weekly and monthly is wanted, with more than 0")
+            raise ValueError("one of last, daily, weekly and monthly is needed, with more than 0")
         return keep

@@ -49,7 +49,7 @@ def parse_percent(text: str) -> Fraction:
     found = _PERCENT.fullmatch(text.strip())
     share = Fraction(found[1]) / 100 if found else Fraction(-1)
     if not 0 <= share <= 1:
-        raise ValueError("a percentage from 0% to 100% is wanted, such as 50%")
+        raise ValueError("a percentage from 0% to 100% is needed, such as 50%")
     return share
 
 
@@ -66,14 +66,14 @@ def is_loopback(host: str) -> bool:
 def _refuse_bool(value: object) -> object:
     # In Python, and so in pydantic, true equals 1.
     if isinstance(value, bool):
-        raise ValueError("a number is wanted, not true or false")  # noqa: TRY004 - pydantic's way
+        raise ValueError("a number is needed, not true or false")  # noqa: TRY004 - pydantic's way
     return value
 
 
 def _read_duration(value: object) -> object:
     _refuse_bool(value)
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("a finite number is wanted")
+        raise ValueError("a finite number is needed")
     return parse_duration(value) if isinstance(value, str) else value
 
 
@@ -84,7 +84,7 @@ def _read_percent(value: object) -> object:
         value = float(value)
     if isinstance(value, int | float):
         if not 0 <= value < 1:
-            raise ValueError("a percentage from 0% to 100% is wanted, such as 50%")
+            raise ValueError("a percentage from 0% to 100% is needed, such as 50%")
         return f"{value * 100:g}%"
     return value
 
@@ -96,13 +96,13 @@ def _check_percent(text: str) -> str:
 
 def _check_duration(duration: timedelta) -> timedelta:
     if duration <= timedelta(0):
-        raise ValueError("a time of more than 0 seconds is wanted")
+        raise ValueError("a time of more than 0 seconds is needed")
     return duration
 
 
 def _check_patience(duration: timedelta) -> timedelta:
     if duration < timedelta(0):
-        raise ValueError("a time of 0 seconds or more is wanted")
+        raise ValueError("a time of 0 seconds or more is needed")
     return duration
 
 
@@ -112,7 +112,7 @@ def _check_url(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("not a URL such as https://host")
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("a URL with nothing but scheme, host, port and path is wanted")
+        raise ValueError("a URL with nothing but scheme, host, port and path is needed")
     _check_host(parts)
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError(
@@ -175,7 +175,7 @@ def _check_bucket(scheme: str, bucket: str, prefix: str) -> None:
     # Object stores would misread these as URLs of their own, or refuse them without advice.
     if not _BUCKET.fullmatch(bucket):
         raise ValueError(
-            f"behind {scheme}:// the name of a bucket is wanted, and nothing else: "
+            f"behind {scheme}:// the name of a bucket is needed, and nothing else: "
             f"{_BESIDE_A_BUCKET[scheme]}"
         )
     for part in prefix.split("/") if prefix else ():

@@ -105,7 +105,7 @@ def verify_statements(manifest: Manifest, parts: Mapping[str, Sequence[Path]]) -
 def _strays(destination: Destination, manifest: Manifest) -> list[Problem]:
     named = {file.path for file in manifest.files}
     what = (
-        "is no file of the snapshot, and whoever reads its folder reads it too: a replacement is "
+        "is no file of the snapshot, and readers of its folder read it too: a replacement is "
         "under way, or was killed, and `registry-exporter prune` removes what that has left"
     )
     strays = set(snapshot_files(destination, manifest.snapshot_id)) - named

@@ -58,7 +58,7 @@ def made(tmp_path: Path) -> Made:
 CERTIFICATES = {
     "expired": (
         {"begins": -2 * HOUR, "ends": -HOUR},
-        "has expired; have it renewed by whoever runs the server, and check this machine's clock",
+        "has expired; have the operator of the server renew it, and check this machine's clock",
     ),
     "not yet valid": (
         {"begins": HOUR, "ends": 2 * HOUR},

@@ -32,7 +32,7 @@ SET_UP = {"scripts/demo", "scripts/test", "scripts/bench", "pip", "pipx", "uv", 
 }  # fmt: skip
 """First words of lines that are not run here: what they start is what runs these tests, or is long
 and measured; a person's own token; and an installation, which these tests have behind them, or for
-which root is wanted (test_examples.py holds that against the files)."""
+which root is needed (test_examples.py holds that against the files)."""
 
 COUNTED = {
     "DuckDB": "images.num_rows",

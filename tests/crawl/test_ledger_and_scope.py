@@ -129,7 +129,7 @@ DENIED, GONE = answered(403, "PERMISSION_DENIED"), answered(404, "NOT_FOUND")
         (answered(501, "UNIMPLEMENTED"), 0, "; check that `domain` and `endpoints` name"),
         (NO_ANSWER, 2, "1 of 1 listing is not complete, and output.on_partial is fail, "),
         (NO_ANSWER, 2, "the listing of images of crp1 is not whole: "),
-        (NO_ANSWER, 2, "; run again, which goes on with what was listed, or set output.on_partial"),
+        (NO_ANSWER, 2, "; run again to resume with what was listed, or set output.on_partial"),
         (DENIED, 2, "; give these credentials a role that may view it, or leave it out with "),
         (DENIED, 2, "scope.exclude.registries: [crp1]`, or set output.on_partial to publish."),
     ],

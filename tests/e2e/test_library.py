@@ -143,7 +143,7 @@ def test_settings_made_in_python_are_refused_in_the_command_lines_words() -> Non
         Settings.model_validate({"scope": {"regstries": []}, "limits": {"concurrency": "many"}})
     assert str(refused.value).splitlines() == [
         "scope.regstries: there is no such setting; did you mean scope.registries?",
-        "limits.concurrency: a whole number is wanted.",
+        "limits.concurrency: a whole number is needed.",
     ]
     with pytest.raises(SettingsError, match=r"^keep: one of last, daily"):
         Output.model_validate({"keep": {"last": 0}})

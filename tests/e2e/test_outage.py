@@ -66,7 +66,7 @@ def test_a_cloud_that_stays_down_ends_the_run_and_the_next_one_goes_on(
     assert run.published == []
     assert cloud.url.removeprefix("http://") in run.said
     assert "limits.outage" in run.said
-    assert "run again: it goes on with what was listed" in run.said
+    assert "run again: it resumes with what was listed" in run.said
     before = answered(cloud)
     assert len(before) >= 30
     cloud.go_on()
@@ -90,7 +90,7 @@ def test_a_cloud_that_refuses_every_call_ends_the_run_and_the_next_one_goes_on(
     assert f"{cloud.url} has refused every call for " in run.said
     assert "429 RESOURCE_EXHAUSTED" in run.said
     assert "check the quota of these credentials" in run.said
-    assert "run again: it goes on with what was listed" in run.said
+    assert "run again: it resumes with what was listed" in run.said
     assert cloud.calls.stats()["statuses"]["429"] < 30
     before = answered(cloud)
     cloud.mend()

@@ -64,9 +64,9 @@ def test_a_variable_of_one_setting_wins_over_its_sections(
         ("LIMITS__CONCURRENCY", "0", "limits.concurrency: at least 1"),
         ("LIMITS", '{"concurrency": 0}', "limits.concurrency: at least 1"),
         ("LIMITS", '{"concurency": 1}', "limits.concurency: there is no such setting"),
-        ("LIMITS", "concurrency=8", "limits: a section is wanted as JSON"),
+        ("LIMITS", "concurrency=8", "limits: a section is needed as JSON"),
         ("SCOPE__FOLDERS", '["b1g1"', "scope.folders: it begins as a JSON list, and is none"),
-        ("OUTPUT__FORMATS", "parquet,csv", "output.formats[1]: 'parquet' or 'ndjson' is wanted"),
+        ("OUTPUT__FORMATS", "parquet,csv", "output.formats[1]: 'parquet' or 'ndjson' is needed"),
     ],
 )
 def test_a_wrong_value_from_the_environment_is_blamed_on_its_variable(
@@ -124,7 +124,7 @@ def test_a_wrong_value_from_a_flag_is_blamed_on_the_flag(
 ) -> None:
     monkeypatch.setenv("REGISTRY_EXPORTER__LIMITS__CONCURRENCY", "4")
     refusal = refuse("limits:\n  concurrency: 3\n", {"limits": {"concurrency": 0}})
-    assert refusal == "--concurrency: limits.concurrency: at least 1 is wanted."
+    assert refusal == "--concurrency: limits.concurrency: at least 1 is needed."
 
 
 def test_values_that_do_not_go_together_are_named_with_all_their_places(
