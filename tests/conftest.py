@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+import structlog
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -17,6 +18,12 @@ from exporter.emulator import Behaviour, Estate, Faults, Shape  # noqa: E402 - a
 from tests.e2e.clouds import SMALL, Cloud  # noqa: E402
 from tests.e2e.commands import Exporter  # noqa: E402
 from tests.policies import EARLY, use  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _all_events() -> None:
+    """Undo what an export in this process has configured: each test sees all events."""
+    structlog.reset_defaults()
 
 
 class ServeCloud(Protocol):
