@@ -175,7 +175,6 @@ class Client:
         try:
             return await again(self._answered, target, decode, sent, attempts, signs)
         except FaultError as error:
-            fault = error.fault
             fault, answer = error.fault, error.answer
         if answer is not None:
             _log.warning("flawed_page_taken", scope=call.scope, reason=fault.told(sent.calls))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,13 +88,13 @@ async def test_who_cancels_an_export_that_derives_can_begin_the_next_at_once(
     serve_cloud: ServeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_for(serve_cloud(), tmp_path / "out")
-    begun, working = threading.Event(), threading.Event()
+    begun, working, may_end = threading.Event(), threading.Event(), threading.Event()
 
     def slow(*told: Any, **more: Any) -> Any:
         begun.set()
         working.set()
         try:
-            time.sleep(0.2)
+            may_end.wait()
             return conclude(*told, **more)
         finally:
             working.clear()
@@ -105,6 +104,10 @@ async def test_who_cancels_an_export_that_derives_can_begin_the_next_at_once(
         task = asyncio.create_task(export(settings, snapshot_id="one"))
         await asyncio.to_thread(begun.wait)
         task.cancel()
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not task.done()
+        may_end.set()
         with pytest.raises(asyncio.CancelledError):
             await task
     assert not working.is_set()
