@@ -13,8 +13,9 @@ import asyncio
 from exporter.output import SettingsOrUrl, open_existing, settings_of
 from exporter.snapshots.catalog import SnapshotInfo, catalog
 from exporter.snapshots.prune import prune as prune_under_lock
-from exporter.snapshots.reader import NEWEST, Snapshot, read_snapshot
+from exporter.snapshots.reader import Snapshot
 from exporter.snapshots.retention import Choice, Policy
+from exporter.snapshots.selection import NEWEST, read_snapshot
 from exporter.staging.hold import hold
 from exporter.staging.workspace import staged_ids, staging_root
 from exporter.storage.access import Access

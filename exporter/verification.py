@@ -23,7 +23,8 @@ from exporter.snapshots.catalog import MENDED, catalog, false_latest
 from exporter.snapshots.files import temporary_folder
 from exporter.snapshots.layout import LATEST
 from exporter.snapshots.manifest import Manifest
-from exporter.snapshots.reader import NEWEST, Snapshot, read_snapshot
+from exporter.snapshots.reader import Snapshot
+from exporter.snapshots.selection import NEWEST, read_snapshot
 from exporter.snapshots.verify import Problem, verify_files, verify_statements
 from exporter.snapshots.verify_rows import verify_rows
 from exporter.sql.memory import limit_for_readers

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from exporter.cli.process.messages import LogFormat, LogLevel
+from exporter.cli.process.rows import RowFormat
 from exporter.errors import SettingsError
 from exporter.settings.values import parse_duration
 
@@ -80,6 +81,24 @@ Quiet = Annotated[
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
+SnapshotName = Annotated[
+    str,
+    typer.Option("--snapshot", metavar="ID", help="A snapshot's id, latest or previous."),
+]
+RowFormatChoice = Annotated[
+    RowFormat | None,
+    typer.Option("--format", help="Give rows for a program; by default as --to ends."),
+]
+To = Annotated[
+    Path | None,
+    typer.Option("--to", metavar="FILE", help="Write the rows to this file, not to stdout."),
+]
+SummaryJson = Annotated[
+    str | None,
+    typer.Option(
+        "--summary-json", metavar="FILE", help="Write the totals as JSON to a file; - is stdout."
+    ),
+]
 
 
 def settings_flags(

@@ -14,7 +14,8 @@ from exporter.cli.groups import new_app
 from exporter.cli.process.failures import reported
 from exporter.errors import SettingsError
 from exporter.snapshots.manifest import columns_of
-from exporter.tables.schemas import FORMAT_VERSION, TABLES, Table
+from exporter.tables.columns import Table
+from exporter.tables.schemas import FORMAT_VERSION, TABLES
 
 app = new_app()
 

@@ -24,7 +24,8 @@ from exporter.sql.engine import (
 from exporter.staging.layout import staged_parts
 from exporter.staging.parquet import PART_BYTES, PartWriter, output_errors, write_table
 from exporter.tables.bad_values import BAD_VALUES
-from exporter.tables.schemas import TABLES, Table
+from exporter.tables.columns import Table
+from exporter.tables.schemas import TABLES
 from exporter.threads import Stop
 
 if TYPE_CHECKING:

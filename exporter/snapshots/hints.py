@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 import structlog
 
 from exporter.errors import ExporterError
-from exporter.snapshots.reader import read_snapshot
+from exporter.snapshots.selection import read_snapshot
 from exporter.storage.destination import Destination
 
 log = structlog.get_logger()

@@ -25,9 +25,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from exporter.errors import ExporterError, IntegrityError
-from exporter.snapshots.catalog import MENDED, read_manifest
 from exporter.snapshots.files import SnapshotFiles
-from exporter.snapshots.layout import LATEST
 from exporter.snapshots.manifest import Column, File, Manifest, columns_of
 from exporter.sql.engine import create_view, first_line
 from exporter.sql.ndjson import quoted
@@ -37,33 +35,6 @@ from exporter.tables.schemas import TABLES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-NEWEST = "latest"
-"""The id that stands for the snapshot in `latest.json`."""
-
-
-def read_snapshot(destination: Destination, snapshot_id: str = NEWEST) -> Snapshot:
-    """Open a snapshot of a destination; `latest` is the one that `latest.json` names.
-
-    Raises `ExporterError` if there is no such snapshot, `IntegrityError` if its manifest cannot be
-    read or is of a newer major format, and `OutputError` if the destination cannot be read.
-    """
-    if snapshot_id == NEWEST:
-        # A copy of the manifest that is replaced as a whole: reading one file cannot mix two.
-        data = destination.read(LATEST)
-        if data is None:
-            raise ExporterError(
-                f"There is no {LATEST} in {destination.url}, so no snapshot is complete: name the "
-                f"id of a partial one, or another output; if one is complete, {MENDED}."
-            )
-        return Snapshot(destination, Manifest.parse(data, f"{destination.url}/{LATEST}"))
-    manifest = read_manifest(destination, snapshot_id)
-    if manifest is None:
-        raise ExporterError(
-            f"There is no snapshot {snapshot_id} in {destination.url}: "
-            "`registry-exporter list` shows those that there are."
-        )
-    return Snapshot(destination, manifest)
 
 
 class Snapshot:

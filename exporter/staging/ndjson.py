@@ -26,7 +26,7 @@ from exporter.errors import OutputError
 from exporter.staging.layout import StagedFile, staged_path
 from exporter.staging.parquet import output_errors
 from exporter.storage.durable import fsync, make_folder, replace, sync
-from exporter.tables.schemas import Table
+from exporter.tables.columns import Table
 from exporter.threads import Stop
 from exporter.wording import switch
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from exporter.tables.schemas import TABLES, Table
+from exporter.tables.columns import Table
+from exporter.tables.schemas import TABLES
 
 _PLACES = ("registry_id", "repository_name", "image_id")
 

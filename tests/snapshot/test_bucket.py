@@ -18,8 +18,8 @@ from exporter.snapshots.catalog import snapshots
 from exporter.snapshots.layout import LATEST
 from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.publish import publish
-from exporter.snapshots.reader import read_snapshot
 from exporter.snapshots.retention import remove
+from exporter.snapshots.selection import read_snapshot
 from exporter.snapshots.verify import verify_files
 from exporter.snapshots.verify_rows import verify_rows
 from exporter.staging.layout import Format

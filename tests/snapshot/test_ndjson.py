@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from exporter.errors import OutputError
 from exporter.staging.ndjson import json_lines, write_ndjson
-from exporter.tables.schemas import TABLES, Table
+from exporter.tables.columns import Table
+from exporter.tables.schemas import TABLES
 from tests.snapshot.world import UNMEASURED, image_rows
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(

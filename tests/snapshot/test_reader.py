@@ -18,7 +18,7 @@ from exporter.derive.steps import SOURCES, run_steps
 from exporter.errors import ExporterError, IntegrityError, OutputError
 from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.publish import publish
-from exporter.snapshots.reader import read_snapshot
+from exporter.snapshots.selection import read_snapshot
 from exporter.staging.layout import Format
 from exporter.storage.access import Access, Key
 from exporter.storage.destination import Destination

@@ -8,7 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from exporter.snapshots.manifest import type_name
-from exporter.tables.schemas import TABLES, TIME
+from exporter.tables.columns import TIME
+from exporter.tables.schemas import TABLES
 
 PAGE = Path(__file__).parents[2] / "exporter/tables/README.md"
 ROW = re.compile(

@@ -16,7 +16,8 @@ from exporter.sources.cloud.decode.resources import (
     registry_of,
 )
 from exporter.sources.cloud.decode.values import snake_case
-from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES, REPOSITORIES, TABLES, Table
+from exporter.tables.columns import Table
+from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES, REPOSITORIES, TABLES
 
 PARENTS = Parents(cloud_id="b1gcloud", folder_id="b1gfolder")
 CREATED = "2026-11-23T02:00:00.123456789Z"

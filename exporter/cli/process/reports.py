@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 
 def can_write(path: Path) -> bool:
@@ -24,33 +25,44 @@ READABLE_BY_ALL = 0o644
 
 
 def write_report(path: Path, text: str, *, mode: int | None = None) -> None:
-    """Write a text as UTF-8; a reader finds the old file or the whole new one. Raises `OSError`.
+    """Write a text as UTF-8, as `report_file` does; raises `OSError`."""
+    with report_file(path, mode=mode) as file:
+        file.write(text.encode())
 
-    A regular file gets `mode`; without one, the umask decides.
 
-    The target of a link is replaced, not the link. A file that is not regular, such as a FIFO or
-    `/dev/null`, is written into. So is the file of stdout or stderr: `--summary-json /dev/stderr
-    2>>log` does not replace the log.
+@contextmanager
+def report_file(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
+    """Open a file for a block that writes it: a reader finds the old one or the whole new one.
+
+    A regular file gets `mode`; without one, the umask decides. If the block fails, nothing is
+    left. The target of a link is replaced, not the link. A file that is not regular, such as a
+    FIFO or `/dev/null`, is written into. So is the file of stdout or stderr: `--summary-json
+    /dev/stderr 2>>log` does not replace the log. Raises `OSError`.
     """
     stream = _own_stream(path)
     if stream is not None:
-        stream.write(text)
         stream.flush()
+        yield stream.buffer
+        stream.buffer.flush()
     elif path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")
+        with path.open("wb") as file:
+            yield file
     else:
-        _replace(_target(path), text, mode)
+        with _replacing(_target(path), mode) as file:
+            yield file
 
 
-def _replace(path: Path, text: str, mode: int | None) -> None:
+@contextmanager
+def _replacing(path: Path, mode: int | None) -> Iterator[BinaryIO]:
     beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
-        beside.write_text(text, encoding="utf-8")
+        with beside.open("wb") as file:
+            yield file
         if mode is not None:
             with suppress(PermissionError):  # Some shares have no modes.
                 beside.chmod(mode)
         beside.replace(path)
-    except OSError:
+    except BaseException:
         beside.unlink(missing_ok=True)
         raise
 

@@ -30,7 +30,7 @@ from exporter.sources.cloud.decode.pages import has_token, shown_token
 from exporter.sources.cloud.decode.resources import Parents, ResourcesPage, decode_resources
 from exporter.sources.cloud.decode.sample import SamplePage, decode_sample
 from exporter.sources.cloud.summary import Decided, Images, Seen, from_json, to_json
-from exporter.tables.schemas import Table
+from exporter.tables.columns import Table
 
 NOT_FOUND_WAITS = (0.25, 0.5, 1.0)
 """Seconds before each repetition of a call that the API itself answered with 404. A 404 alone does

@@ -1,0 +1,39 @@
+"""Says that an answer may be incomplete because a snapshot is partial, once, on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from exporter.cli.process import messages
+from exporter.errors import PARTIAL_EXIT_CODE
+from exporter.snapshots.manifest import Manifest
+from exporter.tables.schemas import COMPLETE_STATUSES
+from exporter.wording import number
+
+
+def say_partial(*manifests: Manifest) -> int:
+    """Write a sentence about the partial snapshots among these; return the exit code, 3 or 0."""
+    partial = [one for one in manifests if one.status == "partial"]
+    if not partial:
+        return 0
+    say_incomplete(f"{_named(partial)}, so this answer may be incomplete")
+    return PARTIAL_EXIT_CODE
+
+
+def say_incomplete(clause: str) -> None:
+    """Write a clause about what an answer lacks as a sentence, with where to look."""
+    messages.write(
+        f"{clause}; `registry-exporter query --name coverage-gaps` shows what is missing.",
+        event="answer_incomplete",
+        level="warning",
+    )
+
+
+def _named(partial: Sequence[Manifest]) -> str:
+    if len(partial) > 1:
+        return f"{len(partial)} of the snapshots are partial"
+    (one,) = partial
+    missing = sum(
+        count for status, count in one.coverage.items() if status not in COMPLETE_STATUSES
+    )
+    return f"Snapshot {one.snapshot_id} is partial ({number(missing, 'listing')} missing)"

@@ -1,0 +1,78 @@
+"""Which snapshot a name means: `latest`, `previous`, or an id."""
+
+from __future__ import annotations
+
+import difflib
+
+from exporter.errors import ExporterError
+from exporter.snapshots.catalog import MENDED, Catalog, catalog, read_manifest
+from exporter.snapshots.layout import LATEST
+from exporter.snapshots.manifest import Manifest
+from exporter.snapshots.reader import Snapshot
+from exporter.storage.destination import Destination
+
+NEWEST = "latest"
+"""The name of the snapshot in `latest.json`: the newest complete one."""
+PREVIOUS = "previous"
+"""The name of the complete snapshot before that one, of the same source and scope."""
+
+
+def read_snapshot(destination: Destination, name: str = NEWEST) -> Snapshot:
+    """Open a snapshot of a destination by its id, or as `latest` or `previous`.
+
+    Raises `ExporterError` if there is no such snapshot, `IntegrityError` if its manifest cannot be
+    read or is of a newer major format, and `OutputError` if the destination cannot be read.
+    """
+    if name == NEWEST:
+        # A copy of the manifest that is replaced as a whole: reading one file cannot mix two.
+        data = destination.read(LATEST)
+        if data is None:
+            raise ExporterError(
+                f"There is no {LATEST} in {destination.url}, so no snapshot is complete: name the "
+                f"id of a partial one, or another output; if one is complete, {MENDED}."
+            )
+        return Snapshot(destination, Manifest.parse(data, f"{destination.url}/{LATEST}"))
+    if name == PREVIOUS:
+        return read_snapshot(destination, _previous(destination))
+    manifest = read_manifest(destination, name)
+    if manifest is None:
+        raise ExporterError(_no_such(destination, name))
+    return Snapshot(destination, manifest)
+
+
+def snapshots_in_order(destination: Destination) -> list[str]:
+    """Return the ids of an output's snapshots that have a readable manifest, oldest first.
+
+    The order is that of publication. Raises `ExporterError` if there is none, and `OutputError`.
+    """
+    found = catalog(destination)
+    ids = [info.snapshot_id for info in reversed(found.snapshots) if info.status != "broken"]
+    if not ids:
+        raise ExporterError(f"There are no snapshots in {destination.url}: run an export first.")
+    return ids
+
+
+def _previous(destination: Destination) -> str:
+    found = catalog(destination)
+    own = [info.snapshot_id for info in found.snapshots if info.is_sound and info.is_own]
+    if found.newest not in own or len(own) < 2:
+        raise ExporterError(
+            f"There is no previous snapshot in {destination.url}: {_complete(found)}, and two are "
+            "needed; run another export, or name an id."
+        )
+    return own[own.index(found.newest) + 1]
+
+
+def _complete(found: Catalog) -> str:
+    count = sum(info.is_sound and info.is_own for info in found.snapshots)
+    return "one snapshot is complete" if count == 1 else "no snapshot is complete"
+
+
+def _no_such(destination: Destination, name: str) -> str:
+    ids = [info.snapshot_id for info in catalog(destination).snapshots]
+    near = difflib.get_close_matches(name, ids, n=1, cutoff=0)
+    advice = f"the nearest is {near[0]}" if near else "it has none"
+    return (
+        f"There is no snapshot {name} in {destination.url}: {advice}; `registry-exporter list` "
+        "shows those that there are."
+    )
