@@ -1,0 +1,1 @@
+"""Tests of the commands that read snapshots, and of what they compute."""
