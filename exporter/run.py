@@ -6,57 +6,36 @@ import asyncio
 import logging
 import sys
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import structlog
 
 from exporter.crawl.progress import Progress
-from exporter.errors import (
-    DeniedError,
-    ExporterError,
-    ImplausibleError,
-    LostStagingError,
-    OutageError,
-    ScopeError,
-)
+from exporter.errors import ExporterError, ImplausibleError
 from exporter.inventory import look_ahead, take_inventory
 from exporter.output import open_output
+from exporter.resuming import Workspaces, finished_before
 from exporter.settings import Settings
 from exporter.snapshots.catalog import holdings
 from exporter.snapshots.hints import image_counts
-from exporter.snapshots.identity import subject
 from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.prune import prune, prune_unsound
-from exporter.snapshots.publish import check_free, planned, publish
+from exporter.snapshots.publish import check_free, publish
 from exporter.snapshots.retention import Policy
-from exporter.snapshots.withheld import withheld, withhold
+from exporter.snapshots.withheld import withhold
 from exporter.sources.base import Source
 from exporter.sources.cloud.plan import Plan
 from exporter.sources.cloud.source import CloudSource
 from exporter.staging.hold import hold
-from exporter.staging.layout import StagedFile, first_free, new_snapshot_id
-from exporter.staging.workspace import (
-    Workspace,
-    clean_up,
-    discard,
-    open_place,
-    staged_ids,
-    staging_root,
-)
+from exporter.staging.layout import first_free, new_snapshot_id
+from exporter.staging.workspace import Workspace, clean_up, staged_ids, staging_root
 from exporter.storage.destination import Destination
 from exporter.threads import Stop, in_thread
-from exporter.trust import (
-    fingerprint,
-    refuse_another_scope,
-    refuse_implausible,
-)
+from exporter.trust import refuse_another_scope, refuse_implausible
 
 log = structlog.get_logger()
-
-FindPlace = Callable[..., Workspace]
-"""`open_place` with all but `fresh` filled in."""
 
 
 async def export(
@@ -97,36 +76,32 @@ async def export(
             async with hold(destination, settings.output.staging, snapshot_id, wait):
                 started = progress.clock.now()
                 before, published = await asyncio.to_thread(holdings, destination)
-                refuse_another_scope(
-                    settings, source.identity(), source.scope(), before, new_scope=new_scope
-                )
+                identity, scope = source.identity(), source.scope()
+                refuse_another_scope(settings, identity, scope, before, new_scope=new_scope)
                 new_id = snapshot_id or first_free(
                     new_snapshot_id(started), published.ids.__contains__
                 )
                 structlog.contextvars.bind_contextvars(snapshot_id=new_id)
-                find = partial(
-                    open_place,
-                    staging_root(destination, settings.output.staging),
+                workspaces = Workspaces(
+                    settings,
+                    destination,
+                    identity,
+                    scope,
                     snapshot_id=snapshot_id,
                     new_id=new_id,
-                    fingerprint=fingerprint(
-                        settings, source.identity(), source.scope(), destination.identity
-                    ),
-                    subject=subject(source.identity(), source.scope()),
                     published=published,
                     now=started,
-                    resume_within=settings.output.resume_within,
-                    take_withheld=accept_shrink,
                     replace=replace,
+                    accept_shrink=accept_shrink,
                 )
-                place = _open_place(settings, find, fresh=fresh)
+                place = workspaces.open(fresh=fresh)
 
                 def check(manifest: Manifest) -> None:
                     if not accept_shrink:
                         refuse_implausible(settings, manifest, before, new_scope=new_scope)
 
                 work = partial(
-                    _export,
+                    _list_and_publish,
                     settings,
                     source,
                     destination,
@@ -135,7 +110,7 @@ async def export(
                     check=check,
                     on_published=on_published,
                 )
-                manifest = await _work(work, find, place, progress)
+                manifest = await workspaces.work(place, work, progress)
                 await in_thread(partial(_retain, settings, destination, manifest))
         except ExporterError as error:
             # Without a traceback: the error's text is enough.
@@ -160,40 +135,49 @@ def _keep_off_stdout() -> None:
         )
 
 
-def _open_place(settings: Settings, find: FindPlace, *, fresh: bool) -> Workspace:
-    place = find(fresh=fresh)
-    structlog.contextvars.bind_contextvars(snapshot_id=place.snapshot_id)
-    try:
-        begun = planned(place.path)
-    except LostStagingError as error:
-        return _start_over(find, place, error)
-    if begun is None or _is_wanted(begun, settings):
-        return place
-    log.warning("publication_given_up", reason="output.formats or output.on_partial has changed")
-    place = find(fresh=True)
-    structlog.contextvars.bind_contextvars(snapshot_id=place.snapshot_id)
-    return place
+async def _list_and_publish(
+    settings: Settings,
+    source: Source,
+    destination: Destination,
+    place: Workspace,
+    *,
+    replace: bool,
+    progress: Progress,
+    check: Callable[[Manifest], None],
+    on_published: Callable[[Manifest], None],
+) -> Manifest:
+    """Publish a result that is staged, or list the scope first; `check` refuses a result."""
+    finished = finished_before(settings, place)
+    if finished is not None:
+        manifest, files, may_replace = finished
+        replace = replace or may_replace
+    else:
+        check_free(destination, place.snapshot_id, replace=replace)
+        log.info("export_started", resumed=place.resumed, output=settings.output.url)
+        manifest, files = await take_inventory(settings, source, destination, place, progress)
+        try:
+            check(manifest)
+        except ImplausibleError:
+            await in_thread(lambda _: withhold(place.path, manifest, files))
+            raise
+    progress.phase = "publishing"
 
+    def publish_all(stop: Stop) -> Manifest:
+        def moved(step: str) -> None:
+            # Once all files are moved, it is quicker to finish than to resume later.
+            if step.startswith("moved "):
+                stop.check()
 
-def _start_over(find: FindPlace, lost: Workspace, error: LostStagingError) -> Workspace:
-    """Discard staging that turned out to be broken, and find another place to work in."""
-    log.warning(
-        "staging_discarded",
-        message=f"The unfinished snapshot {lost.snapshot_id} is discarded: {error}",
-        reason="it cannot be resumed",
-        staged_snapshot_id=lost.snapshot_id,
-    )
-    discard(lost.path)
-    place = find(fresh=False)
-    structlog.contextvars.bind_contextvars(snapshot_id=place.snapshot_id)
-    return place
+        published = publish(
+            destination, manifest, files, staging=place.path, replace=replace, on_step=moved
+        )
+        # Noted here: if the run is cancelled at this moment, its caller gets no return value.
+        progress.phase = "done"
+        on_published(published)
+        clean_up(place.path)
+        return published
 
-
-def _is_wanted(begun: Manifest, settings: Settings) -> bool:
-    """Return whether these settings would publish the snapshot that an earlier run has begun."""
-    formats = {file.format for file in begun.files}
-    publishes = begun.status == "complete" or settings.output.on_partial == "publish"
-    return publishes and formats == set(settings.output.formats)
+    return await in_thread(publish_all)
 
 
 def _retain(settings: Settings, destination: Destination, manifest: Manifest, stop: Stop) -> None:
@@ -224,89 +208,6 @@ def _retain(settings: Settings, destination: Destination, manifest: Manifest, st
             prune_unsound(destination, keep.partial, on_step=lambda _: stop.check())
     except ExporterError as error:
         log.error("prune_failed", error=str(error))  # noqa: TRY400 - its text is enough
-
-
-async def _work(
-    work: Callable[[Workspace], Awaitable[Manifest]],
-    find: FindPlace,
-    place: Workspace,
-    progress: Progress,
-) -> Manifest:
-    """Do the work in its place, or in a new one if the staging there turns out to be broken."""
-    try:
-        return await work(place)
-    except ImplausibleError:
-        raise
-    except LostStagingError as error:
-        if not place.resumed:
-            raise
-        progress.start_over()
-        return await _work(work, find, _start_over(find, place, error), progress)
-    except ExporterError as error:
-        in_vain = isinstance(error, ScopeError | DeniedError)
-        if in_vain or not (place.resumed or progress.pages):
-            discard(place.path)  # It has nothing that a next run could resume.
-        elif isinstance(error, OutageError):
-            error.keeps_staging()
-        raise
-
-
-async def _export(
-    settings: Settings,
-    source: Source,
-    destination: Destination,
-    place: Workspace,
-    *,
-    replace: bool,
-    progress: Progress,
-    check: Callable[[Manifest], None],
-    on_published: Callable[[Manifest], None],
-) -> Manifest:
-    """Publish a staged result, or list the scope first; `check` refuses a result."""
-    files: list[StagedFile] = []
-    begun = planned(place.path)
-    held = _withheld(settings, place) if begun is None else None
-    if begun is not None:
-        log.info("publishing_resumed")
-        manifest = begun
-    elif held is not None:
-        log.info("publishing_withheld")
-        manifest, files = held
-        replace = replace or place.replaces
-    else:
-        check_free(destination, place.snapshot_id, replace=replace)
-        log.info("export_started", resumed=place.resumed, output=settings.output.url)
-        manifest, files = await take_inventory(settings, source, destination, place, progress)
-        try:
-            check(manifest)
-        except ImplausibleError:
-            await in_thread(lambda _: withhold(place.path, manifest, files))
-            raise
-    progress.phase = "publishing"
-
-    def publish_all(stop: Stop) -> Manifest:
-        def moved(step: str) -> None:
-            # Once all files are moved, it is quicker to finish than to resume later.
-            if step.startswith("moved "):
-                stop.check()
-
-        published = publish(
-            destination, manifest, files, staging=place.path, replace=replace, on_step=moved
-        )
-        # Noted here: if the run is cancelled at this moment, its caller gets no return value.
-        progress.phase = "done"
-        on_published(published)
-        clean_up(place.path)
-        return published
-
-    return await in_thread(publish_all)
-
-
-def _withheld(settings: Settings, place: Workspace) -> tuple[Manifest, list[StagedFile]] | None:
-    """Return the withheld result; None if it has other formats than the settings name."""
-    held = withheld(place.path)
-    wanted = set(settings.output.formats)
-    return held if held and {file.format for file in held[1]} == wanted else None
 
 
 def summary(manifest: Manifest) -> dict[str, Any]:

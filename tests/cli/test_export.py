@@ -473,7 +473,7 @@ def test_a_bug_is_called_one(
 ) -> None:
     exporter = exporter_for(serve_cloud())
     config = str(exporter.write_config())
-    broken = "import exporter.run; exporter.run.staging_root = None"
+    broken = "import exporter.resuming; exporter.resuming.staging_root = None"
     run = exporter.start_command("export", "--config", config, before=broken).wait()
     (event,) = [event for event in run.events if event["event"] == "export_failed"]
     assert run.said == f"registry-exporter: {event['message']}"
