@@ -11,8 +11,8 @@ from exporter.cli.groups import new_app
 from exporter.cli.process import messages
 from exporter.cli.process.failures import reported
 from exporter.cli.terminal.tables import new_table, print_json, result_console
-from exporter.cli.terminal.text import age, size
 from exporter.cli.unfinished import unfinished
+from exporter.figures import age, size
 from exporter.output import open_existing
 from exporter.settings import READING, Settings, load_settings
 from exporter.snapshots.catalog import MENDED, Catalog, SnapshotInfo, catalog

@@ -15,9 +15,9 @@ from exporter.cli.process.failures import reported
 from exporter.cli.process.logs import configure_logs
 from exporter.cli.process.messages import LogFormat, LogLevel
 from exporter.cli.terminal.tables import new_table, print_json, result_console
-from exporter.cli.terminal.text import printable
 from exporter.crawl.coverage import ListingStatus
 from exporter.errors import PARTIAL_EXIT_CODE
+from exporter.figures import printable
 from exporter.settings import load_settings
 from exporter.sources.cloud.plan import Plan
 from exporter.wording import number

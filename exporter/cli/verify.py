@@ -10,7 +10,7 @@ from exporter.cli import options
 from exporter.cli.groups import new_app
 from exporter.cli.process.failures import reported
 from exporter.cli.terminal.tables import result_console
-from exporter.cli.terminal.text import size
+from exporter.figures import size
 from exporter.output import open_existing
 from exporter.settings import READING, Settings, load_settings
 from exporter.snapshots.catalog import is_from_future

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.cli.terminal.text import age, duration, printable, share, size
+from exporter.figures import age, duration, printable, share, size
 from exporter.wording import number
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from exporter.cli.process.redact import redact
 from exporter.cli.terminal.invocation import NAME, given
-from exporter.cli.terminal.text import printable
+from exporter.figures import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,8 +11,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli.terminal.text import duration, size
 from exporter.crawl.progress import Progress, Statistics
+from exporter.figures import duration, size
 from exporter.http.silence import OutageStatistics
 from exporter.wording import number
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from exporter.cli.terminal.invocation import command, python
 from exporter.cli.terminal.suggestions import untagged_query
-from exporter.cli.terminal.text import duration, printable, share, size
+from exporter.figures import duration, printable, share, size
 from exporter.snapshots.highlights import LARGEST, Highlights, Scope
 from exporter.snapshots.manifest import Manifest
 from exporter.tables.schemas import COMPLETE_STATUSES
