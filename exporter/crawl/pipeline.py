@@ -9,11 +9,13 @@ turn; `write` hands its rows over, and its memory with them until they are writt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+import orjson
 import pyarrow as pa
 
 from exporter.crawl import not_found
@@ -23,7 +25,7 @@ from exporter.crawl.not_found import Caller
 from exporter.crawl.page_store import PageStore
 from exporter.crawl.pending import Fetched, PageRequest, PendingPage
 from exporter.crawl.progress import Progress
-from exporter.http.types import Answer, Received
+from exporter.http.types import Answer, Call, Received
 from exporter.page import PageKey, StoredPage
 
 P = TypeVar("P")
@@ -84,6 +86,50 @@ class PagePipeline:
     def stored(self, key: PageKey) -> StoredPage | None:
         """Return the page that an earlier attempt stored under a key."""
         return self._store.stored(key)
+
+    async def kept(
+        self,
+        call: Call,
+        key: PageKey,
+        *,
+        decode: Callable[[bytes], P],
+        check: Callable[[P], None],
+        rows: Callable[[P], Mapping[str, pa.Table]],
+        not_found_waits: Sequence[float] = (),
+    ) -> tuple[P, int]:
+        """Get and write a small page whose body is kept until the run ends.
+
+        Returns the page and its number of calls. The page leads to further calls, so it goes before
+        all large pages, and a resumed run decodes it again. `rows` makes the rows to write, by
+        table. The others are as in `PageRequest`, except that `decode` runs in the event loop.
+        Raises `ApiError` and `OutputError`.
+        """
+        stored = self.stored(key)
+        if stored is not None and stored.body is not None:
+            page = decode(stored.body)
+            if not stored.sealed:
+                with await self.small.reserve(0.0) as reservation:
+                    reservation.resize(len(stored.body))
+                    await self.write(
+                        reservation, key, stored.summary, stored.body, rows(page), inline=True
+                    )
+            cost = Cost(**orjson.loads(stored.summary))
+            self.count_stored(cost)
+            return page, cost.calls
+
+        async def checked(received: Received) -> P:
+            page = decode(received.body)
+            check(page)
+            return page
+
+        with await self.small.reserve(0.0) as reservation:
+            answer = await not_found.get(
+                self._client, call, checked, waits=not_found_waits, weight=math.inf
+            )
+            reservation.resize(len(answer.body))
+            summary = orjson.dumps(self.cost(answer))
+            await self.write(reservation, key, summary, answer.body, rows(answer.page), inline=True)
+            return answer.page, answer.calls
 
     def start(self, request: PageRequest[P]) -> PendingPage[P]:
         """Begin to get a large page, unless an earlier attempt has stored it."""

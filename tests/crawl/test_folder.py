@@ -225,7 +225,7 @@ class Refusing:
     def start(self, _: object) -> None:
         """Ask for nothing."""
 
-    async def arrived(self, *_: object) -> None:
+    def arrived(self, *_: object) -> None:
         raise StatusError("no", call="GET", scope="images", http_status=403, calls=3)
 
 

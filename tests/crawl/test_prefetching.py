@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import pytest
 
 from exporter.crawl import pipeline
+from exporter.crawl.decoders import Decoders
 from exporter.emulator import Behaviour, Estate, LoggedCall, Shape
 from exporter.http.types import Call
-from exporter.sources.cloud import pages
-from exporter.sources.cloud.decode.images import ImagesPage, decode_images
 from exporter.sources.cloud.paging import PageCursor
 from exporter.sources.cloud.split.policy import SplitPolicy
 from tests.crawl.model import Image, Memory, World, walk
@@ -32,40 +30,34 @@ from tests.crawl.world import (
     split_early,
 )
 
+T = TypeVar("T")
 SLOW = Behaviour(latency=0.003, jitter=0.003)
 
 
-class Waiting:
-    """Decodes the first page only once so many calls for images were answered."""
-
-    def __init__(self, answers: int) -> None:
-        self.came = True
-        self._answered = threading.Semaphore(0)
-        self._left = answers
-        self._first = threading.Lock()
-
-    def note(self, call: LoggedCall) -> None:
-        if call.path.endswith("/images"):
-            self._answered.release()
-
-    def decode(self, body: bytes, **options: Any) -> ImagesPage:
-        with self._first:
-            while self._left:
-                self._left -= 1
-                self.came = self.came and self._answered.acquire(timeout=200)
-        return decode_images(body, **options)
-
-
 async def test_the_next_page_is_asked_for_while_the_one_in_hand_is_decoded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     estate = Estate(GIANT_REPOSITORY)
-    waiting = Waiting(2)
-    monkeypatch.setattr(pages, "decode_images", waiting.decode)
+    answered: list[LoggedCall] = []
+    two_answered = asyncio.Event()
+
+    def note(call: LoggedCall) -> None:
+        if call.path.endswith("/images"):
+            answered.append(call)
+        if len(answered) == 2:
+            two_answered.set()
+
+    class Late(Decoders):
+        """Decodes no page before two calls for images were answered."""
+
+        async def run(self, decode: Callable[[bytes], T], body: bytes, *, weight: float) -> T:
+            async with asyncio.timeout(200):
+                await two_answered.wait()
+            return await super().run(decode, body, weight=weight)
+
     async with serve(estate, SLOW) as emulator:
-        on_answer(emulator, waiting.note)
-        done = await crawl(emulator.url, tmp_path)
-    assert waiting.came
+        on_answer(emulator, note)
+        done = await crawl(emulator.url, tmp_path, decoders=Late)
     check_rows(done, estate)
 
 

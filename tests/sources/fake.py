@@ -15,8 +15,6 @@ from pydantic import SecretStr
 
 from exporter.crawl.coverage import ListingStatus
 from exporter.crawl.page_store import key_of
-from exporter.crawl.pending import PageRequest, Peek
-from exporter.crawl.pipeline import Cost
 from exporter.crawl.task import Priority, Rank, Task
 from exporter.errors import ApiError, CredentialsError
 from exporter.http.auth import Authenticator, TokenHeader
@@ -179,32 +177,14 @@ class PageTask:
 
     async def _page(self) -> Json:
         """Get the page, from an earlier attempt or the API, and have its rows written."""
-        pipeline = self._source.crawl.pipeline
-        request: PageRequest[Json] = PageRequest(
+        page, calls = await self._source.crawl.pipeline.kept(
             self._call,
             key_of(self._call),
             decode=orjson.loads,
             check=lambda _: None,
-            pages_left=lambda: self.priority.pages_left,
-            peek=lambda _: Peek("", last=True),
+            rows=self._rows,
         )
-        pending = pipeline.start(request)
-        if pending.stored is not None and pending.stored.body is not None:
-            body, summary = pending.stored.body, pending.stored.summary
-            page, cost = orjson.loads(body), Cost(**orjson.loads(summary))
-            if not pending.stored.sealed:
-                with await pipeline.small.reserve(0.0) as held:
-                    rows = self._rows(page)
-                    await pipeline.write(held, request.key, summary, body, rows, inline=True)
-            pipeline.count_stored(cost)
-        else:
-            fetched = await pipeline.arrived(pending)
-            page, cost = fetched.answer.page, pipeline.cost(fetched.answer)
-            body, summary = fetched.answer.body, orjson.dumps(cost)
-            with fetched.reservation as held:
-                rows = self._rows(page)
-                await pipeline.write(held, request.key, summary, body, rows, inline=True)
-        self._status.page(calls=cost.calls, items=len(page.get("images", page.get("shelves"))))
+        self._status.page(calls=calls, items=len(page.get("images", page.get("shelves"))))
         return dict(page)
 
     def _rows(self, page: Json) -> dict[str, pa.Table]:

@@ -24,7 +24,7 @@ from exporter.crawl.task import Priority, Rank
 from exporter.errors import ApiError
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.resources import Parents, registry_of
-from exporter.sources.cloud.pages import ImagesDecoder, images_request
+from exporter.sources.cloud.images import ImagesDecoder, images_request
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.failures import FailureAction, handle_failure
 from exporter.sources.cloud.split.ordering import Direction, order_fallbacks
@@ -149,8 +149,8 @@ class FolderListing:
                 pages_left=lambda: self.priority.pages_left,
             )
             pages = self._context.pages
-            with await pages.arrived(pages.start(request), decoder) as arrived:
-                images = await pages.write(arrived)
+            async with pages.arrived(pages.start(request), decoder) as page:
+                images = await page.write()
             self._note(images)
             self._scan.cursor.advance(images.next_token, items=images.listed, sketch=images.sketch)
         except ApiError as error:

@@ -6,13 +6,14 @@ passive: its user sends `call`, decodes the page and gives the next token to `ad
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import blake2b
+from typing import Protocol
 
 import structlog
 
-from exporter.errors import AnswerError, PageError
+from exporter.errors import AnswerError, FlawedPageError, PageError
 from exporter.http.address import call_line
 from exporter.http.types import Call, Paging
 from exporter.sources.cloud.novelty import Novelty
@@ -20,7 +21,37 @@ from exporter.sources.cloud.novelty import Novelty
 PAGING = Paging(size="pageSize", position="pageToken")
 """The parameters by which every listing of this API is paged (`README.md`, List calls)."""
 
+NOT_FOUND_WAITS = (0.25, 0.5, 1.0)
+"""Seconds before each repetition of a call that the API itself answered with 404. A 404 alone does
+not prove that the resource is gone (`doubts`)."""
+
+TokenCheck = Callable[[str], None]
+"""Raises `PageError` for a next page's token that the listing was given before, so that the page is
+asked for again (`PageCursor.check`)."""
+
 _log = structlog.get_logger(__name__)
+
+
+class DecodedPage(Protocol):
+    """A decoded page of any kind: the next page's token, and why it should be asked for again."""
+
+    @property
+    def next_token(self) -> str:
+        """The next page's token, empty on the last page."""
+
+    @property
+    def doubt(self) -> str:
+        """The reason to ask for the page again, empty for a sound one."""
+
+
+def check_page(check: TokenCheck, page: DecodedPage) -> None:
+    """Refuse a page by its next token, or because a value on it cannot be read.
+
+    Raises `PageError`; for the latter `FlawedPageError`, with the page as it is.
+    """
+    check(page.next_token)
+    if page.doubt:
+        raise FlawedPageError(page.doubt, page)
 
 
 class PageCursor:

@@ -99,17 +99,16 @@ class ResourcesTask:
             return False
         self._entry.begin()
         try:
-            got = await self._pages.resources(
+            page, calls = await self._pages.resources(
                 call, self._attempt, self._table, self._parents, self._rows, self._cursor.check
             )
-            items = len(got.page.resources) + len(got.page.lost)
-            self._entry.page(calls=got.calls, items=items)
-            self._entry.lose(got.page.lost)
-            for one in got.page.resources:
+            items = len(page.resources) + len(page.lost)
+            self._entry.page(calls=calls, items=items)
+            self._entry.lose(page.lost)
+            for one in page.resources:
                 if one.id not in self._seen:
                     self._seen.add(one.id)
                     self._found(one)
-            page = got.page
             self._cursor.advance(page.next_token, items=items, sketch=page.sketch)
         except ApiError as error:
             self._entry.spent(error.calls)

@@ -48,7 +48,7 @@ from exporter.errors import ApiError, is_refused
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.images import ImagesPage
 from exporter.sources.cloud.decode.resources import Parents
-from exporter.sources.cloud.pages import ImagesDecoder, images_request
+from exporter.sources.cloud.images import FetchedImages, ImagesDecoder, images_request
 from exporter.sources.cloud.split.closing import Closing
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.failures import FailureAction, handle_failure
@@ -178,12 +178,12 @@ class RegistryListing:
         self._entry.begin()
         scan.pending = self._take_prefetched(scan) or self._start(scan, scan.cursor.call)
         try:
-            with await pages.arrived(scan.pending, self._decoder) as page:
+            async with pages.arrived(scan.pending, self._decoder) as page:
                 cut = self._judge.judge(scan, page.seen, page.before) if page.seen else None
-                if cut is not None and page.before is None:
-                    await pages.cut(page, cut)
+                if cut is not None and isinstance(page, FetchedImages):
+                    await page.cut(cut)
                     await scan.handover.dependency_written()
-                images = await pages.write(page)
+                images = await page.write()
             self._count(scan, images)
             scan.advance(images)
             self._closing.read_again()
