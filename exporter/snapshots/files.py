@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from exporter.errors import ExporterError, IntegrityError, OutputError
+from exporter.leftovers import removed_at_once
 from exporter.snapshots.catalog import read_manifest
 from exporter.snapshots.manifest import File, Manifest
 from exporter.snapshots.publication import hash_file
@@ -141,5 +142,5 @@ def temporary_folder() -> Iterator[str]:
             f"There is no place for temporary files ({error.strerror}): name a folder that can be "
             "written in TMPDIR."
         ) from None
-    with folder as working:
+    with folder as working, removed_at_once(Path(working)):
         yield working

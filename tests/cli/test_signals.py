@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -100,7 +101,7 @@ def test_a_run_that_does_not_end_in_time_is_left(
 STUBBORN = """
 import time
 from exporter.cli.process import signals
-signals.GRACE = 0.05
+signals.UNWINDING = 0.05
 signals.end_at_signals()
 signals.unwind_at_signals()
 print("ready", flush=True)
@@ -120,9 +121,40 @@ def test_a_command_ends_though_what_its_handler_raises_is_lost() -> None:
         assert process.wait(300) == 130
 
 
+BUSY = """
+import hashlib, pathlib
+from exporter.cli.process import signals
+from exporter.snapshots.files import temporary_folder
+signals.UNWINDING = 0.05
+signals.end_at_signals()
+signals.unwind_at_signals()
+with temporary_folder() as folder:
+    (pathlib.Path(folder) / "spilled").touch()
+    print("ready", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+"""
+"""One step of Python's that takes an hour: no handler gets its turn, as in a query of DuckDB's."""
+
+
+def test_a_command_in_a_long_step_ends_says_so_and_removes_its_files(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", BUSY],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(300) == 143
+        assert process.stderr.read() == b"registry-exporter: Stopped by SIGTERM.\n"
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_command_that_is_starting_leaves_at_once_and_says_so_once() -> None:
     # As an import would that takes any exception for one of its own.
-    starting = STUBBORN.replace("signals.unwind_at_signals()", "signals.GRACE = 3600")
+    starting = STUBBORN.replace("signals.unwind_at_signals()", "signals.UNWINDING = 3600")
     with subprocess.Popen(
         [sys.executable, "-c", starting], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from exporter.leftovers import removed_at_once
+
 
 def can_write(path: Path) -> bool:
     """Say whether `write_report` could write there."""
@@ -56,7 +58,7 @@ def report_file(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
 def _replacing(path: Path, mode: int | None) -> Iterator[BinaryIO]:
     beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
-        with beside.open("wb") as file:
+        with removed_at_once(beside), beside.open("wb") as file:
             yield file
         if mode is not None:
             with suppress(PermissionError):  # Some shares have no modes.

@@ -1,8 +1,8 @@
 """SIGINT, SIGTERM, SIGHUP: they cancel the run, keep the staged data, and end the process in time.
 
 While the program starts, a signal ends it at once. Later, a signal unwinds every command but an
-export, and the first signal cancels an export. If the command has not ended three seconds later (a
-thread may be in the middle of a large file), the process leaves at once, as it does at a second
+export, and the first signal cancels an export. If the command has not ended in time (a thread may
+be in the middle of a large file, or of a query), the process leaves at once, as it does at a second
 signal. At whatever moment it leaves, the next run can resume from the staged data.
 """
 
@@ -12,23 +12,28 @@ import os
 import signal
 import sys
 import threading
+import time
 from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from exporter.cli.process.messages import write_now
+from exporter.leftovers import remove_leftovers
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
 GRACE = 3.0
-"""Seconds between a signal and the end of the process at the latest."""
+"""Seconds between a signal and the end of an export at the latest."""
+UNWINDING = 0.6
+"""Seconds between a signal and the end of any other command at the latest."""
 HOW_TO_RESUME = "The staged data is kept. To resume, run the same command again, without --fresh."
 
 _SHOW_CURSOR = b"\x1b[?25h"
 
 _unwinds = False
+_alarm: int | None = None
 _received: int | None = None
 _said = False
 
@@ -40,9 +45,38 @@ def end_at_signals() -> None:
 
 
 def unwind_at_signals() -> None:
-    """From now on, let a signal unwind the command: it may have files to remove."""
-    global _unwinds  # noqa: PLW0603 - a process has one set of handlers
+    """From now on, let a signal unwind the command: it may have files to remove.
+
+    Python runs a handler between two of its own steps alone, and a query may be one long step. So
+    a thread of its own sees to it that the process ends in time.
+    """
+    global _alarm, _unwinds  # noqa: PLW0603 - a process has one set of handlers
     _unwinds = True
+    if _alarm is None and signal.getsignal(signal.SIGINT) is _end:
+        reading, _alarm = os.pipe()
+        os.set_blocking(_alarm, False)
+        threading.Thread(target=_leave_in_time, args=(reading,), daemon=True).start()
+        signal.set_wakeup_fd(_alarm, warn_on_full_buffer=False)
+
+
+def _leave_in_time(reading: int) -> None:
+    """Wait for a signal, whose number the pipe gives; leave if the command has not ended in time.
+
+    Its handler writes the message, unless it never gets its turn.
+    """
+    watched = _watched()
+    while (number := os.read(reading, 1)[0]) not in watched:
+        pass
+    time.sleep(UNWINDING)
+    if not _said:
+        write_now(f"Stopped by {signal.Signals(number).name}.", event="export_stopped")
+    _leave(number)
+
+
+def _leave(number: int) -> NoReturn:
+    _show_cursor()
+    remove_leftovers()
+    os._exit(128 + number)
 
 
 def exit_code_of_signal() -> int | None:
@@ -65,19 +99,16 @@ def _end(number: int, _frame: FrameType | None) -> None:
     global _received, _said  # noqa: PLW0603 - a process has one set of handlers
     if _received is not None:
         if _said:
-            _show_cursor()
-            os._exit(128 + _received)
+            _leave(_received)
         return  # The handler of the first signal, which this one interrupts, writes the message.
     _received = number
     write_now(f"Stopped by {signal.Signals(number).name}.", event="export_stopped")
     _said = True
     # In an event loop, an exception here would also be reported as the failure of its task.
     if not _unwinds or _in_event_loop():
-        _show_cursor()
-        os._exit(128 + number)
-    # An exception of the handler is lost in the middle of a callback, or of an import that
-    # catches every exception.
-    _at_the_latest(lambda: os._exit(128 + number))
+        _leave(number)
+    # In the middle of a callback, or of an import that catches every exception, it is lost.
+    # Then the thread of `_leave_in_time` ends the process.
     raise SystemExit(128 + number)
 
 
@@ -91,13 +122,6 @@ def _in_event_loop() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def _at_the_latest(leave: Callable[[], None]) -> threading.Timer:
-    deadline = threading.Timer(GRACE, leave)
-    deadline.daemon = True
-    deadline.start()
-    return deadline
 
 
 def _show_cursor(after: bytes = b"") -> None:
@@ -123,6 +147,8 @@ class Signals:
 
     def __enter__(self) -> Self:
         """Take the signals over."""
+        if _alarm is not None:
+            signal.set_wakeup_fd(-1)
         for number in _watched():
             self._before[number] = signal.signal(number, self._on_signal)
         return self
@@ -136,6 +162,8 @@ class Signals:
         """Give the signals back."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if _alarm is not None:
+            signal.set_wakeup_fd(_alarm, warn_on_full_buffer=False)
         if self._deadline is not None:
             self._deadline.cancel()
 
@@ -162,7 +190,9 @@ class Signals:
         if self.received is not None:
             self._leave()
         self.received = signal.Signals(number)
-        self._deadline = _at_the_latest(self._leave)
+        self._deadline = threading.Timer(GRACE, self._leave)
+        self._deadline.daemon = True
+        self._deadline.start()
         if self._task is None or self._loop is None:
             raise KeyboardInterrupt
         self._loop.call_soon_threadsafe(self._task.cancel, self)
@@ -170,4 +200,5 @@ class Signals:
     def _leave(self) -> NoReturn:
         _show_cursor(after=b"\n")
         write_now(self.message, event="export_stopped")
+        remove_leftovers()
         os._exit(self.exit_code)
