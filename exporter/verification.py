@@ -19,8 +19,9 @@ from pathlib import Path
 from exporter.derive.recheck import recompute_problems
 from exporter.errors import ExporterError
 from exporter.output import SettingsOrUrl, open_existing, settings_of
-from exporter.snapshots.catalog import MENDED, catalog, false_latest
+from exporter.snapshots.catalog import catalog
 from exporter.snapshots.files import temporary_folder
+from exporter.snapshots.latest import MENDED, false_latest
 from exporter.snapshots.layout import LATEST
 from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.reader import Snapshot

@@ -15,8 +15,9 @@ from exporter.cli.unfinished import unfinished
 from exporter.figures import age, size
 from exporter.output import open_existing
 from exporter.settings import READING, Settings, load_settings
-from exporter.snapshots.catalog import MENDED, Catalog, SnapshotInfo, catalog
+from exporter.snapshots.catalog import Catalog, SnapshotInfo, catalog
 from exporter.snapshots.identity import describe
+from exporter.snapshots.latest import MENDED
 from exporter.snapshots.layout import LATEST
 
 _STYLES = {"complete": "green", "partial": "yellow", "broken": "red"}

@@ -13,8 +13,8 @@ from typing import BinaryIO
 
 from exporter.errors import ExporterError, IntegrityError, OutputError
 from exporter.leftovers import removed_at_once
-from exporter.snapshots.catalog import read_manifest
 from exporter.snapshots.manifest import File, Manifest
+from exporter.snapshots.manifests import read_manifest
 from exporter.snapshots.publication import hash_file
 from exporter.sql.engine import first_line
 from exporter.sql.memory import limit_for_readers

@@ -18,9 +18,10 @@ import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from exporter.errors import IncompleteError, IntegrityError, LostStagingError
-from exporter.snapshots.catalog import next_publication, snapshot_files
+from exporter.snapshots.catalog import snapshot_files
 from exporter.snapshots.layout import manifest_path, published_path
 from exporter.snapshots.manifest import File, Manifest, sha256, table_entry
+from exporter.snapshots.manifests import next_publication
 from exporter.staging.layout import PLAN, StagedFile, part_name
 from exporter.storage.destination import Destination
 from exporter.storage.local import Folder

@@ -27,7 +27,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from exporter.errors import IntegrityError, LostStagingError, OutputError, SettingsError
-from exporter.snapshots.catalog import point_latest, snapshot_files
+from exporter.snapshots.catalog import snapshot_files
+from exporter.snapshots.latest import point_latest
 from exporter.snapshots.layout import LATEST, manifest_path
 from exporter.snapshots.manifest import Manifest, sha256, sidecar
 from exporter.snapshots.publication import (

@@ -25,17 +25,12 @@ from datetime import UTC, datetime
 from itertools import takewhile
 
 from exporter.errors import IntegrityError, OutputError, SettingsError
-from exporter.snapshots.catalog import (
-    SnapshotInfo,
-    latest_manifest,
-    point_latest,
-    read_manifest,
-    readable_manifests,
-    snapshot_files,
-)
+from exporter.snapshots.catalog import SnapshotInfo, snapshot_files
 from exporter.snapshots.identity import Identity, identity
+from exporter.snapshots.latest import latest_manifest, point_latest
 from exporter.snapshots.layout import LATEST, manifest_path
 from exporter.snapshots.manifest import Manifest
+from exporter.snapshots.manifests import read_manifest, readable_manifests
 from exporter.snapshots.publish import OnStep, silent
 from exporter.staging.layout import SUFFIX
 from exporter.storage.destination import Destination

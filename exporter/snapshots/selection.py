@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 
 from exporter.errors import ExporterError
-from exporter.snapshots.catalog import MENDED, Catalog, catalog, read_manifest
+from exporter.snapshots.catalog import Catalog, catalog
+from exporter.snapshots.latest import MENDED
 from exporter.snapshots.layout import LATEST
 from exporter.snapshots.manifest import Manifest
+from exporter.snapshots.manifests import read_manifest
 from exporter.snapshots.reader import Snapshot
 from exporter.storage.destination import Destination
 

@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from exporter.errors import IncompleteError, IntegrityError, OutputError, SettingsError
-from exporter.snapshots.catalog import point_latest
+from exporter.snapshots.latest import point_latest
 from exporter.snapshots.manifest import Status
 from exporter.snapshots.publish import check_free, planned, publish
 from exporter.snapshots.retention import remove

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from exporter.errors import OutputError
-from exporter.snapshots.catalog import read_manifest
 from exporter.snapshots.manifest import Manifest, sha256, sidecar
+from exporter.snapshots.manifests import read_manifest
 from exporter.snapshots.publish import publish
 from exporter.snapshots.verify import Problem, verify_files
 from exporter.snapshots.verify_rows import verify_rows
