@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +39,31 @@ def calls(cloud: Cloud) -> int:
 def latest_images(output: Path) -> int:
     manifest = json.loads((output / "manifests/latest.json").read_bytes())
     return int(manifest["totals"]["image_count"])
+
+
+@pytest.fixture(scope="module")
+def withheld_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cloud, Exporter]]:
+    """Return a cloud, and an exporter beside whose output is a copy, for `withheld`."""
+    with Cloud() as cloud:
+        exporter = Exporter(tmp_path_factory.mktemp("withheld"), cloud)
+        hide_all(cloud)
+        assert exporter.run("--snapshot-id", "monday").code == IMPLAUSIBLE
+        shutil.copytree(exporter.output, copy_of(exporter.output))
+        yield cloud, exporter
+
+
+def copy_of(output: Path) -> Path:
+    return output.with_name("copy")
+
+
+@pytest.fixture
+def withheld(withheld_once: tuple[Cloud, Exporter]) -> tuple[Cloud, Exporter]:
+    """Return a cloud that shows nothing, and an exporter that has withheld its result, monday."""
+    cloud, exporter = withheld_once
+    hide_all(cloud)
+    shutil.rmtree(exporter.output)
+    shutil.copytree(copy_of(exporter.output), exporter.output)
+    return cloud, exporter
 
 
 def test_a_token_that_sees_nothing_takes_no_good_snapshot_away(
@@ -81,12 +107,9 @@ def test_a_plain_run_after_a_refusal_lists_again(
 
 
 def test_what_was_withheld_never_replaces_a_later_snapshot_of_another_id(
-    serve_cloud: ServeCloud, exporter_for: ExporterFor
+    withheld: tuple[Cloud, Exporter],
 ) -> None:
-    cloud = serve_cloud()
-    exporter = exporter_for(cloud)
-    hide_all(cloud)
-    assert exporter.run("--snapshot-id", "monday").code == IMPLAUSIBLE
+    cloud, exporter = withheld
     cloud.mend()
     assert exporter.run("--snapshot-id", "tuesday").code == 0
     after = exporter.run("--accept-shrink")
@@ -96,12 +119,9 @@ def test_what_was_withheld_never_replaces_a_later_snapshot_of_another_id(
 
 
 def test_what_was_withheld_is_published_under_its_own_id_alone(
-    serve_cloud: ServeCloud, exporter_for: ExporterFor
+    withheld: tuple[Cloud, Exporter],
 ) -> None:
-    cloud = serve_cloud()
-    exporter = exporter_for(cloud)
-    hide_all(cloud)
-    assert exporter.run("--snapshot-id", "monday").code == IMPLAUSIBLE
+    cloud, exporter = withheld
     before = calls(cloud)
     other = exporter.run("--accept-shrink", "--snapshot-id", "tuesday")
     assert other.code == 2, other.stderr
@@ -113,12 +133,9 @@ def test_what_was_withheld_is_published_under_its_own_id_alone(
 
 
 def test_what_was_withheld_is_listed_again_under_another_id_where_that_is_asked_for(
-    serve_cloud: ServeCloud, exporter_for: ExporterFor
+    withheld: tuple[Cloud, Exporter],
 ) -> None:
-    cloud = serve_cloud()
-    exporter = exporter_for(cloud)
-    hide_all(cloud)
-    assert exporter.run("--snapshot-id", "monday").code == IMPLAUSIBLE
+    cloud, exporter = withheld
     cloud.mend()
     again = exporter.run("--accept-shrink", "--fresh", "--snapshot-id", "tuesday")
     assert (again.code, again.published) == (0, ["tuesday"]), again.stderr
