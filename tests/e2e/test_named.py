@@ -162,7 +162,42 @@ def test_a_plan_names_what_is_not_found_as_well(
     assert TYPO in run.said
 
 
-def test_a_plan_says_that_no_list_names_a_registry(
+def test_a_plan_of_some_repositories_lists_the_registries_they_may_be_in(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE)
+    exporter = exporter_for(cloud)
+    scope = {"repositories": {"include": [paths(cloud)[0]]}}
+    run = exporter.command("plan", "--config", str(exporter.write_config({"scope": scope})))
+    assert run.code == 0, run.stderr
+    assert f"An export would list {SHAPE.registries} registries" in run.stdout
+
+
+def test_a_plan_asks_as_an_export_does_for_a_registry_whose_parents_may_not_be_read(
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+) -> None:
+    cloud = serve_cloud(SHAPE)
+    registry = busiest_registry(cloud.estate)
+    exporter = exporter_for(cloud)
+    plan = ("plan", "--config", str(exporter.write_config()), "--registry")
+    cloud.deny("*")
+    run = exporter.command(*plan, registry)
+    assert run.code == 0, run.stderr
+    asked = "1 registry (no complete snapshot says how many images), with at least 3 calls"
+    assert f"An export would list {asked}" in run.stdout
+    before = len(cloud.calls)
+    assert exporter.run("--registry", registry, "--format", "parquet").code == 0
+    assert len(cloud.calls) - before >= 3
+    mistyped = exporter.command(*plan, TYPO)
+    assert mistyped.code == 1, mistyped.stdout
+    assert f"registry {TYPO} (the API answered 404 NOT_FOUND" in mistyped.said
+    cloud.deny("*", registry)
+    denied = exporter.command(*plan, registry)
+    assert denied.code == 1, denied.stdout
+    assert f"registry {registry} (the API answered 403 PERMISSION_DENIED" in denied.said
+
+
+def test_a_plan_says_that_a_registry_is_not_found(
     serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
 ) -> None:
     cloud = serve_cloud(SHAPE)
@@ -170,7 +205,7 @@ def test_a_plan_says_that_no_list_names_a_registry(
     config = str(exporter.write_config())
     run = exporter.command("plan", "--config", config, "--registry", TYPO, "--quiet")
     assert run.code == 1, run.stdout
-    assert f"registry {TYPO} (no list names it)" in run.said
+    assert f"registry {TYPO} (the API answered 404 NOT_FOUND" in run.said
     there = next(cloud.estate.registries())["id"]
     run = exporter.command(
         *("plan", "--config", config, "--registry", TYPO, "--registry", there, "--quiet")

@@ -35,7 +35,8 @@ log = structlog.get_logger()
 class Discovery:
     """Everything that one run lists, and the result.
 
-    With `with_images=False` it stops at the registries.
+    With `with_images=False` it stops at the registries, but for those that it asks for directly: a
+    list of their repositories proves that they exist.
     """
 
     def __init__(self, settings: Settings, crawl: Crawl, *, with_images: bool) -> None:
@@ -203,3 +204,5 @@ class Discovery:
             self._list("registries", missing, Parents(folder_id=missing), known=False)
         elif self._with_images:
             self._registries.open(missing, Parents(), known=False)
+        else:
+            self._registries.look(missing)

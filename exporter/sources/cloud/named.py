@@ -55,7 +55,7 @@ class Named:
                 # Only the lowest level with a name counts: the levels above only lead there.
                 lost = [one for one in named if self._is_lost(level, one, looked_everywhere)]
                 self._nothing_else = len(lost) == len(named)
-        if self._read and not self._filter.all_repositories:
+        if self._with_images and self._read and not self._filter.all_repositories:
             self._settle_patterns()
         for level in LEVELS:
             for one in sorted(self._filter.excluded[level]):
@@ -84,10 +84,12 @@ class Named:
     @property
     def _read(self) -> bool:
         """Whether any registry could be read; without images, whether any was found."""
-        if self._with_images:
-            kinds: tuple[Listing, ...] = BELOW["registries"]
-            return any(one.pages for one in self._coverage.entries() if one.listing in kinds)
-        return any(one.items for one in self._coverage.entries() if one.listing == "registries")
+        entries = self._coverage.entries()
+        if any(one.pages for one in entries if one.listing in BELOW["registries"]):
+            return True
+        return not self._with_images and any(
+            one.items for one in entries if one.listing == "registries"
+        )
 
     def _settle_organization(self) -> None:
         organization = self._filter.organization_id
@@ -101,8 +103,6 @@ class Named:
 
     def _is_lost(self, level: Listing, id_: str, looked_everywhere: bool) -> bool:
         """Return whether a named resource was not found; if so, enter it as missing."""
-        if level == "registries" and not self._with_images:
-            return self._is_unlisted(id_, looked_everywhere)
         below = [self._coverage.entry(child, id_) for child in BELOW[level]]
         entries = [entry for entry in below if entry is not None]
         if any(entry.pages for entry in entries):
@@ -115,19 +115,6 @@ class Named:
             return False
         reason = next((entry.message for entry in entries if entry.message), "it was not met")
         self._lost.append(f"{ONE[level]} {id_} ({reason})")
-        return True
-
-    def _is_unlisted(self, id_: str, looked_everywhere: bool) -> bool:
-        """Return whether no list names a registry, which `plan` does not ask for directly.
-
-        If so, enter it as missing.
-        """
-        passed_over = self._filter.excluded["clouds"] or self._filter.excluded["folders"]
-        if passed_over or not looked_everywhere or self._found.named_in("registries", id_):
-            return False
-        reason = "no list names it"
-        self._coverage.open("repositories", id_, known=False).miss(reason)
-        self._lost.append(f"{ONE['registries']} {id_} ({reason})")
         return True
 
     def _settle_patterns(self) -> None:

@@ -41,14 +41,19 @@ def plan_from(
 ) -> Plan:
     """Return the plan that follows from a crawl that stopped at the registries.
 
-    The fewest calls are the `calls` of that crawl, for each registry one for its repositories, and
-    one for each page of the images that are expected.
+    The fewest calls are the `calls` of that crawl, for each registry one for its repositories, if
+    the crawl has not listed them, and one for each page of the images that are expected.
     """
+    asked = {
+        registry: coverage.entry("repositories", registry)
+        for registry in source.discovery.registry_folders()
+    }
     folders = {
         registry: folder
         for registry, folder in source.discovery.registry_folders().items()
-        if coverage.entry("repositories", registry) is None  # There is one of what is not found.
+        if (entry := asked[registry]) is None or entry.whole
     }
+    unlisted = sum(asked[registry] is None for registry in folders)
     rows = result.tables["registries"].to_pylist()
     named = {row["registry_id"]: row["name"] or "" for row in rows}
     names = {registry: named.get(registry, "") for registry in sorted(folders)}
@@ -56,5 +61,5 @@ def plan_from(
         coverage,
         names,
         images={one: expected_images[one] for one in names if one in expected_images},
-        fewest_calls=calls + len(folders) + fewest_calls(folders, expected_images, page_size),
+        fewest_calls=calls + unlisted + fewest_calls(folders, expected_images, page_size),
     )

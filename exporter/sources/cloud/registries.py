@@ -32,8 +32,6 @@ log = structlog.get_logger()
 
 REFRESH = 1000
 """The attempt number of the second reading of a list of repositories; the first reading has 0."""
-LARGE_SHARE = 0.25
-"""A registry with this share of all pages left may decide how long the run takes."""
 TOGETHER = "together"
 """The decision in the note on a registry that is listed with others of its folder."""
 
@@ -111,6 +109,14 @@ class Registries:
         )
         self._list_repositories(registry_id, parents, known, listing.repositories_listed)
         listing.start()
+
+    def look(self, registry_id: str) -> None:
+        """List the repositories of a registry that no list has named, to see whether it exists."""
+
+        def listed(_names: Collection[str], *, whole: bool) -> None:
+            """Do nothing more: the coverage says whether the listing came to its end."""
+
+        self._list_repositories(registry_id, Parents(), False, listed)
 
     def _new_listing(
         self, registry_id: str, parents: Parents, images: ListingStatus
@@ -230,7 +236,7 @@ class Registries:
             # Decoding is behind, so more calls at once save no time now. But the longest registry
             # may still take longer than all the others, and a second scan of it costs a page at
             # most.
-            least = LARGE_SHARE * sum(pages_left.values())
+            least = self._context.policy.large_share * sum(pages_left.values())
             listings = [listing for listing in listings[:1] if pages_left[listing] >= least]
             decisions = False
         for listing in listings:

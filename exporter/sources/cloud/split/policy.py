@@ -25,6 +25,8 @@ class SplitPolicy:
     max_calls_per_page: float = 20.0
     """Calls that a split may cost for each page left; above that it costs too much for what it
     saves."""
+    large_share: float = 0.25
+    """The share of all pages left from which a registry may decide how long the run takes."""
     large_pages: float = 2.0
     """Pages of a repository from which it gets a scan from each end as soon as it starts."""
     unseen_share: float = 0.0005
