@@ -70,8 +70,8 @@ class Verification:
             working = Path(folder)
             on_step(Step.ROWS)
             wrong = verify_rows(
+                snapshot,
                 self.destination,
-                self.manifest,
                 working=working,
                 memory_limit=limit_for_readers(),
             )

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import duckdb
 
-from exporter.errors import OutputError
-from exporter.snapshots.manifest import Manifest, TableEntry
+from exporter.errors import IntegrityError, OutputError
+from exporter.snapshots.reader import Snapshot
 from exporter.snapshots.verify import Problem, one_line
 from exporter.sql.ndjson import contract_types, open_spilling, quoted, read_ndjson
-from exporter.staging.layout import Format
 from exporter.storage.destination import Destination
 from exporter.storage.os_errors import output_errors
 from exporter.tables.schemas import TABLES
@@ -24,47 +23,51 @@ _Sums = tuple[int, int, int]
 
 
 def verify_rows(
-    destination: Destination, manifest: Manifest, *, working: Path, memory_limit: str
+    snapshot: Snapshot, destination: Destination, *, working: Path, memory_limit: str
 ) -> list[Problem]:
     """Check each table: keys are unique, and NDJSON has the same rows as Parquet.
 
-    DuckDB works within `memory_limit` (`512MB`) and spills to the folder `working`. Files of a
-    bucket are copied there too: a table's Parquet and one NDJSON file at a time, or its NDJSON if
-    it has no Parquet. The formats are compared by the number of rows and two sums of their hashes.
-    An NDJSON row may be 16 MB long. Returns the problems; a table that cannot be read is one. Fix
-    what `verify_files` finds first. Raises `OutputError`.
+    DuckDB works within `memory_limit` (`512MB`) and spills to the folder `working`. From a bucket,
+    Parquet files are copied once for all that read the `snapshot`. NDJSON files are copied to
+    `working`: one at a time, or all of a table if it has no Parquet. The formats are compared by
+    the number of rows and two sums of their hashes. An NDJSON row may be 16 MB long. Returns the
+    problems; a table that cannot be read is one. Fix what `verify_files` finds first. Raises
+    `OutputError`.
     """
     problems: list[Problem] = []
     with (
         output_errors(f"work in {working}"),
         open_spilling(working, memory_limit) as connection,
     ):
-        for name, entry in manifest.tables.items():
+        for name in snapshot.manifest.tables:
             try:
-                problems += _check_table(connection, destination, name, entry, working)
+                problems += _check_table(connection, snapshot, destination, name, working)
             except duckdb.OutOfMemoryException as error:
                 raise OutputError(f"Cannot check {name}: {one_line(error)}.") from error
-            except duckdb.Error as error:
+            except (duckdb.Error, IntegrityError) as error:
                 problems.append(Problem(name, f"cannot be read: {one_line(error)}"))
     return problems
 
 
 def _check_table(
     connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
     destination: Destination,
     name: str,
-    entry: TableEntry,
     working: Path,
 ) -> Iterator[Problem]:
-    parquet, ndjson = _paths(entry, "parquet"), _paths(entry, "ndjson")
+    files = snapshot.files(name)
+    parquet = any(file.format == "parquet" for file in files)
+    ndjson = [file.path for file in files if file.format == "ndjson"]
     if not parquet and name not in TABLES:
         # NDJSON has no types, so there is nothing to compare.
         return
     with ExitStack() as stack:
-        local = [
-            str(stack.enter_context(destination.fetched(path, working)))
-            for path in parquet or ndjson
-        ]
+        if parquet:
+            paths = snapshot.paths(name)
+        else:
+            paths = [stack.enter_context(destination.fetched(path, working)) for path in ndjson]
+        local = [str(path) for path in paths]
         if parquet:
             # `snapshot_id=…` in the paths must not become a column.
             source = "read_parquet($files, hive_partitioning = false)"
@@ -95,10 +98,6 @@ def _check_table(
             yield Problem(
                 name, f"has other rows in NDJSON ({found[0]}) than in Parquet ({expected[0]})"
             )
-
-
-def _paths(entry: TableEntry, format_: Format) -> list[str]:
-    return [file.path for file in entry.files if file.format == format_]
 
 
 def _sums(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import ssl
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,10 @@ def machine(exporter: Exporter, name: str) -> Exporter:
     return Exporter(folder, exporter._cloud)
 
 
+def ranged(call: Call) -> bool:
+    return "range" in {name.lower() for name in call.headers}
+
+
 def start(exporter: Exporter, s3: S3, *flags: str, before: str = "", **more: Any) -> Any:
     config = str(exporter.write_config(reaching(s3, **more)))
     return exporter.start_command(
@@ -101,8 +106,12 @@ def test_a_bucket_of_ones_own_cloud_is_written_listed_and_verified_and_its_key_s
     config = str(exporter.folder / "settings.yaml")
     listed = exporter.command("list", "--config", config)
     assert "one" in listed.stdout, listed.stderr
+    before = len(s3.calls)
     verified = exporter.command("verify", "--config", config)
     assert "Snapshot one is sound." in verified.stdout, verified.stderr
+    whole = [call for call in s3.calls[before:] if call.method == "GET" and not ranged(call)]
+    copies = Counter(call.path for call in whole if call.path.endswith(".parquet"))
+    assert set(copies.values()) == {1}, "each Parquet file is copied once"
     checked = exporter.command("config", "check", "--config", config)
     assert s3.url in checked.stdout
     written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]

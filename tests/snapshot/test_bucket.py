@@ -18,6 +18,7 @@ from exporter.snapshots.catalog import snapshots
 from exporter.snapshots.layout import LATEST
 from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.publish import publish
+from exporter.snapshots.reader import Snapshot
 from exporter.snapshots.retention import remove
 from exporter.snapshots.selection import read_snapshot
 from exporter.snapshots.verify import verify_files
@@ -134,7 +135,8 @@ def test_a_snapshot_is_published_verified_replaced_and_removed_in_a_bucket(
             file.path for file in manifest.files
         }
     assert verify_files(destination, manifest) == []
-    assert verify_rows(destination, manifest, working=tmp_path, memory_limit="200MB") == []
+    with Snapshot(destination, manifest) as snapshot:
+        assert verify_rows(snapshot, destination, working=tmp_path, memory_limit="200MB") == []
     assert [info.is_latest for info in snapshots(destination)] == [True]
     with read_snapshot(destination) as snapshot, duckdb.connect() as connection:
         assert snapshot.dataset("images").to_table(["image_id"]).num_rows == 5

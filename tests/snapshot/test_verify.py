@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from exporter.errors import OutputError
 from exporter.snapshots.manifest import Manifest, sha256, sidecar
 from exporter.snapshots.manifests import read_manifest
 from exporter.snapshots.publish import publish
+from exporter.snapshots.reader import Snapshot
 from exporter.snapshots.verify import Problem, verify_files
 from exporter.snapshots.verify_rows import verify_rows
 from exporter.storage.opening import open_destination
@@ -47,9 +47,9 @@ def _files(out: Path) -> list[Problem]:
 def _rows(out: Path) -> list[Problem]:
     working = out.parent / "working"
     working.mkdir()
-    problems = verify_rows(
-        open_destination(str(out)), _manifest(out), working=working, memory_limit="200MB"
-    )
+    destination = open_destination(str(out))
+    with Snapshot(destination, _manifest(out)) as snapshot:
+        problems = verify_rows(snapshot, destination, working=working, memory_limit="200MB")
     assert list(working.iterdir()) == []
     return problems
 
@@ -198,7 +198,8 @@ def test_rows_that_cannot_be_read_are_named(out: Path) -> None:
     assert all(what.startswith("cannot be read: ") for what in problems.values())
 
 
-def test_a_missing_file_is_an_error_to_one_who_wants_its_rows(out: Path) -> None:
+def test_a_file_that_goes_missing_before_its_rows_are_read_is_named(out: Path) -> None:
     (out / PARQUET).unlink()
-    with pytest.raises(OutputError, match="no such file"):
-        _rows(out)
+    (problem,) = _rows(out)
+    assert problem.where == "images"
+    assert f"{PARQUET} is missing" in problem.what
