@@ -13,6 +13,7 @@ import structlog
 
 from exporter.errors import OutputError
 from exporter.staging.layout import check_snapshot_id, new_snapshot_id
+from exporter.staging.output_id import give_id
 from exporter.staging.workspace import staging_root
 from exporter.storage.destination import Destination
 from exporter.storage.durable import make_folder
@@ -70,8 +71,10 @@ async def _lock(
             message=f"{destination.url} is on a file system without locks, so runs on other "
             "machines are not kept from it: see to it that only one machine exports there.",
         )
+        give_id(destination)
         return await _lock_staging(held, staging_root(destination, named), name, wait)
     if named is not None:
+        give_id(destination)
         left = max(0.0, deadline - time.monotonic())
         with suppress(NoLocksError):
             await _lock_staging(held, staging_root(destination, named), name, left)

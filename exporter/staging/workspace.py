@@ -14,6 +14,7 @@ import structlog
 from exporter.errors import OutputError, SettingsError
 from exporter.staging.journal import NAME, Journal
 from exporter.staging.layout import PLAN, check_snapshot_id, first_free
+from exporter.staging.output_id import output_id
 from exporter.staging.parquet import output_errors
 from exporter.staging.unfinished import (
     DISCARDED,
@@ -51,12 +52,13 @@ def staging_root(destination: Destination, named: Path | None) -> Path:
 
     For a local output it is `.staging` inside the output, so that publishing is a rename. For a
     bucket, or if the settings name a folder, it is a subfolder of the named folder or the cache
-    folder. Each output has its own, the same for every spelling. Raises `SettingsError` and
-    `OutputError`.
+    folder. Each output has its own, the same for every spelling (`output_id`). Raises
+    `SettingsError` and `OutputError`.
     """
     if named is None and isinstance(destination, Folder):
         return destination.root / ".staging"
-    own = hashlib.sha256(os.fsencode(destination.identity)).hexdigest()[:16]
+    id_ = output_id(destination) if isinstance(destination, Folder) else b""
+    own = hashlib.sha256(os.fsencode(destination.identity) + id_).hexdigest()[:16]
     return expanded(named or _cache() / "registry-exporter", "output.staging") / own
 
 

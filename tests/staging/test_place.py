@@ -12,6 +12,7 @@ import pytest
 
 from exporter.errors import OutputError, SettingsError
 from exporter.staging import workspace as staging
+from exporter.staging.hold import hold
 from exporter.staging.journal import FORMAT, NAME
 from exporter.staging.workspace import Workspace, clean_up, discard, open_place, staging_root
 from exporter.storage.opening import open_destination
@@ -219,3 +220,17 @@ def test_staging_is_beside_a_local_output_else_in_a_folder_of_the_outputs_own(
     assert len(set(named)) == 2
     bucket = staging_root(open_destination("s3://bucket/prefix"), None)
     assert bucket.parent == tmp_path / "cache" / "registry-exporter"
+
+
+async def test_two_volumes_at_one_path_have_staging_of_their_own(tmp_path: Path) -> None:
+    path, roots = tmp_path / "out", []
+    for volume in ("one", "other", "one"):
+        mounted = tmp_path / volume
+        mounted.mkdir(exist_ok=True)
+        mounted.rename(path)
+        output = open_destination(str(path))
+        async with hold(output, tmp_path / "named", None, 0.0):
+            roots.append(staging_root(output, tmp_path / "named"))
+        path.rename(mounted)
+    assert roots[0] == roots[2]
+    assert roots[0] != roots[1]
