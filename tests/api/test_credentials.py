@@ -467,7 +467,7 @@ async def test_a_token_that_cannot_be_had_is_no_failure_of_the_listing_that_wait
     waits: Waits,
 ) -> None:
     server.routes[path] = answer
-    with pytest.raises(CredentialsError, match="No token could be had from ") as caught:
+    with pytest.raises(CredentialsError, match="No token came from ") as caught:
         await get_images(server, waits, {**credentials, "metadata_url": server.url})
     said = str(caught.value)
     assert source in said
@@ -491,7 +491,7 @@ async def test_a_token_service_that_is_down_ends_the_run_as_an_outage(
     server.routes[EXCHANGE] = answer
     with pytest.raises(OutageError, match=words) as caught:
         await get_images(server, waits, {"oauth_token": OAUTH})
-    assert "no token could be had from credentials.oauth_token" in str(caught.value)
+    assert "no token came from credentials.oauth_token" in str(caught.value)
     assert caught.value.exit_code == 1
     assert not server.asked()
 

@@ -178,9 +178,7 @@ def test_a_run_whose_tokens_end_is_no_run_in_which_everything_has_vanished(
     }
     with serve_iam(*lives) as iam:
         run = exporter.run(sections={**sections, "endpoints": {"iam": iam}})
-    ended_without_a_token(
-        run, "No token could be had from credentials.oauth_token", "404 NOT_FOUND"
-    )
+    ended_without_a_token(run, "No token came from credentials.oauth_token", "404 NOT_FOUND")
     assert bool(len(cloud.calls)) == bool(lives)
     with serve_iam(3600) as iam:
         after = exporter.run(sections={**sections, "endpoints": {"iam": iam}})

@@ -1,5 +1,5 @@
-"""Where IAM tokens come from (`README.md`, Tokens), and where the token in use is kept.
+"""The sources of IAM tokens (`README.md`, Tokens), and the current token.
 
-`choose_source` picks the source the settings or the environment name; `Tokens` asks it for a
-token when one is needed, once for all who wait.
+`choose_source` chooses the source by the settings or the environment. `Tokens` asks it for a token
+if one is needed, once for all waiting calls.
 """

@@ -1,6 +1,6 @@
-"""Which source of tokens is used: the one the settings name, else the first the environment has.
+"""The choice of a source of tokens: the one in the settings, else the first in the environment.
 
-With nothing named, in this order:
+If the settings name none, the order is:
 
 1. `REGISTRY_IAM_TOKEN`, `IAM_TOKEN`, `NEBIUS_IAM_TOKEN`, `YC_IAM_TOKEN`: an IAM token;
 2. `YC_TOKEN`: an IAM token, or an OAuth token if it begins with `y0_`;
@@ -22,7 +22,7 @@ from exporter.settings import Credentials
 from exporter.sources.cloud.credentials.exchange import Exchange, OauthToken
 from exporter.sources.cloud.credentials.given import GivenToken, TokenFile
 from exporter.sources.cloud.credentials.metadata import MetadataService
-from exporter.sources.cloud.credentials.token import Source, Token, bare
+from exporter.sources.cloud.credentials.token import Token, TokenSource, bare
 
 IAM_VARIABLES = ("REGISTRY_IAM_TOKEN", "IAM_TOKEN", "NEBIUS_IAM_TOKEN", "YC_IAM_TOKEN")
 EITHER_VARIABLE = "YC_TOKEN"
@@ -38,11 +38,11 @@ def choose_source(
     *,
     sleep: Sleep,
     environment: Mapping[str, str] = os.environ,
-) -> Source:
-    """Return the source of tokens to use, by the order this module's first lines give.
+) -> TokenSource:
+    """Return the source of tokens to use, in the order at the top of this module.
 
-    Raises `CredentialsError` for a token that cannot be one; whether there is a metadata service
-    shows only when a token is fetched.
+    Raises `CredentialsError` for a text that cannot be a token. Whether there is a metadata service
+    is known only once a token is fetched.
     """
     source = _named(credentials, exchange, sleep) or _found(
         credentials, exchange, sleep, environment
@@ -51,13 +51,13 @@ def choose_source(
     return source
 
 
-def _named(credentials: Credentials, exchange: Exchange, sleep: Sleep) -> Source | None:
+def _named(credentials: Credentials, exchange: Exchange, sleep: Sleep) -> TokenSource | None:
     if credentials.iam_token is not None:
         return GivenToken(credentials.iam_token, "credentials.iam_token")
     if credentials.iam_token_file is not None:
         return TokenFile(credentials.iam_token_file)
     if credentials.service_account_key_file is not None:
-        # Only who has such a key waits for the cryptography that signs with it.
+        # Imported here, because the library that signs takes long to import.
         from exporter.sources.cloud.credentials.key import ServiceAccountKey  # noqa: PLC0415
 
         return ServiceAccountKey(credentials.service_account_key_file, exchange)
@@ -70,7 +70,7 @@ def _named(credentials: Credentials, exchange: Exchange, sleep: Sleep) -> Source
 
 def _found(
     credentials: Credentials, exchange: Exchange, sleep: Sleep, environment: Mapping[str, str]
-) -> Source:
+) -> TokenSource:
     for name in (*IAM_VARIABLES, EITHER_VARIABLE, OAUTH_VARIABLE):
         value = bare(environment.get(name, ""))
         if not value:
@@ -86,7 +86,7 @@ def _found(
 
 
 class _LastResort:
-    """The metadata service when nobody named it: its absence means that nothing was set at all."""
+    """The metadata service if the settings name none: its absence means that nothing was set."""
 
     def __init__(self, service: MetadataService) -> None:
         self.name = service.name

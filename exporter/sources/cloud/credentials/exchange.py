@@ -1,4 +1,4 @@
-"""Tokens by exchange: a user's OAuth token, or a JWT, for an IAM token (`README.md`, Tokens)."""
+"""Tokens by exchange: an OAuth token or a JWT for an IAM token (`README.md`, Tokens)."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from exporter.sources.cloud.endpoints import Directory
 
 PATH = "/iam/v1/tokens"
 TIMEOUT = 30.0
-"""Seconds one exchange may take."""
+"""The most seconds that one exchange may take."""
 MOST_BYTES = 1 << 20
 
 TOLERATED_APART = 10.0
-"""Seconds that clocks may be apart, and an answer's `Date` late, before that is looked at."""
+"""Seconds by which two clocks may differ, or an answer's `Date` be late, before it matters."""
 
 _REFUSED = frozenset({400, 401, 403})
 
 
 class Exchange:
-    """The call that turns credentials into tokens; `attempts` is how often it is tried in all.
+    """The call that exchanges credentials for a token; it is sent at most `attempts` times.
 
-    `clock_ahead` is for how many seconds the service's clock is ahead of this machine's, by its
-    last answer; 0 where they are not apart by more than `TOLERATED_APART`.
+    `clock_ahead` is how many seconds the service's clock is ahead of this machine's, by its last
+    answer. It is 0 if they differ by no more than `TOLERATED_APART`.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Exchange:
     async def token(self, body: Mapping[str, SecretStr], source: str) -> Token:
         """Exchange `body` for a token; `source` names the credentials in errors.
 
-        Raises `CredentialsError` where they are refused, and where no answer comes.
+        Raises `CredentialsError` if they are refused, or if no answer comes.
         """
         url = await self._directory.base("iam") + PATH
 
@@ -83,9 +83,9 @@ class Exchange:
             self.clock_ahead = ahead if abs(ahead) > TOLERATED_APART else 0.0
 
     def _left(self, expires: object) -> float | None:
-        """Return for how many seconds a token is good that ends at a moment of the service's clock.
+        """Return for how many seconds a token is valid, given its end by the service's clock.
 
-        None where that cannot be told: such a token is used until the cloud refuses it.
+        None if that cannot be told: such a token is used until the cloud refuses it.
         """
         moment = parse_rfc_3339(expires) if isinstance(expires, str) else None
         left = 0.0 if moment is None else moment - (time.time() + self.clock_ahead)
@@ -93,7 +93,7 @@ class Exchange:
 
 
 class OauthToken:
-    """A user's OAuth token, exchanged; `name` says where it stands. Raises `CredentialsError`."""
+    """A user's OAuth token, exchanged; `name` says where it was set. Raises `CredentialsError`."""
 
     def __init__(self, token: SecretStr, name: str, exchange: Exchange) -> None:
         self.name = name
@@ -101,7 +101,7 @@ class OauthToken:
         self._exchange = exchange
 
     def changed(self) -> bool:
-        """Never: only time makes another token necessary."""
+        """Return False: only the token's age calls for another one."""
         return False
 
     async def fetch(self) -> Token:
@@ -120,9 +120,9 @@ async def ask_for_token(
 ) -> dict[str, object]:
     """Send a request for a token until it is answered; return the answer's JSON object.
 
-    Raises `CredentialsError` where the answer is a refusal, and where none comes that could be
-    used, as `UnansweredError` where that is what an outage does; `advice` says what to do then. An
-    `ApiError` it never is: the listing that waits for the token would take it for its own.
+    Raises `CredentialsError` if the answer is a refusal, or if no usable answer comes: then it is
+    `UnansweredError` if the cause may be an outage, and `advice` says what to do. It never raises
+    an `ApiError`: the listing that waits for the token would count that as its own failure.
     """
     try:
         reply = await ask(send, attempts=attempts, sleep=sleep, what=f"a token from {source}")
@@ -131,7 +131,7 @@ async def ask_for_token(
         fault = error.fault
     else:
         return answer
-    # The service's own words are left out: it may quote the credentials it refuses.
+    # The service's own message is left out: it may quote the refused credentials.
     status = f"{fault.http_status} {fault.code}".rstrip()
     if fault.http_status in _REFUSED and fault.code and not fault.passing:
         raise CredentialsError(
@@ -143,12 +143,12 @@ async def ask_for_token(
     where = f" (request id {fault.request_id})" if fault.request_id else ""
     if fault.advice and not fault.http_status:
         advice = f"{fault.advice}; {advice}"
-    text = f"no token could be had from {source}: {call}{where}: {what}{tried}; {advice}"
+    text = f"no token came from {source}: {call}{where}: {what}{tried}; {advice}"
     if puts_off(fault) or is_silence(fault, answered_before=False):
         raise UnansweredError(
             text,
             host="://".join(urlsplit(call.rpartition(" ")[2])[:2]),
-            message=f"no token could be had from {source}: {what}"
+            message=f"no token came from {source}: {what}"
             + (f"; {fault.advice}" if fault.advice and not fault.http_status else ""),
             connected=had_connection(fault),
             http_status=fault.http_status,
@@ -163,7 +163,7 @@ def _read_object(reply: Reply) -> dict[str, object]:
     try:
         answer = orjson.loads(reply.body)
     except orjson.JSONDecodeError:
-        answer = None  # the error would hold the body, and with it a token
+        answer = None  # that error would contain the body, and so a token
     if isinstance(answer, dict):
         return answer
     raise FaultError(

@@ -23,9 +23,9 @@ from exporter.sources.cloud.credentials.given import read_secret
 from exporter.sources.cloud.credentials.token import Token
 
 JWT_LIFE = 3600
-"""Seconds from a JWT's `iat` to its `exp`: the most that is accepted."""
+"""The most seconds from a JWT's `iat` to its `exp` that are accepted."""
 JWT_BACKDATED = 60
-"""Seconds that `iat` is before now, for a service whose clock is behind."""
+"""Seconds that `iat` lies before now, in case the service's clock is behind."""
 _BEGIN = "-----BEGIN"
 
 _log = structlog.get_logger(__name__)
@@ -33,14 +33,14 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class AuthorizedKey:
-    """A service account's key; printing it shows its ids only."""
+    """A service account's key; its text form shows only its ids."""
 
     key_id: str
     service_account_id: str
     private_key: RSAPrivateKey
 
     def sign(self, *, audience: str, now: float) -> SecretStr:
-        """Return a JWT to exchange for a token; `now` is in the service's seconds since 1970."""
+        """Return a JWT to exchange for a token; `now` is the service's time, seconds since 1970."""
         issued = int(now) - JWT_BACKDATED
         decisions = {
             "iss": self.service_account_id,
@@ -54,7 +54,7 @@ class AuthorizedKey:
 
 
 class ServiceAccountKey:
-    """Tokens for a service account. The file is read at each exchange, so it may be rotated."""
+    """Tokens for a service account; the file is read at each exchange, as it may change."""
 
     def __init__(
         self, path: Path, exchange: Exchange, *, clock: Callable[[], float] = time.time
@@ -66,7 +66,7 @@ class ServiceAccountKey:
         self._warned = False
 
     def changed(self) -> bool:
-        """Never: a token outlives the change of the key that it was exchanged for."""
+        """Return False: a token stays valid if the key in the file changes."""
         return False
 
     async def fetch(self) -> Token:
@@ -81,7 +81,7 @@ class ServiceAccountKey:
         except UnansweredError:
             raise
         except CredentialsError as error:
-            # The service that refused it may have stated its clock's time.
+            # The refusal may state the time of the service's clock.
             if abs(self._exchange.clock_ahead - ahead) <= TOLERATED_APART:
                 raise
             refused = error.clause
@@ -93,7 +93,7 @@ class ServiceAccountKey:
         except UnansweredError:
             raise
         except CredentialsError:
-            pass  # it was not the clock, or not alone
+            pass  # the clock was not the cause, or not the only one
         raise CredentialsError(
             f"{refused}; and set this machine's clock, which is {told} the cloud's"
         )
@@ -105,13 +105,13 @@ class ServiceAccountKey:
 
 
 def read_key(path: Path, name: str) -> AuthorizedKey:
-    """Return the key in a file; `name` is what the error calls it. Raises `CredentialsError`."""
+    """Return the key in a file; `name` names it in errors. Raises `CredentialsError`."""
     text = read_secret(path, name)
     problem = "it is not a JSON object"
     try:
         fields = orjson.loads(text)
     except orjson.JSONDecodeError:
-        fields = None  # the error would hold the file's text
+        fields = None  # that error would contain the file's text
     if isinstance(fields, dict):
         wanted = ("id", "service_account_id", "private_key")
         missing = [key for key in wanted if not isinstance(fields.get(key), str)]
@@ -134,7 +134,7 @@ def _load(pem: str, name: str) -> RSAPrivateKey:
     try:
         key = load_pem_private_key(pem[start:].encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None  # what is wrong is said below, without the error that may quote the key
+        key = None  # raised below, without this error, which may quote the key
     if not isinstance(key, RSAPrivateKey):
         raise CredentialsError(
             f"{name} holds a private_key that is not a whole RSA key in PEM form; "

@@ -14,7 +14,7 @@ from exporter.sources.cloud.status import read_status
 ADDRESS = "http://169.254.169.254"
 _PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
 _CONNECT_TIMEOUT = 2.0
-"""Seconds to wait for a connection: on a machine without the service nothing answers at all."""
+"""Seconds to wait for a connection: on a machine without the service, nothing answers."""
 _TIMEOUT = 10.0
 _ATTEMPTS = 3
 
@@ -29,7 +29,7 @@ class MetadataService:
         self._has_answered = False
 
     def changed(self) -> bool:
-        """Never: only time makes another token necessary."""
+        """Return False: only the token's age calls for another one."""
         return False
 
     async def fetch(self) -> Token:
@@ -37,14 +37,14 @@ class MetadataService:
         try:
             return await self._fetch()
         except UnansweredError as error:
-            # It is on the very machine, or this is no machine that has one.
+            # It runs on this very machine, or this machine has none.
             if self._has_answered or error.http_status:
                 raise
             text = error.clause
         raise CredentialsError(text)
 
     async def _fetch(self) -> Token:
-        # Asked once an hour: a session of its own keeps no connection open in between.
+        # It is asked once an hour: with a session of its own, no connection stays open in between.
         async with Transport(connections=1, ca_file=None, read_error=read_status) as transport:
             answer = await ask_for_token(
                 lambda: transport.send(
@@ -68,7 +68,7 @@ class MetadataService:
 
 
 def _seconds(value: object) -> float | None:
-    """Return a number of seconds, which may come as a text; None for anything else."""
+    """Return a number of seconds, which may be sent as a text; None for any other value."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

@@ -1,4 +1,4 @@
-"""A token, how it must look, and what a source of tokens is."""
+"""A token, its form, and the interface of a source of tokens."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ _HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
 
 @dataclass(frozen=True)
 class Token:
-    """An IAM token; `expires_in` is for how many seconds from now it is good, None if not known.
+    """An IAM token; `expires_in` is for how many seconds from now it is valid, None if unknown.
 
-    It is no moment of the wall clock, which may be put right while the token lives.
+    It is not a time of the wall clock, which may be set while the token is valid.
     """
 
     value: SecretStr
     expires_in: float | None = None
 
 
-class Source(Protocol):
-    """Somewhere tokens come from; `name` tells a person where, without any secret."""
+class TokenSource(Protocol):
+    """A source of tokens; `name` names it in messages, without any secret."""
 
     @property
     def name(self) -> str:
-        """The source in a person's words."""
+        """The source, for messages."""
 
     def changed(self) -> bool:
-        """Say whether the source has another token than the one it gave last; never blocks long."""
+        """Return whether the source has another token than the last one, without delay."""
 
     async def fetch(self) -> Token:
-        """Return a token that is good now.
+        """Return a token that is valid now.
 
-        Raises `CredentialsError` where the source gives none, for whatever reason.
+        Raises `CredentialsError` if the source gives none, whatever the reason.
         """
 
 
 def bare(text: str) -> str:
-    """Return a text without the white space around it and a byte order mark before it."""
+    """Return a text without a byte order mark before it and white space around it."""
     return text.strip().removeprefix("\ufeff").strip()
 
 
 def read_field(answer: Mapping[str, object], name: str) -> object:
-    """Return a field of an answer by its name in either of proto3's spellings; None for none.
+    """Return a field of an answer in either of proto3's spellings; None if it is absent.
 
-    `name` is in camelCase; a parser has to take the original snake_case as well.
+    `name` is in camelCase; a parser must accept the original snake_case as well.
     """
     value = answer.get(name)
     if value is None:
@@ -59,17 +59,17 @@ def read_field(answer: Mapping[str, object], name: str) -> object:
 
 
 def clean(text: str, source: str) -> SecretStr:
-    """Return a token fit for a header, without what `bare` takes away.
+    """Return a token that can be put into a header, cleaned by `bare`.
 
-    Raises `CredentialsError`, which never quotes the text, for an empty one and for one with
-    anything but visible ASCII: such a header would be refused, or cut in two.
+    Raises `CredentialsError`, which never quotes the text, if it is empty or has anything but
+    visible ASCII: a server would refuse such a header, or read it as two.
     """
     stripped = bare(text)
     if not stripped:
         raise CredentialsError(f"the token from {source} is empty; put a token there")
     if not _HEADER_SAFE.fullmatch(stripped):
         raise CredentialsError(
-            f"the token from {source} holds spaces, line breaks or characters that no token has; "
-            "check what was put there"
+            f"the token from {source} contains spaces, line breaks or other characters that no "
+            "token has; check what was put there"
         )
     return SecretStr(stripped)

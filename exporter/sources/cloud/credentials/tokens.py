@@ -11,19 +11,19 @@ import structlog
 from pydantic import SecretStr
 
 from exporter.errors import CredentialsError, UnansweredError
-from exporter.sources.cloud.credentials.token import Source, Token
+from exporter.sources.cloud.credentials.token import Token, TokenSource
 
 RENEW_AFTER = 3600.0
-"""Seconds of use after which a new token is asked for (`README.md`: hourly)."""
+"""Seconds of use after which a token is renewed (`README.md`: hourly)."""
 MARGIN = 120.0
-"""Seconds before its end at which a token is renewed at the latest; a tenth of a shorter life."""
+"""A token is renewed at least so many seconds before its end, or a tenth of a shorter life."""
 _TRY_AGAIN_AFTER = 60.0
 
 _log = structlog.get_logger(__name__)
 
 
 Persist = Callable[[Callable[[], Awaitable[Token]]], Awaitable[Token]]
-"""Calls a function over and over, while it raises `UnansweredError`, and returns its token."""
+"""Repeats a call as long as it raises `UnansweredError`, and returns its token."""
 
 
 async def _once(fetch: Callable[[], Awaitable[Token]]) -> Token:
@@ -31,14 +31,14 @@ async def _once(fetch: Callable[[], Awaitable[Token]]) -> Token:
 
 
 class Tokens:
-    """Gives the token to send. `clock` is in seconds, and nobody puts it forward or back.
+    """Gives the token to send; `clock` counts seconds, and is never set.
 
-    `persist` is how a token is asked for while there is none to use.
+    `persist` repeats the call for a token while there is none to use.
     """
 
     def __init__(
         self,
-        source: Source,
+        source: TokenSource,
         *,
         clock: Callable[[], float] = time.monotonic,
         persist: Persist = _once,
@@ -48,38 +48,38 @@ class Tokens:
         self._clock = clock
         self._token: SecretStr | None = None
         self._ends = math.inf
-        """When the token in hand ends, by the clock, as far as is known."""
+        """The end of the current token by the clock, as far as it is known."""
         self._renew_at: float | None = None
         self._renewal: asyncio.Task[None] | None = None
         self._reason = ""
 
     @property
     def source_name(self) -> str:
-        """Where the tokens come from, in a person's words."""
+        """The source of the tokens, for messages."""
         return self._source.name
 
     async def get(self, scope: str | None = None) -> SecretStr:
-        """Return a token that is good now.
+        """Return a token that is valid now.
 
-        Everyone who needs a new one waits for the same exchange. Where the source gives none, the
-        old one is used until its end, or until the cloud refuses it. Raises `CredentialsError`
-        once no token is left to use, and `OutageError` where who gives them does not answer.
+        All callers that need a new one wait for the same exchange. If the source gives none, the
+        old token is used until its end, or until the cloud refuses it. Raises `CredentialsError`
+        once there is no token left to use, and `OutageError` if the token service does not answer.
         """
         if self._token is None or self._due():
             await self._renew("due")
         return self._current()
 
     async def renew(self, refused: SecretStr, scope: str | None = None) -> SecretStr:
-        """Return a token after the API refused one; a newer one than `refused` is given as it is.
+        """Return a newer token than `refused`, which the API has refused.
 
-        Raises `CredentialsError` where there is no newer one.
+        Raises `CredentialsError` if there is no newer one.
         """
         if self._current().get_secret_value() == refused.get_secret_value():
             await self._renew("refused")
         return self._current()
 
     async def close(self) -> None:
-        """Stop an exchange that nobody waits for any more."""
+        """Stop an exchange that no caller waits for any more."""
         if self._renewal is not None:
             self._renewal.cancel()
             await asyncio.gather(self._renewal, return_exceptions=True)
@@ -99,14 +99,14 @@ class Tokens:
             self._renewal = asyncio.create_task(self._fetch())
             self._renewal.add_done_callback(self._fetched)
         elif reason == "refused":
-            self._reason = reason  # what was only due is now all there is to go on with
-        # Shielded: one caller that is cancelled does not take the token from the others.
+            self._reason = reason  # a renewal that was only due is now needed
+        # Shielded, so that one cancelled caller does not cancel the renewal for the others.
         await asyncio.shield(self._renewal)
 
     def _fetched(self, task: asyncio.Task[None]) -> None:
         self._renewal = None
         if not task.cancelled():
-            task.exception()  # every waiter gets it; without one, it does not matter
+            task.exception()  # each waiting caller gets it; without one, it does not matter
 
     async def _fetch(self) -> None:
         try:
@@ -146,9 +146,9 @@ class Tokens:
         return await self._persist(self._source.fetch)
 
     def _has_none(self) -> bool:
-        """Say whether no token is left to use: none that is good, or that is not refused."""
+        """Return whether there is no token to use: the last one has ended, or was refused."""
         return self._reason == "refused" or self._left() <= 0
 
     def _left(self) -> float:
-        """Return for how many seconds the token in hand is good, as far as is known."""
+        """Return for how many seconds the current token is valid, as far as it is known."""
         return 0.0 if self._token is None else self._ends - self._clock()

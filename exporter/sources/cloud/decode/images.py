@@ -1,8 +1,8 @@
 """Pages of images, from bytes to the rows of `images`, `layers` and `config_blobs`.
 
-No Python object is made per row: a page is parsed by PyArrow and flattened with its kernels. Only a
-page that PyArrow cannot read so is read image by image, and those of its values that cannot be read
-are left out. What comes of it is flattened in the same way.
+No Python object is made per row: PyArrow parses a page and flattens it with its kernels. A page
+that PyArrow cannot parse is read image by image, without the values that cannot be read, and then
+flattened in the same way.
 """
 
 from __future__ import annotations
@@ -31,17 +31,16 @@ NO_ID = "has no id"
 class ImagesPage:
     """The rows of one page of images.
 
-    `images`, `layers` and `config_blobs` have their tables' columns in order; texts that
-    repeat are dictionary-encoded. `bad_values` has a row for each of them with a value that could
-    not be read. `listed` counts the images the page held before filters and cuts. `names` are the
-    repositories met, in the page's order, with how many images of each are kept; `nameless` says
-    whether an image does not tell its repository or the registry that is in. `order` is None for a
-    page without images, `ids` are those of all images it held, and `next_token` is empty on the
-    last page. `sketch` tells the images listed from other pages' (`sketch_of`).
+    `images`, `layers` and `config_blobs` have the columns of their tables, in order; texts that
+    repeat are dictionary-encoded. `bad_values` has a row for each row of them with a value that
+    could not be read. `listed` counts the images on the page before filters and cuts. `names` are
+    the repositories on it, in the page's order, with the number of images kept of each. `nameless`
+    is true if an image does not name its repository, or names one without a registry. `order` is
+    None for a page without images. `ids` are those of all images on it, and `next_token` is empty
+    on the last page. `sketch` identifies the page's images (`sketch_of`).
 
-    An image without an id has no row. `lost` says of each of them which it is, as far as a filter
-    lets it be in scope; nothing but that and `listed` counts them. `doubt` says why the page should
-    be asked for again; it is empty for a sound one.
+    An image without an id has no row: `listed` counts it, and `lost` describes it, unless a filter
+    leaves it out. `doubt` is the reason to ask for the page again, empty for a sound page.
     """
 
     images: pa.Table
@@ -68,10 +67,9 @@ def decode_images(
     cut: RowFilter | None = None,
     scope: str = "images",
 ) -> ImagesPage:
-    """Decode one page of `images`; `wanted` says by repository name which images are in scope.
+    """Decode one page of `images`; `wanted` decides by repository name which images are in scope.
 
-    `scope` says in a person's words what is listed. Raises `PageError` for a body that is not such
-    a page.
+    `scope` names the listing, for messages. Raises `PageError` for a body that is not such a page.
     """
     try:
         read = ReadImages(*read_columns(body, "images", IMAGE))
@@ -128,7 +126,7 @@ def _page(
 
 
 def _lost(read: ReadImages, wanted: Callable[[str], bool] | None, scope: str) -> list[LostItem]:
-    """Return the images without an id, but for those that a filter leaves out."""
+    """Return the images without an id, except those that a filter leaves out."""
     lost = []
     for number in pc.indices_nonzero(_empty(read.rows.field("id"))).to_pylist():
         image = read.rows[number].as_py()
@@ -143,7 +141,7 @@ def _lost(read: ReadImages, wanted: Callable[[str], bool] | None, scope: str) ->
 
 
 def _with_ids(read: ReadImages) -> ReadImages:
-    """Return a page without its images that have no id."""
+    """Return the page without the images that have no id."""
     having = pc.invert(_empty(read.rows.field("id")))
     old = enumerate(pc.indices_nonzero(having).to_pylist())
     problems = {new: read.problems[number] for new, number in old if number in read.problems}
@@ -158,7 +156,7 @@ def _bad_value(detail: str, image_id: str, name: str | None) -> dict[str, str | 
 
 
 def _either(rows: pa.StructArray, name: str, other: str) -> pa.StringArray:
-    """Return a field that may come under either of two names."""
+    """Return a field that the API may send under either of two names."""
     values, others = rows.field(name), rows.field(other)
     return values if others.null_count == len(others) else pc.coalesce(values, others)
 
@@ -172,7 +170,7 @@ def _any_empty(texts: pa.StringArray) -> bool:
 
 
 def _counted(names: pa.DictionaryArray) -> dict[str, int]:
-    """Return every name of the dictionary, in its order, with how often it stands in the array."""
+    """Return every name of the dictionary, in its order, with its number of occurrences."""
     counts = dict.fromkeys(names.dictionary.to_pylist(), 0)
     for found in pc.value_counts(names.drop_null()).to_pylist():
         counts[found["values"]] = found["counts"]
@@ -187,7 +185,7 @@ def _flatten(
     cloud_id: str | None,
     folder_id: str | None,
 ) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Return the three tables; `registries` are those of the distinct names."""
+    """Return the three tables; `registries` are those of the dictionary's names."""
     image_ids = rows.field("id")
     registry_ids = pa.array(registries, pa.string()).dictionary_encode().take(names.indices)
     config = rows.field("config")
@@ -247,12 +245,12 @@ def _blob_columns(blobs: pa.StructArray) -> dict[str, pa.Array]:
 
 
 def _child(parent: pa.StructArray, name: str) -> pa.Array:
-    """Return a field that is null wherever its parent is."""
+    """Return a field that is null where its parent is null."""
     return pc.struct_field(parent, name)
 
 
 def _lists(lists: pa.ListArray, what: str) -> pa.ListArray:
-    """Return the lists with an empty one for each that was not sent."""
+    """Return the lists, with an empty one for each that was not sent."""
     values = lists.flatten()
     if values.null_count:
         raise PageError(f"{what} is null")
@@ -276,12 +274,12 @@ def _positions(lists: pa.ListArray, parents: pa.Int32Array) -> pa.Int32Array:
 
 
 def _repeat_each(texts: pa.StringArray, indices: pa.Int32Array) -> pa.DictionaryArray:
-    """Return the texts at some indices, each held once."""
+    """Return the texts at some indices; each text is stored once."""
     return pa.DictionaryArray.from_arrays(indices, texts)
 
 
 def _repeat(text: str | None, length: int) -> pa.DictionaryArray:
-    """Return one text for every row, held once."""
+    """Return one text for every row; it is stored once."""
     dictionary = pa.array([text] if text is not None else [], pa.string())
     index = pa.scalar(0 if text is not None else None, pa.int32())
     indices = pa.repeat(index, length) if text is not None else pa.nulls(length, pa.int32())

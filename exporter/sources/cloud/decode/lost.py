@@ -1,7 +1,7 @@
-"""Items of a page that have no row, for nothing tells which they are: their id cannot be read.
+"""Items of a page that have no row, because their id cannot be read.
 
-None is left out without a word: what it is, as far as that is known, goes to the findings and into
-the coverage, where its listing is then not complete.
+None of them is left out silently: what is known of an item goes to the findings and into the
+coverage, and its listing does not count as complete.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from exporter.tables.bad_values import LOST, bad_value
 
 @dataclass(frozen=True)
 class LostItem:
-    """An item without a row: `said` says which and why, `problem` is its row of `BAD_VALUES`."""
+    """An item without a row: `said` describes it, and `problem` is its row of `BAD_VALUES`."""
 
     said: str
     problem: dict[str, Any]
@@ -31,15 +31,15 @@ def lost_item(
     *,
     placed: bool = False,
 ) -> LostItem:
-    """Return what to say of an item without a row.
+    """Describe an item without a row.
 
-    `kind` is what it is, such as `image`, `known` all that is known of it, maybe nothing, and
-    `wrong` what is wrong, as the end of a sentence; `problem` is a sentence about the values that
-    cannot be read, or None. `scope` is what was listed, in a person's words, and `row` has the
-    columns that say where the item is. `placed` says whether what is known tells that as well.
+    `kind` is its kind, such as `image`. `known` is its name or digest, empty if both are unknown.
+    `wrong` is what is wrong with it, as the end of a sentence. `problem` is a sentence about the
+    values that cannot be read, or None. `scope` names the listing, for messages. `row` has the
+    columns that say where the item belongs, and `placed` is true if `known` says that as well.
     """
     said = f"{kind} {known} {wrong}" if known else f"{kind} among the {scope} {wrong}"
     subject = f"{scope}: {known}" if known and not placed else known or scope
-    detail = f"The {said}, so that nothing tells which it is, and it has no row."
+    detail = f"The {said}, so nothing identifies it, and it has no row."
     detail += f" {problem}" if problem else ""
     return LostItem(said, bad_value(LOST, subject, detail, row))

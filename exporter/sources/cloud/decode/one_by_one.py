@@ -1,6 +1,6 @@
-"""A page of images whatever its values are, read image by image where PyArrow reads none of it.
+"""Reading a page of images one by one, for a page that PyArrow cannot parse.
 
-It comes to the same as what PyArrow reads, but without the values that cannot be read.
+The result is the same as PyArrow's, without the values that cannot be read.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ IMAGE = pa.struct(
         ("layers", pa.list_(_BLOB)),
         ("tags", pa.list_(pa.string())),
         ("createdAt", pa.string()),
-        # As the protobuf message spells them, which a parser has to take as well: that costs
-        # nothing that could be measured, and looking for them in the body would.
+        # The names of the protobuf message, which a parser must accept as well. These columns cost
+        # nothing measurable; a search for the names in the body would.
         ("compressed_size", pa.string()),
         ("created_at", pa.string()),
     ]
 )
-"""What is read of an image, as it comes."""
+"""The fields that are read of an image, as they are sent."""
 
 
 @dataclass(frozen=True)
 class ReadImages:
     """The images of a page as `IMAGE`, and the next page's token or an empty text.
 
-    `problems` says by an image's number what of it could not be read. `misread` says so of those
-    without an id, a name or a digest for that reason, as the end of a sentence. `doubt` says why
-    the page should be asked for again, and is empty for a sound one.
+    `problems` describes, by an image's number on the page, its values that could not be read.
+    `misread` has an entry for an image whose id, name or digest is one of these, as the end of a
+    sentence. `doubt` is the reason to ask for the page again, empty for a sound page.
     """
 
     rows: pa.StructArray
@@ -60,7 +60,7 @@ class ReadImages:
 def read_one_by_one(body: bytes) -> ReadImages:
     """Read a page whatever its values are; those that cannot be read are null.
 
-    Raises `PageError` for what is no page.
+    Raises `PageError` for a body that is not a page.
     """
     page = read_object(body, "images", strict=True)
     images, problems, misread = [], {}, {}

@@ -1,4 +1,4 @@
-"""The order of a page's images, and which of them are cut away because others deliver them."""
+"""The order of a page's images, and which of them are cut because other scans list them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 class Position:
     """A place in the order of images: repository, creation time, and digest.
 
-    `text` is the time as it was sent: what is cut from it may be what the API has sorted by.
+    `text` is the time as it was sent: the API may sort by the digits that `at` has lost.
     """
 
     name: str
@@ -25,9 +25,9 @@ class Position:
 
 @dataclass(frozen=True)
 class RowFilter:
-    """The ids of a page's images that another listing has delivered.
+    """The ids of a page's images that another scan has listed.
 
-    `last` says whether the other delivers all that follows too, so that the listing ends here.
+    `last` is true if the other scan also lists all that follows, so that this listing ends here.
     """
 
     but_not: tuple[str, ...] = ()
@@ -36,14 +36,14 @@ class RowFilter:
 
 @dataclass(frozen=True)
 class Order:
-    """How the images of a page follow each other, as the API sent them, before any cut.
+    """The order of a page's images, as the API sent them, before any cut.
 
     `names_rise` and `names_fall`: repository names, compared as UTF-8, never fall, or never rise.
     `rises` and `falls`: by name, time and digest, each image is behind the one before it, or each
-    is before it. Where a time is missing, or two differ only past the microsecond, it is not known,
-    and that is let pass. `digests_rise`: by digest and name, each is behind the one before it.
-    `ties` are the images that only a digest tells from the one before. `first` and `last` are the
-    places of the page's first and last image; a missing name is empty.
+    is before it. If a time is missing, or two times differ only past the microsecond, the order is
+    not known, and counts as kept. `digests_rise`: by digest and name, each image is behind the one
+    before it. `ties` counts the images that differ from the one before only by digest. `first` and
+    `last` are the places of the page's first and last image; a missing name is empty.
     """
 
     names_rise: bool
@@ -62,9 +62,9 @@ def kept(
     wanted: Callable[[str], bool] | None,
     cut: RowFilter | None,
 ) -> pa.BooleanArray | None:
-    """Return which images stay, or None for all of them.
+    """Return which images are kept, or None for all of them.
 
-    `wanted` says by repository name which images are in scope.
+    `wanted` decides by repository name which images are in scope.
     """
     left = None
     if cut is not None and cut.but_not:
@@ -84,11 +84,11 @@ def order_of_page(
     ids: pa.StringArray,
     distinct: tuple[str, ...],
 ) -> Order:
-    """Return the order of a page; an image that it shows twice stands where it does first."""
+    """Return the order of a page; an image that is on it twice counts at its first place."""
     if len(distinct) == len(ids):
         return _order_of(names, created, times, digests)
     first = pa.array(pc.index_in(pa.array(distinct, pa.string()), ids))
-    # Numbered anew, for names are held to be numbered as they appear.
+    # Encoded again, because `_order_of` needs names numbered as they appear.
     firsts = names.take(first).cast(pa.string()).dictionary_encode()
     return _order_of(firsts, created.take(first), times.take(first), digests.take(first))
 
@@ -99,8 +99,8 @@ def _order_of(
     texts: pa.StringArray,
     digests: pa.StringArray,
 ) -> Order:
-    """Return the order of a page that has images; `texts` are the times as they were sent."""
-    # Names are numbered as they appear: where no number comes again, their order is the page's.
+    """Return the order of a page with images; `texts` are the times as they were sent."""
+    # Names are numbered as they appear. If no number comes again, their order is the page's.
     before, after = names.indices[:-1], names.indices[1:]
     in_turn = names.null_count == 0 and _all(pc.less_equal(before, after))
     listed = names.dictionary.to_pylist()
@@ -130,7 +130,7 @@ def _order_of(
 
 
 def _by_name(names: pa.DictionaryArray, digest: pa.StringArray, following: pa.StringArray) -> bool:
-    """Say whether images with one digest are in the order of their names."""
+    """Return whether images with the same digest are in the order of their names."""
     same = pc.equal(digest, following)
     if not pc.any(same).as_py():
         return True
@@ -140,7 +140,7 @@ def _by_name(names: pa.DictionaryArray, digest: pa.StringArray, following: pa.St
 
 
 def is_behind(one: Position, other: Position) -> bool:
-    """Say whether a place is behind another, by name, time and digest, as far as can be known."""
+    """Return whether a place is behind another by name, time and digest, as far as known."""
     if one.name != other.name:
         return one.name > other.name
     if one.text != other.text:
@@ -149,7 +149,7 @@ def is_behind(one: Position, other: Position) -> bool:
 
 
 def is_far_behind(one: Position, other: Position) -> bool:
-    """Say whether a place is behind another by name or time, and a digest is not needed for it."""
+    """Return whether a place is behind another by name or time alone."""
     if one.name != other.name:
         return one.name > other.name
     return one.at is not None and other.at is not None and one.at > other.at

@@ -1,9 +1,10 @@
-"""One page of a listing, from bytes to a JSON object that can be trusted, or a `PageError`.
+"""One page of a listing, from bytes to a checked JSON object, or a `PageError`.
 
-PyArrow's JSON reader is fast but trusting (`README.md`, "Facts measured here"): a body that begins
-with `null` crashes the process, two objects parse as two rows, and broken UTF-8 inside a key makes
-a field vanish. The guards here stand before it. Nesting without end is refused, or skipped with the
-unknown field it stands in, at any depth: the reader recurses only where it has to infer types.
+PyArrow's JSON reader is fast but does not check its input (`README.md`, "Facts measured here"): a
+body that begins with `null` crashes the process, two objects parse as two rows, and broken UTF-8
+inside a key makes a field vanish. This module checks a body first. Nesting of any depth is refused,
+or skipped with the unknown field that contains it: the reader recurses only where it has to infer
+types.
 """
 
 from __future__ import annotations
@@ -30,23 +31,23 @@ _LONGEST_TOKEN = 4096
 
 
 _LONGEST_INT = 100
-"""Digits of a whole number that Python is asked to convert; none of so many has a column."""
+"""The most digits of an integer that Python converts; no column has a value of that length."""
 
 
 class Twice:
-    """Stands for the values of a key that stands twice in one object: neither is to be believed."""
+    """Stands for the values of a key that occurs twice in one object: neither can be relied on."""
 
     def __str__(self) -> str:
-        """Say what is there, for people."""
+        """Return a description for messages."""
         return "two values"
 
 
 @dataclass(frozen=True)
 class Objects:
-    """What a page holds as Python objects: its items, and the next page's token or an empty text.
+    """A page as Python objects: its items, and the next page's token or an empty text.
 
-    `doubt` says why the body is no sound JSON, though it could be read; it is empty for one that
-    is. Texts then may hold surrogates for what is no Unicode.
+    `doubt` says why the body is not valid JSON, although it could be read; it is empty for valid
+    JSON. If it is not empty, texts may contain surrogates in place of invalid Unicode.
     """
 
     items: list[Any]
@@ -55,36 +56,37 @@ class Objects:
 
 
 def shown_token(body: bytes) -> str:
-    """Return the next page's token where a body shows it, unparsed, as its first or last key.
+    """Return the next page's token if a body shows it, unparsed, as its first or last key.
 
-    It is a likely guess, for what is no page at all may show one as well; empty where none is seen.
+    It is a likely guess, since a body that is not a page may show one as well. Empty if none is
+    found.
     """
     seen = _TOKEN_LAST.search(body, max(0, len(body) - _LONGEST_TOKEN)) or _TOKEN_FIRST.match(body)
     return seen[1].decode("ascii") if seen else ""
 
 
 def has_token(body: bytes) -> bool:
-    """Say whether a next page's token may stand anywhere in the body; false for most last pages."""
+    """Return whether a next page's token may be anywhere in the body; false for most last pages."""
     return any(key in body for key in _TOKEN_KEYS)
 
 
 def _guard(body: bytes) -> None:
-    """Refuse what the reader takes for something else; raises `PageError`."""
+    """Refuse a body that the reader would misread; raises `PageError`."""
     if not body.lstrip(b" \t\r\n").startswith(b"{"):
         raise PageError("the body is not a JSON object")
     offsets = pa.py_buffer(struct.pack("<qq", 0, len(body)))
     text = pa.Array.from_buffers(pa.large_string(), 1, [None, offsets, pa.py_buffer(body)])
     try:
-        text.validate(full=True)  # ten times as fast as `bytes.decode`, which makes a copy
+        text.validate(full=True)  # ten times as fast as `bytes.decode`, which copies
     except pa.ArrowInvalid:
         raise PageError("the body is not UTF-8") from None
 
 
 def read_object(body: bytes, items: str, *, strict: bool = False) -> Objects:
-    """Parse a page into Python objects; `items` names the key its items stand under.
+    """Parse a page into Python objects; `items` is the key of its items.
 
-    With `strict`, numbers with a fraction are Decimals, and a key that stands twice in one object
-    has `Twice` for a value. Raises `PageError`.
+    With `strict`, numbers with a fraction become Decimals, and a key that occurs twice in one
+    object has `Twice` as its value. Raises `PageError`.
     """
     page, doubt = _parse(body, strict=strict)
     _refuse_strangers(page, items)
@@ -98,7 +100,7 @@ def read_object(body: bytes, items: str, *, strict: bool = False) -> Objects:
 
 
 def is_unicode(text: str) -> bool:
-    """Say whether a text can be written down: it holds no half of a surrogate pair."""
+    """Return whether a text is valid Unicode: it has no half of a surrogate pair."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -109,9 +111,8 @@ def is_unicode(text: str) -> bool:
 def read_columns(body: bytes, items: str, item: pa.StructType) -> tuple[pa.StructArray, str]:
     """Parse a large page into Arrow without a Python object per row.
 
-    `items` names the key the items stand under, `item` their type; fields beyond it are
-    ignored. Returns the items as one struct array, and the next page's token or an empty text.
-    Raises `PageError`.
+    `items` is the key of the items, `item` their type; other fields are ignored. Returns the items
+    as one struct array, and the next page's token or an empty text. Raises `PageError`.
     """
     body = body.removeprefix(codecs.BOM_UTF8)
     _guard(body)
@@ -142,7 +143,7 @@ def read_columns(body: bytes, items: str, item: pa.StructType) -> tuple[pa.Struc
 
 
 def _parse(body: bytes, *, strict: bool = False) -> tuple[dict[str, Any], str]:
-    """Return the object that a body is, and why it is no sound JSON, or an empty text."""
+    """Return the JSON object in a body, and why it is not valid JSON, or an empty text."""
     body = body.removeprefix(codecs.BOM_UTF8)
     doubt = ""
     try:
@@ -158,10 +159,10 @@ def _parse(body: bytes, *, strict: bool = False) -> tuple[dict[str, Any], str]:
 
 
 def _parse_leniently(body: bytes, doubt: str) -> tuple[Any, str]:
-    """Read JSON whose texts need not be Unicode; also return which key stands twice, if one does.
+    """Read JSON whose texts may be invalid Unicode; also return a key that occurs twice, if any.
 
-    It is for `Item` to say which values cannot be used. What was refused because of anything else
-    in it (`doubt`) is refused here as well.
+    `Item` decides which values cannot be used. If the body was refused (`doubt`) for another
+    reason, it is refused here as well.
     """
     doubled: list[str] = []
 
@@ -200,11 +201,10 @@ def _refuse_constant(text: str) -> None:
 
 
 def _refuse_strangers(page: dict[str, Any], items: str) -> None:
-    """Refuse a page that has items, but not under the key where they belong.
+    """Refuse a page whose items are not under the expected key.
 
-    `{}` and a lone `nextPageToken` are empty pages. New fields may appear at any time, so only
-    a list of what may be items, under a strange name, or a page with nothing that is known, is
-    refused.
+    `{}` and a lone `nextPageToken` are empty pages. New fields may appear at any time. So a page is
+    refused only if it has a list of likely items under another key, or no known key at all.
     """
     if items in page or not page:
         return
@@ -222,5 +222,5 @@ def _holds_items(value: object) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    # The reader's own words, cut where they begin to quote the body.
+    # The reader's own message, without the quote from the body at its end.
     return str(error).partition("\n")[0][:160]

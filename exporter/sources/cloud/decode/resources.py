@@ -1,6 +1,6 @@
 """Pages of clouds, folders, registries and repositories, from bytes to rows.
 
-These pages are small and their ids are needed to go on, so they go through Python objects.
+These pages are small, and the next calls need their ids, so they become Python objects.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES, REPOSITORIES
 
 @dataclass(frozen=True)
 class Parents:
-    """What a listing's items are in: the ids its caller asked with."""
+    """The parents of a listing's items: the ids that the listing was asked for with."""
 
     cloud_id: str | None = None
     folder_id: str | None = None
@@ -40,9 +40,9 @@ class Resource:
 class ResourcesPage:
     """The items of one page in the API's order; `next_token` is empty on the last page.
 
-    `bad_values` has a row for each item with a value that could not be read. `lost` says of each
-    item that has no row what it is, for nothing tells which: they are none of the `resources`.
-    `doubt` says why the page should be asked for again; it is empty for a sound one.
+    `bad_values` has a row for each item with a value that could not be read. `lost` describes each
+    item that has no row, because it has no id; none of these is in `resources`. `doubt` is the
+    reason to ask for the page again, empty for a sound page.
     """
 
     table: Table
@@ -54,7 +54,7 @@ class ResourcesPage:
 
     @property
     def sketch(self) -> tuple[str, ...]:
-        """What tells the items from other pages' (`sketch_of`)."""
+        """A sketch that identifies the items (`sketch_of`)."""
         return sketch_of(one.id for one in self.resources)
 
     def rows(self, wanted: Callable[[str], bool] = lambda _: True) -> pa.Table:
@@ -66,7 +66,7 @@ class ResourcesPage:
 def decode_resources(body: bytes, table: Table, parents: Parents, scope: str = "") -> ResourcesPage:
     """Decode one page of clouds, folders, registries or repositories; raises `PageError`.
 
-    `scope` says in a person's words what is listed.
+    `scope` names the listing, for messages.
     """
     page = read_object(body, table.name)
     make, key = _ROWS[table.name], table.key[0]
@@ -92,7 +92,7 @@ def decode_resources(body: bytes, table: Table, parents: Parents, scope: str = "
 
 
 def rows_to_arrow(rows: list[Mapping[str, Any]], table: Table) -> pa.Table:
-    """Return rows keyed by column as Arrow; what is absent is null."""
+    """Return rows, keyed by column, as Arrow; absent values are null."""
     columns = [
         pa.array([row.get(field.name) for row in rows], field.type) for field in table.schema
     ]
@@ -102,7 +102,7 @@ def rows_to_arrow(rows: list[Mapping[str, Any]], table: Table) -> pa.Table:
 def registry_of(repository_name: str) -> str:
     """Return the registry of a repository: the part of its name before the first slash.
 
-    It is empty where the name has no slash, and so does not tell.
+    It is empty if the name has no slash.
     """
     return repository_name.partition("/")[0] if "/" in repository_name else ""
 

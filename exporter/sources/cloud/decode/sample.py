@@ -1,4 +1,4 @@
-"""A page of images that is only looked at: which repositories they are of, and in what order."""
+"""A page of images for a sample: only its repositories and its order are read."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _IMAGE = pa.struct([("name", pa.string()), ("digest", pa.string())])
 
 @dataclass(frozen=True)
 class SamplePage:
-    """What a page by digest shows: how many images of which repository, and their order.
+    """The content of a page by digest: the number of images of each repository, and their order.
 
-    `first` and `last` are its outermost digests, empty for an empty page. `doubt` says why the page
-    should be asked for again; it is empty for a sound one.
+    `first` and `last` are its first and last digest, empty for an empty page. `doubt` is the reason
+    to ask for the page again, empty for a sound page.
     """
 
     listed: int
@@ -35,7 +35,7 @@ class SamplePage:
 def decode_sample(body: bytes) -> SamplePage:
     """Decode a page of `images` that was asked for by digest; raises `PageError`.
 
-    What cannot be read counts as absent.
+    A value that cannot be read counts as absent.
     """
     doubt = ""
     try:

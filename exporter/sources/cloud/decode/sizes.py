@@ -14,7 +14,7 @@ _DIGITS = b"0123456789"
 
 
 def parse_sizes(texts: pa.StringArray) -> pa.Int64Array:
-    """Return 64-bit integers that were sent as texts; one that was left out is 0 (proto3).
+    """Return 64-bit integers that were sent as texts; one that was not sent is 0 (proto3).
 
     Raises `PageError`.
     """
@@ -22,8 +22,8 @@ def parse_sizes(texts: pa.StringArray) -> pa.Int64Array:
         try:
             return pc.fill_null(texts.cast(pa.int64()), 0)
         except pa.ArrowInvalid:
-            pass  # Empty, or too large: told apart below.
-    # Arrow would take `0x10` for a number, and not `1e3`.
+            pass  # A text is empty or too large; the lines below find out which.
+    # Arrow accepts `0x10` as a number, and refuses `1e3`.
     sizes = [0 if text is None else whole_of(text) for text in texts.to_pylist()]
     if None in sizes:
         raise PageError("a size is not a 64-bit integer")
@@ -31,7 +31,7 @@ def parse_sizes(texts: pa.StringArray) -> pa.Int64Array:
 
 
 def _characters(texts: pa.StringArray) -> bytes:
-    """Return all that the texts are made of, one behind the other."""
+    """Return all characters of the texts, joined."""
     _, offsets, values = texts.buffers()
     if not len(texts) or values is None:
         return b""

@@ -1,4 +1,4 @@
-"""What tells a page's items from other pages', so that a listing that runs in circles is seen."""
+"""The sketch of a page, which identifies its items: a listing that repeats itself is noticed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from heapq import nsmallest
 from zlib import crc32
 
 SKETCH = 16
-"""Items by which a page is told from others."""
+"""The most items in a sketch."""
 
 
 def sketch_of(ids: Iterable[str]) -> tuple[str, ...]:
-    """Return what stands for a page's items, sorted: for all of them, or for the first few.
+    """Return the sketch of a page: sorted checksums of all its items, or of those with the lowest.
 
-    The order is that of checksums, which has nothing to do with the order of the listing or of the
-    ids: what a listing shows late must not always stand behind what it has shown before.
+    The order of checksums has nothing to do with the order of the listing or of the ids. So items
+    that a listing shows late are not always behind those that it showed before.
     """
     return tuple(f"{one:08x}" for one in nsmallest(SKETCH, (crc32(id_.encode()) for id_ in ids)))

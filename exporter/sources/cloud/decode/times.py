@@ -20,11 +20,12 @@ def parse_times(texts: pa.StringArray) -> pa.TimestampArray:
     """Return the times cut, not rounded, to the microsecond; raises `PageError`.
 
     The API sends 0 to 9 fractional digits, mixed within one page, and years 0001 to 9999
-    (`README.md`): nanoseconds would not hold those years, and microseconds refuse nine digits.
+    (`README.md`). Nanoseconds cannot represent those years, and Arrow's microseconds refuse nine
+    digits.
     """
     usual = pc.fill_null(pc.match_substring_regex(texts, _USUAL), True)
     if pc.all(usual, min_count=0).as_py():
-        # The Z goes with the digits past the microsecond, or by itself.
+        # This cuts the Z and the digits past the microsecond.
         cut = pc.utf8_slice_codeunits(pc.utf8_rtrim(texts, "Z"), 0, _MICROSECONDS)
         try:
             times = cut.cast(pa.timestamp("us")).cast(TIME)

@@ -1,8 +1,8 @@
-"""Single values of the API's JSON, by the proto3 mapping, and what cannot be read of them.
+"""Single values of the API's JSON, by the proto3 mapping, and the values that cannot be read.
 
-A parser of proto3 JSON takes every field under two names, `createdAt` and `created_at`, and whole
-numbers as numbers or as texts. A value that is none costs that value alone: it is left out, and the
-item's `problem` says so.
+A parser of proto3 JSON accepts every field under two names, `createdAt` and `created_at`, and
+integers as numbers or as texts. A value that cannot be read costs only itself: it is left out, and
+the item's `problem` names it.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ def snake_case(name: str) -> str:
 
 
 def field_of(item: Mapping[str, Any], name: str) -> Any:
-    """Return a field in either spelling; None where it is absent or null in both."""
+    """Return a field in either spelling; None if it is absent or null in both."""
     value = item.get(name)
     return item.get(snake_case(name)) if value is None else value
 
 
 def time_of(text: str) -> datetime | None:
-    """Return an RFC 3339 time in UTC, cut to the microsecond; None for what is none.
+    """Return an RFC 3339 time in UTC, cut to the microsecond; None for any other text.
 
-    A leap second, 23:59:60 in UTC, is the first second of the next day, as POSIX counts. Times
-    outside of the years 1 to 9999 in UTC are none.
+    A leap second, 23:59:60 in UTC, is the first second of the next day, as POSIX counts. None for
+    times outside of the years 1 to 9999 in UTC.
     """
     found = _TIME.fullmatch(text)
     if found is None:
@@ -76,9 +76,9 @@ def time_of(text: str) -> datetime | None:
 
 
 def whole_of(value: object) -> int | None:
-    """Return a 64-bit integer that was sent as a text or as a number; None for what is none.
+    """Return a 64-bit integer that was sent as a text or as a number; None for any other value.
 
-    An exponent, or a fraction of nothing but zeros, does not keep a number from being whole.
+    A number with an exponent, or with a fraction of zeros only, is an integer too.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
         return None
@@ -95,10 +95,10 @@ def whole_of(value: object) -> int | None:
 
 
 class Item:
-    """One object of a page, whose fields are read in either spelling.
+    """One object of a page; its fields are read in either spelling.
 
-    What cannot be read is None, or left out of a list or map, and is noted for `problem`. What is
-    no object at all has no field.
+    A value that cannot be read is None, or left out of a list or map, and `problem` names it. An
+    item that is not an object has no fields.
     """
 
     def __init__(self, fields: object, path: str = "", bad: list[str] | None = None) -> None:
@@ -118,7 +118,7 @@ class Item:
         return text
 
     def enum(self, name: str) -> str | None:
-        """Return an enum's name; a value that the API has no name for is a number, kept as text."""
+        """Return an enum's name, or the number as text of a value that the API has no name for."""
         value = field_of(self._fields, name)
         number = None if isinstance(value, str) else whole_of(value)
         return self.text(name) if number is None else str(number)
@@ -156,12 +156,12 @@ class Item:
         ]
 
     def child(self, name: str) -> Item | None:
-        """Return an object; its problems are this one's."""
+        """Return an object; its problems are part of this item's."""
         fields = self._read(name, dict)
         return None if fields is None else self._inner(fields, name)
 
     def children(self, name: str) -> list[Item]:
-        """Return a list of objects; one that is none keeps its place, with nothing in it."""
+        """Return a list of objects; an entry that is not an object becomes an empty one."""
         values = self._read(name, list) or []
         return [
             self._inner(value if self._is(value, dict, place) else {}, place)
@@ -170,7 +170,7 @@ class Item:
 
     @property
     def problem(self) -> str | None:
-        """What could not be read, in a sentence; None where all was read."""
+        """The values that could not be read, in a sentence; None if all could."""
         if not self._bad:
             return None
         more = f" and {len(self._bad) - _NAMED} more" if len(self._bad) > _NAMED else ""
@@ -178,9 +178,10 @@ class Item:
         return f"These values cannot be read, and are left out: {named}{more}."
 
     def misread(self, *names: str) -> str:
-        """Say which of some texts is there and is none, as the end of a sentence; else nothing.
+        """Return which of some texts has a value that is not a text, as the end of a sentence.
 
-        It does not quote the value, for it goes into errors and logs.
+        It is empty if there is none. It does not quote the value, because it goes into errors and
+        logs.
         """
         if not isinstance(self._whole, dict):
             return f"is {_kind(self._whole)} instead of an object"
@@ -217,7 +218,7 @@ def _is_text(value: object) -> bool:
 
 
 def _kind(value: object) -> str:
-    """Return what a value is that is no text."""
+    """Return the kind of a value that is not a text, for messages."""
     for kind, name in _KINDS:
         if isinstance(value, kind):
             return name
@@ -225,7 +226,7 @@ def _kind(value: object) -> str:
 
 
 def _shown(value: object) -> str:
-    """Return a value for people, as JSON, cut where it is long."""
+    """Return a value for messages, as JSON, cut if it is long."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=_plain)
     except RecursionError:
@@ -238,5 +239,5 @@ def _plain(value: object) -> float | str:
 
 
 def _writable(text: str) -> str:
-    """Return a text with escapes for what is no Unicode in it."""
+    """Return a text with escapes in place of invalid Unicode."""
     return text.encode("utf-8", "backslashreplace").decode()
