@@ -1,8 +1,8 @@
-"""Listing one registry's images fast: by scans that meet, or split by repository.
+"""How one registry is listed fast: by scans that meet, or repository by repository.
 
-`listing` is where to begin: its docstring has the invariants, and `RegistryListing` the way of a
-page. `policy` has every number, and `state` and `scan` what may follow what. `scans` begins scans
-and splits a registry, `judge` decides about each page, `closing` ends the listing, and `check`,
-`proof` and `unproven` say what it may rely on. `estimate`, `meeting`, `ordering` and `partition`
-are the pure parts.
+Begin with `listing`: its docstring has the invariants, and `RegistryListing` the way of a page.
+`policy` has every number. `state` and `scan` say which state may follow which. `scans` begins scans
+and splits a registry, `judge` decides about each page, and `closing` ends the listing. `check`,
+`proof` and `unproven` decide what the listing may rely on. `estimate`, `meeting`, `ordering` and
+`partition` are pure functions.
 """

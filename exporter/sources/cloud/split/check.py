@@ -2,10 +2,10 @@
 
 A split relies on a repository list that names all repositories, and on filters that work. Both can
 look right on every page that the registry's own scans read, and be wrong behind the place where
-they stop. So some images are asked for by digest, which draws them as good as by lot. If a sample
-cannot be had, its digests do not rise, or it shows a repository that is not listed, the registry is
-not split. The sample also shows how large the registry and its repositories are: whether a split is
-worth its calls, and which repository goes first.
+they stop. So some images are asked for by digest, which is almost a random choice. If there is no
+sample, its digests do not rise, or it shows a repository that is not listed, the registry is not
+split. The sample also shows how large the registry and its repositories are, and so whether a split
+is worth its calls, and which repository goes first.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from exporter.sources.cloud.split.policy import SplitPolicy
 log = structlog.get_logger()
 
 LARGEST_PAGE = 1000
-"""The most images that the API gives at once (`README.md`, List calls)."""
+"""The most images that the API sends on a page (`README.md`, List calls)."""
 LARGEST_IMAGE = 16 * 1024
 """The most bytes that an image takes in an answer, on average over a page."""
 
 
 class Sample:
-    """Images of a registry in the order of their digests, of however many pages."""
+    """Images of a registry in the order of their digests, from any number of pages."""
 
     def __init__(self, policy: SplitPolicy) -> None:
         self._policy = policy
@@ -49,7 +49,7 @@ class Sample:
         self._last = ""
 
     def add(self, page: SamplePage) -> None:
-        """Take the next page of it."""
+        """Add the next page."""
         self.images += page.listed
         self.whole = not page.next_token
         self._counts.update(page.counts)
@@ -59,15 +59,15 @@ class Sample:
 
     @property
     def enough(self) -> bool:
-        """Whether it is large enough to tell."""
+        """Whether the sample is large enough to rely on."""
         return self.whole or self.images >= self._policy.enough_sampled
 
     @property
     def total(self) -> float | None:
-        """How many images the registry may have; None where the digests cannot tell.
+        """How many images the registry may have; None if the digests cannot tell.
 
-        Digests are spread evenly. So a thousand of them that reach to a tenth of all possible ones
-        mean that there are about ten thousand images.
+        Digests are spread evenly. So if the first thousand of them reach to a tenth of all possible
+        digests, there are about ten thousand images.
         """
         if self.whole:
             return float(self.images)
@@ -91,9 +91,9 @@ def page_size_for(limits: Limits) -> int:
 
 
 class SampleTask:
-    """Asks for a sample of a registry's images; `taken` gets it, or None if there is none.
+    """Asks for a sample of a registry's images; `taken` receives it, or None if there is none.
 
-    Its calls are counted in `entry`.
+    Its calls count in `entry`.
     """
 
     priority = Priority(Rank.LISTING, math.inf)
@@ -139,11 +139,11 @@ class SampleTask:
 
 
 class SplitCheck:
-    """What one registry's listing has found out about the list of its repositories.
+    """The facts that one registry's listing has found out about its list of repositories.
 
-    Of the repositories listed alone, `gone` are those that answered 404, `empty` those that held
-    nothing, and `refused` those that failed for another reason. `listed_now` is the list as it was
-    read again; None if it was not, or not whole.
+    Of the repositories that were listed alone, `gone` are those that answered 404, `empty` those
+    without images, and `refused` those that failed for another reason. `listed_now` is the list as
+    it was read again; None if it was not read again, or not completely.
     """
 
     def __init__(self) -> None:
@@ -154,9 +154,9 @@ class SplitCheck:
         self._sampled: Mapping[str, float] = {}
 
     def sampled(self, sample: Sample | None, partition: RepositoryPartition) -> str | None:
-        """Take the sample; return the reason not to rely on the list, if there is one."""
+        """Note the sample; return the reason not to rely on the list, or None."""
         if sample is None or not sample.enough:
-            return "no sample of the images by digest could be had"
+            return "no sample of the images by digest was complete"
         if not sample.in_order:
             return "an order asked for by digest is not the order that came"
         self._sampled = sample.shares
@@ -165,11 +165,11 @@ class SplitCheck:
 
     @property
     def unread(self) -> set[str]:
-        """The repositories that brought nothing when they were listed alone."""
+        """The repositories that gave no images when they were listed alone."""
         return self.gone | self.empty | self.refused
 
     def contradiction(self) -> str | None:
-        """Return, at the end, why the split may have missed something; None if nothing says so."""
+        """Return, at the end, why the split may have missed images; None if it has not."""
         for name in sorted(self.gone):
             if self.listed_now is None or name in self.listed_now:
                 return f"repository {name} is not found, but is listed"

@@ -1,8 +1,8 @@
-"""How one registry's listing ends: what it still waits for, and what its scans relied on.
+"""How one registry's listing ends: what it waits for, and what its scans relied on.
 
-A split relies on the repository list. So before the listing ends, it reads the list again, for what
-is new on it, and waits for the sample. If anything speaks against the list, one scan lists the
-whole registry again. A scope that no scan has proven whole is listed again too.
+A split relies on the repository list. So before the listing ends, it reads the list again to find
+new repositories, and waits for the sample. If either contradicts the list, one scan lists the whole
+registry again. A scope that no scan has proven complete is listed again too.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from exporter.wording import number
 
 
 class Closing:
-    """What a registry's listing has to know before it ends; `refresh` reads its list again.
+    """The facts that a registry's listing needs before it ends; `refresh` reads its list again.
 
-    The listing tells it of each scan, page and failure. Nothing else changes what it knows.
+    The listing reports each scan, page and failure. Nothing else changes these facts.
     """
 
     def __init__(
@@ -35,10 +35,10 @@ class Closing:
         context: Context,
         refresh: Callable[[], None],
     ) -> None:
-        self._listed: bool | None = None  # Whether the list is whole; None while it is not here.
+        self._listed: bool | None = None  # Whether the list is complete; None until it has come.
         self._met: set[str] = set()  # Repositories on the pages of the registry's own scans.
         self._left_out: set[str] = set()  # Repositories that the user's filter leaves out.
-        self._failure: ApiError | None = None  # The first after which something is missing.
+        self._failure: ApiError | None = None  # The first error after which images are missing.
         self._check = SplitCheck()
         self._unproven = Unproven(entry.parent_id, scans, context.policy)
         self._scans = scans
@@ -52,34 +52,37 @@ class Closing:
 
     @property
     def list_is_whole(self) -> bool:
-        """Whether the repository list is here, and all of it."""
+        """Whether all of the repository list has come."""
         return bool(self._listed)
 
     def repositories_listed(
         self, names: Collection[str], left_out: Collection[str], *, whole: bool
     ) -> None:
-        """Take the list; the user's filter leaves some out, and `whole` says if it is all."""
+        """Note the list; `whole` if these are all repositories.
+
+        `left_out` are those that the user's filter leaves out.
+        """
         self._left_out.update(left_out)
         self._listed = whole
         self._scans.take_repositories(names)
         if self._state.trusts_list and self._scans.partition.unlisted(self._met):
-            self.abandon_split("repositories were met that are not listed")
+            self.abandon_split("images of repositories came that are not listed")
 
     def doubt_list(self, names: Collection[str]) -> None:
-        """Abandon the split where the list does not name repositories of the registry's pages."""
+        """Abandon the split if the list lacks a repository on one of the registry's pages."""
         relied_on = self._state.trusts_list and self._listed
         if relied_on and (unlisted := self._scans.partition.unlisted(names)):
             self.abandon_split(f"repository {unlisted[0]} has images, but is not listed")
 
     def abandon_split(self, reason: str) -> None:
-        """Rely on the list of repositories no more."""
+        """Stop relying on the list of repositories."""
         if self._scans.abandon_split(reason, failed=self._failure is not None):
             self._unproven.clear()
 
     # Scans and their pages.
 
     def page_written(self, scan: Scan, names: Mapping[str, int]) -> None:
-        """Take the repositories of a page, and how many images of each were kept."""
+        """Note the repositories of a page, and how many images of each were kept."""
         wanted = self._context.filter
         if scan.repository is None:
             self._met.update(name for name, kept in names.items() if kept)
@@ -87,7 +90,7 @@ class Closing:
             self._left_out.update(name for name in names if not wanted(name))
 
     def scan_ended(self, scan: Scan) -> None:
-        """Take a scan that is over: what it has not proven whole, or has shown twice."""
+        """Note what a scan that has ended has not proven complete, or has shown twice."""
         if scan.state is ScanState.EXHAUSTED and scan.direction is Direction.ASCENDING:
             relied_on = scan.repository is not None or not self._state.is_split
             self._unproven.take(scan, relied_on=relied_on)
@@ -97,16 +100,16 @@ class Closing:
             self._check.empty.add(scan.repository)
 
     def failed(self, error: ApiError) -> None:
-        """Take an error after which something is missing."""
+        """Note an error after which images are missing."""
         self._failure = self._failure or error
 
     def refused(self, repository: str, error: ApiError) -> None:
-        """Take note that a repository cannot be listed alone."""
+        """Note that a repository cannot be listed alone."""
         self._check.refused.add(repository)
         self.abandon_split(f"{error.scope} cannot be listed alone: {error.message}")
 
     def gone(self, repository: str) -> None:
-        """Take note that a repository was not found; the list is read again after that."""
+        """Note that a repository was not found; the list is read again after that."""
         self._check.gone.add(repository)
         self._unproven.forget(repository)
         if self._state.second_list.asked is Asked.ANSWERED:
@@ -115,7 +118,7 @@ class Closing:
     # What it asks, and the end.
 
     def refreshed(self, names: Collection[str], *, whole: bool) -> None:
-        """Take the list as it was read again; what is new on it is listed as well."""
+        """Note the list as it was read again, and list the new repositories on it."""
         self._state.second_list.become(Asked.ANSWERED)
         self._check.listed_now = frozenset(names) if whole else None
         if self._state.is_split:
@@ -123,7 +126,7 @@ class Closing:
         self.settle()
 
     def ask_for_sample(self) -> None:
-        """Have a sample taken, before anything is listed alone, and before the end."""
+        """Ask for a sample, before any repository is listed alone, and before the end."""
         question, context = self._state.sample, self._context
         if question.asked is not Asked.NOT_YET:
             return
@@ -149,11 +152,11 @@ class Closing:
         self.settle()
 
     def read_again(self) -> None:
-        """Have the repositories listed again, once almost all is listed."""
+        """List the repositories again, once almost all images are listed."""
         question = self._state.second_list
         if question.asked is not Asked.NOT_YET or self._failure is not None:
             return
-        # The first time as soon as can be, for it takes a call; once more after all else.
+        # First as soon as possible, because it takes a call; once more after everything else.
         ready = not self._scans.open if self._read_before else self._scans.settled
         if ready and (self._state.is_split or self._check.gone):
             question.become(Asked.AWAITED)
@@ -161,9 +164,9 @@ class Closing:
             self._refresh()
 
     def settle(self) -> None:
-        """End the registry's listing once no scan of it is open and nothing is awaited."""
+        """End the registry's listing once no scan is open and nothing is awaited."""
         self.read_again()
-        # To rely on the list no more, or to list something again, may leave nothing to do.
+        # It may abandon the split or list a scope again, and still open no scan.
         while not (self._scans.open or self._waits or self._state.is_done):
             self._conclude()
 

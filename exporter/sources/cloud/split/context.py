@@ -1,4 +1,4 @@
-"""What the listings of one run share."""
+"""The parts that the listings of one run share."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ class SplitListing(Protocol):
     parents: Parents
 
     def is_new_repository(self, name: str) -> bool:
-        """Say whether a repository was created since they were listed."""
+        """Return whether a repository was created since they were listed."""
         ...
 
     def repositories_refreshed(self, names: Collection[str], *, whole: bool) -> None:
-        """Take the repositories as they were listed again; `whole` if the list is all of them."""
+        """Receive the repositories, listed again; `whole` if these are all of them."""
         ...
 
 
 @dataclass
 class Context:
-    """What the listings of a run share.
+    """The parts that the listings of a run share.
 
-    `page_size` images are asked for on a page, and `sample_size` on a page of a sample. `slots` is
-    the most calls at once, and `split` says whether listings may be split, `policy` when. `queue`
+    `page_size` is the number of images on a page, `sample_size` on a page of a sample. `slots` is
+    the most calls at once. `split` says whether listings may be split, and `policy` when. `queue`
     gives a task to the scheduler, and `refresh` reads a registry's repository list again.
-    `may_prefetch` says whether a task may prefetch its next page before it has dealt with the one
-    in hand. `fallback` counts the `orderBy` in turn that the API has refused, and `backwards` says
-    whether it sorts in descending order, as far as is known.
+    `may_prefetch` says whether a task may ask for its next page before it has handled the current
+    one. `fallback` is the number of orders that the API has refused, and `backwards` says whether
+    it sorts in descending order, as far as is known.
     """
 
     pages: Pages
@@ -57,5 +57,5 @@ class Context:
 
     @property
     def filter(self) -> Callable[[str], bool] | None:
-        """Which repositories' images to keep, by name; None for all of them."""
+        """The filter for repositories, by name; None if all are in scope."""
         return None if self.wanted.all_repositories else self.wanted.repository

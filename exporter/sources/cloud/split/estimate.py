@@ -1,6 +1,6 @@
 """How many pages scans have left, and whether another way of listing is worth its calls.
 
-All of this is arithmetic on what scans have read so far. It decides what goes first and when a
+All of this is arithmetic on what scans have read so far. It decides the order of work, and when a
 listing is split, and never which images are listed.
 """
 
@@ -18,10 +18,11 @@ from exporter.sources.cloud.split.scan import Scan
 
 @dataclass(frozen=True)
 class Sizes:
-    """How a registry's images are spread over its repositories, as far as that is known.
+    """How a registry's images are spread over its repositories, as far as it is known.
 
-    `names` are sorted, and `before` has the weight of all repositories before each of them, and at
-    its end of all. `shares` is which part of a sample each has, `images` how many there may be.
+    `names` are sorted. `before` has the weight of all repositories before each of them, and at its
+    end the weight of all. `shares` is each repository's share of a sample, `images` how many images
+    there may be.
     """
 
     names: Sequence[str] = ()
@@ -31,16 +32,16 @@ class Sizes:
 
 
 def equal_sizes(names: Sequence[str]) -> Sizes:
-    """Return the sizes as long as nothing is known: each repository has a weight of one."""
+    """Return the sizes while nothing is known: each repository has a weight of one."""
     return Sizes(names, tuple(accumulate((1.0 for _ in names), initial=0.0)))
 
 
 def sampled_sizes(
     names: Sequence[str], shares: Mapping[str, float], images: float | None, unseen: float
 ) -> Sizes:
-    """Return the sizes that a sample shows; `unseen` is the share of what it does not show.
+    """Return the sizes by a sample; `unseen` is the share of a repository that it does not show.
 
-    All weights together are one. The sample may not tell the number of images.
+    All weights add up to one. The sample may not tell the number of images.
     """
     weights = [shares.get(name, unseen) for name in names]
     whole = sum(weights) or 1.0
@@ -49,12 +50,12 @@ def sampled_sizes(
 
 
 def largest_first(sizes: Sizes) -> list[str]:
-    """Return all names, the largest repositories first as far as a sample tells."""
+    """Return all names, the largest repositories first by the sample."""
     return sorted(sizes.names, key=lambda name: (-sizes.shares.get(name, 0.0), name))
 
 
 def weight_between(sizes: Sizes, up: Scan | None, down: Scan | None) -> float:
-    """Return the weight of what lies between the places to which two scans have come."""
+    """Return the weight between the places that two scans have reached."""
     low, high = 0, len(sizes.names)
     if up is not None and up.observed.last is not None:
         low = bisect_right(sizes.names, up.observed.last.name)
@@ -64,7 +65,7 @@ def weight_between(sizes: Sizes, up: Scan | None, down: Scan | None) -> float:
 
 
 def pages_per_weight(sizes: Sizes, scan: Scan) -> float:
-    """Return how many pages a registry's scan takes for the weight of one; 0 before its first."""
+    """Return how many pages a registry's scan reads for a weight of one; 0 before its first."""
     last = scan.observed.last
     if last is None or not scan.pages:
         return 0.0
@@ -80,10 +81,10 @@ def pages_per_weight(sizes: Sizes, scan: Scan) -> float:
 def registry_pages_left(
     sizes: Sizes, scan: Scan, partner: Scan | None, policy: SplitPolicy
 ) -> float:
-    """Return how many pages a registry's own scan may have left; `partner` comes to meet it.
+    """Return how many pages a registry's own scan may have left before it meets `partner`.
 
-    It is taken to go on at its pace, and a repository that has filled some pages to fill as many
-    more, and one.
+    It is expected to go on at its pace. A repository that has filled some pages is expected to fill
+    as many more, and one.
     """
     up, down = (scan, partner) if scan.direction is Direction.ASCENDING else (partner, scan)
     between = weight_between(sizes, up, down) / (1 if partner is None else 2)
@@ -96,7 +97,7 @@ def registry_pages_left(
 
 
 def pages_of(sizes: Sizes, repository: str, up: Scan | None) -> float:
-    """Return how many pages a repository takes as far as a sample tells, or 0.
+    """Return how many pages a repository fills by the sample, or 0.
 
     `up` is the registry's own scan, which shows how many images a page has.
     """
@@ -106,7 +107,7 @@ def pages_of(sizes: Sizes, repository: str, up: Scan | None) -> float:
 
 
 def sampled_pages_left(sizes: Sizes, scan: Scan, up: Scan | None) -> float:
-    """Return the pages left of a repository's scan as far as a sample tells, or 0."""
+    """Return the pages left of a repository's scan by the sample, or 0."""
     if scan.repository is None or up is None:
         return 0.0
     both = [scan] if scan.partner is None else [scan, scan.partner]
@@ -120,17 +121,17 @@ def pages_left(sizes: Sizes, scan: Scan, up: Scan | None, policy: SplitPolicy) -
         return registry_pages_left(sizes, scan, scan.partner, policy)
     if (sampled := sampled_pages_left(sizes, scan, up)) > 0.0:
         return sampled
-    # What has gone on for long tends to go on; two that meet have the same left.
+    # A long scan tends to have as much left; two that meet have the same pages left.
     descends = scan.direction is Direction.DESCENDING
     longest = scan.partner if descends and scan.partner is not None else scan
     return longest.pages + 1.0
 
 
 def pages_between(one: Scan, other: Scan) -> float:
-    """Return how many pages lie between two partners, or 0 where that cannot be told.
+    """Return how many pages lie between two partners, or 0 if that cannot be told.
 
-    It can where both are in the repository that the first began with: that one is taken to go on at
-    its pace over the times there.
+    It can be told if both are in the repository that the first began with. That repository is
+    expected to go on at its pace over the times there.
     """
     places = (one.observed.first, one.observed.last, other.observed.last)
     if len({place.name if place else None for place in places}) > 1:
@@ -154,10 +155,10 @@ def pages_before_meeting(
 def is_worth_splitting(
     sizes: Sizes, up: Scan, down: Scan | None, slots: int, policy: SplitPolicy
 ) -> bool:
-    """Say whether free slots are better used by listing all repositories one by one.
+    """Return whether free slots save more time by listing all repositories one by one.
 
-    `up` and `down` are the registry's own scans. What they have listed is listed again. With few
-    `slots`, listing one by one is no faster than two scans that meet.
+    `up` and `down` are the registry's own scans. The images that they have listed are listed again.
+    With few `slots`, listing one by one is no faster than two scans that meet.
     """
     if up.observed.last is None or not sizes.names:
         return False
@@ -173,7 +174,7 @@ def is_worth_splitting(
 
 
 def is_worth_meeting(pages: float, page_seconds: float, policy: SplitPolicy) -> bool:
-    """Say whether so many pages left are worth a second scan from the other end."""
+    """Return whether so many pages left are worth a second scan from the other end."""
     return (
         pages >= policy.min_pages_before_down
         and pages * page_seconds >= policy.min_seconds_before_down

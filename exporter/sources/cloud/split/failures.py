@@ -1,4 +1,4 @@
-"""What to do about a call of a scan that failed for good."""
+"""What a scan does after a call that failed for good."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from exporter.sources.cloud.split.scan import Scan, ScanState
 log = structlog.get_logger()
 
 _ABOUT_THIS_CALL = frozenset({400, 401, 403, 404})
-"""Statuses without a code of the API that another way of listing the same images may not meet."""
+"""Statuses without a code of the API that may not come if the images are listed another way."""
 
 
 class FailureAction(Enum):
-    """What becomes of the scan, and of the registry's listing with it."""
+    """What happens to the scan, and to the registry's listing with it."""
 
     AGAIN = "the scan goes on, or begins again"
     DONE = "the scan ends, and nothing is missing for it"
@@ -29,12 +29,12 @@ class FailureAction(Enum):
 
 
 def handle_failure(scan: Scan, error: ApiError) -> FailureAction:
-    """Decide about a failed call, and have the scan begin again where that helps.
+    """Decide about a failed call, and begin the scan again if that helps.
 
     In the middle of a scan, a refusal means an expired page token. At its beginning, it means that
-    the API does not take the `orderBy` or the repository's name (`README.md`, Errors). A repository
-    that cannot be listed alone may still be listed with its registry. A descending scan is not
-    needed, and neither is one that was stopped.
+    the API does not accept the `orderBy` or the repository's name (`README.md`, Errors). A
+    repository that cannot be listed alone may still be listed with its registry. A descending scan
+    is not needed, and neither is one that was stopped.
     """
     if scan.state is ScanState.STOPPED:
         return FailureAction.DONE
@@ -52,7 +52,7 @@ def handle_failure(scan: Scan, error: ApiError) -> FailureAction:
 
 
 def _is_about_this_call(error: ApiError) -> bool:
-    """Say whether another way of listing the same images may not meet an error."""
+    """Return whether an error may not come if the images are listed another way."""
     if not isinstance(error, StatusError):
         return False
     if error.code:
@@ -61,12 +61,12 @@ def _is_about_this_call(error: ApiError) -> bool:
 
 
 def _is_shortened(scan: Scan, error: ApiError) -> bool:
-    """Ask for fewer images a page where the page in hand is too large for what is in between."""
+    """Ask for fewer images a page if the page is too large for a server in between."""
     return error.shorter_page_may_do and scan.shorten(error.reason)
 
 
 def _begins_again(scan: Scan, error: ApiError) -> bool:
-    """Begin a scan again after a refusal: for a new page token, or in the next order in turn."""
+    """Begin a scan again after a refusal: for a new page token, or in the next order."""
     if not scan.cursor.pages:
         if is_refused(error) and scan.fall_back():
             log.warning("order_refused", scope=error.scope, reason=error.reason)

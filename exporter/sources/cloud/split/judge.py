@@ -1,4 +1,4 @@
-"""What a page's order decides: whether to believe it, and what to cut from it."""
+"""What a page's order decides: whether to believe it, and which rows to cut."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Judge:
         self._context = context
 
     def judge(self, scan: Scan, page: Seen, before: Decided | None) -> RowFilter | None:
-        """Decide what to cut from the page in hand; `before` if an earlier attempt has decided.
+        """Decide what to cut from the current page; `before` if an earlier attempt has decided.
 
-        Raises `Dropped` where nothing of the page is wanted.
+        Raises `Dropped` if no row of the page is needed.
         """
         if scan.is_unwanted:
             raise Dropped
@@ -44,12 +44,12 @@ class Judge:
         return cut
 
     def _new_cut(self, scan: Scan, ids: tuple[str, ...]) -> RowFilter | None:
-        """Cut what other scans have delivered."""
+        """Cut the rows that other scans have listed."""
         cut = meeting_point(scan, ids, self._context.policy.enough_shared)
         return cut if scan.repository is None else cut_known(cut, self._scans.known(ids))
 
     def _cut_before(self, scan: Scan, before: Decided) -> RowFilter | None:
-        """Cut what an earlier attempt has cut, if the scans it relied on are there again."""
+        """Cut the rows that an earlier attempt has cut, if the scans that list them exist again."""
         cut = before.cut
         if cut is not None and scan.partner is None and not self._scans.has_listed(cut.but_not):
             scan.restart_soon()
@@ -57,7 +57,7 @@ class Judge:
         return cut
 
     def _doubt_order(self, scan: Scan, *, fresh: bool) -> None:
-        """Give up a descending scan where its order, or its partner's, has not held."""
+        """Give up a descending scan if its order, or its partner's, has not held."""
         partner = scan.partner
         if scan.direction is Direction.ASCENDING:
             if partner is not None and not scan.observed.in_order:

@@ -1,37 +1,38 @@
 """One registry's images: its own scans from both ends, and the repositories that a split lists.
 
 Free slots may do two things. A second scan may start from the other end of a long one, to meet it.
-Or the registry is split: its repositories are listed one by one, all of them, and its own scans
-stop. Neither may lose what one scan to the end would find. These invariants hold, and the tests
+Or the registry is split: all its repositories are listed one by one, and its own scans stop.
+Neither may lose images that one scan to the end would find. These invariants hold, and the tests
 check them:
 
 - *A split relies on filters, and an order is checked.* A split finds each image by the filter for
   its repository, wherever the order of the registry puts it. So it relies on the list of
-  repositories: a sample of the images is looked at before (`check`), and the list is read again
-  before the end. Then an order may be ignored, refused or a language's, or have images out of their
-  places.
-- *A scan that comes to its end proves itself* (`proof`). Each image stands behind the one before it
-  in an order without ties (`name,created_at,digest`), or no image came twice. Where neither holds,
-  ties came in another order on another page, and as many images are missing as came twice. The
-  scope is then listed again, by digest, until all readings together are whole. If that cannot be
-  said after some readings, the listing is partial, and its message says so.
+  repositories: a sample of the images is checked before (`check`), and the list is read again
+  before the end. With that, the API may ignore or refuse an order, sort by a language's rules, or
+  have images out of their places.
+- *A scan that reaches its end proves itself* (`proof`). Each image is behind the one before it in
+  an order without ties (`name,created_at,digest`), or no image came twice. If neither holds, ties
+  came in another order on another page, and as many images are missing as came twice. The scope is
+  then listed again, by digest, until all readings together are complete. If that cannot be proven
+  after some readings, the listing is partial, and its message says so.
 - *Two scans meet only while both are in that order*, and where they have read the same images
-  (`meeting`). If one image stands out of its place, the ascending scan goes on to its end alone.
-  This relies on a reverse order that is the reverse. If an image has a place of its own in each,
-  neither scan may read it, and no client can tell such an image from one that is not there.
-- *Only what was delivered is cut*, image by image: the key drops later what comes twice.
-- *A scan's pages are taken in turn.* The next page may be prefetched as soon as a body shows its
-  token, but it is judged and written after the page in hand. If that was the last one wanted, or
-  turns out to have another token, the prefetched page is given up.
-- *A decision is noted first.* The journal has it before any page that is cut on its account, so
-  that a resumed run decides the same.
-- *A dependency is written first.* If a page was cut because another scan delivers the rest, it is
-  written after that scan's page. What an earlier attempt stored is replayed before any call.
-- *Trust is lost for good.* If a repository was not listed, or is listed and yet cannot be listed
-  alone, one scan lists the whole registry again.
+  (`meeting`). If one image is out of its place, the ascending scan continues to its end alone. This
+  relies on a reverse order that is the exact reverse. If the two orders disagree about an image's
+  place, neither scan may read it, and no client can tell it from one that does not exist.
+- *Only images that another scan has listed are cut*, one by one: the key drops duplicates later.
+- *A scan's pages are handled in turn.* The next page may be prefetched as soon as a body shows its
+  token, but it is judged and written after the current page. If the current page was the last one
+  needed, or has another token after all, the prefetched page is given up.
+- *A decision is noted first.* The journal has it before any page that is cut because of it, so a
+  resumed run decides the same.
+- *A dependency is written first.* If a page was cut because another scan lists the rest, it is
+  written after that scan's page. Pages that an earlier attempt stored are replayed before any call.
+- *Lost trust does not return.* If a repository was not on the list, or is on it and yet cannot be
+  listed alone, one scan lists the whole registry again.
 
-What comes and goes while a listing runs is not missing (`README.md`). Images that are pushed before
-the place of a scan move others to its next page, where they come again in the same order.
+Images that come and go while a listing runs do not count as missing (`README.md`). Images that are
+pushed before the place of a scan move others to its next page, where they come again in the same
+order.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ from exporter.sources.cloud.summary import Images
 
 
 class RegistryListing:
-    """The images of one registry; an earlier snapshot may tell the `expected_pages`."""
+    """The images of one registry; `expected_pages` are those of an earlier snapshot."""
 
     def __init__(
         self,
@@ -87,15 +88,15 @@ class RegistryListing:
         self._closing = Closing(self._scans, self._state, entry, context, refresh)
         self._judge = Judge(self._scans, self._closing, context)
 
-    # What it lists.
+    # The repositories.
 
     def start(self) -> None:
-        """Begin to ascend, unless the repositories decide what to list first."""
+        """Begin the ascending scan, unless the user's repositories decide what is listed."""
         if self._context.wanted.exact_repositories is None and not self._scans.resumes:
             self._scans.begin_whole(may_split=False)
 
     def repositories_listed(self, names: Iterable[str], *, whole: bool) -> None:
-        """Take the registry's repositories; `whole` if the list can be relied on."""
+        """Receive the registry's repositories; `whole` if the list is complete."""
         wanted, closing = self._context.wanted, self._closing
         every = set(names)
         wanted.patterns.see(sorted(every))
@@ -111,23 +112,23 @@ class RegistryListing:
         closing.settle()
 
     def repositories_refreshed(self, names: Collection[str], *, whole: bool) -> None:
-        """Take the repositories as they were listed again; `whole` if the list is all of them."""
+        """Receive the repositories, listed again; `whole` if these are all of them."""
         self._closing.refreshed(names, whole=whole)
 
     def is_new_repository(self, name: str) -> bool:
-        """Say whether a repository was created since they were listed."""
+        """Return whether a repository was created since they were listed."""
         return bool(self._scans.partition.unlisted([name]))
 
     @property
     def ended(self) -> bool:
-        """Whether the registry's listing is over, however it went."""
+        """Whether the registry's listing has ended, whatever the result."""
         return self._state.is_done
 
-    # What goes first, and what free slots do.
+    # Priorities, and tasks for free slots.
 
     @property
     def most_pages_left(self) -> float:
-        """Pages that its longest scan may still have: the registry with the most is split first."""
+        """The pages that its longest scan may have left; the longest registry is split first."""
         return max((self.pages_left(scan) for scan in self._scans.open), default=0.0)
 
     def pages_left(self, scan: Scan) -> float:
@@ -139,9 +140,9 @@ class RegistryListing:
         return max(self._scans.pages_left(scan), 1.0)
 
     def idle_task(self, *, decisions: bool) -> Task | None:
-        """Return a task for a free slot, if this registry is worth splitting further.
+        """Return a task for a free slot, if it is worth splitting this registry further.
 
-        `decisions` says whether that may cost more calls than one.
+        `decisions` says whether that may cost more than one call.
         """
         if decisions and self._closing.list_is_whole and self._scans.wants_to_split:
             self._closing.ask_for_sample()
@@ -153,7 +154,7 @@ class RegistryListing:
     # The way of a page.
 
     async def run_one(self, scan: Scan) -> bool:
-        """Take a scan's next page; return True while there is more to take."""
+        """Handle a scan's next page; return True while there is more."""
         try:
             return await self._page(scan)
         except BaseException:
@@ -161,11 +162,11 @@ class RegistryListing:
             raise
 
     async def _page(self, scan: Scan) -> bool:
-        """Take a scan's next page, all the way; return True while there is more to take.
+        """Handle a scan's next page, from its call to its rows; return True while there is more.
 
-        The page was prefetched, or is asked for now. In its turn, its order is judged, and what
-        other scans have delivered is cut from it. Once those have written their rows, it is written
-        too, and the scan goes on to the next page.
+        The page was prefetched, or is asked for now. In its turn, its order is judged, and the rows
+        that other scans list are cut. Once those scans have written their rows, this page is
+        written too, and the scan advances to the next page.
         """
         pages = self._context.pages
         await self._scans.replay.others(scan)
@@ -200,9 +201,9 @@ class RegistryListing:
         return self._end(scan) if scan.is_over else True
 
     def _was_over(self, scan: Scan) -> bool:
-        """Say whether an earlier attempt ended a scan at this place, without a page.
+        """Return whether an earlier attempt ended a scan at this place, without a page.
 
-        It did not where its partner met other pages than those that were replayed.
+        It did not if its partner met other pages than those that were replayed.
         """
         if scan.repository is None and self._state.is_split:
             return True
@@ -212,7 +213,7 @@ class RegistryListing:
         return have_passed(scan, partner)
 
     def _take_prefetched(self, scan: Scan) -> PendingPage[ImagesPage] | None:
-        """Take the next page if it was prefetched; another prefetched page is given up."""
+        """Return the next page if it was prefetched; give up another prefetched page."""
         prefetched = scan.prefetched
         if prefetched is not None and self._is_next(scan, prefetched, scan.cursor.call):
             scan.prefetched = None
@@ -221,7 +222,7 @@ class RegistryListing:
         return None
 
     def _start(self, scan: Scan, call: Call) -> PendingPage[ImagesPage]:
-        """Ask for a page; once its body shows the next one, that may be prefetched."""
+        """Ask for a page; once its body shows the next one, that one may be prefetched."""
         task = ScanTask(self, scan)
         return self._context.pages.start(
             images_request(
@@ -235,7 +236,7 @@ class RegistryListing:
         )
 
     def _prefetch(self, scan: Scan, token: str) -> None:
-        """Ask for the page of a token, while the one before it is decoded and written."""
+        """Ask for the page of a token, while the page before it is decoded and written."""
         call = scan.cursor.following(token)
         if call is None or scan.is_unwanted or self._scans.replay.is_running:
             return
@@ -258,7 +259,7 @@ class RegistryListing:
             scan.prefetched = None
 
     def _count(self, scan: Scan, images: Images) -> None:
-        """Take note of a page that was written."""
+        """Count a page that was written."""
         scan.pages += 1
         self._scans.note(scan, images.ids)
         self._entry.page(calls=images.cost.calls, items=images.listed)
@@ -267,10 +268,10 @@ class RegistryListing:
             self._context.wanted.patterns.see(images.names)
         self._closing.page_written(scan, images.names)
 
-    # What goes wrong, and the end.
+    # Failures, and the end.
 
     def _handle_failure(self, scan: Scan, error: ApiError) -> bool:
-        """Do what can be done about a failed call; return True if the scan goes on."""
+        """Handle a failed call; return True if the scan continues."""
         closing, context = self._closing, self._context
         action = handle_failure(scan, error)
         if action is FailureAction.AGAIN:
@@ -291,7 +292,7 @@ class RegistryListing:
         return False
 
     def _end(self, scan: Scan) -> bool:
-        """Take a scan out; if it came to its end alone, nothing is left for its partner."""
+        """End a scan; if it reached its end alone, nothing is left for its partner."""
         self._drop_prefetched(scan)
         ascending, partner = scan.direction is Direction.ASCENDING, scan.partner
         if scan.state is ScanState.EXHAUSTED and ascending and partner is not None:

@@ -1,13 +1,13 @@
-"""The meeting point: where two scans of one scope meet, and what is cut from a page there.
+"""The meeting point: where two scans of one scope meet, and which rows are cut from a page there.
 
 An ascending and a descending scan have met once both have read the same images. In one order and
-its reverse, the one has read all that lies before those, and the other all behind them. Names and
-times are not enough to tell. One image out of its place would look like the place that a scan has
-come to, and all between that and its real place would be lost. One shared image is not enough
-either, if it stands at another place in the reverse order. And of images that are equal in name and
-time, both scans may have read the same ones, unless the order of digests is proven.
+its reverse, one scan has read everything before those images, and the other everything behind them.
+Names and times are not enough. One image out of its place would look like the place that a scan has
+reached, and all images between that and its real place would be lost. One shared image is not
+enough either, because it may have another place in the reverse order. And of images that are equal
+in name and time, both scans may have read the same ones, unless the order of digests is proven.
 
-Only what the other scan has delivered is cut away, image by image.
+Only images that the other scan has listed are cut, one by one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from exporter.sources.cloud.split.scan import Scan
 
 
 def meeting_point(scan: Scan, ids: tuple[str, ...], enough_shared: int) -> RowFilter | None:
-    """Return what to cut from the page in hand, which has images with these ids; None: nothing.
+    """Return what to cut from the current page, which has images with these ids, or None.
 
     Two scans meet once both have read `enough_shared` images.
     """
@@ -39,7 +39,7 @@ def meeting_point(scan: Scan, ids: tuple[str, ...], enough_shared: int) -> RowFi
 
 
 def cut_known(cut: RowFilter | None, known: Iterable[str]) -> RowFilter | None:
-    """Return what to cut where images are known from other scans as well."""
+    """Return what to cut if other scans know some of the images as well."""
     ids = tuple(known)
     if not ids:
         return cut
@@ -47,7 +47,7 @@ def cut_known(cut: RowFilter | None, known: Iterable[str]) -> RowFilter | None:
 
 
 def have_passed(one: Scan, other: Scan) -> bool:
-    """Say whether two scans have passed each other, whatever the order of ties."""
+    """Return whether two scans have passed each other, whatever the order of ties."""
     up, down = (one, other) if one.direction is Direction.ASCENDING else (other, one)
     low, high = up.observed, down.observed
     if low.last is None or high.last is None:
@@ -58,7 +58,7 @@ def have_passed(one: Scan, other: Scan) -> bool:
 
 
 def is_believed(down: Scan) -> bool:
-    """Say whether a descending scan falls, and from behind the place its partner has come to."""
+    """Return whether a descending scan falls, and begins behind the place of its partner."""
     if not down.observed.in_order:
         return False
     up = down.partner.observed.last if down.partner is not None else None

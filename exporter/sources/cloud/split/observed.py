@@ -1,4 +1,4 @@
-"""What the pages of one attempt have shown: their order, and the place they have come to."""
+"""The order that the pages of one attempt have shown, and the place that they have reached."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from exporter.sources.cloud.summary import Seen
 
 
 class Observed:
-    """The pages that one attempt of a scan has read, held against the order asked for.
+    """The pages that one attempt of a scan has read, compared with the order asked for.
 
     `first` and `last` are the places of the first and the last image, `images` counts them, and
-    `proof` says whether all images came that there are. `pages_in_last_name` pages in a row held
-    nothing but the repository of the last image. `repeated_repositories` are those on a page whose
-    last images came again on the next one.
+    `proof` says whether no image is missing. `pages_in_last_name` pages in a row had only the
+    repository of the last image. `repeated_repositories` are those on a page whose last images came
+    again on the next one.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Observed:
 
     @property
     def in_order(self) -> bool:
-        """Whether an order that no two images are equal in was asked for, and has held so far."""
+        """Whether an order without ties was asked for, and has held so far."""
         promised = self._ordering.total and not self._again
         return promised and self.proof.total and not self.proof.doubtful
 
@@ -63,7 +63,7 @@ class Observed:
 
     @property
     def knows_ties(self) -> bool:
-        """Whether enough images that only digests tell apart came in their order."""
+        """Whether enough images that differ only by digest came in that order."""
         return self._ties >= self._policy.enough_in_order
 
     @property
@@ -72,7 +72,7 @@ class Observed:
         return set().union(*self._recent)
 
     def add(self, page: Seen, page_size: int) -> None:
-        """Hold the order of a page against the promised one; so many images were asked for."""
+        """Compare a page's order with the promised one; `page_size` images were asked for."""
         order, last, first = page.order, self.last, page.order.first
         strictly = self._is_strict(order)
         moved = 0
@@ -84,7 +84,7 @@ class Observed:
         if last is not None and not self._is_behind(first, last):
             moved = self._moved(page.ids)
             strictly = strictly and moved > 0
-        # What is pushed to a repository comes last in it by time, and so moves nothing there.
+        # An image pushed to a repository is the last one in it by time, and so moves nothing there.
         doubtful = moved > 0 and self._by_time
         self.proof.add(page.ids, in_order=strictly, moved=moved, doubtful=doubtful)
         if moved and not self._again:
@@ -102,30 +102,30 @@ class Observed:
         self.images += len(page.ids)
 
     def _is_strict(self, order: Order) -> bool:
-        """Say whether each image of a page stands behind the one before it."""
+        """Return whether each image of a page is behind the one before it."""
         if self._ordering.by_digest:
             return order.digests_rise
         return order.rises if self._direction is Direction.ASCENDING else order.falls
 
     def _is_behind(self, one: Position, other: Position) -> bool:
-        """Say whether a place is behind another in the order that was asked for."""
+        """Return whether a place is behind another in the order that was asked for."""
         if self._ordering.by_digest:
             return (one.digest, one.name) > (other.digest, other.name)
         ascending = self._direction is Direction.ASCENDING
         return is_behind(one, other) if ascending else is_behind(other, one)
 
     def _is_first(self, ids: tuple[str, ...], page_size: int) -> bool:
-        """Say whether a page is the first one again, or begins like it where one is shorter."""
+        """Return whether a page is the first one again, or a shorter one that begins like it."""
         common = min(len(ids), len(self._first_ids))
         if len(ids) < page_size and ids == self._first_ids:
             return True
         return common >= self._policy.first_ids and ids[:common] == self._first_ids[:common]
 
     def _moved(self, ids: tuple[str, ...]) -> int:
-        """Return how many images at a page's beginning are those that ended the page before.
+        """Return how many images at a page's beginning are those at the end of the page before.
 
-        Images that were pushed before them meanwhile move them there. The same page once more is no
-        such page.
+        Images that are pushed before them meanwhile move them there. The same page again does not
+        count.
         """
         before = self._recent[-1] if self._recent else ()
         if ids[0] not in before:

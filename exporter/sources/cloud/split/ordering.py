@@ -1,4 +1,4 @@
-"""The orders that a scan asks for, and what it asks for in turn when the API refuses one."""
+"""The orders that a scan asks for, one after the other if the API refuses one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import Enum
 from exporter.http.types import Call
 
 READING = 100
-"""Attempts are counted from this number times the number of earlier readings of the same scope."""
+"""Attempts are numbered from this number times the earlier readings of the same scope."""
 
 
 class Direction(Enum):
@@ -22,8 +22,8 @@ class Direction(Enum):
 class Ordering:
     """One `orderBy`, and what it promises.
 
-    `total`: no two images are equal in it. `by_digest`: that is so because digests come first; else
-    it is because they come last.
+    `total`: no two images are equal in it. `by_digest`: that is because digests come first; else
+    because they come last.
     """
 
     order_by: str | None
@@ -43,10 +43,10 @@ _UP_A_REPOSITORY = (
     Ordering(None),
 )
 # The vendor's reference names no direction, but other list calls of the same API take this form.
-# Where it is refused or ignored, the ascending scan goes on alone.
+# If it is refused or ignored, the ascending scan continues alone.
 _DOWN_A_REGISTRY = (Ordering("name desc,created_at desc,digest desc", total=True),)
 _DOWN_A_REPOSITORY = (Ordering("created_at desc,digest desc", total=True),)
-# Another reading asks for another order than the one that did not hold.
+# Another reading asks for another order, because the first has not held.
 _AGAIN_A_REGISTRY = (Ordering("digest,name", total=True, by_digest=True), Ordering(None))
 _AGAIN_A_REPOSITORY = (Ordering("digest", total=True, by_digest=True), Ordering(None))
 
@@ -54,7 +54,7 @@ _AGAIN_A_REPOSITORY = (Ordering("digest", total=True, by_digest=True), Ordering(
 def order_fallbacks(
     direction: Direction, repository: str | None, reading: int = 0
 ) -> tuple[Ordering, ...]:
-    """Return what to ask for in turn when the API refuses an `orderBy` with a 400."""
+    """Return the orders to ask for, in turn, if the API refuses an `orderBy` with a 400."""
     if reading:
         return _AGAIN_A_REGISTRY if repository is None else _AGAIN_A_REPOSITORY
     if direction is Direction.ASCENDING:
@@ -65,8 +65,8 @@ def order_fallbacks(
 class Attempts:
     """The attempts of one scan: each begins at the first page, maybe in another order.
 
-    `fallback` counts the orders given up before the one asked for now, and `reading` how often the
-    same scope was listed to its end before. `number` tells an attempt's pages from all others.
+    `fallback` counts the orders given up before the current one, and `reading` how often the same
+    scope was listed to its end before. `number` tells an attempt's pages from all others.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Attempts:
 
     @property
     def ordering(self) -> Ordering:
-        """The order that is asked for now."""
+        """The current order."""
         return self._fallbacks[self.fallback]
 
     @property
@@ -97,16 +97,13 @@ class Attempts:
         self.fallback = len(self._fallbacks) - 1
 
     def fall_back(self) -> bool:
-        """Ask for the next order in turn from here on; return False if this was the last."""
+        """Ask for the next order from here on; return False if this was the last."""
         if self.fallback + 1 >= len(self._fallbacks):
             return False
         self.fallback += 1
         return True
 
     def begin_with(self, fallback: int) -> None:
-        """Forget all attempts, and begin with the order that so many others come before.
-
-        If there are no more orders than that, begin with the last.
-        """
+        """Forget all attempts, and begin with the order number `fallback`, or with the last one."""
         self.fallback = min(fallback, len(self._fallbacks) - 1)
         self.number = self.reading * READING

@@ -1,7 +1,7 @@
 """The repositories of one registry, as the API lists them: the parts that a split lists alone.
 
-A split lists all of them. A page of the registry's own scan says nothing about what else is in a
-repository that it shows: an image out of its place stands where no scan comes.
+A split lists all of them. A page of the registry's own scan says nothing about the other images of
+a repository on it: an image out of its place may be where no scan reads.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Iterable
 
 _LISTABLE = re.compile(
     r"[a-z0-9]+(?:[._-][a-z0-9]+)*(?:/[a-z0-9]+(?:[._-][a-z0-9]+)*)*"
-)  # What `repositoryName` has to match (`README.md`, List calls).
+)  # The form of `repositoryName` (`README.md`, List calls).
 
 
 def listable(name: str) -> bool:
-    """Say whether the API takes a repository's name as `repositoryName`."""
+    """Return whether the API accepts a repository's name as `repositoryName`."""
     return _LISTABLE.fullmatch(name) is not None
 
 
@@ -28,9 +28,9 @@ class RepositoryPartition:
 
     @property
     def is_listable(self) -> bool:
-        """Whether there are any, and the API takes the name of each."""
+        """Whether there are any, and the API accepts the name of each."""
         return bool(self.names) and all(map(listable, self.names))
 
     def unlisted(self, names: Iterable[str]) -> list[str]:
-        """Return those of some names that were not listed at first, sorted."""
+        """Return the names that were not listed at first, sorted."""
         return sorted(set(names) - self._known)

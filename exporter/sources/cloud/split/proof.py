@@ -1,23 +1,23 @@
-"""Whether a listing that has come to its end has brought all there is.
+"""Whether a listing that has reached its end is complete.
 
 The API promises no count, and a page begins where the one before it ended only if both are in the
-same order. So a listing is whole in two cases:
+same order. So a listing is complete in two cases:
 
-- Every image stood behind the one before it, over all pages, in an order that knows no ties.
+- Every image was behind the one before it, over all pages, in an order without ties.
 - No image came twice. Pages are cut by number: if another order puts an image on two pages, it puts
   another image on none. As many images are missing as came twice, in one reading or in several
-  together. Once all readings together have as many images as one of them had lines, that one has
-  lost none.
+  together. Once all readings together have as many different images as one of them had lines, that
+  one has lost none.
 
 Images that are pushed while a listing runs move others to the next page. Those come again in the
-same order, right behind where they ended the page before. In an order that holds, that means
-nothing. But ties in a new order look the same. So in a repository listed by time, where pushed
-images come last, it is no proof. Of a registry's scan, the repositories on such a page are listed
-alone as well. Where no order holds, an image that moved has come twice like any other. The next
-reading has what was pushed meanwhile, and so as many images as the one before had lines.
+same order, right at the beginning of that page. In an order that holds, this means nothing. But
+ties in a new order look the same. So in a repository listed by time, where pushed images come last,
+it is no proof. In a registry's scan, the repositories on such a page are listed alone as well. If
+no order holds, an image that moved counts as one that came twice. The next reading has the pushed
+images too, and so as many different images as the one before had lines.
 
 A listing may begin with its first page again. That is believed if the page is long, or in an order
-that nothing else can look like. A few ties may come again by chance.
+that nothing else looks like. A few ties may come again by chance.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ import pyarrow.compute as pc
 
 
 class Proof:
-    """What the pages of one listing show; `total` says whether such an order was asked for.
+    """The evidence in the pages of one listing; `total` if an order without ties was asked for.
 
     Fewer than `enough` images may look by chance as if they came in that order. After
-    `forget_after` images in it, the ids are let go; None: never.
+    `forget_after` images in it, the ids are forgotten; None: never.
     """
 
     def __init__(self, *, total: bool, enough: int, forget_after: int | None) -> None:
         self.total = total
-        """Whether every image so far stood behind the one before it."""
+        """Whether every image so far was behind the one before it."""
         self.doubtful = False
-        """An image came again that nothing pushed meanwhile can have moved."""
+        """Whether an image came again that no pushed image can have moved."""
         self.lines = 0
         """Images that came, without those that only moved to the next page."""
         self.came = 0
-        """Images that came, however often."""
+        """Images that came, each counted as often as it came."""
         self._enough = enough
-        self._moved_early = False  # Before enough images had come to believe the order.
+        self._moved_early = False  # Of the time before enough images had come to believe the order.
         self._promised = total
         self._longest = 0
         self._began_again = False
@@ -55,7 +55,7 @@ class Proof:
     def add(
         self, ids: Sequence[str], *, in_order: bool, moved: int = 0, doubtful: bool = False
     ) -> None:
-        """Take a page, of which the first `moved` images ended the page before as well."""
+        """Add a page; its first `moved` images were also at the end of the page before."""
         self._moved_early = self._moved_early or (moved > 0 and self.came < self._enough)
         self.lines += len(ids) - moved
         self.came += len(ids)
@@ -68,11 +68,11 @@ class Proof:
             self._ids = None
 
     def begin_again(self, *, long: bool, tied: bool) -> None:
-        """Take note that the API has begun with the first page again, under a new token.
+        """Note that the API has begun with the first page again, under a new token.
 
-        Only what follows counts, if it is no less. A page that is not `long` may have come again by
-        chance. Then only an order that holds from there on is a proof, and nothing is if the page
-        had images `tied` in that order.
+        Only the pages that follow count, if they have as many images. A page that is not `long` may
+        have come again by chance. Then only an order that holds from there on is a proof, and
+        nothing is if the page had images `tied` in that order.
         """
         self._longest = max(self._longest, self.lines)
         self.total, self.lines = self._promised, 0
@@ -85,7 +85,7 @@ class Proof:
 
     @property
     def whole(self) -> bool:
-        """Whether nothing is missing, if the listing has come to its end."""
+        """Whether nothing is missing, if the listing has reached its end."""
         if self.doubtful or self.lines < self._longest:
             return False
         if self._moved_early and self.came < self._enough:
@@ -101,7 +101,7 @@ class Proof:
 
 
 class Readings:
-    """Listings of one scope of which none was whole; together they may be."""
+    """Readings of one scope of which none was complete; together they may be."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -110,7 +110,7 @@ class Readings:
         self._last = 0
 
     def add(self, proof: Proof) -> None:
-        """Take another reading."""
+        """Add another reading."""
         self.count += 1
         self._ids = [pc.unique(pa.chunked_array([*self._ids, *proof.ids], pa.string()))]
         self._most = max(self._most, self._last, proof.lines)
@@ -118,19 +118,19 @@ class Readings:
 
     @property
     def whole(self) -> bool:
-        """Whether all together have as many images as each had lines.
+        """Whether all together have as many different images as each had lines.
 
-        Of the last reading, images that only moved to the next page do not count: no reading has
-        come yet to the images that moved them.
+        In the last reading, images that only moved to the next page do not count: no reading has
+        reached the images that moved them yet.
         """
         return self.count > 1 and distinct(self._ids) >= self._most
 
     @property
     def missing(self) -> int:
-        """How many images may be missing at least."""
+        """The least number of images that may be missing."""
         return max(self._most - distinct(self._ids), 0)
 
 
 def distinct(ids: Sequence[pa.Array]) -> int:
-    """Return how many different ids there are."""
+    """Return the number of different ids."""
     return pc.count_distinct(pa.chunked_array(ids, pa.string())).as_py() or 0

@@ -1,4 +1,4 @@
-"""A resumed run first replays what an earlier attempt stored: all calls wait until that is done."""
+"""Replay: a resumed run first handles the pages that an earlier attempt stored."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from exporter.sources.cloud.split.scan import Scan
 class Replay:
     """The scans of one registry whose next page an earlier attempt stored.
 
-    A scan that sent a call before another's stored pages are known would list again what they hold.
+    A scan that sent a call before another scan's stored pages are known would list their images
+    again.
     """
 
     def __init__(self, pages: Pages) -> None:
@@ -21,11 +22,11 @@ class Replay:
 
     @property
     def is_running(self) -> bool:
-        """Whether anything is left to replay, so that nobody knows how far the scans have come."""
+        """Whether a page is left to replay, so that the places of the scans are not known yet."""
         return bool(self._scans)
 
     def has(self, scan: Scan) -> bool:
-        """Say whether a scan's next page is stored."""
+        """Return whether a scan's next page is stored."""
         return scan in self._scans
 
     def look(self, scan: Scan) -> None:
@@ -39,7 +40,7 @@ class Replay:
                 self._over.set()
 
     def _is_stored(self, scan: Scan) -> bool:
-        """Say whether a scan's next page is stored, maybe with fewer images than it asks for."""
+        """Return whether a scan's next page is stored, perhaps a shorter one than it asks for."""
         call, number = scan.cursor.call, scan.attempts.number
         if call is None or scan.is_over:
             return False
@@ -53,7 +54,7 @@ class Replay:
         return False
 
     async def others(self, scan: Scan) -> None:
-        """Wait, before a scan's next call, for what other scans have to replay."""
+        """Wait, before a scan's next call, until the other scans have replayed their pages."""
         # Scans that replay are queued before all others, so a slot is left to run them.
         if self._scans and scan not in self._scans:
             await self._over.wait()

@@ -1,8 +1,7 @@
-"""One scan of image pages: what it lists, how far it has come, and what has become of it.
+"""One scan of image pages: its scope, its place, and its state.
 
 A scan lists a registry or one of its repositories, ascending (by name, time and digest) or
-descending. Two scans of the same scope, one from each end, are partners: both are over where they
-meet.
+descending. Two scans of the same scope, one from each end, are partners: both end where they meet.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ from exporter.sources.cloud.summary import Images, Seen
 
 
 class ScanState(Enum):
-    """What has become of a scan."""
+    """The states of a scan."""
 
     RUNNING = "it has pages to ask for"
-    RESTARTING = "it begins again before its next page, and drops the page in hand"
+    RESTARTING = "it begins again before its next page, and drops the current page"
     EXHAUSTED = "it has read its listing to the end"
     MET = "its partner has read all that follows its last page"
-    STOPPED = "other scans list the rest, or nothing more is wanted of it"
+    STOPPED = "other scans list the rest, or no more of its pages are needed"
 
 
 _MAY_BECOME = {
@@ -56,16 +55,16 @@ class Handover:
         self._dependency: asyncio.Event | None = None
 
     def begin(self, partner: Handover | None) -> None:
-        """Begin with the page in hand; it relies on what the partner has in hand now."""
+        """Begin with the current page, which relies on the partner's current page."""
         self._dependency = partner.written if partner is not None else None
         self.written = asyncio.Event()
 
     def finish(self) -> None:
-        """Note that the page in hand is written, or dropped."""
+        """Note that the current page is written, or dropped."""
         self.written.set()
 
     async def dependency_written(self) -> None:
-        """Wait until the page that the partner had in hand at `begin` is written."""
+        """Wait until the page that was the partner's current one at `begin` is written."""
         if self._dependency is not None:
             await self._dependency.wait()
 
@@ -73,10 +72,10 @@ class Handover:
 class Scan:
     """One scan of image pages; `repository` is None for a whole registry.
 
-    `partner` is the scan from the other end. `pending` is the page in hand until it has come, and
+    `partner` is the scan from the other end. `pending` is the current page until it has come, and
     `prefetched` the page after it, if it was asked for ahead of its turn. `pages` counts the pages
-    of all attempts, and `observed` is what those of the current attempt have shown. `relists` says
-    that an earlier attempt has read some of the same pages.
+    of all attempts, and `observed` has the order of the current attempt's pages. `relists` is true
+    if an earlier attempt has read some of the same pages.
     """
 
     def __init__(
@@ -122,7 +121,7 @@ class Scan:
 
     @property
     def page_size(self) -> int:
-        """How many images a page is asked for with."""
+        """The number of images that a page is asked for with."""
         return self.cursor.page_size
 
     @property
@@ -142,17 +141,17 @@ class Scan:
 
     @property
     def state(self) -> ScanState:
-        """What has become of it."""
+        """Its state."""
         return self._state
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left to ask for."""
+        """Whether there is no page left to ask for."""
         return self.state in {ScanState.EXHAUSTED, ScanState.MET, ScanState.STOPPED}
 
     @property
     def is_unwanted(self) -> bool:
-        """Whether the page in hand is to be dropped."""
+        """Whether the current page is to be dropped."""
         return self.state in {ScanState.STOPPED, ScanState.RESTARTING}
 
     def _become(self, state: ScanState) -> None:
@@ -163,9 +162,9 @@ class Scan:
         self._state = state
 
     def stop(self) -> None:
-        """Want nothing more of it, and give up the call under way.
+        """Stop the scan, and give up the call under way.
 
-        A scan that is about to begin again does so: it lists everything itself.
+        A scan that is about to begin again does so, because it lists everything itself.
         """
         if self.state is not ScanState.RESTARTING:
             self._become(ScanState.STOPPED)
@@ -173,7 +172,7 @@ class Scan:
             self.pending.drop()
 
     def restart_soon(self) -> None:
-        """Have it begin again before its next page (`begin_again`)."""
+        """Let the scan begin again before its next page (`begin_again`)."""
         self._become(ScanState.RESTARTING)
 
     def begin_again(self) -> None:
@@ -184,7 +183,7 @@ class Scan:
         self.restart()
 
     def meet(self) -> None:
-        """Take the page in hand for the last, as the partner has read all that follows."""
+        """Make the current page the last one, as the partner has read all that follows."""
         if self.state is ScanState.RUNNING:
             self._become(ScanState.MET)
 
@@ -196,30 +195,30 @@ class Scan:
         self._go_to_first_page(self.page_size)
 
     def begin_with(self, fallback: int) -> None:
-        """Forget all attempts, and begin with the order that so many others come before."""
+        """Forget all attempts, and begin with the order number `fallback`."""
         self.attempts.begin_with(fallback)
         self._go_to_first_page(self.page_size)
 
     def fall_back(self) -> bool:
-        """Begin again with the next order in turn; return False if there is none."""
+        """Begin again with the next order; return False if there is none."""
         if not self.attempts.fall_back():
             return False
         self.restart()
         return True
 
     def shorten(self, reason: str) -> bool:
-        """Ask for half as many images a page from here on; return False where that cannot be."""
+        """Ask for half as many images a page from here on; return False if that is not possible."""
         return self.cursor.shorten(reason)
 
     def take(self, page: Seen) -> None:
-        """Take the page in hand: hold its order against the promised one, and note its time."""
+        """Compare the current page's order with the promised one, and note its time."""
         self.handover.begin(self.partner.handover if self.partner is not None else None)
         self.observed.add(page, self.page_size)
         if page.seconds is not None:
             self._seconds.append(page.seconds)
 
     def advance(self, images: Images) -> None:
-        """Go on to the next page; raises `AnswerError` where the listing would never end."""
+        """Advance to the next page; raises `AnswerError` if the listing would never end."""
         self.cursor.advance(images.next_token, items=images.listed, sketch=images.sketch)
         if self.cursor.call is None and self.state is ScanState.RUNNING:
             self._become(ScanState.EXHAUSTED)

@@ -23,16 +23,16 @@ log = structlog.get_logger()
 
 PATH = "/container-registry/v1/images"
 WHOLE_REGISTRY = ""
-"""Stands in a note that is about the registry as a whole."""
+"""The item in a note about the registry as a whole."""
 ALONE = "alone"
-"""Stands in the note on a registry whose repositories are listed one by one."""
+"""The decision in the note on a registry whose repositories are listed one by one."""
 
 
 class Scans:
-    """Which scans of a registry are open, and what they rely on.
+    """The open scans of a registry, and the facts that they rely on.
 
-    `partition` are the registry's repositories and `sizes` how large they are; `up` and `down` are
-    its own scans, where it has them. `task` makes the scheduler's task of a scan.
+    `partition` are the registry's repositories and `sizes` how large they are. `up` and `down` are
+    its own scans, if there are any. `task` makes the scheduler's task of a scan.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class Scans:
         return bool(self._decided_before)
 
     def _has_decided(self, item: str, decision: str) -> bool:
-        """Say whether an earlier attempt has noted a decision about the registry."""
+        """Return whether an earlier attempt has noted a decision about the registry."""
         return Note(self._registry_id, item, decision) in self._decided_before
 
     @property
     def _page_size(self) -> int:
-        """How many images to ask for: no more than the API is known to give an open scan."""
+        """The number of images to ask for: at most as many as the API sends to an open scan."""
         return min([self._context.page_size, *(scan.page_size for scan in self.open)])
 
     def begin(
@@ -89,7 +89,7 @@ class Scans:
             self._begun.add(name)
         context = self._context
         fallback = context.fallback if direction is Direction.ASCENDING and not reading else 0
-        # A stored page was asked for with as many images as is allowed, or half of that, and so on.
+        # A stored page was asked for with the most images allowed, or half of that, and so on.
         page_size = context.page_size if self.resumes else self._page_size
         scan = Scan(call, direction, name, page_size, fallback, context.policy, reading)
         self._find_stored(scan, fallback)
@@ -102,9 +102,9 @@ class Scans:
         return scan
 
     def _find_stored(self, scan: Scan, fallback: int) -> None:
-        """Have a scan begin with the order whose pages an earlier attempt has stored.
+        """Begin a scan with the order whose pages an earlier attempt has stored.
 
-        Pages of other scans were cut on their account.
+        Pages of other scans were cut because of them.
         """
         if not self.resumes:
             return
@@ -119,19 +119,19 @@ class Scans:
         scan.begin_with(fallback)
 
     def begin_whole(self, *, may_split: bool) -> None:
-        """Open the registry's ascending scan, and decide again what an earlier attempt decided.
+        """Open the registry's ascending scan, and repeat the decisions of an earlier attempt.
 
-        `may_split` says whether the repository list is here, and all of it.
+        `may_split` is true if the complete repository list has come.
         """
         self.up = self.begin(Direction.ASCENDING)
-        # What the registry's own scans have listed is replayed first.
+        # The pages of the registry's own scans are replayed first.
         if may_split and self._state.trusts_list and self._has_decided(WHOLE_REGISTRY, ALONE):
             self._state.enter(Phase.SPLIT)
         if self._has_decided(WHOLE_REGISTRY, Direction.DESCENDING.value):
             self._meet(self.up, queue=True)
 
     def begin_alone(self, names: Iterable[str]) -> None:
-        """List repositories one by one, and from both ends where an earlier attempt did."""
+        """List repositories one by one, and from both ends if an earlier attempt did."""
         context = self._context
         for name in names:
             if name in self._begun:
@@ -144,34 +144,34 @@ class Scans:
                 self._meet(scan, queue=True)
 
     def has_begun(self, name: str) -> bool:
-        """Say whether a scan was begun for a repository."""
+        """Return whether a scan was begun for a repository."""
         return name in self._begun
 
     def ended(self, scan: Scan) -> None:
-        """Take a scan out; after the last one of a split registry's own, its parts are begun."""
+        """Remove a scan; after the last of a split registry's own scans, the repositories begin."""
         self.open.discard(scan)
         self.replay.look(scan)
         own = scan.repository is None and not scan.reading
         if self._state.is_split and own and all(one.repository is not None for one in self.open):
             self.begin_alone(estimate.largest_first(self.sizes))
 
-    # What they have listed.
+    # Their images.
 
     def take_repositories(self, names: Iterable[str]) -> None:
-        """Take the repositories that a split lists."""
+        """Note the repositories that a split lists."""
         self.partition = RepositoryPartition(names)
         self.sizes = estimate.equal_sizes(self.partition.names)
 
     def take_sample(self, sample: Sample) -> None:
-        """Take what a sample shows of how large the repositories are."""
+        """Note the sizes of the repositories, by a sample."""
         unseen = self._context.policy.unseen_share
         names = self.partition.names
         self.sizes = estimate.sampled_sizes(names, sample.shares, sample.total, unseen)
 
     def note(self, scan: Scan, ids: Iterable[str]) -> None:
-        """Remember what one of the registry's own scans has listed, if it can be replayed.
+        """Remember the images that one of the registry's own scans has listed.
 
-        Pages that it has asked for a second time are not found again in a resumed run.
+        A resumed run cannot replay pages that were asked for a second time, so these do not count.
         """
         first = not (scan.reading or scan.relists)
         room = len(self._known) < self._context.policy.max_known_ids
@@ -179,23 +179,23 @@ class Scans:
             self._known.update(ids)
 
     def has_listed(self, ids: Collection[str]) -> bool:
-        """Say whether the registry's own scans have listed images that were cut elsewhere."""
+        """Return whether the registry's own scans have listed images that were cut elsewhere."""
         return self._known.issuperset(ids)
 
     def known(self, ids: Iterable[str]) -> tuple[str, ...]:
-        """Return which images the registry's own scans have listed before it was split."""
+        """Return the images that the registry's own scans listed before it was split."""
         return tuple(one for one in ids if one in self._known) if self._state.is_split else ()
 
-    # What free slots do.
+    # Tasks for free slots.
 
     def pages_left(self, scan: Scan) -> float:
         """Return how many pages a scan may have left."""
         return estimate.pages_left(self.sizes, scan, self.up, self._context.policy)
 
     def will_go_on(self, scan: Scan) -> bool:
-        """Say whether a scan will want the page after the one that it waits for.
+        """Return whether a scan will need the page after its current one.
 
-        It may meet its partner on the page that it waits for. With few pages left, nobody knows.
+        It may meet its partner on the current page. With few pages left, that is unknown.
         """
         policy, partner = self._context.policy, scan.partner
         if partner is None:
@@ -205,7 +205,7 @@ class Scans:
 
     @property
     def wants_to_split(self) -> bool:
-        """Whether free slots would be well used by listing the repositories one by one."""
+        """Whether free slots would save time by listing the repositories one by one."""
         up, context = self.up, self._context
         if self._state.phase is not Phase.SCANNING or self.replay.is_running:
             return False
@@ -214,7 +214,7 @@ class Scans:
         return estimate.is_worth_splitting(self.sizes, up, self.down, context.slots, context.policy)
 
     def split(self) -> None:
-        """List all repositories one by one instead of going on with the registry's own scans."""
+        """List all repositories one by one, and stop the registry's own scans."""
         self._context.store.add_note(Note(self._registry_id, WHOLE_REGISTRY, ALONE))
         log.debug("listing_split", registry_id=self._registry_id, how="by repository")
         self._state.enter(Phase.SPLIT)
@@ -223,10 +223,10 @@ class Scans:
                 scan.stop()
 
     def idle_task(self, *, whole: bool) -> Task | None:
-        """Return a scan that comes to meet a long one; with `whole`, also the registry's own."""
+        """Return a new scan that meets a long one; with `whole`, also one of the registry."""
         if not self._context.split or self.replay.is_running:
             return None
-        # What is known to be long goes first: it sets how long all of it takes.
+        # The longest ones go first: they decide how long the run takes.
         for scan in sorted(self.open, key=lambda one: (one is not self.up, -one.pages)):
             if (whole or scan is not self.up) and self._can_be_met(scan):
                 return self._task(self._meet(scan, queue=False))
@@ -244,7 +244,7 @@ class Scans:
         )
 
     def _meet(self, up: Scan, *, queue: bool) -> Scan:
-        """Open the descending scan that comes to meet another."""
+        """Open the descending scan that meets another."""
         item = up.repository or WHOLE_REGISTRY
         self._context.store.add_note(Note(self._registry_id, item, Direction.DESCENDING.value))
         log.debug(
@@ -259,7 +259,7 @@ class Scans:
             self.down = down
         return down
 
-    # What ends the splitting.
+    # The end of the splitting.
 
     @property
     def settled(self) -> bool:
@@ -268,17 +268,17 @@ class Scans:
         return not own and len(self.open) <= self._context.policy.max_open_at_refresh
 
     def give_up(self, down: Scan) -> None:
-        """Go on without a descending scan."""
+        """Continue without a descending scan."""
         down.stop()
         if down is self.down:
             self.down = None
 
     def abandon_split(self, reason: str, *, failed: bool) -> bool:
-        """List repositories one by one no more: the ascending scan lists everything again.
+        """Stop listing repositories one by one: the ascending scan lists everything again.
 
         If the user's repositories were to be listed one by one, without such a scan, it begins now.
-        `failed` says that the registry's listing has failed already. Return False where nothing was
-        listed one by one, so that the ascending scan goes on as it is.
+        `failed` is true if the registry's listing has already failed. Returns False if nothing was
+        listed one by one, so that the ascending scan continues as it is.
         """
         was_split = self._state.is_split
         self._state.enter(Phase.UNSPLIT)
@@ -293,7 +293,7 @@ class Scans:
         return True
 
     def _restart_unordered(self) -> None:
-        """List the whole registry from the beginning, in no order if its own has not held."""
+        """List the whole registry from the beginning, in no order if its own order has not held."""
         up = self.up
         if up is None:
             self.up = self.begin(Direction.ASCENDING)

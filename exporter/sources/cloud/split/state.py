@@ -1,4 +1,4 @@
-"""The state of one registry's listing: its phase, and what it asks beside its scans."""
+"""The state of one registry's listing: its phase, and its questions beside its scans."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Phase(Enum):
-    """How a registry is listed."""
+    """The ways in which a registry is listed."""
 
     SCANNING = "its own scans list it, and it may be split"
     SPLIT = "its repositories are listed one by one, and the list of them is relied on"
@@ -20,11 +20,11 @@ _MAY_FOLLOW = {
     Phase.UNSPLIT: {Phase.DONE},
     Phase.DONE: set(),
 }
-"""The phases that may follow each phase: trust in the repository list is lost for good."""
+"""The phases that may follow each phase: lost trust in the repository list does not return."""
 
 
 class Asked(Enum):
-    """How far a question has come."""
+    """The states of a question."""
 
     NOT_YET = "it was not asked"
     AWAITED = "its answer is awaited"
@@ -36,27 +36,27 @@ _MAY_COME = {
     Asked.AWAITED: {Asked.ANSWERED},
     Asked.ANSWERED: {Asked.NOT_YET},
 }
-"""How far a question may have come next. After its answer, it may be asked once more."""
+"""The states that may follow each state. After its answer, a question may be asked once more."""
 
 
 class Question:
-    """Something that a listing asks once, while its scans go on."""
+    """A question that a listing asks once, while its scans run."""
 
     def __init__(self) -> None:
         self._asked = Asked.NOT_YET
 
     @property
     def asked(self) -> Asked:
-        """How far it has come."""
+        """Its state."""
         return self._asked
 
     @property
     def is_awaited(self) -> bool:
-        """Whether it was asked, and its answer has not come."""
+        """Whether it was asked, and its answer has not come yet."""
         return self._asked is Asked.AWAITED
 
     def become(self, asked: Asked) -> None:
-        """Take how far it has come; raises `RuntimeError` where that cannot come next."""
+        """Change its state; raises `RuntimeError` if that state may not follow."""
         if asked not in _MAY_COME[self._asked]:
             raise RuntimeError(f"a question that is {self._asked.name} cannot be {asked.name}")
         self._asked = asked
@@ -66,8 +66,8 @@ class ListingState:
     """The phase of a registry's listing, and its two questions.
 
     `sample` asks for a sample of the images, and `second_list` for the repository list once more.
-    They are no phases, because both are asked while scans run: the sample before a split, or after
-    it where an earlier attempt has split the registry, and the list before the end.
+    They are not phases, because both are asked while scans run: the sample before a split, or after
+    it if an earlier attempt has split the registry, and the list before the end.
     """
 
     def __init__(self, *, may_split: bool) -> None:
@@ -76,7 +76,7 @@ class ListingState:
         self.second_list = Question()
 
     def enter(self, phase: Phase) -> None:
-        """Go over to another phase; raises `RuntimeError` where that may not follow."""
+        """Change to another phase; raises `RuntimeError` if it may not follow."""
         if phase is self._phase:
             return
         if phase not in _MAY_FOLLOW[self._phase]:
@@ -85,7 +85,7 @@ class ListingState:
 
     @property
     def phase(self) -> Phase:
-        """How the registry is listed now."""
+        """The current phase."""
         return self._phase
 
     @property
@@ -105,5 +105,5 @@ class ListingState:
 
     @property
     def may_split_now(self) -> bool:
-        """Whether a sample has spoken for the list, and the end has not begun."""
+        """Whether a sample has confirmed the list, and the end has not begun."""
         return self.sample.asked is Asked.ANSWERED and self.second_list.asked is Asked.NOT_YET

@@ -1,4 +1,4 @@
-"""A scan as the scheduler sees it: one step is one page."""
+"""A scan as a task of the scheduler: one step is one page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Listing(Protocol):
         ...
 
     async def run_one(self, scan: Scan) -> bool:
-        """Take a scan's next page; return True while there is more to take."""
+        """Handle a scan's next page; return True while there is more."""
         ...
 
 
@@ -29,14 +29,14 @@ class ScanTask:
 
     @property
     def priority(self) -> Priority:
-        """Its place among the tasks that wait."""
+        """Its priority among the waiting tasks."""
         return Priority(Rank.LISTING, self._listing.pages_left(self._scan))
 
     @property
     def has_prefetched(self) -> bool:
-        """Whether the scan's next page is already asked for."""
+        """Whether the scan's next page was already asked for."""
         return self._scan.prefetched is not None
 
     async def run_one(self) -> bool:
-        """Take the scan's next page."""
+        """Handle the scan's next page."""
         return await self._listing.run_one(self._scan)

@@ -1,4 +1,4 @@
-"""What the scans of one registry have not proven whole, and list again."""
+"""The scopes that the scans of one registry have not proven complete, and list again."""
 
 from __future__ import annotations
 
@@ -24,22 +24,24 @@ class Unproven:
         self._policy = policy
         self._readings: dict[str | None, Readings] = {}  # By repository, None for the registry.
         self._repeated: set[str] = set()  # Repositories listed alone because images came again.
-        self._not_alone = False  # Whether images came again of one that could not be.
+        self._not_alone = (
+            False  # Whether images of a repository came again that cannot be listed alone.
+        )
 
     @property
     def is_empty(self) -> bool:
-        """Whether everything is proven whole."""
+        """Whether everything is proven complete."""
         return not self._readings
 
     @property
     def missing(self) -> int:
-        """How many images are missing at least, as far as that is known."""
+        """The least number of missing images, as far as it is known."""
         return sum(one.missing for one in self._readings.values())
 
     def take(self, scan: Scan, *, relied_on: bool) -> None:
-        """Take a scan that has come to the end of its listing.
+        """Note a scan that has reached the end of its listing.
 
-        `relied_on` says whether its listing has to be whole: a split registry's own has not.
+        `relied_on` is true if its listing must be complete; that of a split registry need not be.
         """
         scope, proof = scan.repository, scan.observed.proof
         if proof.whole or not relied_on:
@@ -51,7 +53,7 @@ class Unproven:
             del self._readings[scope]
 
     def list_repeated(self, scan: Scan) -> None:
-        """List alone the repositories of which a registry's scan saw images again.
+        """List alone the repositories whose images came again in a registry's scan.
 
         If one cannot be listed alone, or was for another reason, the registry is listed again.
         """
@@ -65,17 +67,17 @@ class Unproven:
         self._scans.begin_alone(sorted(alone))
 
     def forget(self, repository: str) -> None:
-        """Expect nothing more of a repository that was not found."""
+        """Forget a repository that was not found."""
         self._readings.pop(repository, None)
 
     def clear(self) -> None:
-        """Begin with nothing, as the whole registry is listed again."""
+        """Forget everything, as the whole registry is listed again."""
         self._readings.clear()
         self._repeated.clear()
         self._not_alone = False
 
     def doubt_registry(self, check: SplitCheck) -> None:
-        """Have the registry listed again where listing a repository alone has proven nothing."""
+        """List the registry again if listing a repository alone has proven nothing."""
         up = self._scans.up
         doubted = self._not_alone or not self._repeated.isdisjoint(check.unread)
         if doubted and up is not None and None not in self._readings:
@@ -85,7 +87,10 @@ class Unproven:
         self._repeated.clear()
 
     def list_again(self) -> bool:
-        """List again what is not proven whole; return False where nothing is, or it was in vain."""
+        """List again the scopes that are not proven complete.
+
+        Returns False if there is none, or if listing again has not helped.
+        """
         most = self._policy.max_readings
         again = [name for name, one in self._readings.items() if one.count < most]
         for name in again:
@@ -96,8 +101,8 @@ class Unproven:
                     registry_id=self._registry_id,
                     repository_name=name,
                     missing=readings.missing or None,
-                    reason="images came in another order on another page, so that some may be "
-                    "missing; they are listed again",
+                    reason="images came in another order on another page, so some may be missing; "
+                    "they are listed again",
                 )
             self._scans.begin(Direction.ASCENDING, name, reading=readings.count)
         return bool(again)
