@@ -208,8 +208,8 @@ class Exporter:
         line = [sys.executable, "-c", launch] if before else [sys.executable, "-m", "exporter"]
         streams = self._stream(name, "stdout"), self._stream(name, "stderr")
         with streams[0].open("wb") as stdout, streams[1].open("wb") as stderr:
-            if not (self.cold or before) and suits(self.environment):
-                warmed = warm().start([*arguments], streams, self.environment, self.folder)
+            if not self.cold and suits(self.environment):
+                warmed = warm().start([*arguments], streams, self.environment, self.folder, before)
                 return Process(self, warmed, name)
             process = subprocess.Popen(
                 [*line, *arguments],

@@ -31,6 +31,7 @@ import exporter.cli.plan
 import exporter.cli.prune
 import exporter.cli.verify
 from exporter.cli.app import main
+from exporter.cli.process.signals import end_at_signals
 
 with suppress(ModuleNotFoundError):  # Older ones do without.
     import typer._adapters  # noqa: F401 - read by every command that has arguments
@@ -51,7 +52,11 @@ def serve() -> None:
 
 
 def become(
-    arguments: list[str], streams: list[str], environment: dict[str, str], folder: str
+    arguments: list[str],
+    streams: list[str],
+    environment: dict[str, str],
+    folder: str,
+    before: str,
 ) -> None:
     """Make this process what the command finds itself in when it is started."""
     for number, path in enumerate(streams):
@@ -64,6 +69,9 @@ def become(
     os.chdir(folder)
     sys.argv = [str(exporter.__main__.__file__), *arguments]
     sys.path[0] = folder
+    if before:
+        end_at_signals()  # As in the command itself, which does nothing else before.
+        exec(before, {})
 
 
 if __name__ == "__main__":

@@ -84,13 +84,18 @@ class Warm:
         streams: tuple[Path, Path],
         environment: Mapping[str, str],
         folder: Path,
+        before: str,
     ) -> Forked:
-        """Begin a command; its stdout and stderr go to two files that exist."""
+        """Begin a command; its stdout and stderr go to two files that exist.
+
+        `before` is Python that its process runs first.
+        """
         wish = {
             "arguments": arguments,
             "streams": [os.devnull, *map(str, streams)],
             "environment": dict(environment),
             "folder": str(folder),
+            "before": before,
         }
         return Forked(self, self.ask(wish))
 
