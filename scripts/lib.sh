@@ -19,10 +19,11 @@ prepare() {
             set -- "$@" --constraint "scripts/constraints-$extra.txt"
         # uv takes a tenth of pip's time; pip goes on where only its own settings name an index.
         # Most of what comes with the packages is never imported, so none of it is compiled ahead.
+        # Spark comes as source alone: to compress its wheel takes longer than all the rest.
         pip=".venv/bin/python -m pip --disable-pip-version-check"
         $pip install "$@" uv &&
             .venv/bin/uv pip install --system-certs --no-cache --python .venv/bin/python \
-                "$@" --editable ".${extra:+[$extra]}" 2>/dev/null ||
+                --config-settings-package pyspark:--build-option=--compression=stored "$@" --editable ".${extra:+[$extra]}" 2>/dev/null ||
             $pip install --no-compile "$@" --editable ".${extra:+[$extra]}"
         echo "$wanted" >"$stamp"
     fi
