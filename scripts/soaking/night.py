@@ -56,8 +56,7 @@ def spend(world: World, folder: Path) -> Tally:
     chance = random.Random(f"disturbances {world.seed}")
     tally = Tally()
     with Cloud(world.shape, world.behaviour, world.faults) as cloud:
-        # Signals come at any moment, while Python begins itself as well.
-        exporter = Exporter(folder, cloud, cold=True)
+        exporter = Exporter(folder, cloud)
         with Reader(exporter.output) as reader:
             for number in range(world.nights):
                 _one_night(world, exporter, f"night-{number}", chance, tally)
@@ -73,6 +72,8 @@ def spend(world: World, folder: Path) -> Tally:
 def _one_night(
     world: World, exporter: Exporter, snapshot_id: str, chance: random.Random, tally: Tally
 ) -> None:
+    # Signals come at any moment, while Python begins itself as well.
+    exporter.cold = True
     for _ in range(chance.randrange(MOST_STOPS + 1)):
         process = _start(world, exporter, snapshot_id)
         disturbed = chance.random() < 0.2
@@ -90,6 +91,7 @@ def _one_night(
         if snapshot_id in snapshot_ids(exporter.output):
             # Its manifest was there already: so all of it has to be.
             read_snapshot(exporter.output, snapshot_id, _formats(world))
+    exporter.cold = False
     run = _start(world, exporter, snapshot_id).wait()
     if run.code != world.code and not _was_done(run, exporter, snapshot_id):
         raise SoakError(f"an undisturbed run ended with {run.code}: {run.stderr[-2000:]}")
