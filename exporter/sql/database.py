@@ -1,4 +1,4 @@
-"""DuckDB as this program uses it: in memory, with nothing downloaded, and quiet."""
+"""DuckDB for this program: in memory, without downloads, and without output."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def connect(config: Mapping[str, str | bool | int]) -> Iterator[DuckDBPyConnecti
 
     offline = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     with duckdb.connect(config={**offline, **config}) as connection:
-        # Not a setting of `connect`, because it belongs to the (built in) extension `icu`.
+        # `connect` does not accept this setting: it belongs to `icu`, a built-in extension.
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
         # In a notebook without ipywidgets the bar is off, and DuckDB refuses the setting.
         if connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 FEW_ROWS = 2_000_000
-"""Up to so many layers nothing is spilled, so a smaller memory limit would save nothing."""
+"""The most layers that DuckDB handles without spilling, so less memory would save nothing."""
 MOST_OF_MEMORY = 0.5
 """The largest share of this process's memory that the engine may get."""
 
@@ -41,16 +41,16 @@ class Resources:
 
 FOR_FEW = Resources(320 * 1024 * 1024, 2)
 FOR_MANY = Resources(160 * 1024 * 1024, 1)
-"""The first try, enough for a million images. DuckDB cannot spill everything, so its needs grow
-with the rows, though more slowly. Each query has working memory of its own: two at once spill more
-and take more CPU time."""
+"""The first try, enough for a million images. DuckDB cannot spill everything, so it needs more
+memory for more rows, though not in proportion. Each query has working memory of its own: two at
+once spill more and take more CPU time."""
 
 _log = structlog.get_logger()
 
 _T = TypeVar("_T")
 
-# DuckDB's limit is for its buffers alone. What it allocates beside them (Parquet pages, hash
-# tables' keys, batches on their way out) came to a third as much again where it was measured.
+# DuckDB's limit is for its buffers alone. By measurement, it allocates a third as much beside them
+# (Parquet pages, keys of hash tables, batches of results).
 _BUFFERS = 0.75
 _BATCH_ROWS = 32_768
 
@@ -116,7 +116,7 @@ def open_engine(
     except duckdb.OutOfMemoryException as error:
         raise TooLittleMemoryError(
             f"Cannot derive tables below {folder}: {first_line(error)}; free memory or disk space "
-            "there, and run again to go on."
+            "there, and run again to resume."
         ) from error
     finally:
         shutil.rmtree(spill, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""How much memory this process may use: the machine's, or less by a control group."""
+"""The memory that this process may use: the machine's, or less if a control group limits it."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
--- The images whose later occurrences differ from the first, and in what; with those
--- that an earlier attempt found.
+-- The images whose later occurrences differ from the first, and the columns that differ, together
+-- with those that an earlier attempt found.
 
 WITH configs AS (
     SELECT
         occurrences.image_id,
         occurrence,
-        -- Null where the occurrence has no config.
+        -- Null if the occurrence has no config.
         CASE WHEN configs.image_id IS NOT NULL
             THEN {'id': blob_id, 'digest': configs.digest, 'size': size, 'urls': urls}
         END AS content

@@ -1,8 +1,8 @@
--- The images whose id stands twice or more, taken apart into their occurrences.
+-- The images whose id occurs more than once, with their occurrences.
 --
 -- `places_<table>` are the listed tables with `part` and `part_row`, a row's place on disk. A page's rows
 -- were appended to the three tables in the same order, so the first occurrence of an image has the
--- first `layer_count` of its layers, the second the next, and so on.
+-- first `layer_count` of its layers, the second the next ones, and so on.
 
 CREATE OR REPLACE TABLE occurrences AS
 SELECT
@@ -10,8 +10,8 @@ SELECT
     row_number() OVER by_place AS occurrence,
     coalesce(sum(layer_count) OVER (by_place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)
         AS layers_before,
-    -- The same among those with, and among those without a config digest. (A config may be
-    -- without a digest: which of several such images it belongs to makes no difference.)
+    -- The number among the occurrences with a config digest, or among those without one. (If a
+    -- config has no digest, it makes no difference to which of several such images it belongs.)
     row_number() OVER (PARTITION BY image_id, config_digest IS NULL ORDER BY part, part_row)
         AS config_number
 FROM places_images

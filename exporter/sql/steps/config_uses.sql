@@ -1,4 +1,4 @@
--- `config_uses`: each config of each repository, as `layer_uses` has the layers.
+-- `config_uses`: each config of each repository, in the form of `layer_uses`.
 
 CREATE TABLE config_uses AS
 SELECT

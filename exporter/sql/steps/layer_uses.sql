@@ -1,9 +1,9 @@
--- `layer_uses`: each layer of each repository, which is what the derived tables need of the layers.
+-- `layer_uses`: each layer of each repository; the derived tables need no more of the layers.
 --
 -- Repositories and registries are numbers here (`scopes.sql`): grouping by them is cheaper than by
--- their names. A layer without a digest is no blob that could be told from another: such rows are
--- in one group with a null digest, which counts references and nothing else.
--- `tagged`: whether a tagged image uses it. `moves`: whether it was seen at several positions.
+-- their names. Layers without a digest cannot be told apart as blobs: they are one group with a null
+-- digest, which counts references only.
+-- `tagged`: whether a tagged image uses it. `moves`: whether it occurs at several positions.
 
 CREATE TABLE layer_uses AS
 SELECT

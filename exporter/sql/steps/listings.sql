@@ -1,6 +1,6 @@
--- `listings`: the listings inside each scope, and how they went. A registry that `registries` does
--- not name has no folder and no cloud, so its listings count for it and for the total alone. What a
--- filter left out is in no table: `left_out` names the scopes that lack it.
+-- `listings`: the listings inside each scope, and their status. A registry that is not in
+-- `registries` has no folder and no cloud, so its listings count only for itself and for the total.
+-- Resources that a filter left out are in no table: `left_out` names the scopes that lack them.
 
 CREATE TABLE listings AS
 SELECT 'total' AS scope, '*' AS scope_id, status FROM coverage

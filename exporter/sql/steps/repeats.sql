@@ -1,5 +1,5 @@
--- `repeats`: by how much the references to a layer outnumber the images that use it. An image has
--- one layer at a position, so only a layer that was seen at several can stand twice in one.
+-- `repeats`: how many more references a layer has than images that use it. An image has one layer at
+-- a position, so only a layer at several positions can occur twice in one image.
 
 CREATE TABLE repeats AS
 SELECT

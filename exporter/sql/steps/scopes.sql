@@ -1,8 +1,8 @@
--- The scopes that have a row in `size_totals`, with what is above each.
+-- The scopes that have a row in `size_totals`, with the scopes above each.
 
--- `registry` and `repository` number the registries and repositories in the order of their ids. What
--- names a registry that was not listed, or none, is in number 0: that is no scope, and counts in the
--- total alone.
+-- `registry` and `repository` number the registries and repositories in the order of their ids. Rows
+-- that name no registry, or one that was not listed, have number 0: that is not a scope, and they
+-- count only in the total.
 
 CREATE TABLE registry_scopes AS
 SELECT
@@ -51,6 +51,6 @@ SELECT 'cloud', cloud_id, name, NULL, NULL, cloud_id FROM clouds
 UNION ALL
 SELECT 'total', '*', NULL, NULL, NULL, NULL;
 
--- A sum for a column: none is 0, and one past BIGINT is said as the nearest it can hold.
+-- A sum for a column: null becomes 0, and a sum outside of BIGINT its nearest value.
 CREATE MACRO whole(number) AS
     greatest(least(coalesce(number, 0)::HUGEINT, 9223372036854775807), -9223372036854775808)::BIGINT;

@@ -1,13 +1,13 @@
--- Each blob of each registry, from those of its repositories. A blob is a digest; layers and configs
--- are told apart.
+-- Each blob of each registry, from the blobs of its repositories. A blob is a digest and a kind: layer
+-- or config.
 
 CREATE VIEW uses AS
 FROM layer_uses
 UNION ALL BY NAME
 FROM config_uses;
 
--- `common_hashes`: the digests that stand in `uses` more than once, or that have two sizes (`differs`).
--- Most do neither, so these are picked out by hash, which is cheap.
+-- `common_hashes`: the digests that occur in `uses` more than once, or have two sizes (`differs`).
+-- These are few, so they are found by hash, which is cheap.
 
 CREATE TABLE common_hashes AS
 SELECT digest_hash, min(smallest) <> max(size) AS differs
@@ -16,8 +16,8 @@ WHERE digest_hash IS NOT NULL
 GROUP BY digest_hash
 HAVING count(*) > 1 OR differs;
 
--- `shared`: the blobs that several repositories of a registry use; only they are grouped by their
--- digest. A blob that was seen with two sizes in a registry has the larger.
+-- `shared`: the blobs that several repositories of a registry use; only these are grouped by digest.
+-- A blob with two sizes in a registry has the larger one.
 
 CREATE TABLE shared_hashes AS
 SELECT is_config, registry, digest_hash
@@ -40,8 +40,8 @@ FROM uses SEMI JOIN shared_hashes USING (is_config, registry, digest_hash)
 WHERE digest IS NOT NULL
 GROUP BY is_config, registry, digest;
 
--- `held`: each blob of each registry, billed once there. `repository` is the only one that uses
--- it, and null where there are several.
+-- `held`: each blob of each registry, billed once there. `repository` is the one that uses it, null if
+-- there are several.
 
 CREATE VIEW held AS
 SELECT

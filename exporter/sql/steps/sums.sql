@@ -1,8 +1,8 @@
 -- `sums`: counts and sizes of every repository, registry, folder and cloud, and of all together.
 --
--- Facts are rows with some of the measures, the others null; a scope's row is the sum of the facts
--- about it. What is above a registry has the facts of its registries, because a layer is billed
--- once in each of them. Sums are HUGEINT here, for they may be more than a column can hold.
+-- A fact is a row with some of the measures, the others null; a scope's row is the sum of its facts.
+-- Folders, clouds and the total have the facts of their registries, because a layer is billed once
+-- in each of them. Sums are HUGEINT here, because they may be too large for a column.
 
 CREATE TABLE sums AS
 WITH image_facts AS (
@@ -33,7 +33,7 @@ use_facts AS (
     GROUP BY registry, repository
 ),
 
--- What is missing there: a digest with two sizes in a registry has the larger in each repository.
+-- A digest with two sizes counts with the larger in each repository: this adds the difference.
 larger_facts AS (
     SELECT
         uses.repository,
@@ -44,7 +44,7 @@ larger_facts AS (
     GROUP BY uses.repository
 ),
 
--- Each digest once per registry; `repository` is null for what several repositories use.
+-- Each digest once per registry; `repository` is null for a digest that several repositories use.
 held_facts AS (
     SELECT
         registry,

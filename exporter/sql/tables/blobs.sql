@@ -1,7 +1,7 @@
--- The distinct blobs of each registry, and how much they are used.
+-- The distinct blobs of each registry, and how often they are used.
 --
--- In the order of the registries alone: digests have no order worth having, and sorting them would
--- cost as much as all the rest. Registries are numbers, in the order of their ids, until it is done.
+-- Rows are sorted by registry alone: an order of digests helps no reader, and sorting them would cost
+-- as much as all the rest. Registries are numbers, in the order of their ids, until the end.
 
 SELECT
     (SELECT list(registry_id ORDER BY registry) FROM registry_scopes)[registry] AS registry_id,

@@ -1,9 +1,9 @@
--- What an auditor should look at.
+-- The findings, for an auditor.
 
 WITH conflicts AS (
     SELECT
         digest,
-        -- A blob of an image that names no listed registry is in none that is known.
+        -- A blob of an image that names no listed registry is in no known registry.
         CASE WHEN count(DISTINCT registry) = 1 THEN min(registry_id) END
             AS registry_id,
         string_agg(
@@ -27,7 +27,8 @@ WITH conflicts AS (
     HAVING min(smallest) <> max(size)
 ),
 
--- Layers added and images taken away: one grouping instead of a join of millions.
+-- Sizes of layers are added and those of images subtracted: one grouping instead of a join of
+-- millions of rows.
 differing AS (
     SELECT image_id, sum(size) AS difference
     FROM (
@@ -39,8 +40,8 @@ differing AS (
     HAVING sum(size) <> 0
 ),
 
--- Hardly any tag is on two images, so these are picked out by hash, which is cheap. Names that do
--- not tell a registry may be of several repositories.
+-- Few tags are on two images, so these are found by hash, which is cheap. A name without a registry
+-- may belong to several repositories.
 shared_tag_hashes AS (
     SELECT hash(repository_name, tag) AS tag_hash
     FROM tags
@@ -57,7 +58,7 @@ shared_tags AS (
     HAVING count(*) > 1
 ),
 
--- Images, and repositories, of a registry that was not listed: the listed ones are all there are.
+-- Images and repositories of a registry that is not in `registries`, or of none.
 homeless AS (
     SELECT
         repository_name,
@@ -80,7 +81,7 @@ negative AS (
     SELECT image_id, size, 'the config' FROM config_blobs WHERE size < 0
 ),
 
--- What is too large, or too small, for its column.
+-- Values that are too large, or too small, for their column.
 overflows AS (
     UNPIVOT (
         SELECT
@@ -97,8 +98,8 @@ overflows AS (
     INTO NAME measure VALUE bytes
 ),
 
--- Bad values of what is in the snapshot, for a filter, or another listing, may have left it out;
--- and of what has no row, for nothing tells which it is.
+-- Bad values of resources in the snapshot (a filter, or another listing, may have left a resource
+-- out), and of resources without a row, because nothing identifies them.
 found AS (
     SELECT image_id AS subject, 'images' AS listing
     FROM images SEMI JOIN bad_values ON images.image_id = subject
@@ -115,7 +116,7 @@ found AS (
     SELECT subject, listing FROM bad_values WHERE listing = 'lost'
 ),
 
--- Where the list of repositories is not complete, its silence says nothing.
+-- If the list of repositories is not complete, a missing name proves nothing.
 fully_named AS (
     SELECT parent_id AS registry_id
     FROM coverage

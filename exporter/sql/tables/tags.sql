@@ -1,4 +1,4 @@
--- The tag index: a row for each tag of each image. A tag that one image names twice has one.
+-- The tag index: a row for each tag of each image, one for a tag that an image has twice.
 -- (Repositories are numbered in the order of their names, and numbers sort faster.)
 
 SELECT
