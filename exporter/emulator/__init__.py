@@ -5,10 +5,11 @@ It imports nothing of the rest of the package, so that the two cannot share a mi
     async with Emulator(Estate(preset("tiny"))) as emulator:
         ...  # call emulator.url with the bearer token STATIC_TOKEN
 
-What lives here: `shape`, `layout`, `estate`, `images`, `naming` and `oddities` say what there is to
-list; `behaviour` and `faults` how well it is served; `parameters`, `ordering`, `pagetokens`,
-`pages` and `listings` are the list calls; `iam` the tokens; `sabotage` and `churn` what faults do;
-`server` is HTTP, `calls` and `debug` what can be seen of it, and `serve` runs it as a process.
+`shape`, `layout`, `estate`, `images`, `naming` and `oddities` make the resources to list.
+`behaviour` and `faults` say how well they are served. `parameters`, `ordering`, `pagetokens`,
+`pages` and `listings` are the list calls, and `iam` gives the tokens. `sabotage` and `churn` carry
+out the faults. `server` is HTTP, `calls` and `debug` show what was asked, and `serve` runs the
+emulator as a process.
 """
 
 from .behaviour import STATIC_TOKEN, Behaviour, ServiceKey

@@ -14,8 +14,8 @@ def main() -> None:
     """Read the command line and serve until told to stop."""
     parser = argparse.ArgumentParser(prog="python -m exporter.emulator", description=__doc__)
     parser.add_argument("--preset", choices=PRESETS, default="demo")
-    parser.add_argument("--images", type=int, help="scale the preset to so many images")
-    parser.add_argument("--seed", type=int, help="which of the estates of that shape")
+    parser.add_argument("--images", type=int, help="scale the preset to this many images")
+    parser.add_argument("--seed", type=int, help="choose one of the estates of that shape")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes any free one")
     parser.add_argument("--latency-ms", type=float, default=0.0)
@@ -31,8 +31,12 @@ def main() -> None:
     parser.add_argument(
         "--ties", choices=("honoured", "ignored", "refused", "reshuffled"), default="honoured"
     )
-    parser.add_argument("--misplaced", type=int, default=0, help="images out of their place")
-    parser.add_argument("--stable-order", action="store_true", help="no new order for each chain")
+    parser.add_argument(
+        "--misplaced", type=int, default=0, help="images that are out of their place"
+    )
+    parser.add_argument(
+        "--stable-order", action="store_true", help="keep the order of unordered listings"
+    )
     parser.add_argument("--gzip", action="store_true")
     parser.add_argument("--pretty", action="store_true")
     parser.add_argument("--page-cache-mb", type=int, default=0)

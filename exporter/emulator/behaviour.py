@@ -1,4 +1,4 @@
-"""How the emulated service behaves when nothing is wrong: speed, limits, and what it supports."""
+"""How the emulated service behaves without faults: its speed, its limits, and its features."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 STATIC_TOKEN = "t1.emulator-static-token"  # noqa: S105 - it opens nothing but the emulator
-"""The bearer token that is accepted unless a behaviour says otherwise."""
+"""The bearer token that is accepted by default."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceKey:
-    """A service account's authorized key, as the token service knows it.
+    """A service account's authorized key, as the token service has it.
 
     Attributes:
         service_account_id: The `iss` a JWT must have.
@@ -30,38 +30,38 @@ class Behaviour:
     """What a well-behaved service does. Times are seconds.
 
     Attributes:
-        latency: Time every call takes at least.
-        jitter: Time a call takes on top of that at most; how much is drawn for each call.
+        latency: The least time of a call.
+        jitter: The most time on top of that; it is drawn for each call.
         rate: Calls per second, all callers together; more are answered with 429.
-        burst: Calls that may come at once before `rate` holds; by default one second's.
-        retry_after: What `Retry-After` holds in a 429 answer, or that there is none.
+        burst: Calls that may come at once before `rate` applies; by default those of a second.
+        retry_after: The value of `Retry-After` in a 429 answer, or None for no header.
         max_in_flight: Calls handled at the same time; more are answered with 503.
         require_token: Whether list calls need a bearer token.
-        static_tokens: Bearer tokens that are good from the start.
-        token_life: How long a token from the token or metadata service is good.
+        static_tokens: Bearer tokens that are valid from the start.
+        token_life: How long a token from the token or metadata service is valid.
         service_keys: Authorized keys by their id.
         oauth_tokens: OAuth tokens that the token service exchanges.
-        clock_ahead: For how long the service's clock is ahead of this machine's; below 0, behind.
+        clock_ahead: How far the service's clock is ahead of this machine's; negative if behind.
         audiences: `aud` values accepted in a JWT, besides the emulator's own token address.
         metadata: Whether there is a metadata service that gives tokens.
-        page_token_life: How long a page token is good; None is for ever.
+        page_token_life: How long a page token is valid; None for ever.
         order_by: Whether `orderBy` is honoured, or accepted and ignored.
         descending: Whether ` desc` in it is honoured, accepted and ignored, or refused (400).
         ties: Whether a digest behind other keys is honoured, accepted and ignored, or refused
-            (400); or equals stand in a new order at each call.
-        misplaced: So many images stand elsewhere in what is sorted by name or time.
-        collation: Whether names sort by their bytes, or as a language's collation would.
+            (400); or equal images come in a new order at each call.
+        misplaced: How many images are out of their place in an order by name or time.
+        collation: Whether names sort by their bytes, or by a language's collation.
         reshuffle: Whether unordered listings differ each time they are begun.
         order_seed: Makes unordered listings of two runs over one estate differ.
         gzip: Whether answers are compressed when the caller accepts that.
         pretty: Whether bodies are spread over many lines.
-        byte_order_mark: Whether pages begin with one, as a careless gateway's do.
-        largest_body: Bytes that the gateway lets an answer to a list call have, unpacked; None for
-            any number.
-        past_largest: What it answers instead of a larger one: a status, or the body cut off there.
-        bound_to_size: Whether a page token is good only with the page size that it came with.
-        page_cache_bytes: Bytes of bodies kept for asking again, so that a benchmark's second run
-            does not measure the emulator.
+        byte_order_mark: Whether pages begin with one, as behind a careless gateway.
+        largest_body: The most bytes of an answer to a list call that the gateway lets pass,
+            unpacked; None for any number.
+        past_largest: The gateway's answer instead of a larger one: a status, or the body cut off.
+        bound_to_size: Whether a page token is valid only with the page size that it came with.
+        page_cache_bytes: The most bytes of bodies in a cache, so that a benchmark's second run does
+            not measure the emulator.
 
     """
 

@@ -1,4 +1,4 @@
-"""The log of calls that the emulator answered: what tests and benchmarks look at afterwards."""
+"""The log of the calls that the emulator answered, for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _KEPT = 100_000
 
 @dataclass(frozen=True, slots=True)
 class LoggedCall:
-    """One call and how it went.
+    """One call and its answer.
 
     Attributes:
         method: The HTTP method.
         path: The path, without the query.
         query: The query's parameters.
-        status: The HTTP status of the answer; 0 where the caller left, or none was sent.
+        status: The HTTP status of the answer; 0 if the caller left, or none was sent.
         fault: The kind of fault that hit it, or None.
-        started: When it came, in seconds since 1970.
+        started: When it arrived, in seconds since 1970.
         seconds: How long it took.
         bytes: Size of the answer's body as it was sent, whole or not.
         request_id: The answer's `x-request-id`.
@@ -57,7 +57,7 @@ class CallLog:
         return iter(tuple(self._kept))
 
     def enter(self) -> None:
-        """Count a call that has come."""
+        """Count a call that has arrived."""
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
 

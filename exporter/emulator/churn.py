@@ -1,7 +1,7 @@
 """Images that appear, vanish or lose a tag to their successor while listings run.
 
-Which images those are follows from the faults' seed alone, so a test knows beforehand what was
-there throughout; when each changes is told by the number of pages of images served so far.
+The faults' seed alone decides which images those are, so a test knows beforehand which were there
+throughout. The number of pages of images served so far decides when each one changes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def churns(faults: Faults) -> bool:
-    """Whether these faults make anything come or go at all."""
+    """Whether these faults make any image come, go or change."""
     return any(faults.rate(kind) for kind in CHURN)
 
 
@@ -29,20 +29,20 @@ def is_present(faults: Faults, number: int, tick: int) -> bool:
     """Whether the image is there after `tick` pages of images."""
     if _is_chosen(faults, Fault.APPEAR, number) and tick < _moment(faults, number):
         return False
-    # What appears does not vanish again, or it might never be there at all.
+    # An image that appears does not vanish again, or it might never be there at all.
     gone = _is_chosen(faults, Fault.VANISH, number) and tick >= _moment(faults, number)
     return not gone or _is_chosen(faults, Fault.APPEAR, number)
 
 
 def is_steady(faults: Faults, number: int) -> bool:
-    """Whether the image is there throughout; its tags may move all the same."""
+    """Whether the image is there throughout; its tags may still move."""
     return not any(_is_chosen(faults, kind, number) for kind in (Fault.APPEAR, Fault.VANISH))
 
 
 def steady_images(
     estate: Estate, faults: Faults, registry_id: str | None = None
 ) -> Iterator[dict[str, Any]]:
-    """The images that a listing must give whatever else comes and goes, as they are at first."""
+    """The images that every listing must give, as they are at first."""
     for number in estate.image_numbers(registry_id):
         if is_steady(faults, number):
             yield orjson.loads(estate.image_text(number))

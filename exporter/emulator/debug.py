@@ -1,6 +1,6 @@
-"""The emulator's own addresses under `/_emulator`: numbers and truth, for other processes' tests.
+"""The emulator's own addresses under `/_emulator`: counts and the true tables, for tests.
 
-They need no token, are not logged and know no faults.
+They need no token, are not logged, and have no faults.
 """
 
 from __future__ import annotations

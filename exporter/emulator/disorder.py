@@ -1,4 +1,4 @@
-"""Orders that do not hold: ties in any order, or new ones at each call, and images out of place."""
+"""Orders that do not hold: ties in any order, in a new one at each call, images out of place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check_keys(keys: SortKeys, behaviour: Behaviour) -> None:
-    """Refuse a digest behind other keys where the behaviour says so.
+    """Refuse a digest behind other keys if the behaviour says so.
 
     Raises:
         StatusError: 400.
@@ -29,7 +29,7 @@ def check_keys(keys: SortKeys, behaviour: Behaviour) -> None:
 def in_order(
     orders: Orders, numbers: range, keys: SortKeys, behaviour: Behaviour, call: int
 ) -> Sequence[int]:
-    """The numbers of some images by the keys, as far as the behaviour lets an order hold."""
+    """The numbers of some images, sorted by the keys as far as the behaviour keeps to an order."""
     if behaviour.ties in {"ignored", "reshuffled"}:
         keys = (keys[0], *(key for key in keys[1:] if key[0] != "digest"))
     order = orders.images(numbers, keys)
@@ -41,7 +41,7 @@ def in_order(
 
 
 def _reshuffled(orders: Orders, order: Sequence[int], keys: SortKeys, call: int) -> Sequence[int]:
-    """The same with equals in an order of this call's own."""
+    """The same numbers, with equal images in an order of this call alone."""
     chance = random.Random(call)  # noqa: S311
     rank = orders.sort_key(keys)
     groups: dict[tuple[int, ...], list[int]] = {}
@@ -53,7 +53,7 @@ def _reshuffled(orders: Orders, order: Sequence[int], keys: SortKeys, call: int)
 
 
 def _misplaced(order: Sequence[int], keys: SortKeys, behaviour: Behaviour) -> Sequence[int]:
-    """The same with some images elsewhere; the reverse order has them at the same places."""
+    """The same numbers with some images out of place; they are at these places in both orders."""
     moved = list(order)
     descends = keys[0][1]
     if descends:

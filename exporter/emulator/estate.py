@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Estate:
-    """All that a shape describes. Immutable; images are computed when asked for."""
+    """Everything that a shape describes. Immutable; images are computed when they are asked for."""
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
@@ -52,7 +52,7 @@ class Estate:
         return (scope.resource for scope in registries)
 
     def repositories(self, registry_id: str | None = None) -> Iterator[Resource]:
-        """Every repository that a list names, or those of one registry, by name."""
+        """Every repository on the lists, or those of one registry, by name."""
         return (
             self.repository_resource(number)
             for number in self.repository_numbers(registry_id)
@@ -60,7 +60,7 @@ class Estate:
         )
 
     def unlisted_repositories(self) -> Iterator[str]:
-        """Full names of the repositories that no list names, though they have images."""
+        """Full names of the repositories that are on no list, although they have images."""
         return (each.name for each in self._layout.repositories if not each.listed)
 
     def images(self, registry_id: str | None = None) -> Iterator[Resource]:
@@ -85,7 +85,7 @@ class Estate:
 
     def place(self, number: int) -> tuple[Repository, int]:
         """The image's repository, and its index there."""
-        # Empty repositories begin where their successor does: the last one is the one meant.
+        # Empty repositories begin where the next one begins: the last of them has the image.
         repository = self._layout.repositories[bisect_right(self._starts, number) - 1]
         return repository, number - repository.first
 

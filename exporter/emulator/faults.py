@@ -1,4 +1,4 @@
-"""What can go wrong on purpose: the kinds of faults, how often and where, and who decides."""
+"""Faults on purpose: their kinds, how often and where they happen, and what decides it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Fault(StrEnum):
 
 
 CHURN = frozenset({Fault.APPEAR, Fault.VANISH, Fault.MOVE_TAG})
-"""Not faults of a call: their rates are shares of all images."""
+"""Faults of images, not of calls: their rates are shares of all images."""
 PAGING = frozenset(
     {
         Fault.REPEATED_TOKEN,
@@ -73,21 +73,21 @@ PAGING = frozenset(
         Fault.CHANGED_TWICE,
     }
 )
-"""Answers that are sound by themselves, but odd as pages of a listing."""
+"""Answers that are valid by themselves, but odd as pages of a listing."""
 HOPELESS = frozenset({Fault.LOOPING})
-"""Kinds of them that no caller can mend: the listing never ends, or is given up."""
+"""Those that no caller can recover from: the listing never ends, or is given up."""
 TRANSIENT = frozenset(Fault) - CHURN - PAGING
-"""Faults that asking again mends: they never hit a call more than `Faults.in_a_row` times."""
+"""Faults that pass: they hit no call more than `Faults.in_a_row` times."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A time in which the whole service answers nobody, or refuses everybody.
+    """A time in which the whole service answers no call, or refuses all of them.
 
     Attributes:
-        after: Number of calls, of any kind, with which it begins.
+        after: The number of calls, of any kind, after which it begins.
         seconds: How long it lasts.
-        fault: What every call meets: `HTTP_429`, `HTTP_502`, `HTTP_503`, `HTTP_504`, `HTML`,
+        fault: The fault of every call: `HTTP_429`, `HTTP_502`, `HTTP_503`, `HTTP_504`, `HTML`,
             `RESET` or `HANG`.
 
     """
@@ -99,15 +99,15 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What goes wrong, and how often. The same seed makes the same calls fail.
+    """The faults, and how often they happen. The same seed makes the same calls fail.
 
     Attributes:
-        rates: Share of calls that a kind of fault hits (churn: share of images), by kind.
+        rates: Share of calls that a kind of fault hits (for churn, of images), by kind.
         seed: Which calls those are.
         scopes: Hit only calls about these: names of calls (`clouds`, `folders`, `registries`,
             `repositories`, `images`; `tokens`, `metadata`, `endpoints`, which are hit only when
             named here), or ids of what is listed. Empty means every list call.
-        in_a_row: How often one same call is hit at most by transient faults before it is let be.
+        in_a_row: The most times that transient faults hit the same call.
         retry_after: Seconds that an injected 429 asks callers to wait; None sends no header.
         drip_seconds: Pause between the pieces of a slow answer.
         drip_bytes: Size of those pieces.
@@ -116,18 +116,18 @@ class Faults:
         denied: Ids that are answered with 403, and all that is in them; `*` is the list of clouds.
         unauthorized: Ids that are answered with 401, and all that is in them.
         vanished: Ids that are answered with 404, and all that is in them, after that many calls;
-            from then on, their parents' lists do not name them.
-        unfound: Ids that are answered with 404, and all that is in them, while their parents' lists
-            go on naming them.
-        hidden: Ids that no list names, nor anything in them, and that are answered with 404: what a
-            token without a role sees.
-        spoilt: Ids (full names of repositories) that lists show as the JSON that stands here, or
-            without an id where nothing does, however often one asks.
-        repeated: Ids of images that each page shows twice; the second time with other tags, where
-            that is said.
-        turns: Pages of a looping listing, of which the last is followed by the first.
+            from then on, they are not on their parents' lists.
+        unfound: Ids that are answered with 404, and all that is in them, while they stay on their
+            parents' lists.
+        hidden: Ids that are on no list, with all that is in them, and that are answered with 404:
+            the view of a token without a role.
+        spoilt: Ids (full names of repositories) that every list shows as this JSON, or without an
+            id if it is empty.
+        repeated: Ids of images that each page shows twice; if true, with other tags the second
+            time.
+        turns: The number of pages of a looping listing; the first follows the last.
         revoke_after: Number of list calls after which a bearer token is refused (401).
-        outages: Times in which the service is down, each of them once.
+        outages: The times in which the service is down; each happens once.
 
     """
 
@@ -161,7 +161,7 @@ class Faults:
                 raise ValueError("the rates of one call's faults add up to more than 1")
 
     def rate(self, kind: Fault) -> float:
-        """The rate of one kind; 0 where none is given."""
+        """The rate of one kind; 0 by default."""
         return self.rates.get(kind.value, 0.0)
 
     def concern(self, call: str, ids: tuple[str, ...]) -> bool:
@@ -187,9 +187,9 @@ def parse_fault(text: str) -> tuple[str, float]:
 
 
 class FaultCoin:
-    """Decides for each attempt of each call which fault hits it, if any.
+    """Decides which fault hits an attempt of a call, if any.
 
-    Counts attempts by call, so that a call's fate does not depend on the others' timing.
+    Attempts are counted by call, so a call's faults do not depend on the timing of others.
     """
 
     def __init__(self) -> None:
@@ -198,9 +198,9 @@ class FaultCoin:
         self._began: dict[Outage, float] = {}
 
     def outage(self, faults: Faults, now: float) -> Fault | None:
-        """What the service's being down makes of a call; asking counts as the call.
+        """The outage that hits a call, if the service is down; asking counts as the call.
 
-        `now` is in seconds, of whatever clock.
+        `now` is in seconds, by any clock.
         """
         self._calls += 1
         for outage in faults.outages:

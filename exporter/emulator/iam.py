@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from .behaviour import Behaviour, ServiceKey
 
 _LONGEST_JWT = 3600
-"""Seconds from `iat` to `exp` of a JWT at most."""
+"""The most seconds from `iat` to `exp` of a JWT."""
 _TOKENS_KEPT = 10_000
 
 
 class TokenService:
-    """Gives out bearer tokens and knows which are good."""
+    """Issues bearer tokens, and knows which of them are valid."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -34,10 +34,10 @@ class TokenService:
     ) -> dict[str, str]:
         """Answer `POST /iam/v1/tokens`: `iamToken` and `expiresAt`.
 
-        `audience` is the address of this very call, `now` is in seconds since 1970.
+        `audience` is the address of this call, `now` is in seconds since 1970.
 
         Raises:
-            StatusError: 400 for a body that says nothing, 401 for credentials that do not hold.
+            StatusError: 400 for a body without credentials, 401 for credentials that are refused.
 
         """
         match body:
@@ -52,12 +52,12 @@ class TokenService:
         moment = datetime.fromtimestamp(expiry, UTC)
         return {
             "iamToken": token,
-            # Nine digits, as the service gives them.
+            # Nine digits, as the real service sends them.
             "expiresAt": f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond * 1000 + 321:09}Z",
         }
 
     def issue(self, behaviour: Behaviour, now: float) -> tuple[str, float]:
-        """A new bearer token and when it expires, in seconds since 1970."""
+        """A new bearer token and its end, in seconds since 1970."""
         self.issued += 1
         token = f"t1.{seeded_bytes(self._seed, f'token|{self.issued}', 24).hex()}"
         self._expiry[token] = now + behaviour.token_life
@@ -72,7 +72,7 @@ class TokenService:
     def check(
         self, header: str | None, behaviour: Behaviour, now: float, revoke_after: int | None
     ) -> None:
-        """Check an `Authorization` header; `revoke_after` calls with it, its token is refused.
+        """Check an `Authorization` header; its token is refused after `revoke_after` calls with it.
 
         Raises:
             StatusError: 401.

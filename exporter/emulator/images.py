@@ -1,7 +1,7 @@
-"""What an image looks like: its JSON, computed when asked for from the seed and its place.
+"""The JSON of an image, computed from the seed and the image's place when it is asked for.
 
-Nothing is kept per image, so an estate of a million images costs what its repositories cost.
-The text is put together by formatting: a page of 1000 images has to take milliseconds.
+Nothing is kept per image, so an estate of a million images needs only memory for its repositories.
+The text is formatted, not encoded: a page of 1000 images must take only milliseconds.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from .shape import Shape
 
 _EPOCH = 1_609_459_200
-"""2021-01-01: when the first image of any estate was pushed, in seconds since 1970."""
+"""The time of the first image of any estate, 2021-01-01, in seconds since 1970."""
 _SPAN = 5 * 365 * DAY
-"""The years over which an estate grew, in seconds."""
+"""The time over which an estate grows, in seconds."""
 _UNIT = 32
-"""Bytes of an image's randomness that each of its blobs gets: as many as a SHA-256 has."""
+"""Random bytes of an image for each of its blobs: as many as a SHA-256 has."""
 _FRACTIONS = (0, 1_000_000, 1_000, 1)
 """Resolutions of creation times, in nanoseconds: 0, 3, 6 or 9 fractional digits."""
 _BLOCK = 16
-"""So many images in a row share all layers but their own."""
+"""The number of images in a row that share all layers but their own."""
 _BASE_AGE = 256
-"""After so many images, a repository moves on to another base image."""
+"""The number of images after which a repository changes its base image."""
 
 _LAYER = b'{"id":"crp%b","digest":"sha256:%b","size":"%d"}'
 _EMPTY_LAYER = b'{"id":"crp%b","digest":"sha256:%b"}'
@@ -47,7 +47,7 @@ _INDEX = b'{"id":"crp%b","name":"%b","digest":"sha256:%b"%b,"createdAt":"%b"}'
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """One repository: `first` is where its images begin in the order of the whole estate.
+    """One repository: `first` is the number of its first image in the whole estate.
 
     Its `habits` are None in an estate that is not lifelike.
     """
@@ -80,13 +80,13 @@ class ImageMaker:
         self._untagged = round(shape.untagged_share * 256)
         self._index = round(shape.index_share * 256)
         self._repeat = round(shape.repeat_share * 256)
-        # Of ten layers, five come with the base image, three are the repository's own and
+        # Of ten layers, five are from the base image, three are the repository's own and
         # change from time to time, two are new with each image.
         fresh = max(1, round(shape.layers * 0.2))
         history = max(0, round(shape.layers * 0.3))
         self._base = max(0, shape.layers - fresh - history)
         self._periods = tuple(_BLOCK * 4**slot for slot in reversed(range(history)))
-        # An image's randomness: a unit for itself, one for its config, one for each own layer.
+        # An image's random bytes: a unit for itself, one for its config, one for each own layer.
         self._spread = 2 * fresh - 1
         units = 2 + self._spread
         self._raw_size = _UNIT * units
@@ -102,7 +102,7 @@ class ImageMaker:
         self._own: Callable[[int, int, int], _Layers] = lru_cache(16_384)(self._make_own)
 
     def raw(self, repository: Repository, index: int) -> bytes:
-        """The randomness of one image; its first 32 bytes are the image's digest."""
+        """The random bytes of one image; the first 32 are its digest."""
         key = b"%d|image|%d|%d" % (self._seed, repository.index, index)
         return shake_128(key).digest(self._raw_size)
 
@@ -114,7 +114,7 @@ class ImageMaker:
         return created, created + int.from_bytes(raw[40:43]) % (30 * DAY) * 1_000_000_000
 
     def text(self, repository: Repository, index: int) -> bytes:
-        """The image as the API's compact JSON, oddities not counted."""
+        """The image as the API's compact JSON, without oddities."""
         raw = self.raw(repository, index)
         ids = self._ids.unpack(raw.translate(ID_TABLE))
         digests = self._digests.unpack(hexlify(raw))
@@ -141,7 +141,7 @@ class ImageMaker:
         )  # fmt: skip
 
     def _created(self, repository: Repository, index: int, raw: bytes) -> tuple[int, int]:
-        """When the image was pushed: seconds since 1970, and nanoseconds. Later images later."""
+        """The time of the push: seconds since 1970, and nanoseconds; it grows with the number."""
         if self._same_times > 1:
             index -= index % self._same_times
             raw = self.raw(repository, index)
@@ -158,7 +158,7 @@ class ImageMaker:
         return second, (value - value % 10 + 1 + raw[39] % 9) * unit
 
     def _tags(self, repository: Repository, index: int, raw: bytes) -> list[str]:
-        """The image's tags, each of which is on no other image of the repository."""
+        """The image's tags; no other image of the repository has any of them."""
         tags = ["latest"] if index == repository.count - 1 else []
         habits = repository.habits
         untagged = self._untagged if habits is None else habits.untagged
@@ -173,7 +173,7 @@ class ImageMaker:
         return tags
 
     def _make_shared(self, repository: int, block: int) -> _Layers:
-        """The layers that a block of images of a repository have in common, lowest first."""
+        """The layers that a block of images of a repository share, lowest first."""
         index = block * _BLOCK
         at = seeded_int(self._seed, f"stack|{repository}|{index // _BASE_AGE}")
         # The product of two draws: a few base images are popular, most are not.
@@ -197,14 +197,14 @@ class ImageMaker:
     def _blob(self, key: str) -> _Layers:
         raw = shake_128(f"{self._seed}|{key}".encode()).digest(_UNIT)
         suffix, digest = raw.translate(ID_TABLE)[:17], hexlify(raw)
-        # Proto3 leaves a size of 0 out.
+        # Proto3 omits a size of 0.
         if raw[4] < 8:
             return _Layers(_EMPTY_LAYER % (suffix, digest) + b",", 0)
         size = self._size(int.from_bytes(raw[:4])) | 1
         return _Layers(_LAYER % (suffix, digest, size) + b",", size)
 
     def _size(self, value: int) -> int:
-        """A layer's size in bytes from 32 random bits: many are small, few are large."""
+        """A layer's size in bytes from 32 random bits: most are small, few are large."""
         return (value * self._layer_bytes >> 32) >> (value & 15)
 
 

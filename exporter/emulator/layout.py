@@ -1,8 +1,8 @@
-"""How an estate is laid out: its tree, and which numbers its repositories and images have.
+"""The layout of an estate: its tree, and the numbers of its repositories and images.
 
-Everything is numbered so that every scope is one range: the registries of a folder stand together
-in the order of their ids, a registry's repositories in the order of their names, and a repository's
-images in the order of their creation. The image's number is all that is kept of it.
+Everything is numbered so that every scope is one range: the registries of a folder are together in
+the order of their ids, a registry's repositories in the order of their names, and a repository's
+images in the order of their creation. Only the number of an image is kept.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Resource = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One node of the tree, with the numbers of what is below it.
+    """One node of the tree, with the numbers of everything below it.
 
     Attributes:
         id: Its id; for a repository, its full name.
@@ -48,7 +48,7 @@ class Scope:
 
 
 class _Mark(NamedTuple):
-    """How many of each there are so far."""
+    """The number of each kind so far."""
 
     folders: int
     registries: int
@@ -87,7 +87,7 @@ class Layout:
         return _Mark(len(self.folders), len(self.registries), len(self.repositories), self._images)
 
     def _scope(self, ids: tuple[str, ...], resource: Resource, mark: _Mark) -> Scope:
-        """The scope of all that was added since the mark; `ids` begins with its own."""
+        """The scope with everything that was added since the mark; `ids` begins with its own."""
         now = self._mark()
         ranges = (range(start, stop) for start, stop in zip(mark, now, strict=True))
         folders, registries, repositories, images = ranges
@@ -96,7 +96,7 @@ class Layout:
         return scope
 
     def _add_folder(self, cloud_id: str, registries: int) -> None:
-        """Add the next folder, with so many registries in it."""
+        """Add the next folder, with this number of registries in it."""
         shape, mark, number = self._shape, self._mark(), len(self.folders)
         folder_id = vendor_id("b1g", shape.seed, f"folder|{number}")
         numbers = range(mark.registries, mark.registries + registries)
@@ -118,7 +118,7 @@ class Layout:
         names = repository_names(shape, ids[0], count)
         if shape.lifelike:
             shares = shared_out(names, shares)
-        # The quirk takes a repository in the middle: the ends are where walks start and stop.
+        # The quirk hits a repository in the middle: scans start and end at the others.
         hidden = count // 2 if shape.quirks.unlisted_repository and count > 2 else -1
         for position, (name, share) in enumerate(zip(names, shares, strict=True)):
             repository = Repository(
@@ -137,7 +137,7 @@ class Layout:
 
 
 def _shares(total: int, count: int, skew: float, shape: Shape, chosen: random.Random) -> list[int]:
-    """Divide `total` over `count` places, skewed, in no order, some of them left empty."""
+    """Divide `total` over `count` places, unevenly and in no order; some stay empty."""
     empty = max(1, int(count * shape.empty_share)) if shape.empty_share and count > 2 else 0
     shares = apportion(total, zipf(count - empty, skew)) + [0] * empty
     chosen.shuffle(shares)
@@ -145,9 +145,9 @@ def _shares(total: int, count: int, skew: float, shape: Shape, chosen: random.Ra
 
 
 def _larger_shares(total: int, sizes: list[int], skew: float) -> list[int]:
-    """Divide `total`, skewed: more to the places of larger size, 0 where the size is 0."""
+    """Divide `total` unevenly: more for places of larger size, 0 for a size of 0."""
     filled = sorted((at for at, size in enumerate(sizes) if size), key=lambda at: -sizes[at])
-    # An estate without images can have repositories all the same.
+    # An estate without images may still have repositories.
     filled = filled or list(range(len(sizes)))
     shares = [0] * len(sizes)
     for place, share in zip(filled, apportion(total, zipf(len(filled), skew)), strict=True):

@@ -1,7 +1,7 @@
-"""A company's estate as people would have named and used it: for the demo, and for looking at.
+"""An estate with the names and habits of a company: for the demo, and to look at.
 
-Repositories have habits: CI pushes without tags, teams leave what they no longer build, models come
-with their weights. Everything follows from names, so it is the same for the same shape.
+Repositories have habits: CI pushes without tags, teams leave old images behind, models contain
+their weights. Everything follows from names, so it is the same for the same shape.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class Habits:
     """How a repository is used.
 
     Attributes:
-        begin: When its first image was pushed, in seconds since 1970.
-        span: Over how many seconds its images were pushed.
-        untagged: Of 256 images, how many have no tags; None for as many as the shape says.
-        layer_bytes: Size of its own largest layers; None for as much as the shape says.
+        begin: The time of its first image, in seconds since 1970.
+        span: The seconds over which its images were pushed.
+        untagged: How many of 256 images have no tags; None for the number of the shape.
+        layer_bytes: Size of its own largest layers; None for the size of the shape.
         careless: Whether some images have one of the estate's oddities.
 
     """
@@ -50,9 +50,9 @@ class Habits:
 
 
 def habits(shape: Shape, name: str) -> Habits:
-    """How the repository of this full name is used."""
+    """The habits of the repository of this full name."""
     path = name.partition("/")[2]
-    # The last push was in the last days.
+    # The last push was a few days ago.
     end = shape.newest - seeded_int(shape.seed, f"end|{name}") % (3 * DAY)
     age = _GROWN // 2 + seeded_int(shape.seed, f"age|{name}") % _GROWN
     careless = seeded_int(shape.seed, f"careless|{name}") % 4 == 0
@@ -66,12 +66,12 @@ def habits(shape: Shape, name: str) -> Habits:
 
 
 def is_due(habits_: Habits, index: int) -> bool:
-    """Whether an image has an oddity; few have, and only where people are careless."""
+    """Whether an image has an oddity; few have one, in careless repositories only."""
     return habits_.careless and 3 <= index % 64 < 5
 
 
 def resource_name(kind: str, number: int, place: tuple[int, int]) -> str:
-    """What people called a cloud, a folder or a registry.
+    """The name of a cloud, a folder or a registry.
 
     `number` counts all of its kind; `place` is a registry's: the number of its folder, and its own
     number there.
@@ -99,7 +99,7 @@ def repository_paths(seed: int, registry_id: str, count: int) -> list[str]:
     ]
     start = seeded_int(seed, registry_id)
     for number in range(count - len(paths)):
-        # A step that shares no factor with the count of services meets each of them in turn.
+        # A step without a common factor with the number of services reaches each of them in turn.
         turn, at = divmod(number, len(_SERVICES))
         service = _SERVICES[(start + 8 * at) % len(_SERVICES)]
         kind, again = _KINDS[turn % len(_KINDS)], turn // len(_KINDS)
@@ -108,7 +108,7 @@ def repository_paths(seed: int, registry_id: str, count: int) -> list[str]:
 
 
 def shared_out(names: list[str], shares: list[int]) -> list[int]:
-    """Give what CI pushes many of the images, and what has habits of its own some."""
+    """Give many of the images to repositories of CI, and some to those with other habits."""
     given = list(shares)
     for rank, beginning in ((1, _CI), (3, _MODELS), (4, _LEGACY)):
         own = [at for at, name in enumerate(names) if f"/{beginning}" in name]

@@ -31,19 +31,19 @@ if TYPE_CHECKING:
     from .parameters import Call, Query
 
 ALL_CLOUDS = "*"
-"""Stands for the list of clouds where faults are given by id."""
+"""The id of the list of clouds, for faults that are given by id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One list call, understood.
+    """One list call, with its parameters read.
 
     Attributes:
         query: Its parameters.
-        scope: What it lists in; None for all clouds.
+        scope: The scope that it lists; None for all clouds.
         cursor: Where its page begins.
-        ids: The ids it is about: of its scope and all above.
-        key: The same for each attempt at the same page, whatever its token looks like.
+        ids: The ids of its scope and of all scopes above.
+        key: Equal for each attempt at the same page, even if the token differs.
 
     """
 
@@ -56,7 +56,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The body of a page, whether it is gzip-encoded, and the paging fault that is in it."""
+    """The body of a page, whether it is gzip-encoded, and its fault of paging."""
 
     body: bytes
     zipped: bool
@@ -64,14 +64,14 @@ class Answer:
 
 
 class Listings:
-    """Answers list calls over one estate; keeps what has to be known from one call to the next."""
+    """Answers list calls over one estate, and keeps the state between calls."""
 
     def __init__(self, estate: Estate) -> None:
         self.coin = FaultCoin()
         self._estate = estate
         self._page_tokens = PageTokens(estate.shape.seed)
         self._orders = {kind: Orders(estate, collation=kind) for kind in ("bytes", "words")}
-        self._chains: Counter[str] = Counter()
+        self._begun: Counter[str] = Counter()
         self._scope_calls: Counter[str] = Counter()
         self._image_pages = 0
         self._cache: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
@@ -80,10 +80,10 @@ class Listings:
     def ask(
         self, call: Call, given: Iterable[tuple[str, str]], behaviour: Behaviour, now: float
     ) -> Asked:
-        """Understand a call's parameters; `now` is in seconds since 1970.
+        """Read a call's parameters; `now` is in seconds since 1970.
 
         Raises:
-            StatusError: 400 for parameters the API would not take, 404 for an unknown scope.
+            StatusError: 400 for parameters that the API refuses, 404 for an unknown scope.
 
         """
         query = parse_query(
@@ -104,7 +104,7 @@ class Listings:
         """The page that was asked for.
 
         Raises:
-            StatusError: 401, 403 or 404, where the faults say so of its scope.
+            StatusError: 401, 403 or 404, if the faults name its scope.
 
         """
         self._check_scope(asked, faults)
@@ -157,8 +157,8 @@ class Listings:
             return self._page_tokens.read(query.page_token, query.key, now=now, life=life)
         if query.sort_keys and behaviour.order_by == "honoured":
             return Cursor()
-        self._chains[query.key] += 1
-        return Cursor(chain=self._chains[query.key] - 1 if behaviour.reshuffle else 0)
+        self._begun[query.key] += 1
+        return Cursor(begun=self._begun[query.key] - 1 if behaviour.reshuffle else 0)
 
     def _encode(
         self, query: Query, page: Page, oddity: Fault | None, behaviour: Behaviour, now: float
@@ -169,10 +169,10 @@ class Listings:
         if items:
             fields.append(b'"%b":[%b]' % (query.call.name.encode(), b",".join(items)))
         if quirks.new_fields and items:
-            # Not on an empty page: one with no key that is known is an error.
+            # Not on an empty page: a page without any known key is an error.
             fields.append(b'"newField":{"total":"12"}')
         if page.following is not None:
-            # Tokens that do not expire do not tell the time, so that pages can be kept.
+            # Tokens that do not expire have no time in them, so that pages can be cached.
             issued = 0 if behaviour.page_token_life is None else round(now * 1000)
             following = replace(page.following, issued=issued)
             token = self._page_tokens.make(following, query.key)
@@ -183,12 +183,12 @@ class Listings:
             fields.append(b'"%b":"%b"' % (name, token.encode()))
         body = b"{" + b",".join(fields) + b"}"
         if behaviour.pretty:
-            # Not by orjson, which takes no half of a surrogate pair.
+            # Not by orjson, which refuses half of a surrogate pair.
             body = json.dumps(json.loads(body), indent=2).encode()
         return BOM_UTF8 + body if behaviour.byte_order_mark else body
 
     def _keep(self, at: tuple[object, ...], body: bytes, room: int) -> None:
-        """Keep a page for the next time it is asked for, within so many bytes."""
+        """Cache a page, up to the bound on bytes."""
         if len(body) > room:
             return
         self._cache[at] = body
@@ -197,7 +197,7 @@ class Listings:
             self._cached_bytes -= len(self._cache.popitem(last=False)[1])
 
     def _check_scope(self, asked: Asked, faults: Faults) -> None:
-        """Refuse what the faults say is not to be read, or is gone."""
+        """Refuse a scope that the faults deny or hide."""
         for scope_id in asked.ids or (ALL_CLOUDS,):
             self._scope_calls[scope_id] += 1
             if scope_id in faults.unauthorized:

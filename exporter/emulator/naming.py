@@ -1,4 +1,4 @@
-"""Names, labels, descriptions and the rest of what people gave their clouds and repositories."""
+"""Names, labels, descriptions and other fields of clouds, folders, registries, repositories."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _SERVICES = (
     "queue", "reports", "scheduler", "sidecar", "sync", "trainer", "webhook", "worker",
 )  # fmt: skip
 _FAMILY = ("app", "app-api", "app.api", "app/api", "app/api/v2", "app0", "app_api", "app-2")
-"""Names whose order differs with the collation, and of which one is the beginning of another."""
+"""Names whose order depends on the collation; one is the beginning of another."""
 _FOLDER_STATES = ("ACTIVE", "ACTIVE", "ACTIVE", "ACTIVE", "PENDING_DELETION", "DELETING")
 _REGISTRY_STATES = ("ACTIVE", "ACTIVE", "ACTIVE", "ACTIVE", "CREATING", "DELETING")
 _BEGIN, _END = 1_514_764_800, 1_609_459_200
-"""2018 to 2021: when clouds, folders and registries were made, in seconds since 1970."""
+"""The times of clouds, folders and registries, 2018 to 2021, in seconds since 1970."""
 _FRACTIONS = (0, 123_000_000, 123_456_000, 123_456_789)
 
 

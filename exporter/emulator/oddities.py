@@ -1,4 +1,4 @@
-"""The oddities an estate can be given: what each quirk of `Quirks` does to a resource."""
+"""The oddities of an estate: the effect of each quirk of `Quirks` on a resource."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ ODD_TEXTS = (
     " leading and trailing ",
     "-",
 )
-"""Legal JSON strings that careless readers get wrong."""
+"""Valid JSON strings that careless readers get wrong."""
 
 _HUGE = (1 << 53) + 1
-"""The first whole number that a double cannot hold, in bytes."""
+"""The first integer that a double cannot represent, in bytes."""
 _TIMES = (
     ("0001-01-01T00:00:00Z", -62_135_596_800 * 1_000_000_000),
     ("9999-12-31T23:59:59.999999999Z", 253_402_300_800 * 1_000_000_000 - 1),
     (None, 0),
 )
-"""Extreme creation times: as the API shows them, and in nanoseconds since 1970; None at all."""
+"""Extreme creation times, as text and in nanoseconds since 1970; None for no time."""
 _OFFSETS = (
     ("+03:00", timedelta(hours=3)),
     ("-09:30", timedelta(hours=-9, minutes=-30)),
     ("z", timedelta()),
 )
-"""What may stand at a time's end, and by how much the clock is then ahead."""
+"""Ends of a time, each with how far the clock is ahead of UTC."""
 _NO_TIMES = ("2024-05-06Z", "2024-05-06T24:00:00Z", "", "0x10")
 _NO_SIZES = ("0x10", "many", "1.5", "9223372036854775808", True)
 _SNAKE_CASE = (
@@ -48,13 +48,13 @@ _SNAKE_CASE = (
     (b'"folderId":', b'"folder_id":'),
 )
 _PERIOD = 16
-"""Every so many images of a repository, one has each oddity."""
+"""The number of images of a repository among which one has each oddity."""
 _HUGE_PERIOD = 509
-"""Huge blobs are rarer: the sum over 100,000 images has to stay below 2^63 bytes."""
+"""Huge blobs are rarer: the sum over 100,000 images must stay below 2^63 bytes."""
 
 
 def odd_resource(kind: str, number: int, shape: Shape) -> dict[str, Any]:
-    """Fields to add to (or to put in place of) those of a cloud, folder, registry or repository."""
+    """Fields that are added to a cloud, folder, registry or repository, or replace its own."""
     quirks = shape.quirks
     fields: dict[str, Any] = {}
     if quirks.new_fields:
@@ -77,7 +77,7 @@ def odd_resource(kind: str, number: int, shape: Shape) -> dict[str, Any]:
 
 
 def respelled(items: list[bytes]) -> list[bytes]:
-    """Items of a page as JSON, every other one with its fields spelled as the message does."""
+    """Items of a page as JSON, every other one with the field names of the protobuf message."""
     return [_in_snake_case(text) if number % 2 else text for number, text in enumerate(items)]
 
 
@@ -88,7 +88,7 @@ def _in_snake_case(text: bytes) -> bytes:
 
 
 def odd_image(text: bytes, repository: Repository, index: int, shape: Shape) -> bytes:
-    """The image's JSON with the oddities it is due; most images are due none."""
+    """The image's JSON with its oddities; most images have none."""
     quirks = shape.quirks
     huge = quirks.huge_sizes and (repository.first + index) % _HUGE_PERIOD == 0
     elsewhere = quirks.offset_times and _is_elsewhere(repository, index)
@@ -116,7 +116,7 @@ def odd_time(repository: Repository, index: int, shape: Shape) -> int | None:
 def _is_due(repository: Repository, index: int) -> bool:
     if repository.habits is not None:
         return is_due(repository.habits, index)
-    # The first two are always due, so that even small estates have every oddity.
+    # The first two always have one, so that even small estates have every oddity.
     return index < 2 or (repository.index + index) % _PERIOD < 2
 
 
@@ -154,7 +154,7 @@ def _apply(quirks: Quirks, image: dict[str, Any], layers: list[dict[str, Any]], 
 def _misspell(
     quirks: Quirks, image: dict[str, Any], layers: list[dict[str, Any]], number: int
 ) -> None:
-    """Write values in odd ways, and some so that they are none; `number` says which."""
+    """Write values in odd or invalid forms; `number` decides which."""
     blobs = [*layers, image["config"]] if "config" in image else layers
     if quirks.numbers:
         for each in (image, *blobs):
@@ -173,7 +173,7 @@ def _misspell(
 
 
 def _elsewhere(text: str, offset: str, ahead: timedelta) -> str:
-    """The same moment as a clock elsewhere shows it, which is some time ahead."""
+    """The same moment by a clock that is ahead of UTC."""
     whole, fraction = text[:19], text[19:-1]
     return f"{(datetime.fromisoformat(whole) + ahead).isoformat(sep='t')}{fraction}{offset}"
 
@@ -181,7 +181,7 @@ def _elsewhere(text: str, offset: str, ahead: timedelta) -> str:
 def _resize(
     image: dict[str, Any], layer: dict[str, Any], layers: list[dict[str, Any]], size: int
 ) -> None:
-    """Give one layer, wherever it stands in the image, another size, and the image its sum."""
+    """Give one layer another size at all its places, and the image the new sum."""
     for each in layers:
         if each["digest"] == layer["digest"]:
             each["size"] = str(size)

@@ -1,8 +1,8 @@
-"""The order of a listing: which item stands at which place, computed from the place.
+"""The order of a listing: the item at each place, computed from the place.
 
-An order always covers the whole scope as the shape has it. What appears or vanishes while a listing
-runs is passed over when its place comes, so a place in an order means the same from first page to
-last: that is what lets an ordered chain give every image that stays exactly once.
+An order always covers the whole scope of the shape. An image that appears or vanishes while a
+listing runs is skipped at its place, so a place means the same from the first page to the last. So
+an ordered listing gives every image that stays exactly once.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 IMAGE_KEYS = ("name", "digest", "created_at", "last_modified")
 REPOSITORY_KEYS = ("name", "id")
 _CACHED_NUMBERS = 4_000_000
-"""Sorted orders kept are this many numbers together at most (8 bytes each)."""
+"""The most numbers (of 8 bytes) in all sorted orders that are kept."""
 
 SortKeys = tuple[tuple[str, bool], ...]
-"""What to sort by: key, and whether it descends."""
+"""The keys to sort by, each with whether it descends."""
 
 
 class Shuffled(Sequence[int]):
-    """A range in an order that nobody can rely on, the same for the same seed."""
+    """A range in an arbitrary order, the same for the same seed."""
 
     def __init__(self, numbers: range, seed: int) -> None:
         self._numbers = numbers
         self._offset = seeded_int(seed, "offset")
-        # Near the golden section, neighbours end up far apart.
+        # Near the golden ratio, neighbours end up far apart.
         step = max(1, int(len(numbers) * (0.55 + seeded_int(seed, "step") % 1000 / 10_000)))
         while gcd(step, len(numbers)) > 1:
             step += 1
@@ -61,7 +61,7 @@ class Shuffled(Sequence[int]):
 def parse_order(text: str, known: Sequence[str], *, descending: str) -> SortKeys:
     """`orderBy` as sort keys: names separated by commas, each with ` asc` or ` desc` or neither.
 
-    `descending` is how ` desc` is taken: `honoured`, `ignored` or `refused`.
+    `descending` says what happens to ` desc`: `honoured`, `ignored` or `refused`.
     """
     keys: list[tuple[str, bool]] = []
     for part in text.split(",") if text else ():
@@ -98,7 +98,7 @@ class Orders:
     def resources(self, resources: Sequence[Mapping[str, str]], keys: SortKeys) -> list[int]:
         """The indices of some resources, sorted by the keys, whose values are texts."""
         order = list(range(len(resources)))
-        # Sorting is stable: the weakest key first, the strongest last.
+        # Sorting is stable, so the least important key comes first.
         for key, descending in reversed(keys):
             texts = [self._collated(resource[key]) for resource in resources]
             order.sort(key=texts.__getitem__, reverse=descending)
@@ -111,7 +111,7 @@ class Orders:
         return text, ""
 
     def sort_key(self, keys: SortKeys) -> Callable[[int], tuple[int, ...]]:
-        """What an image's number sorts by."""
+        """The sort key of an image's number."""
         getters = [(self._getter(key), -1 if descending else 1) for key, descending in keys]
 
         def sort_key(number: int) -> tuple[int, ...]:

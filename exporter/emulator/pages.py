@@ -1,4 +1,4 @@
-"""One page of a listing: which items stand on it, and where the next one begins."""
+"""One page of a listing: the items on it, and the place of the next one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Items as JSON, and the cursor of the next page where there is one."""
+    """Items as JSON, and the cursor of the next page, if there is one."""
 
     items: list[bytes]
     following: Cursor | None
@@ -35,7 +35,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One listing: every item's number in the listing's order, and how to show it."""
+    """One listing: the numbers of its items in order, and their JSON."""
 
     order: Sequence[int]
     show: Callable[[int], bytes]
@@ -53,13 +53,13 @@ def open_listing(
     gone: Callable[[str], bool],
     call: int = 0,
 ) -> Listing:
-    """The listing that a query asks for, as it is without any faults.
+    """The listing that a query asks for, without any faults.
 
-    `gone` says of an id, or a repository's name, whether that has vanished; `call` counts the calls
+    `gone` says whether an id, or a repository's name, has vanished; `call` counts the calls
     for images.
     """
-    chain = cursor.chain if behaviour.reshuffle else 0
-    seed = seeded_int(behaviour.order_seed, f"{estate.shape.seed}|{query.key}|{chain}")
+    begun = cursor.begun if behaviour.reshuffle else 0
+    seed = seeded_int(behaviour.order_seed, f"{estate.shape.seed}|{query.key}|{begun}")
     ordered = query.sort_keys and behaviour.order_by == "honoured"
     order: Sequence[int]
     if query.call.name == "images":
@@ -81,7 +81,7 @@ def open_listing(
 
 
 def without_hidden(listing: Listing, estate: Estate, hidden: frozenset[str]) -> Listing:
-    """A listing of images as one sees it who may not view the scopes with these ids."""
+    """A listing of images for a caller who may not view the scopes with these ids."""
     found = [scope for scope in map(estate.find, sorted(hidden)) if scope]
     if not found:
         return listing
@@ -89,7 +89,7 @@ def without_hidden(listing: Listing, estate: Estate, hidden: frozenset[str]) -> 
 
 
 def with_churn(listing: Listing, estate: Estate, faults: Faults, tick: int) -> Listing:
-    """A listing of images as it is after `tick` pages, with what came and went by then."""
+    """A listing of images after `tick` pages, with the changes by then."""
     if not churns(faults):
         return listing
     return replace(
@@ -102,9 +102,9 @@ def with_churn(listing: Listing, estate: Estate, faults: Faults, tick: int) -> L
 def cut_page(
     listing: Listing, cursor: Cursor, size: int, oddity: Fault | None, turns: int = 1
 ) -> Page:
-    """The page at the cursor, with at most `size` items, odd in the way of a paging fault.
+    """The page at the cursor, with at most `size` items, and with a fault of paging, if any.
 
-    A looping listing begins anew after `turns` pages.
+    A looping listing begins again after `turns` pages.
     """
     order, place = listing.order, cursor.place
     if oddity is Fault.EMPTY_PAGE and place < len(order):
@@ -134,19 +134,19 @@ def cut_page(
 def drift(page: Page, query: Query, listing: Listing, faults: Faults) -> Page:
     """The page whose successor begins some items too early or too late.
 
-    That is what happens to a listing without an order while images come and go in it.
+    So it is in a listing without an order while images come and go.
     """
     if query.sort_keys or page.following is None or not churns(faults):
         return page
     place = page.following.place
     shift = round(coin(faults.seed, f"drift|{query.key}|{place}") * 6) - 3
-    # It always gets on, or a page of few items could be asked for over and over.
+    # It always advances, or a page of few items could be asked for without end.
     moved = min(max(place + shift, place - len(page.items) + 1, 1), len(listing.order))
     return Page(page.items, replace(page.following, place=moved))
 
 
 def _image_numbers(query: Query, scope: Scope | None, estate: Estate) -> range:
-    """The images in the scope, or those of them that the filter lets through."""
+    """The images in the scope, or those of them that the filter selects."""
     numbers = scope.images if scope else estate.image_numbers()
     if query.name is None:
         return numbers
@@ -157,7 +157,7 @@ def _image_numbers(query: Query, scope: Scope | None, estate: Estate) -> range:
 
 
 def _resources(query: Query, scope: Scope | None, estate: Estate) -> Iterable[Resource]:
-    """What the call lists when it does not list images."""
+    """The resources that a call lists, if they are not images."""
     match query.call.name:
         case "clouds":
             found = estate.clouds()

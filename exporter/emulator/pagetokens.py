@@ -17,18 +17,18 @@ _SIGNATURE_BYTES = 12
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a chain of pages stands.
+    """The place of a listing.
 
     Attributes:
         place: The next place in the listing's order.
-        chain: Which chain this is of those that were begun with the same parameters.
-        issued: When the token was made, in milliseconds since 1970; 0 where tokens do not expire.
-        serial: How often the chain stayed where it was or began anew; makes its tokens differ.
+        begun: How many listings with the same parameters were begun before.
+        issued: When the token was made, in milliseconds since 1970; 0 if tokens do not expire.
+        serial: How often the listing stayed or began again; it makes its tokens differ.
 
     """
 
     place: int = 0
-    chain: int = 0
+    begun: int = 0
     issued: int = 0
     serial: int = 0
 
@@ -42,7 +42,7 @@ class PageTokens:
     def make(self, cursor: Cursor, parameters: str) -> str:
         """A token of some 60 characters for the page that begins at the cursor."""
         payload = _LAYOUT.pack(
-            cursor.place, cursor.chain, cursor.issued, cursor.serial, _fingerprint(parameters)
+            cursor.place, cursor.begun, cursor.issued, cursor.serial, _fingerprint(parameters)
         )
         signed = payload + self._sign(payload)
         return base64.urlsafe_b64encode(signed).decode("ascii").rstrip("=")
@@ -50,10 +50,10 @@ class PageTokens:
     def read(self, token: str, parameters: str, *, now: float, life: float | None) -> Cursor:
         """The cursor of a token.
 
-        `now` is in seconds since 1970, `life` how many seconds a token is good for.
+        `now` is in seconds since 1970, `life` how many seconds a token is valid.
 
         Raises:
-            StatusError: 400, for a token that was forged, belongs to other parameters or expired.
+            StatusError: 400, for a forged or expired token, or one of other parameters.
 
         """
         try:
@@ -63,12 +63,12 @@ class PageTokens:
         payload, signature = signed[:-_SIGNATURE_BYTES], signed[-_SIGNATURE_BYTES:]
         if len(payload) != _LAYOUT.size or self._sign(payload) != signature:
             raise invalid("pageToken is not valid")
-        place, chain, issued, serial, fingerprint = _LAYOUT.unpack(payload)
+        place, begun, issued, serial, fingerprint = _LAYOUT.unpack(payload)
         if fingerprint != _fingerprint(parameters):
             raise invalid("pageToken belongs to other parameters")
         if life is not None and now > issued / 1000 + life:
             raise invalid("pageToken has expired")
-        return Cursor(place, chain, issued, serial)
+        return Cursor(place, begun, issued, serial)
 
     def _sign(self, payload: bytes) -> bytes:
         return blake2b(payload, key=self._key, digest_size=_SIGNATURE_BYTES).digest()

@@ -23,15 +23,15 @@ _DEFAULT_PAGE, _LARGEST_PAGE = 100, 1000
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What one list call is and takes.
+    """The definition of one list call.
 
     Attributes:
-        name: The key of its items in the answer, by which the emulator knows the call.
-        path: Where it is.
-        scopes: Parameters that say what to list in, the strongest first.
-        required: Whether one of them has to be there.
-        sort_keys: What `orderBy` can name; empty where there is no `orderBy`.
-        longest: Characters that each parameter may have at most.
+        name: The key of its items in the answer; it identifies the call.
+        path: Its path.
+        scopes: The parameters that name the scope; the first one given counts.
+        required: Whether one of them must be given.
+        sort_keys: The keys for `orderBy`; empty if the call has no `orderBy`.
+        longest: The most characters of each parameter.
 
     """
 
@@ -96,14 +96,14 @@ class Query:
     """One list call with its parameters, checked.
 
     Attributes:
-        call: Which call.
-        scope_id: What to list in; empty for all clouds.
-        organization_id: The organization that clouds must be in; empty for any.
-        name: The name that `filter` asks for; None without one.
-        sort_keys: What to sort by.
-        page_size: Items to give at most.
-        page_token: The page token that came with it, or an empty text.
-        key: The parameters but for the page token, in one fixed order: what a token is bound to.
+        call: The call.
+        scope_id: The id of the scope; empty for all clouds.
+        organization_id: The organization of the clouds; empty for any.
+        name: The name in `filter`; None without one.
+        sort_keys: The keys to sort by.
+        page_size: The most items to send.
+        page_token: The page token, or an empty text.
+        key: The other parameters in a fixed order; a page token is bound to it.
 
     """
 
@@ -123,7 +123,7 @@ def parse_query(
     """Check the parameters of a call; `bound_to_size` says whether a token is bound to `pageSize`.
 
     Raises:
-        StatusError: 400, for what the API would not take.
+        StatusError: 400, for parameters that the API refuses.
 
     """
     values: dict[str, str] = {}
@@ -156,10 +156,10 @@ def parse_query(
 
 
 def find_scope(query: Query, estate: Estate) -> Scope | None:
-    """What the call lists in; None for all clouds.
+    """The scope of the call; None for all clouds.
 
     Raises:
-        StatusError: 404, where there is no such thing, or it is of another kind.
+        StatusError: 404, if there is no such resource, or it is of another kind.
 
     """
     if not query.call.scopes:

@@ -1,4 +1,4 @@
-"""What each fault of one answer does: to the status, to the body, or to the connection."""
+"""The effect of each fault of an answer: on the status, the body, or the connection."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ HTML = (
     b"<html>\r\n<head><title>%s</title></head>\r\n<body>\r\n<center><h1>%s</h1></center>\r\n"
     b"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
 )
-"""What gateways answer."""
+"""The statuses of gateways."""
 _DEPTH = 200_000
-"""How deep a deep body is nested: a recursive parser's stack ends before that."""
+"""The depth of a deep body: too deep for the stack of a recursive parser."""
 
 _STATUSES = {
     Fault.HTTP_404: (404, 5, "there is no such thing yet"),
@@ -31,7 +31,7 @@ _STATUSES = {
     Fault.HTTP_500: (500, 13, "internal error"),
     Fault.HTTP_503: (503, 14, "the service is unavailable"),
     Fault.HTTP_504: (504, 4, "deadline exceeded"),
-    # What a service answers whose own way of asking for permissions is down.
+    # The answer of a service whose own permission check is down.
     Fault.UNAVAILABLE_403: (403, 14, "the permissions cannot be checked"),
 }
 _PAGES = {
@@ -43,15 +43,15 @@ _PAGES = {
     Fault.HTML_404: (404, b"404 Not Found"),
     Fault.HTML: (200, b"Sign in to the proxy"),
 }
-"""What gateways answer with a page of HTML."""
+"""The statuses that gateways send with a page of HTML."""
 _EXTRA_HEADERS = {f"X-Envoy-Trace-{number}": "hop" for number in range(300)} | {
     "Content-Security-Policy": "default-src 'self'; " * 2000
 }
-"""Headers of a gateway that says much: 40 KiB in one of them, and 300 others."""
+"""Headers of a gateway that sends too many: one of 40 KiB, and 300 others."""
 
 
 def raise_status(fault: Fault | None, faults: Faults) -> None:
-    """Raise the StatusError of a fault that answers with a google.rpc.Status; else do nothing."""
+    """Raise the StatusError of a fault that is a google.rpc.Status; otherwise do nothing."""
     if fault is Fault.HTTP_429:
         wait = None if faults.retry_after is None else f"{faults.retry_after:g}"
         raise StatusError(429, "the quota is used up", wait)
@@ -61,7 +61,7 @@ def raise_status(fault: Fault | None, faults: Faults) -> None:
 
 
 def gateways_answer(fault: Fault | None) -> web.Response | None:
-    """The answer of a gateway in between, for the faults that are one."""
+    """The answer of a gateway, for a fault that is one."""
     if fault is Fault.HTTP_204:
         return web.Response(status=204)
     if fault is Fault.REDIRECT:
@@ -100,10 +100,10 @@ def dress(fault: Fault, answer: web.Response, body: bytes) -> bool:
 
 
 def through_gateway(body: bytes, behaviour: Behaviour) -> bytes:
-    """A page's body as the gateway in front of the service lets it pass; cut off, maybe.
+    """A page's body behind the gateway, which may cut it off.
 
     Raises:
-        StatusError: The body is larger than the gateway lets it be.
+        StatusError: The body is larger than the gateway allows.
 
     """
     most = behaviour.largest_body
@@ -123,7 +123,7 @@ def through_gateway(body: bytes, behaviour: Behaviour) -> bytes:
 async def spoil_answer(
     fault: Fault, request: web.Request, answer: web.Response, table: str, faults: Faults
 ) -> web.StreamResponse:
-    """The answer as the fault leaves it, sent already where the way of sending is what is wrong."""
+    """The answer with the fault in it; already sent, if the fault is in the sending."""
     body = answer.body if isinstance(answer.body, bytes) else b""
     if fault is Fault.TRUNCATED:
         return await _send_truncated(request, answer, body)
@@ -140,7 +140,7 @@ async def spoil_answer(
 
 
 def spoil_body(fault: Fault, body: bytes, table: str, faults: Faults) -> bytes:
-    """The body as the fault leaves it; the same body for faults that do not touch bodies."""
+    """The body with the fault in it; unchanged for faults that are not in bodies."""
     key = table.encode()
     match fault:
         case Fault.GARBAGE:
@@ -162,13 +162,13 @@ def spoil_body(fault: Fault, body: bytes, table: str, faults: Faults) -> bytes:
         case Fault.NUMBERS:
             body = _break_text(body, rb'"id": ?"[^"]*"', b'"id":12345', 0)
         case Fault.OVERSIZE:
-            # The same JSON, with blanks before its last brace.
+            # The same JSON, with spaces before its last brace.
             body = body[:-1] + b" " * max(0, faults.oversize_bytes - len(body)) + b"}"
     return body
 
 
 def spoil_items(items: list[bytes], call: str, faults: Faults) -> list[bytes]:
-    """A page's items as JSON, with spoilt ids, and those twice that are repeated."""
+    """A page's items as JSON, with the spoilt and the repeated ones among them."""
     key = "name" if call == "repositories" else "id"
     spoilt = []
     for text in items:
@@ -220,10 +220,10 @@ async def _send_slowly(
 
 
 def reset(request: web.Request) -> web.Response:
-    """Tear the connection down without an answer."""
+    """Break the connection without an answer."""
     if request.transport is not None:
         request.transport.abort()
-    # Nobody will read it; the server wants something to be returned.
+    # No client reads it, but the server needs a return value.
     return web.Response(status=500)
 
 
@@ -234,6 +234,6 @@ def _stream_of(answer: web.Response, length: int) -> web.StreamResponse:
 
 
 def _break_text(body: bytes, pattern: bytes, put: bytes, count: int = 1) -> bytes:
-    """The body with matches replaced; an empty page gets something broken of its own."""
+    """The body with matches replaced; an empty page becomes another broken body."""
     broken = re.sub(pattern, put, body, count=count)
     return broken if broken != body else b'{"\xff":12345}'

@@ -53,7 +53,7 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     estate = Estate(shape)
-    # The estate stays: looking through it for garbage again and again costs a third of a page.
+    # The estate stays in memory: repeated garbage collection of it costs a third of a page's time.
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
     async with Emulator(estate, behaviour, faults, host=host, port=port) as emulator:

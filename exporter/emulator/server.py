@@ -41,20 +41,20 @@ _JSON = "application/json"
 
 
 class ListenError(Exception):
-    """The address that the emulator was to listen on cannot be had; the text says why."""
+    """The emulator cannot listen on its address; the text says why."""
 
 
 class Emulator:
-    """The cloud, for as long as the `async with` block lasts; another one goes on at the same port.
+    """The cloud, within an `async with` block; a second block listens on the same port.
 
-    `behaviour` and `faults` can be replaced at any time; the next call goes by the new ones.
+    `behaviour` and `faults` can be replaced at any time, and apply from the next call on.
 
     Attributes:
-        url: Where it listens, such as `http://127.0.0.1:41234`.
-        calls: What it was asked, and how that went.
-        behaviour: How it behaves.
-        faults: What goes wrong.
-        tokens: The bearer tokens it gave out; `tokens.revoke` refuses one from now on.
+        url: Its address, such as `http://127.0.0.1:41234`.
+        calls: The calls so far, and their answers.
+        behaviour: Its behaviour without faults.
+        faults: Its faults.
+        tokens: The bearer tokens it has issued; `tokens.revoke` refuses one from now on.
 
     """
 
@@ -93,7 +93,7 @@ class Emulator:
         app.router.add_routes(debug_routes(self))
         app.router.add_route("*", "/{rest:.*}", self._guarded("unknown", self._unknown))
         app.on_response_prepare.append(self._add_headers)
-        # A caller that leaves must end what it left, above all a call that hangs.
+        # If a caller leaves, its call must end, above all a call that hangs.
         self._runner = web.AppRunner(
             app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1
         )
@@ -103,7 +103,7 @@ class Emulator:
             await site.start()
         except OSError as error:
             await self._runner.cleanup()
-            # asyncio's own text names the address and the cause a second time.
+            # asyncio's message repeats the address and the cause.
             number = error.errno or 0
             reason = os.strerror(number) if number > 0 else error.strerror
             raise ListenError(f"{self._host}:{self._port}: {reason}") from None
@@ -121,7 +121,7 @@ class Emulator:
             await self._runner.cleanup()
 
     def _guarded(self, name: str, handler: Handler) -> Handler:
-        """The handler behind what every call goes through: the log, the limits, the latency."""
+        """The handler, within the steps of every call: the log, the limits, the latency."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             self.calls.enter()
@@ -185,7 +185,7 @@ class Emulator:
                     self.behaviour,
                     self.faults,
                     self._clock(),
-                    # A fault's own answer has to stay readable up to where it is broken.
+                    # The answer of a fault must stay readable up to the broken place.
                     zipped=self.behaviour.gzip and accepts and _FAULT not in request,
                 )
                 if page.oddity:
@@ -205,7 +205,7 @@ class Emulator:
         request: web.Request,
         handle: Callable[[], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
-        """The answer to a call, or what a fault that hits the call makes of it."""
+        """The answer to a call, with the fault that hits the call, if any."""
         faults = self.faults
         fault = self._listings.coin.transient(faults, key) if faults.concern(name, ids) else None
         if fault:
@@ -223,7 +223,7 @@ class Emulator:
         return await sabotage.spoil_answer(fault, request, answer, name, faults)
 
     async def _unavailable(self, down: Fault, request: web.Request) -> web.StreamResponse:
-        """What every call is answered while the service is down."""
+        """The answer to every call while the service is down."""
         request[_FAULT] = down.value
         sabotage.raise_status(down, self.faults)
         if down is Fault.HANG:
@@ -252,14 +252,14 @@ class Emulator:
         return _json({"access_token": token, "expires_in": life, "token_type": "Bearer"})
 
     def _now(self) -> float:
-        """The service's time in seconds since 1970, by which tokens are good or not."""
+        """The service's time in seconds since 1970, which decides whether tokens are valid."""
         return self._clock() + self.behaviour.clock_ahead
 
     async def _unknown(self, request: web.Request) -> web.StreamResponse:
         raise not_found(request.path)
 
     async def _add_headers(self, request: web.Request, answer: web.StreamResponse) -> None:
-        # Here and not where answers are made, so that those sent piece by piece have them too.
+        # Added here, so that answers that are sent piece by piece have them too.
         if _REQUEST_ID in request:
             answer.headers["x-request-id"] = request[_REQUEST_ID]
         if self.behaviour.clock_ahead:

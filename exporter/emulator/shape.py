@@ -1,4 +1,4 @@
-"""What an estate is made from: its seed, its counts, its skew, and which oddities it has."""
+"""The description of an estate: its seed, its counts, its skew, and its oddities."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass, fields, replace
 
 @dataclass(frozen=True, slots=True)
 class Quirks:
-    """Oddities an estate may have, each switched on by itself.
+    """The oddities of an estate, each with a switch.
 
-    They are legal, or things that were seen to happen: a reader must come through all of them.
+    They are valid, or have been seen in practice: a reader must cope with all of them.
 
     Attributes:
         new_fields: Fields and enum names the published API does not have (yet).
@@ -21,10 +21,10 @@ class Quirks:
         unlisted_repository: Some repositories have images, but no repository list names them.
         extreme_times: Creation times in the years 0001 and 9999, and none at all.
         huge_sizes: Some blobs are larger than 2^53 bytes.
-        snake_case: Some fields are spelled as their message spells them: `created_at`.
+        snake_case: Some fields have the name of the protobuf message: `created_at`.
         numbers: Numbers where the API sends texts: sizes, and enum values without a name.
-        offset_times: Times with an offset, or in small letters.
-        bad_values: Times and sizes that are none, and negative sizes.
+        offset_times: Times with an offset, or in lower case.
+        bad_values: Invalid times and sizes, and negative sizes.
         odd_text: Text with quotes, control characters, emoji and separators that JSON
             readers get wrong, in names, descriptions, labels and tags.
 
@@ -46,7 +46,7 @@ class Quirks:
 
     @classmethod
     def all(cls) -> Quirks:
-        """Every oddity at once."""
+        """All oddities at once."""
         return cls(**{field.name: True for field in fields(cls)})
 
 
@@ -55,7 +55,7 @@ class Shape:
     """The whole description of an estate: the same shape is the same estate, byte for byte.
 
     Attributes:
-        seed: Which of the many estates of this shape.
+        seed: Chooses one of the estates of this shape.
         clouds: Number of clouds.
         folders: Number of folders, over all clouds.
         registries: Number of registries, over all folders.
@@ -63,19 +63,19 @@ class Shape:
         images: Number of images, over all repositories.
         registry_skew: Zipf exponent of images per registry; 0 gives all the same share.
         repository_skew: Zipf exponent of images per repository within one registry.
-        empty_share: Share of folders, registries and repositories that have nothing in them;
-            where it is not 0, there is at least one of each kind that has three or more.
+        empty_share: Share of folders, registries and repositories that are empty;
+            if it is not 0, at least one of each kind that has three or more.
         layers: Mean number of layers of an image.
         layer_bytes: Size of the largest usual layer, in bytes; most are far smaller.
         base_stacks: Number of base images, whose layers repositories share with each other.
         untagged_share: Share of images without tags.
         index_share: Share of images that are manifest lists: no config, no layers, no size.
         repeat_share: Share of images that name one of their layers twice.
-        same_times: So many images in a row of a repository were created at the same moment, as
+        same_times: How many images in a row of a repository were created at the same moment, as
             in a registry that was moved from elsewhere.
         quirks: The oddities.
-        lifelike: Whether names and habits are those of a company (`lifelike`); oddities are rare.
-        newest: When the newest images of such an estate were pushed, in seconds since 1970.
+        lifelike: Whether names and habits are those of a company, with few oddities (`lifelike`).
+        newest: The time of the newest images of such an estate, in seconds since 1970.
 
     """
 
@@ -150,14 +150,14 @@ _PRESETS = {
 }
 
 PRESETS: tuple[str, ...] = tuple(_PRESETS)
-"""Names that `preset` knows."""
+"""The names for `preset`."""
 
 
 def preset(name: str, *, images: int | None = None, seed: int | None = None) -> Shape:
     """The named shape, made larger or smaller until it has `images` images.
 
-    Repositories grow with the square root of that, for they grow fuller too; clouds, folders and
-    registries stay as many as they are.
+    The number of repositories grows with the square root of that, and each grows as well. The
+    numbers of clouds, folders and registries stay.
 
     Raises:
         ValueError: There is no preset of that name.

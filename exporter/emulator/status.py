@@ -6,17 +6,17 @@ import orjson
 
 OK = 200
 CODES = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 429: 8, 500: 13, 501: 12, 503: 14, 504: 4}
-"""gRPC codes of the HTTP statuses the API answers with; gateways' own answers have none."""
+"""gRPC codes of the API's HTTP statuses; answers of gateways have no code."""
 
 
 class StatusError(Exception):
-    """A call that is answered with an error.
+    """An error, as the answer to a call.
 
     Attributes:
         http: The HTTP status.
-        message: What the body says.
-        retry_after: Value of the `Retry-After` header, where there is one.
-        code: The gRPC code, where it is not the one that the HTTP status stands for.
+        message: The message in the body.
+        retry_after: Value of the `Retry-After` header, if there is one.
+        code: The gRPC code, if it is not the one of the HTTP status.
 
     """
 

@@ -20,10 +20,10 @@ class Throttle:
         self._filled_at = 0.0
 
     def admit(self, behaviour: Behaviour, in_flight: int, now: float) -> None:
-        """Count one call in; `in_flight` includes it, `now` is in seconds since 1970.
+        """Admit one call; `in_flight` includes it, `now` is in seconds since 1970.
 
         Raises:
-            StatusError: 503 past the calls at the same time, 429 past the calls per second.
+            StatusError: 503 for too many calls at once, 429 for too many per second.
 
         """
         if behaviour.max_in_flight is not None and in_flight > behaviour.max_in_flight:
@@ -42,7 +42,7 @@ class Throttle:
 
 
 def retry_after(behaviour: Behaviour, wait: float, now: float) -> str | None:
-    """The value of `Retry-After` that asks to wait so many seconds, rounded up to whole ones."""
+    """The value of `Retry-After` for a wait of these seconds, rounded up."""
     if behaviour.retry_after == "absent":
         return None
     if behaviour.retry_after == "date":

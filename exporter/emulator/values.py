@@ -1,4 +1,4 @@
-"""Values that follow from a seed and a key alone: bytes, coins, ids, timestamps, shares."""
+"""Values from a seed and a key alone: bytes, numbers, ids, timestamps, shares."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _ALPHABET = b"0123456789abcdefghijklmnopqrstuv"
-"""What the vendor's ids are spelled with (base32hex)."""
+"""The characters of the vendor's ids (base32hex)."""
 
 ID_TABLE = bytes(_ALPHABET[byte & 31] for byte in range(256))
-"""For `bytes.translate`: any bytes to characters of an id."""
+"""For `bytes.translate`: maps any bytes to characters of an id."""
 
 DAY = 86_400
 """Seconds in a day."""
@@ -36,7 +36,7 @@ def coin(seed: int, key: str) -> float:
 
 
 def vendor_id(prefix: str, seed: int, key: str) -> str:
-    """An id as the vendor makes them: a three-letter prefix and 17 more characters."""
+    """An id in the vendor's form: a three-letter prefix and 17 more characters."""
     return prefix + seeded_bytes(seed, key, 17).translate(ID_TABLE).decode("ascii")
 
 
@@ -49,7 +49,7 @@ def _date(day: int) -> str:
 
 
 def timestamp(second: int, nanosecond: int = 0) -> str:
-    """RFC 3339 in UTC with 0, 3, 6 or 9 fractional digits, as few as say it all (proto3 JSON).
+    """RFC 3339 in UTC with 0, 3, 6 or 9 fractional digits, as few as suffice (proto3 JSON).
 
     `second` counts from 1970 and must lie in the years 1000 to 9999.
     """
@@ -65,7 +65,7 @@ def timestamp(second: int, nanosecond: int = 0) -> str:
 
 
 def apportion(total: int, weights: Sequence[float]) -> list[int]:
-    """Divide `total` into whole shares by weight, at least 1 each where there are enough."""
+    """Divide `total` into integer shares by weight, at least 1 each if there are enough."""
     if not weights:
         return []
     floor = 1 if total >= len(weights) else 0
@@ -78,5 +78,5 @@ def apportion(total: int, weights: Sequence[float]) -> list[int]:
 
 
 def zipf(count: int, exponent: float) -> list[float]:
-    """Weights of the first `count` ranks; exponent 0 makes them all the same."""
+    """Weights of the first `count` ranks; all equal for exponent 0."""
     return [1.0 / rank**exponent for rank in range(1, count + 1)]

@@ -20,7 +20,7 @@ async def walk(caller: Caller, **given: object) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("order_by", ["name", "created_at desc", "digest"])
-async def test_an_ordered_chain_gives_what_was_there_throughout_exactly_once(
+async def test_an_ordered_listing_gives_what_was_there_throughout_exactly_once(
     order_by: str,
 ) -> None:
     async with emulate(SHAPE, faults=CHURN) as caller:
@@ -31,7 +31,7 @@ async def test_an_ordered_chain_gives_what_was_there_throughout_exactly_once(
         assert len(steady) < len(counts) < SHAPE.images
 
 
-async def test_an_unordered_chain_misses_some_and_repeats_some() -> None:
+async def test_an_unordered_listing_misses_some_and_repeats_some() -> None:
     async with emulate(SHAPE, faults=CHURN) as caller:
         counts = Counter(image["id"] for image in await walk(caller))
         steady = {image["id"] for image in steady_images(caller.estate, CHURN)}
