@@ -16,9 +16,9 @@ from benchmark.targets import judge
 
 
 def main() -> int:
-    """Measure what is asked for, print it, write it down; return the exit code.
+    """Run the benchmark, print the results and write them down; return the exit code.
 
-    It is 0 if all was measured, whether the targets are met or not, and 1 if a contender failed.
+    It is 0 if everything was measured, even if a target was missed, and 1 if a contender failed.
     """
     given = _arguments()
     started = time.monotonic()
@@ -43,7 +43,7 @@ def main() -> int:
     if targets:
         print(target_table(targets))
     if given.quick:
-        print("\nThese sizes show that the benchmark works; they are too small to judge by.")
+        print("\nThese sizes show that the benchmark works; they are too small for a judgement.")
     given.json.parent.mkdir(parents=True, exist_ok=True)
     content = as_json(results, targets, quick=given.quick)
     given.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -60,7 +60,9 @@ def _arguments() -> argparse.Namespace:
         + "; ".join(f"{name}: {one.about}" for name, one in CONTENDERS.items()),
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, one repeat")
-    parser.add_argument("--repeats", type=int, help="runs, of which the median counts; default 3")
+    parser.add_argument(
+        "--repeats", type=int, help="the number of runs, of which the median counts; default 3"
+    )
     parser.add_argument("--json", type=Path, default=Path("bench/results.json"), metavar="PATH")
     parser.add_argument(
         "--scenario", action="append", choices=scenarios, help="only this one; may be repeated"

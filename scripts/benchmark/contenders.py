@@ -1,4 +1,4 @@
-"""Who takes part: how each contender is started, and where it leaves its rows."""
+"""The contenders: how each program is started, and where it leaves its rows."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Contender:
     """One program that lists the whole estate.
 
     Attributes:
-        name: What it is called on the command line and in the tables.
-        about: What it does, in a few words.
+        name: Its name on the command line and in the tables.
+        about: A description in a few words.
         command: Makes its command line for a cloud, a scenario and an empty folder of its own.
-        images: Where below that folder its image rows are.
-        layers: Where its layer rows are.
-        id_column: The column of `images` that has the image's id.
-        pages: Contenders with the same word here ask for the same pages, so that one untimed
+        images: The path of its image rows below that folder.
+        layers: The path of its layer rows.
+        id_column: The column of `images` with the image's id.
+        pages: Contenders with the same text here ask for the same pages, so that one untimed
             run of any of them fills the emulator's page cache for all.
 
     """
@@ -87,7 +87,7 @@ CONTENDERS = {
             "only fetches, parses, writes two tables",
             _rival("floor"),
             *_TWO_FILES,
-            pages="chain",
+            pages="page after page",
         ),
         Contender(
             "exporter", "all tables, Parquet", _exporter("parquet"), *_SNAPSHOT, pages="exporter"
@@ -100,17 +100,27 @@ CONTENDERS = {
             pages="exporter",
         ),
         Contender(
-            "exporter-chain",
+            "exporter-unsplit",
             "all tables, Parquet, listings never split",
             _exporter("parquet", split=False),
             *_SNAPSHOT,
-            pages="exporter-chain",
+            pages="exporter-unsplit",
         ),
         Contender(
-            "dlt", "REST API source, parallelized", _rival("dlt_pipeline"), *_BUCKET, "chain"
+            "dlt",
+            "REST API source, parallelized",
+            _rival("dlt_pipeline"),
+            *_BUCKET,
+            "page after page",
         ),
-        Contender("sequential", "requests and PyArrow", _rival("sequential"), *_TWO_FILES, "chain"),
+        Contender(
+            "sequential",
+            "requests and PyArrow",
+            _rival("sequential"),
+            *_TWO_FILES,
+            "page after page",
+        ),
     )
 }
-"""By name, in the order in which they run; of those that ask for the same pages, the first one
-is the cheapest to fill the emulator's page cache with."""
+"""The contenders by name, in the order of their runs. Of those that ask for the same pages, the
+first one fills the emulator's page cache at the least cost."""

@@ -1,7 +1,7 @@
-"""What a contender left behind, counted: `python -m benchmark.counted IMAGES LAYERS ID_COLUMN`.
+"""Counts a contender's rows: `python -m benchmark.counted IMAGES LAYERS ID_COLUMN`.
 
-A program of its own, so that PyArrow is not loaded into the process that measures. IMAGES and
-LAYERS are folders that are searched for Parquet files, or such files.
+It is a program of its own, so that the measuring process does not load PyArrow. IMAGES and LAYERS
+are Parquet files, or folders with such files.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import pyarrow.parquet as pq
 
 
 def count(images: Path, layers: Path, id_column: str) -> dict[str, int | str]:
-    """Return rows of both tables, a digest of all image ids, and the largest repository's images.
+    """Count the rows of both tables, with a digest of all image ids.
 
-    The largest repository is only known where there is a column of repository names.
+    The result has the images of the largest repository too, if there is a column of repository
+    names.
     """
     ids, names = [], []
     for path in files(images):

@@ -1,4 +1,4 @@
-"""The emulator as a process of its own, and what it says about the calls it got."""
+"""The emulator as a process of its own, and its counts of calls."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from benchmark.scenarios import Scenario
 
 PAGE_CACHE_MB = 2048
-"""Pages that the emulator keeps, so that asking again costs it nothing and it is not measured."""
+"""The most bytes of pages that the emulator caches: a cached page costs it nothing, so the
+benchmark does not measure the emulator."""
 
 
 @dataclass(frozen=True)
 class Calls:
-    """Calls so far: all that ended, of them those refused (429, 503) and those answered well."""
+    """The calls so far: all that have ended, those refused (429, 503), and those answered well."""
 
     total: int
     refused: int
@@ -26,7 +27,7 @@ class Calls:
     under_way: int
 
     def since(self, before: Calls) -> Calls:
-        """Return what has come since."""
+        """Return the calls since an earlier count."""
         return Calls(
             self.total - before.total,
             self.refused - before.refused,
@@ -37,7 +38,7 @@ class Calls:
 
 @dataclass(frozen=True)
 class Cloud:
-    """A running emulator: its address, a token it accepts, and how many images it lists."""
+    """A running emulator: its address, a token that it accepts, and its number of images."""
 
     url: str
     token: str
@@ -45,7 +46,7 @@ class Cloud:
     repositories: int
 
     def calls(self) -> Calls:
-        """Return the calls it has had."""
+        """Return its calls so far."""
         with urllib.request.urlopen(f"{self.url}/_emulator/stats", timeout=60) as answer:  # noqa: S310  (our own address)
             stats = json.load(answer)
         statuses = stats["statuses"]

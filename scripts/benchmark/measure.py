@@ -11,10 +11,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Measured:
-    """What one process cost.
+    """The cost of one process.
 
     Attributes:
-        seconds: Wall time from its start until it was gone.
+        seconds: Wall time from its start to its end.
         user: CPU seconds in its own code, with the processes that it started and waited for.
         system: CPU seconds in the kernel, likewise.
         peak_bytes: Resident memory at its highest. Of several processes it is the largest one's,
@@ -31,10 +31,10 @@ class Measured:
 
 
 def measure(command: list[str], log: Path, environment: Mapping[str, str]) -> Measured:
-    """Run a command to its end with its output in `log`; return what it cost.
+    """Run a command to its end with its output in `log`; return its cost.
 
-    The kernel counts a new process's memory from that of the one that started it, so whoever
-    calls this must be small: nothing large is imported on this side.
+    The kernel counts a new process's memory from that of its parent, so the calling process must
+    be small: it imports nothing large.
     """
     with log.open("wb") as output:
         redirected = [(os.POSIX_SPAWN_DUP2, output.fileno(), number) for number in (1, 2)]

@@ -17,7 +17,7 @@ _PROGRAMS = ("registry-exporter", "dlt", "pyarrow", "duckdb", "aiohttp", "reques
 
 
 def scenario_table(result: Result) -> str:
-    """Return one scenario as a Markdown table, and what else is to be said of it."""
+    """Return one scenario as a Markdown table, with its notes."""
     scenario = result.scenario
     title = (
         f"## {scenario.name}: {scenario.images:,} images at {scenario.latency_ms:g} ms, "
@@ -50,8 +50,8 @@ def _notes(result: Result) -> Iterator[str]:
         yield ""
         yield (
             f"Ideal {least.seconds:.2f} s: calls × latency ÷ slots is {least.by_slots:.2f} s, the "
-            f"longest chain {least.by_chain:.2f} s ({least.by_whole_chain:.2f} s if the largest "
-            "repository were walked from one end only)."
+            f"longest sequence {least.by_sequence:.2f} s ({least.by_one_scan:.2f} s if the largest "
+            "repository were listed from one end only)."
         )
     for name, outcome in result.outcomes.items():
         if outcome.pace is not None:
@@ -79,7 +79,7 @@ def target_table(targets: list[Target]) -> str:
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
-    """Return the lines of a Markdown table whose columns stand under each other."""
+    """Return the lines of a Markdown table with aligned columns."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
 
     def line(cells: list[str]) -> str:
@@ -94,7 +94,7 @@ def table(head: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def as_json(results: dict[str, Result], targets: list[Target], *, quick: bool) -> dict[str, Any]:
-    """Return everything that was measured: every run, the medians, the targets, the machine."""
+    """Return all measurements: every run, the medians, the targets, the machine."""
     return {
         "quick": quick,
         "machine": {

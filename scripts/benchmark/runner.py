@@ -1,4 +1,4 @@
-"""One scenario from beginning to end: its emulator, and every contender in turn, repeatedly."""
+"""One scenario from beginning to end: its emulator, and several runs of every contender."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ Say = Callable[[str], None]
 
 
 class BenchmarkError(Exception):
-    """A contender failed, or did not list what there is; its time would mean nothing."""
+    """A contender failed, or listed other images than there are, so its time means nothing."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What a run left behind.
+    """The rows of a run.
 
     Attributes:
         images: Rows of its images.
         layers: Rows of its layers.
         ids: A digest of all image ids in order: two runs with the same one listed the same images.
-        largest_repository: Images of the largest repository; 0 where repositories are not told.
+        largest_repository: Images of the largest repository; 0 if it is unknown.
 
     """
 
@@ -57,7 +57,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All runs of one contender in one scenario, and the medians of what they cost."""
+    """All runs of one contender in one scenario, and the medians of their costs."""
 
     runs: tuple[Run, ...]
 
@@ -68,7 +68,7 @@ class Outcome:
 
     @property
     def listing(self) -> float | None:
-        """Median time from the first call to the last answer, where that was watched."""
+        """Median time from the first call to the last answer, if it was watched."""
         times = [run.listing for run in self.runs if run.listing is not None]
         return statistics.median(times) if times else None
 
@@ -94,12 +94,12 @@ class Outcome:
 
     @property
     def rows(self) -> Rows:
-        """What each of them left behind; it was the same every time."""
+        """The rows of each run, which are the same for all."""
         return self.runs[0].rows
 
     @property
     def pace(self) -> Pace | None:
-        """How the last run went along with the server's rate, where it has one."""
+        """The last run's calls at the server's rate, if it has one."""
         return self.runs[-1].pace
 
 

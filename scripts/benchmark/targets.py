@@ -1,4 +1,4 @@
-"""What the benchmark has to show, and whether it did."""
+"""The targets of the benchmark, and whether they are reached."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Results = dict[str, Result]
 
 @dataclass(frozen=True)
 class Target:
-    """One promise: what is compared, the bound, and what was measured.
+    """One target: the compared values, the bound, and the result.
 
-    `value` has to be at most `bound`, or at least, as `at_most` says.
+    `value` must be at most `bound`, or at least, as `at_most` says.
     """
 
     what: str
@@ -25,31 +25,31 @@ class Target:
 
     @property
     def met(self) -> bool:
-        """Whether what was measured keeps the promise."""
+        """Whether the target is reached."""
         return self.value <= self.bound if self.at_most else self.value >= self.bound
 
 
 @dataclass(frozen=True)
 class Ideal:
-    """The least time a listing of one giant registry can take, by its calls and its chains.
+    """The least time for a listing of one giant registry, by its calls and their order.
 
     Attributes:
         by_slots: Seconds that the calls take if all slots are busy all the time.
-        by_chain: Seconds of the longest chain of calls that wait for each other: clouds, folders,
-            registries, the repository list, then half of the largest repository, for it can be
-            walked from both ends.
-        by_whole_chain: The same if the largest repository were walked from one end.
+        by_sequence: Seconds of the longest sequence of calls that wait for each other: clouds,
+            folders, registries, the repository list, then half of the largest repository, because
+            it can be listed from both ends.
+        by_one_scan: The same if the largest repository were listed from one end.
 
     """
 
     by_slots: float
-    by_chain: float
-    by_whole_chain: float
+    by_sequence: float
+    by_one_scan: float
 
     @property
     def seconds(self) -> float:
         """The ideal time."""
-        return max(self.by_slots, self.by_chain)
+        return max(self.by_slots, self.by_sequence)
 
 
 def ideal(result: Result) -> Ideal:
@@ -60,8 +60,8 @@ def ideal(result: Result) -> Ideal:
     pages = math.ceil(outcome.rows.largest_repository / scenario.page_size)
     return Ideal(
         by_slots=outcome.calls * latency / scenario.slots,
-        by_chain=(discovery + math.ceil(pages / 2)) * latency,
-        by_whole_chain=(discovery + pages) * latency,
+        by_sequence=(discovery + math.ceil(pages / 2)) * latency,
+        by_one_scan=(discovery + pages) * latency,
     )
 
 
@@ -118,8 +118,8 @@ def _giant_registry(results: Results) -> Iterator[Target]:
 
 
 def _giant_repository(results: Results) -> Iterator[Target]:
-    if pair := _pair(results, "giant-repository", "exporter-chain", "exporter"):
-        what = "giant repository: one chain ÷ split"
+    if pair := _pair(results, "giant-repository", "exporter-unsplit", "exporter"):
+        what = "giant repository: unsplit ÷ split"
         times = pair[0].seconds / pair[1].seconds
         yield Target(f"{what}, whole process", times, 1.8, at_most=False)
         if pair[0].listing is not None and pair[1].listing is not None:
@@ -145,6 +145,6 @@ def _rate(results: Results) -> Iterator[Target]:
         share = pace.achieved / pace.rate
         yield Target("rate limit: achieved ÷ allowed", share, 0.9, at_most=False)
         yield Target("rate limit: refused after 10 s", pace.refused, 0.02, at_most=True)
-    if pair := _pair(results, "rate", "exporter", "exporter-chain"):
+    if pair := _pair(results, "rate", "exporter", "exporter-unsplit"):
         calls = pair[0].calls / pair[1].calls
         yield Target("rate limit: calls ÷ fewest possible", calls, 1.15, at_most=True)

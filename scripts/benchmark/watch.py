@@ -1,4 +1,4 @@
-"""What can be seen of a run by the calls it makes: how long it lists, and at which rate."""
+"""What a run's calls show: the time of the listing, and the rate of calls."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Self
 from benchmark.emulated import Calls, Cloud
 
 SETTLED = 10.0
-"""Seconds after which a client is expected to have found the server's rate."""
+"""Seconds after which a client should have found the server's rate."""
 UNTIL = 0.95
-"""Share of all calls at whose end the pace is no longer looked at: the last listings are too few
-to use the rate."""
+"""Share of all calls after which the pace does not count: the last listings are too few to use the
+rate."""
 _EVERY = 0.05
 
 
@@ -37,7 +37,7 @@ class Pace:
 
 
 class Watch:
-    """Looks at the emulator's counts all the time that a run takes, where `on` says so."""
+    """Reads the emulator's counts throughout a run, if `on`."""
 
     def __init__(self, cloud: Cloud, *, on: bool) -> None:
         self._cloud = cloud
@@ -70,7 +70,7 @@ class Watch:
             self._seen.append((time.monotonic(), self._cloud.calls()))
 
     def listing_seconds(self) -> float | None:
-        """Return the time from the first call to the last answer; None if nobody looked."""
+        """Return the time from the first call to the last answer; None if it was not watched."""
         if not self._on:
             return None
         first, last = self._seen[0][1], self._seen[-1][1]
@@ -78,7 +78,7 @@ class Watch:
         return ended - self._begun(first)
 
     def pace(self, rate: float | None) -> Pace | None:
-        """Return how it went along with a server's rate; None if it was too short to settle."""
+        """Return the run's pace at the server's rate; None if it was too short to settle."""
         if rate is None:
             return None
         first, last = self._seen[0][1], self._seen[-1][1]

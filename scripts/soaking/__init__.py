@@ -1,5 +1,5 @@
-"""The soak: random nights of the real command, and every snapshot held against the truth.
+"""The soak: random nights of the real command; every snapshot is compared with the truth.
 
-`chance` draws a night's world and what goes wrong in it, `night` runs it, `reader` is one who reads
-what is published all the while; `python -m soaking` is the command line.
+`chance` draws a night's world and its faults, `night` runs it, and `reader` reads the published
+snapshots throughout. `python -m soaking` is the command line.
 """

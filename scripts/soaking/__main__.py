@@ -16,7 +16,7 @@ from soaking.night import spend
 
 
 def main() -> int:
-    """Soak for as long as is asked; return 0, or 1 at the first seed that failed."""
+    """Soak for the time asked for; return 0, or 1 at the first seed that failed."""
     given = _arguments()
     began = time.monotonic()
     totals: Counter[str] = Counter()
@@ -29,7 +29,7 @@ def main() -> int:
         started = time.monotonic()
         try:
             tally = spend(world, folder)
-        except Exception:  # noqa: BLE001 - whatever it is, it is what was looked for
+        except Exception:  # noqa: BLE001 - the soak looks for any failure
             traceback.print_exc()
             print(f"seed {seed} FAILED: {world.about}\nleft in {folder}", flush=True)
             print(f"replay it with: scripts/soak --seed {seed} --rounds 1", flush=True)
@@ -53,8 +53,8 @@ def _arguments() -> argparse.Namespace:
         description="Kill, stop and disturb exports of random estates; check what they publish.",
     )
     parser.add_argument("--seed", type=int, default=1, help="the first seed; default 1")
-    parser.add_argument("--rounds", type=int, help="seeds at most; default: until time is up")
-    parser.add_argument("--minutes", type=float, help="time after which no seed is begun")
+    parser.add_argument("--rounds", type=int, help="the most seeds; default: until the time is up")
+    parser.add_argument("--minutes", type=float, help="time after which no seed begins")
     given = parser.parse_args()
     if given.rounds is None and given.minutes is None:
         given.minutes = 5.0

@@ -1,4 +1,4 @@
-"""What a seed stands for: the estate, its server, the settings, and when the run is disturbed."""
+"""The world of a seed: the estate, its server, the settings, and the times of disturbances."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHAPES = {
         clouds=3, folders=9, registries=12, repositories=60, images=600, quirks=Quirks.all()
     ),
 }
-# A page with two contents on two readings is a finding about the run, not about the estate.
+# If a page changes between two readings, that is a finding about the run, not about the estate.
 _KINDS = sorted((TRANSIENT | PAGING) - HOPELESS - {Fault.CHANGED_TWICE})
 _MOST_FAULTS = 0.1
 _NO_IDS = ["", "null", "12345", "[]", '"\\ud800"']
@@ -25,7 +25,7 @@ _NO_IDS = ["", "null", "12345", "[]", '"\\ud800"']
 
 @dataclass(frozen=True)
 class World:
-    """One seed's world; `about` says it in a line."""
+    """The world of one seed; `about` describes it in a line."""
 
     seed: int
     shape: Shape
@@ -38,12 +38,12 @@ class World:
 
     @property
     def code(self) -> int:
-        """What an undisturbed run ends with: partial, where ids cannot be read."""
+        """The status of an undisturbed run: partial, if ids cannot be read."""
         return 3 if self.faults.spoilt else 0
 
 
 def draw(seed: int) -> World:
-    """Return the world of a seed: the same seed draws the same."""
+    """Return the world of a seed, always the same for the same seed."""
     chance = random.Random(seed)
     name = chance.choice(sorted(SHAPES))
     shape = replace(
@@ -66,7 +66,7 @@ def draw(seed: int) -> World:
         reshuffle=chance.random() < 0.7,
         gzip=chance.random() < 0.3,
         pretty=chance.random() < 0.2,
-        # Drawn by itself: what a seed stands for otherwise stays as it was.
+        # Drawn separately, so that the rest of a seed's world does not change.
         byte_order_mark=random.Random(f"mark {seed}").random() < 0.2,
         **_gateway(random.Random(f"gateway {seed}")),
     )
@@ -112,7 +112,7 @@ def draw(seed: int) -> World:
 
 
 def _gateway(chance: random.Random) -> dict[str, Any]:
-    """Return how the gateway in front of the service bounds an answer; nothing for most seeds."""
+    """Return the gateway's bound on an answer, or nothing for most seeds."""
     if chance.random() < 0.7:
         return {}
     return {
@@ -123,7 +123,7 @@ def _gateway(chance: random.Random) -> dict[str, Any]:
 
 
 def _odd_rows(shape: Shape, chance: random.Random) -> tuple[dict[str, str], dict[str, bool]]:
-    """Return which images' ids cannot be read, and which come twice a page; none for most seeds."""
+    """Return images whose ids cannot be read, and those twice on a page; none for most seeds."""
     ids = [str(image["id"]) for image in Estate(shape).images()]
     spoilt = {
         one: chance.choice(_NO_IDS) for one in chance.sample(ids, chance.choice([0] * 5 + [2]))
@@ -133,7 +133,7 @@ def _odd_rows(shape: Shape, chance: random.Random) -> tuple[dict[str, str], dict
 
 
 def _outages(chance: random.Random) -> tuple[Outage, ...]:
-    """Return when the whole service is down; never for most seeds."""
+    """Return the times when the whole service is down; none for most seeds."""
     kinds = [Fault.RESET, Fault.HANG, Fault.HTTP_502, Fault.HTTP_503]
     return tuple(
         Outage(chance.randrange(5, 500), chance.uniform(0.2, 4.0), chance.choice(kinds))
@@ -142,7 +142,7 @@ def _outages(chance: random.Random) -> tuple[Outage, ...]:
 
 
 def _storms(chance: random.Random) -> tuple[Outage, ...]:
-    """Return when the service refuses every call; never for most seeds."""
+    """Return the times when the service refuses every call; none for most seeds."""
     if chance.random() < 0.85:
         return ()
     return (Outage(chance.randrange(5, 500), chance.uniform(0.5, 20.0), Fault.HTTP_429),)

@@ -1,4 +1,4 @@
-"""A seed's nights: runs that are killed, stopped and disturbed, until each has come to its end."""
+"""The nights of a seed: runs that are killed, stopped and disturbed until each has finished."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.e2e.worlds import check_against, without_ids, world_of
 from tests.oracle.snapshots import read_snapshot, snapshot_ids
 
 MOST_STOPS = 6
-"""Ends before its time that one night's run is given at most."""
+"""The most early ends of one night's runs."""
 _STOPS = (
     signal.SIGKILL,
     signal.SIGKILL,
@@ -26,28 +26,28 @@ _STOPS = (
     signal.SIGTERM,
     signal.SIGINT,
 )
-# Python itself ends by the signal, before there is anything of ours to listen to it.
+# The signal ends Python itself, before the program can handle it.
 _CODES = {signal.SIGKILL: {-9}, signal.SIGTERM: {143, -15}, signal.SIGINT: {130, -2}}
 _NOT_BEGUN = "Fatal Python error: init_import_site"
-"""What Python says, and ends with 1, where a signal comes while it begins itself."""
+"""Python's messages when a signal comes while it starts; it then exits with 1."""
 _USUAL_SECONDS = 2.5
 _IN_TIME = 60.0
-"""Seconds within which a signal has to have ended a run: the promise is five where the machine is
-quiet, and a soak may run beside anything."""
+"""Seconds within which a signal must end a run. The promise is five on a quiet machine, and a soak
+may run on a busy one."""
 
 
 class SoakError(AssertionError):
-    """Something that was promised did not hold."""
+    """A promise that did not hold."""
 
 
 @dataclass
 class Tally:
-    """What was done to the runs of a seed."""
+    """The disturbances of a seed's runs."""
 
     counts: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
-        """Return it in words."""
+        """Return them in words."""
         return ", ".join(f"{count} {what}" for what, count in sorted(self.counts.items()) if count)
 
 
@@ -61,7 +61,7 @@ def spend(world: World, folder: Path) -> Tally:
             for number in range(world.nights):
                 _one_night(world, exporter, f"night-{number}", chance, tally)
                 _check(world, cloud, exporter, f"night-{number}")
-            if not world.faults.spoilt:  # No rule of its command counts partial snapshots.
+            if not world.faults.spoilt:  # No rule of the command counts partial snapshots.
                 _prune(exporter, chance, tally)
         if reader.complaints:
             raise SoakError(f"a reader found that {reader.complaints[0]}")
@@ -84,12 +84,12 @@ def _one_night(
         if run.code == world.code or _was_done(run, exporter, snapshot_id):
             return
         if run.code == 11 and disturbed:
-            continue  # The other was faster.
+            continue  # The other run was faster.
         tally.counts[number.name] += 1
         if run.code not in _CODES[number] and not run.stderr.startswith(_NOT_BEGUN):
             raise SoakError(f"{number.name} ended a run with {run.code}: {run.stderr[-2000:]}")
         if snapshot_id in snapshot_ids(exporter.output):
-            # Its manifest was there already: so all of it has to be.
+            # Its manifest existed already, so all of it must.
             read_snapshot(exporter.output, snapshot_id, _formats(world))
     exporter.cold = False
     run = _start(world, exporter, snapshot_id).wait()
@@ -98,7 +98,7 @@ def _one_night(
 
 
 def _was_done(run: Run, exporter: Exporter, snapshot_id: str) -> bool:
-    """Say whether a run found that the one before it was killed when all was done."""
+    """Return whether a run found that the one before it was killed when everything was done."""
     return run.code == 2 and snapshot_id in snapshot_ids(exporter.output)
 
 
@@ -118,7 +118,7 @@ def _stop(process: Process, number: signal.Signals, seconds: float) -> Run:
 
 
 def _disturb(world: World, exporter: Exporter, tally: Tally) -> None:
-    """Start another run on the same output: it is refused, unless the first is not there yet."""
+    """Start another run on the same output: it is refused, unless the first has not started yet."""
     tally.counts["second runs"] += 1
     other = f"other-{tally.counts['second runs']}"
     run = exporter.run("--snapshot-id", other, sections=world.sections)
@@ -135,7 +135,7 @@ def _check(world: World, cloud: Cloud, exporter: Exporter, snapshot_id: str) -> 
 
 
 def _prune(exporter: Exporter, chance: random.Random, tally: Tally) -> None:
-    """Keep the newest snapshot alone, killed in between or not."""
+    """Keep only the newest snapshot, with or without a kill in between."""
     arguments = ("prune", "--keep-last", "1", "--output", str(exporter.output))
     if chance.random() < 0.5:
         run = _stop(exporter.start_command(*arguments), signal.SIGKILL, chance.uniform(0.2, 1.0))

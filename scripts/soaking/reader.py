@@ -1,4 +1,4 @@
-"""One who reads all the while: at every moment `latest.json` has to name what is there, whole."""
+"""A reader beside the runs: at every moment `latest.json` must name a whole snapshot."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _PAUSE = 0.01
 
 
 class Reader:
-    """Reads the latest snapshot over and over, as long as its `with` block lasts.
+    """Reads the latest snapshot again and again within its `with` block.
 
-    `complaints` are what it found wrong, `read` how often it found a whole snapshot.
+    `complaints` are the problems that it found, `read` the number of whole snapshots that it found.
     """
 
     def __init__(self, output: Path) -> None:
@@ -47,7 +47,7 @@ class Reader:
             if text is None:
                 continue
             complaint = self._broken(json.loads(text))
-            # What is replaced or pruned meanwhile goes only once another one is named.
+            # A replaced or pruned snapshot is removed only once `latest.json` names another.
             if complaint and self._text() == text:
                 self.complaints.append(complaint)
             self.read += not complaint

@@ -1,4 +1,4 @@
-"""Faults of whole listings: listings that loop, repeat or stall, and scopes that refuse or vanish."""
+"""Faults of whole listings: they loop, repeat or stall, and scopes refuse or vanish."""
 
 from __future__ import annotations
 

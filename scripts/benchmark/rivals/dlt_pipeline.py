@@ -1,6 +1,6 @@
 """dlt's REST API source, set up as its documentation advises for speed.
 
-Registries are listed in parallel, each as one chain: `parallelized` on the dependent resources
+Registries are listed in parallel, each page after page: `parallelized` on the dependent resources
 (dlt, "REST API source", "Per-resource parallelization") with as many threads as the exporter has
 slots, files rotated so that normalizing is spread over all cores ("Optimizing dlt"), Parquet on
 the local disk. Nested layers and tags become child tables, as they do by themselves.
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def configure(slots: int) -> None:
-    """Give dlt what its performance guide gives it."""
+    """Set dlt up as its performance guide says."""
     dlt.config["runtime.dlthub_telemetry"] = False
     dlt.config["runtime.log_level"] = "CRITICAL"
     dlt.config["extract.workers"] = slots

@@ -1,8 +1,8 @@
-"""The floor: the least work that turns these pages into two tables, with nothing around it.
+"""The floor: the least work that turns these pages into two tables.
 
-It fetches with the exporter's concurrency, parses with the fastest reader that is known
-(`pyarrow.json` with an explicit schema, on two threads) and writes `images` and `layers`. It
-checks nothing, retries nothing, keeps no journal and derives nothing.
+It fetches with the exporter's concurrency, parses with the fastest known reader (`pyarrow.json`
+with an explicit schema, on two threads) and writes `images` and `layers`. It checks nothing,
+retries nothing, keeps no journal and derives nothing.
 """
 
 from __future__ import annotations
@@ -72,13 +72,13 @@ class Writer:
         return pq.ParquetWriter(path, schema, use_dictionary=repeating, **options)
 
     def add(self, page: tuple[pa.Table, pa.Table]) -> None:
-        """Take a page's rows."""
+        """Add a page's rows."""
         self._pending.append(page)
         if len(self._pending) >= PAGES_PER_ROW_GROUP:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is pending."""
+        """Write the pending rows."""
         for writer, some in zip(
             (self._images, self._layers), zip(*self._pending, strict=True), strict=False
         ):
@@ -127,12 +127,12 @@ def parse(body: bytes) -> tuple[tuple[pa.Table, pa.Table], str]:
 
 
 def whole(sizes: pa.Array) -> pa.Array:
-    """Return sizes as numbers; what is left out is zero."""
+    """Return sizes as numbers; an absent one is zero."""
     return pc.fill_null(sizes.cast(pa.int64()), 0)
 
 
 class Walk:
-    """The whole walk; at most `slots` calls are under way at once."""
+    """The whole run; at most `slots` calls are under way at once."""
 
     def __init__(self, task: Task, session: aiohttp.ClientSession) -> None:
         self._task = task
@@ -142,7 +142,7 @@ class Walk:
         self._writing = ThreadPoolExecutor(1)
 
     async def run(self) -> None:
-        """List everything, each registry as one chain, and write it."""
+        """List everything, each registry page after page, and write it."""
         loop = asyncio.get_running_loop()
         writer = Writer(self._task)
 

@@ -1,4 +1,4 @@
-"""The script that everyone writes first: one call after the other, requests and PyArrow."""
+"""The simplest script: one call after the other, with requests and PyArrow."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Items = list[dict[str, Any]]
 
 
 def main() -> None:
-    """Walk clouds, folders, registries and images, and write pages as they come."""
+    """List clouds, folders, registries and images, and write pages as they come."""
     task = read_task()
     task.output.mkdir(parents=True, exist_ok=True)
     with (

@@ -1,4 +1,4 @@
-"""What every rival is told, as command-line arguments."""
+"""The command-line arguments of every rival."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Task:
-    """One listing of everything: where, with which token, and where the Parquet goes.
+    """One listing of everything: the address, the token, and the folder for the Parquet files.
 
-    `slots` is how many calls may be under way at once, `page_size` how many items a page has.
+    `slots` is the most calls under way at once, `page_size` the number of items on a page.
     """
 
     url: str
@@ -22,7 +22,7 @@ class Task:
 
 
 def read_task() -> Task:
-    """Return what the command line says."""
+    """Return the task that the command line states."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--url", required=True)
     parser.add_argument("--token", required=True)
