@@ -21,7 +21,7 @@ from exporter.errors import ExporterError
 from exporter.output import SettingsOrUrl, open_existing, settings_of
 from exporter.snapshots.catalog import catalog
 from exporter.snapshots.files import temporary_folder
-from exporter.snapshots.latest import MENDED, false_latest
+from exporter.snapshots.latest import CORRECTED, false_latest
 from exporter.snapshots.layout import LATEST
 from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.reader import Snapshot
@@ -106,7 +106,7 @@ def begin_verification(destination: Destination, snapshot_id: str = NEWEST) -> V
     else:
         latest = false_latest(destination, snapshot_id)
     with read_snapshot(destination, snapshot_id) as snapshot:
-        problem = Problem(LATEST, f"{latest}; {MENDED}") if latest else None
+        problem = Problem(LATEST, f"{latest}; {CORRECTED}") if latest else None
         return Verification(destination, snapshot.manifest, problem)
 
 
@@ -122,7 +122,7 @@ def _newest(destination: Destination) -> tuple[str, str]:
         raise ExporterError(
             f"There is no complete snapshot in {destination.url}: name another {option('output')}, "
             "or the id of a partial snapshot; `registry-exporter list` shows what there is."
-            + (f" {LATEST} {found.latest_problem}; {MENDED}." if found.latest_problem else "")
+            + (f" {LATEST} {found.latest_problem}; {CORRECTED}." if found.latest_problem else "")
         )
     return found.newest, found.latest_problem
 

@@ -17,7 +17,7 @@ from exporter.output import open_existing
 from exporter.settings import READING, Settings, load_settings
 from exporter.snapshots.catalog import Catalog, SnapshotInfo, catalog
 from exporter.snapshots.identity import describe
-from exporter.snapshots.latest import MENDED
+from exporter.snapshots.latest import CORRECTED
 from exporter.snapshots.layout import LATEST
 
 _STYLES = {"complete": "green", "partial": "yellow", "broken": "red"}
@@ -64,7 +64,7 @@ def _show(settings: Settings, *, as_json: bool) -> None:
         console = result_console()
         console.print(f"There are no snapshots in {destination.url}.", markup=False, soft_wrap=True)
     if found.latest_problem:
-        messages.write(f"{LATEST}: {found.latest_problem}; {MENDED}.", event="problem")
+        messages.write(f"{LATEST}: {found.latest_problem}; {CORRECTED}.", event="problem")
     for sentence in unfinished(settings, destination, found):
         messages.write(sentence, event="problem")
 

@@ -1,1 +1,1 @@
-"""The engine of a crawl: slots, pages, memory, and what is covered. It knows no vendor."""
+"""The engine of a crawl: slots, pages, memory, and coverage. It knows no vendor."""

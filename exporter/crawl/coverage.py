@@ -1,4 +1,4 @@
-"""The coverage of a run: every listing that it set out to make, and how it went."""
+"""The coverage of a run: every listing of the run, and how it ended."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ from exporter.wording import number
 Status = Literal["complete", "denied", "vanished", "failed", "partial", "skipped"]
 
 _WENT = {"denied": "was denied", "partial": "is not whole"}
-"""How a listing went that is not whole; others failed."""
+"""The outcomes of listings that are not complete, in words; all others failed."""
 LET_IN = "give these credentials a role that may view it"
 _GO_ON = "run again to resume with what was listed"
 
 MOST_NAMED = 5
-"""Items without a row that a listing's message names."""
+"""The most items without a row that a listing's message names."""
 
 log = structlog.get_logger()
 
 
 class Advice:
-    """What to do about a listing, as the end of a sentence; a source that knows more overrides."""
+    """Advice about a listing, as the end of a sentence; a source that knows more overrides it."""
 
     def on_denied(self, status: ListingStatus) -> str:
-        """Return what to do where a listing was denied."""
+        """Return the advice for a denied listing."""
         return LET_IN
 
     def on_failed(self, status: ListingStatus) -> str:
-        """Return what to do where nothing could be listed, and this listing failed first."""
-        return "run again once that is mended"
+        """Return the advice if nothing could be listed, and this listing failed first."""
+        return "run again once that is repaired"
 
 
 @dataclass(eq=False)
 class ListingStatus:
-    """One listing and how it goes; `status` is None while it is under way.
+    """One listing and its state; `status` is None while it is under way.
 
-    `known` says whether the parent was listed earlier in the run, so that a 404 may mean that it
-    has vanished since, if it is the API's own and no gateway's. `items` are all that its pages
-    showed, and `lost` says which of them have no row, for want of an id; the `rows` are only known
-    at the end (`Coverage.count_rows`).
+    `known` is true if an earlier listing of the run named its parent, so that a 404 of the API
+    itself may mean that the parent has vanished. `items` counts everything on its pages. `lost`
+    describes the items that have no row, because they have no id. `rows` is known only at the end
+    (`Coverage.count_rows`).
     """
 
     listing: Listing
@@ -79,29 +79,29 @@ class ListingStatus:
             self.started_at = self._clock.now()
 
     def page(self, *, calls: int, items: int = 0) -> None:
-        """Count a page with the requests it took, and what it showed."""
+        """Count a page, with the requests that it took and the items on it."""
         self.pages += 1
         self.items += items
         self.spent(calls)
 
     def spent(self, calls: int) -> None:
-        """Count the requests sent for one page, all but the last of them in vain."""
+        """Count requests of which none brought a page."""
         self.calls += calls
         self.retries += max(0, calls - 1)
 
     def lose(self, items: Iterable[str]) -> None:
-        """Take note of items that have no row, each as a clause: the listing is not complete."""
+        """Note items that have no row, each as a clause: the listing is not complete."""
         self.lost.update(items)
 
     def complete(self, message: str | None = None) -> None:
-        """End the listing: everything there was has been listed, and has a row."""
+        """End the listing: all items have been listed, and have rows."""
         if self.lost:
             self.doubt(self._missing)
         else:
             self._end("complete", message)
 
     def skip(self, message: str) -> None:
-        """End the listing: the user's filter left it, or some of it, out."""
+        """End the listing: the user's filter leaves it, or a part of it, out."""
         if self.lost:
             self.doubt(self._missing)
         else:
@@ -110,7 +110,8 @@ class ListingStatus:
     def fail(self, error: ApiError) -> None:
         """End the listing with the error that stopped it.
 
-        What was listed before and is not found now has failed, until it is known to be gone.
+        A parent that was listed before and is not found now makes it fail, until the parent is
+        known to be gone.
         """
         if isinstance(error, StatusError):
             self.http_status = error.http_status
@@ -125,9 +126,10 @@ class ListingStatus:
             self._tell()
 
     def resolve(self, *, gone: bool, reason: str) -> None:
-        """Say of a listing that was not found whether what it was made in is gone; how it is known.
+        """Note whether the parent of a listing that was not found is gone.
 
-        A thing is gone where its parent, listed again, no longer names it (`tables/README.md`).
+        `reason` says how it is known. A resource is gone if its parent, listed again, no longer
+        names it (`tables/README.md`).
         """
         if gone:
             self.status = "vanished"
@@ -135,7 +137,7 @@ class ListingStatus:
         self._tell()
 
     def miss(self, message: str) -> None:
-        """Take a listing for one that failed: it found nothing of what was named."""
+        """Count the listing as failed: it found nothing of what was named."""
         self.status = "failed"
         self.message = message
         for progress in self._on_end:
@@ -144,7 +146,7 @@ class ListingStatus:
         self._tell()
 
     def doubt(self, message: str) -> None:
-        """End the listing: whatever came, it cannot be said that nothing is missing."""
+        """End the listing as failed or partial: something may be missing."""
         self._end("partial", message)
         log.warning(
             "listing_ended",
@@ -155,13 +157,13 @@ class ListingStatus:
         )
 
     def forgive(self) -> None:
-        """Take a failed listing for one that the user's filter left out, as it turned out."""
+        """Count a failed listing as one that the user's filter left out."""
         self.status = "skipped"
         self.message = f"asked only to find what was named: {self.message}"
 
     @property
     def whole(self) -> bool:
-        """Whether nothing that was set out for is missing here."""
+        """Whether nothing is missing here."""
         return self.status in COMPLETE_STATUSES
 
     @property
@@ -171,12 +173,12 @@ class ListingStatus:
         more = len(self.lost) - len(named)
         return (
             f"all is listed but what has no row, for want of an id: the {', the '.join(named)}"
-            f"{f' and {more} more' if more else ''}; have the operator of the API mend that"
+            f"{f' and {more} more' if more else ''}; ask the operator of the API to repair that"
         )
 
     @property
     def outcome(self) -> str:
-        """How it went, as a clause: `the listing of images of crp1 failed`."""
+        """Its outcome, as a clause: `the listing of images of crp1 failed`."""
         of = f" of {self.parent_id}" if self.parent_id != ALL else ""
         went = _WENT.get(self.status or "", "failed")
         return f"the listing of {self.listing}{of} {went}"
@@ -207,12 +209,12 @@ class Coverage:
         self._progress = progress
         self._entries: dict[tuple[Listing, str], ListingStatus] = {}
         self.on_not_found: Callable[[ListingStatus], None] = lambda _: None
-        """Told of each listing of something that was named and is not found."""
+        """Called with each listing of a named resource that is not found."""
         self.advice = Advice()
-        """What to do about listings that go wrong, from here on."""
+        """The advice about listings that fail from here on."""
 
     def open(self, listing: Listing, parent_id: str, *, known: bool = True) -> ListingStatus:
-        """Enter a listing that the run sets out to make."""
+        """Enter a listing of the run."""
         progress = self._progress
         entry = ListingStatus(
             listing,
@@ -239,13 +241,13 @@ class Coverage:
         )
 
     def counts(self) -> dict[str, int]:
-        """Return how many listings ended in which status."""
+        """Return the number of listings by status."""
         return dict(sorted(Counter(entry.status or "failed" for entry in self.entries()).items()))
 
     def count_rows(self, kept: Mapping[str, Mapping[str, int]]) -> None:
-        """Take how many rows are kept of the listings of some tables, by table and parent.
+        """Note the numbers of rows that are kept, by table and parent.
 
-        They are counted where they are kept, not as they come: a page may come twice.
+        They are counted in the tables, not as pages come, because a page may come twice.
         """
         for entry in self._entries.values():
             if entry.listing in kept:
@@ -258,17 +260,17 @@ class Coverage:
 
     @property
     def empty(self) -> bool:
-        """Whether not one page of anything arrived."""
+        """Whether no page of any listing arrived."""
         return not any(entry.pages for entry in self._entries.values())
 
     def refuse(self, *, partial: bool) -> None:
-        """Raise `IncompleteError` where nothing at all was listed, or, with `partial`, not all."""
+        """Raise `IncompleteError` if nothing could be listed, or, with `partial`, not all."""
         missing = [entry for entry in self.entries() if not entry.whole]
         if not missing:
             return
         first = missing[0]
         reason = f"{first.outcome}: {first.message}"
-        denied = first.status == "denied"  # What to do about that is said already.
+        denied = first.status == "denied"  # The error already says what to do.
         if self.empty:
             advice = "" if denied else f"; {self.advice.on_failed(first)}"
             raise IncompleteError(f"Nothing could be listed: {reason}{advice}.")

@@ -1,8 +1,8 @@
-"""Threads that decode pages away from the event loop, those of the longest listings first.
+"""Threads that decode pages outside of the event loop, those of the longest listings first.
 
-What a long listing asks next it knows only once its page is decoded, so that page must not wait
-behind many of short ones that came just before it. Nor may decoding run away from the one thread
-that writes: what it left behind would be written in the end, while there is nothing else to do.
+The next call of a long listing is known only once its page is decoded, so that page must not wait
+behind many pages of short listings that came just before. Nor may decoding get ahead of the single
+thread that writes: the pages would be written at the end, when there is nothing else to do.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from typing import Any, Self, TypeVar
 T = TypeVar("T")
 
 ENOUGH_UNWRITTEN = 8
-"""Decoded pages waiting to be written from which on only one thread decodes."""
+"""From this many decoded pages waiting to be written, only one thread decodes."""
 MOST_UNWRITTEN = 16
-"""The same from which on none does: rows take more memory than the body they were in."""
+"""From this many, no thread decodes: rows take more memory than the body they were in."""
 _LEARNING = 0.1
 
 
 class Decoders:
-    """Decodes bodies in so many threads, and of those that wait always the one that weighs most.
+    """Decodes bodies in this number of threads; of waiting bodies, the one of largest weight first.
 
-    A context manager; PyArrow lets go of the GIL while it decodes.
+    A context manager. PyArrow releases the GIL while it decodes.
     """
 
     def __init__(self, threads: int) -> None:
@@ -55,7 +55,7 @@ class Decoders:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Wait for what is being decoded; what waits need not wait for the writer any more."""
+        """Wait for the bodies that are being decoded; the others no longer wait for the writer."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -63,22 +63,22 @@ class Decoders:
 
     @property
     def backlog(self) -> float:
-        """Seconds that it may take to decode all that has come so far."""
+        """Seconds that it may take to decode all bodies that have come."""
         return self._bytes * self._seconds_per_byte / self._threads
 
     def handed_over(self) -> None:
-        """Take note of a page that is to be written now; `written` has to follow."""
+        """Count a page that is to be written now; `written` must follow."""
         with self._changed:
             self._unwritten += 1
 
     def written(self) -> None:
-        """Take note of a page that was handed over, and is written."""
+        """Count a page as written."""
         with self._changed:
             self._unwritten -= 1
             self._changed.notify()
 
     async def run(self, decode: Callable[[bytes], T], body: bytes, *, weight: float) -> T:
-        """Return what `decode` makes of a body, or raise what it raises, once its turn has come."""
+        """Return the result of `decode` for a body, in its turn, or raise its error."""
         job: Future[tuple[T, float]] = Future()
 
         def work() -> tuple[T, float]:
@@ -104,7 +104,7 @@ class Decoders:
         with self._changed:
             self._changed.wait_for(self._may_go_on)
             self._decoding += 1
-        # Called as often as something was put there, but not for that: for what is next by now.
+        # Called once for each waiting body, but it takes the one that is next by now.
         _, _, job, work = self._waiting.get_nowait()
         try:
             if job.set_running_or_notify_cancel():

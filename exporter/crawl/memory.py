@@ -1,4 +1,4 @@
-"""Bytes in flight: how many pages may be asked for before the earlier ones are written."""
+"""The memory of pages in flight, which limits how many pages are asked for at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LEARNING = 0.1
 class MemoryReservation:
     """The bytes of one page in flight; until its body has come, those of an average page.
 
-    A context manager: at its end they are given back, unless they were handed over.
+    A context manager: at its end they are released, unless the writer has them by then.
     """
 
     def __init__(self, budget: MemoryBudget, usual: float) -> None:
@@ -23,7 +23,7 @@ class MemoryReservation:
         self._handed_over = False
 
     def __enter__(self) -> Self:
-        """Return the held bytes themselves."""
+        """Return the reservation itself."""
         return self
 
     def __exit__(
@@ -32,21 +32,21 @@ class MemoryReservation:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Give the bytes back of a page that will not be written."""
+        """Release the bytes of a page that will not be written."""
         if not self._handed_over:
             self.release()
 
     def resize(self, body_bytes: int) -> None:
-        """Take the size of the body, which has come."""
+        """Set the size to that of the body, which has come."""
         self._budget.resize(self._bytes, body_bytes)
         self._bytes = body_bytes
 
     def keep_until_written(self) -> None:
-        """Leave it to the writer of the page to `release` its bytes."""
+        """Leave it to the writer to `release` the bytes."""
         self._handed_over = True
 
     def release(self) -> None:
-        """Give the bytes back; once is enough."""
+        """Release the bytes; a second call does nothing."""
         self._budget.free(self._bytes)
         self._bytes = 0.0
 
@@ -54,9 +54,9 @@ class MemoryReservation:
 class MemoryBudget:
     """A bound on the bytes of pages in flight; a single page passes whatever its size.
 
-    It is what lets a slow disk slow the calls down instead of filling memory. Of pages that wait
-    for room, the one of the largest weight goes first. A page is taken to be `usual_bytes` long
-    until the first have come.
+    With it, a slow disk slows the calls down instead of filling memory. Of the pages that wait for
+    room, the one of the largest weight goes first. A page counts `usual_bytes` until the first
+    pages have come.
     """
 
     def __init__(self, limit_bytes: int, usual_bytes: float = 0.0) -> None:
@@ -67,7 +67,7 @@ class MemoryBudget:
         self._numbers = count()
 
     async def reserve(self, weight: float) -> MemoryReservation:
-        """Wait for room for a page, before its call, and hold it."""
+        """Wait for room for a page, before its call, and reserve it."""
         turn: asyncio.Future[MemoryReservation] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (-weight, next(self._numbers), turn))
         self._admit()
@@ -79,13 +79,13 @@ class MemoryBudget:
             raise
 
     def resize(self, before: float, body_bytes: int) -> None:
-        """Take the size of a page for which `before` bytes were held."""
+        """Correct the size of a page for which `before` bytes were reserved."""
         self._held += body_bytes - before
         self._usual += (body_bytes - self._usual) * _LEARNING
         self._admit()
 
     def free(self, held_bytes: float) -> None:
-        """Let as many pages go on as there is room for again."""
+        """Free bytes, and admit as many waiting pages as there is room for."""
         self._held -= held_bytes
         self._admit()
 

@@ -1,4 +1,4 @@
-"""What an API does not find is asked for again: a replica of its store may be behind."""
+"""Repetition of calls that are answered 404: a replica of the API's store may be behind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Caller(Protocol):
 
     @property
     def counts(self) -> Counts:
-        """What was sent and received so far."""
+        """The requests and bytes so far."""
         ...
 
     async def get(
@@ -43,9 +43,9 @@ async def get(
     weight: float,
     sent: Sent | None = None,
 ) -> Answer[PageT]:
-    """Get an answer as `Client.get` does; a 404 of the API's own is believed at the last attempt.
+    """Get an answer as `Client.get` does; a 404 of the API itself is believed at the last attempt.
 
-    `waits` are the seconds before the call is sent again, each time.
+    `waits` are the seconds before each repetition of the call.
     """
     sent = sent or Sent()
     for wait in waits:

@@ -1,4 +1,4 @@
-"""Where the engine keeps its pages, and what a source notes beside them."""
+"""The interface of the store for the engine's pages and a source's notes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def key_of(call: Call, attempt: int = 0) -> PageKey:
 
 
 class PageStore(Protocol):
-    """A place for pages and notes; `staging.stage.Stage` is one."""
+    """A store for pages and notes, such as `staging.stage.Stage`."""
 
     def stored(self, key: PageKey) -> StoredPage | None:
         """Return the page that an earlier attempt stored under a key."""
@@ -39,11 +39,11 @@ class PageStore(Protocol):
         inline: bool = False,
         written: Callable[[], None] = ...,
     ) -> None:
-        """Take a page over, and call `written` in the event loop once it is written."""
+        """Store a page, and call `written` in the event loop once it is written."""
         ...
 
     def add_note(self, note: Note) -> None:
-        """Keep a note: it is durable before any page that is handed over later."""
+        """Store a note, durably before any page that is stored later."""
         ...
 
     def notes(self, scope: str) -> frozenset[Note]:
@@ -52,7 +52,7 @@ class PageStore(Protocol):
 
 
 class NullPageStore:
-    """The store of a run that only looks: nothing is kept, and nothing was."""
+    """The store of a run that publishes nothing: it stores nothing, and has nothing."""
 
     def stored(self, key: PageKey) -> None:
         """Return nothing."""

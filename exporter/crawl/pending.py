@@ -1,4 +1,4 @@
-"""A page that is on its way: who asked for it waits for it, or drops it."""
+"""A page that was asked for: its request, and the pending page that its task awaits or drops."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ P = TypeVar("P")
 
 
 class Peek(NamedTuple):
-    """What an answer shows before it is decoded: the next page's cursor, or that none follows.
+    """The facts that an answer shows before it is decoded: the next cursor, or that none follows.
 
-    The cursor is a likely guess, empty where none is seen.
+    The cursor is a likely guess, empty if none is found.
     """
 
     cursor: str
@@ -25,18 +25,18 @@ class Peek(NamedTuple):
 
 
 def _ignore(_cursor: str) -> None:
-    """Ask for nothing ahead."""
+    """Prefetch nothing."""
 
 
 @dataclass(frozen=True)
 class PageRequest(Generic[P]):
-    """One page to get, and what to make of it.
+    """One page to get, and how to decode it.
 
     `key` tells it apart from all other pages of the run, in the store as well. `decode` makes a
-    page of the body, in a thread; `check` may refuse that with `PageError`, in the page's turn, so
-    that it is asked for again. `pages_left` tells how many pages may come after it: of calls and
-    of bodies that wait, the one with the most goes first. `follow` is told the next page's cursor
-    once `peek` has seen it in the body or the headers, which is before the page is decoded.
+    page of the body, in a thread. `check` may refuse the page with `PageError`, in the page's turn,
+    so that it is asked for again. `pages_left` returns how many pages may come after it: of waiting
+    calls and bodies, the one with the most goes first. `follow` is called with the next page's
+    cursor once `peek` has found it in the body or the headers, which is before the page is decoded.
     `not_found_waits` are the seconds before a page that is not found is asked for again.
     """
 
@@ -50,8 +50,8 @@ class PageRequest(Generic[P]):
     not_found_waits: tuple[float, ...] = ()
 
 
-class Dropped(Exception):  # noqa: N818  (no error: the page is not wanted any more)
-    """Raised for a page that others have covered meanwhile; it took `calls`."""
+class Dropped(Exception):  # noqa: N818  (no error: the page is no longer needed)
+    """Raised for a page that is no longer needed; it took `calls`."""
 
     def __init__(self, calls: int = 0) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Dropped(Exception):  # noqa: N818  (no error: the page is not wanted any m
 
 @dataclass(frozen=True)
 class Fetched(Generic[P]):
-    """A page that has come and is decoded, with its bytes in flight."""
+    """A page that has come and is decoded, with its memory reservation."""
 
     answer: Answer[P]
     reservation: MemoryReservation
@@ -69,8 +69,8 @@ class Fetched(Generic[P]):
 class PendingPage(Generic[P]):
     """A page that was asked for, or was stored by an earlier attempt (`stored`).
 
-    `fetch` gets it, and ends what it began where it is cancelled. It may run before it is the
-    page's `turn`, while the page before is dealt with.
+    `fetch` gets it, and cleans up if it is cancelled. It may run before the page's `turn`, while
+    the page before it is handled.
     """
 
     def __init__(
@@ -91,13 +91,13 @@ class PendingPage(Generic[P]):
             self._task.add_done_callback(_look)
 
     def shows(self, cursor: str) -> None:
-        """Take the next page's cursor from the body that has come; empty where it shows none."""
+        """Note the next page's cursor in the body that has come; empty if it shows none."""
         self._follows = cursor
         if self.turn.is_set() and cursor:
             self.request.follow(cursor)
 
     async def fetched(self) -> Fetched[P]:
-        """Wait for the page, as its turn has come; raises what its call raises, and `Dropped`."""
+        """Wait for the page, in its turn; raises the error of its call, and `Dropped`."""
         task = self._task
         if task is None:
             raise RuntimeError("the page was stored, and not asked for")
@@ -112,11 +112,11 @@ class PendingPage(Generic[P]):
             raise
         if self._dropped:
             raise Dropped(self.sent.calls)
-        self._task = None  # Who takes the page sees to it from here on.
+        self._task = None  # The caller owns the page from here on.
         return task.result()
 
     def drop(self) -> None:
-        """Want it no more: what is under way for it is given up."""
+        """Give the page up, with the call that is under way for it."""
         self._dropped = True
         if self._task is None or self._task.cancel() or self._task.cancelled():
             return
@@ -125,6 +125,6 @@ class PendingPage(Generic[P]):
 
 
 def _look(task: asyncio.Task[Any]) -> None:
-    """Take note of a failure, which is no news where the page was dropped."""
+    """Retrieve a failure, so that asyncio does not report it for a dropped page."""
     if not task.cancelled():
         task.exception()

@@ -1,10 +1,10 @@
-"""One page, wherever it comes from: stored by an earlier attempt, or asked for, decoded, written.
+"""The way of one page: stored by an earlier attempt, or asked for, decoded and written.
 
-Resuming is nothing but this: a run that is taken up again makes the same crawl, and every page
-that an earlier attempt stored is answered from the journal instead of by the API.
+Resuming is a replay: a resumed run makes the same crawl, and the journal answers for every page
+that an earlier attempt stored.
 
-The way of a page: `start` reserves memory for it, asks for it and decodes it; it is awaited in its
-turn; `write` hands its rows over, and its memory with them until they are written.
+`start` reserves memory for a page, asks for it and decodes it. The task awaits it in its turn.
+`write` hands its rows to the store, and with them its memory until they are written.
 """
 
 from __future__ import annotations
@@ -31,24 +31,26 @@ from exporter.page import PageKey, StoredPage
 P = TypeVar("P")
 
 PAGE_BYTES_IN_FLIGHT = 48 * 1024 * 1024
-"""Bodies of large pages that may be under way, decoded or waiting to be written at once.
+"""The most bytes of large pages that are under way, decoded or waiting to be written at once.
 
-Some thirty pages of a thousand images, a hundred of the usual shorter ones: more than come in the
-time that a call takes, so that more of them under way would only wait in memory.
+These are some thirty pages of a thousand images, or a hundred of the usual shorter ones: more than
+come in the time of a call, so more of them would only wait in memory.
 """
 FULL_PAGE_BYTES = 1_850_000
-"""A page of a thousand images, as measured: the size of any until the first have come."""
+"""The measured size of a page of a thousand images; any page counts as much until the first have
+come."""
 OTHER_BYTES_IN_FLIGHT = 32 * 1024 * 1024
-"""The same of all other pages, which do not wait for those: small ones, because they find work, and
-stored ones, because pages that were asked for and cut wait for them."""
+"""The same for all other pages, which do not wait for large ones: small pages, because they lead to
+further calls, and stored ones, because pages that were cut wait for them."""
 _LEARNING = 0.1
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What was sent and received for a page: requests, and bytes as they travelled.
+    """The cost of a page: its requests, and its bytes as they were sent.
 
-    `throttled` requests, of whatever page, were answered with 429 or 503 since the page before.
+    `throttled` counts the requests, for any page, that were answered with 429 or 503 since the page
+    before.
     """
 
     calls: int
@@ -57,10 +59,10 @@ class Cost:
 
 
 class PagePipeline:
-    """Gets pages, in whatever order they are asked for, and hands over what is in them.
+    """Gets pages, in any order, and hands their rows over.
 
-    `large` and `small` bound the bytes of pages in flight; `small` is for pages that none of the
-    large ones may keep waiting.
+    `large` and `small` bound the bytes of pages in flight; `small` is for pages that must not wait
+    for the large ones.
     """
 
     def __init__(
@@ -72,14 +74,14 @@ class PagePipeline:
         self._store = store
         self._progress = progress
         self._decoders = decoders
-        self._call_seconds = 0.0  # What a call for a large page takes, on average over the latest.
-        self._throttled = 0  # As far as pages have told of it.
+        self._call_seconds = 0.0  # The average time of the latest calls for large pages.
+        self._throttled = 0  # The part that pages have reported.
 
     @property
     def behind(self) -> bool:
-        """Whether what has come will not be decoded before another call is answered.
+        """Whether the bodies that have come take longer to decode than another call.
 
-        Then more calls at once win nothing.
+        Then more calls at once save no time.
         """
         return self._decoders.backlog > self._call_seconds
 
@@ -173,7 +175,7 @@ class PagePipeline:
         return fetched
 
     async def decode(self, work: Callable[[bytes], P], body: bytes, *, weight: float) -> P:
-        """Return what `work` makes of a body in a decoding thread, or raise what it raises."""
+        """Return the result of `work` for a body, in a decoding thread, or raise its error."""
         return await self._decoders.run(work, body, weight=weight)
 
     async def write(
@@ -186,10 +188,10 @@ class PagePipeline:
         *,
         inline: bool = False,
     ) -> None:
-        """Hand a page over to the store, and its bytes in flight until they are written.
+        """Hand a page over to the store, with its memory until it is written.
 
-        `rows` are by table, `summary` is what a resumed run is told of the page instead of its
-        body. With `inline` the body is kept as long as the run is unfinished. Raises `OutputError`.
+        `rows` are by table. `summary` is stored for a resumed run, which may not have the body.
+        With `inline` the body is kept until the run ends. Raises `OutputError`.
         """
         self._decoders.handed_over()
         try:
@@ -206,13 +208,13 @@ class PagePipeline:
         reservation.release()
 
     def cost(self, answer: Answer[Any]) -> Cost:
-        """Return what an answer has cost, and count its page."""
+        """Return the cost of an answer, and count its page."""
         self._progress.pages += 1
         before, self._throttled = self._throttled, self._client.counts.throttled
         return Cost(answer.calls, answer.wire_bytes, self._throttled - before)
 
     def count_stored(self, cost: Cost) -> None:
-        """Count a page that was not asked for, with what it has cost an earlier attempt."""
+        """Count a stored page, with its cost in an earlier attempt."""
         self._progress.pages += 1
         self._progress.recalled_pages += 1
         self._progress.calls_before += cost.calls

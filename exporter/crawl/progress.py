@@ -1,4 +1,4 @@
-"""How far a run has come: counters that the crawl keeps and that the terminal and the log read."""
+"""The progress of a run: counters that the crawl writes, and the terminal and the log read."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Phase = Literal["starting", "listing", "deriving", "publishing", "done"]
 
 @dataclass(frozen=True)
 class Statistics:
-    """A moment of a run, frozen.
+    """The figures of a run at one moment.
 
-    `listings_known` grows as long as listings find others, so time left is known (`seconds_left`)
-    only once discovery has ended. `calls` are requests sent, `retries` among
-    them; `throttled` those answered with 429 or 503. `slots_in_use` of `slots` calls are under
-    way, `slots` being the limiter's level of the moment. `wire_bytes` are body bytes received.
-    `recalled_pages` were taken from an earlier attempt's staging instead of being asked for.
-    `outages` are the hosts that answer no call at this moment.
+    `listings_known` grows as long as listings find others, so the time left (`seconds_left`) is
+    known only once discovery has ended. `calls` are the requests sent, `retries` those that repeat
+    another, `throttled` those answered with 429 or 503. `slots_in_use` of `slots` calls are under
+    way, where `slots` is the limiter's current level. `wire_bytes` are received body bytes.
+    `recalled_pages` came from an earlier attempt's staging. `outages` are the hosts that answer no
+    call at the moment.
     """
 
     phase: Phase
@@ -49,11 +49,11 @@ class Statistics:
 
 
 class ClientState(Protocol):
-    """The part of `api.Client` that progress reads."""
+    """The part of `http.Client` that progress reads."""
 
     @property
     def counts(self) -> Counts:
-        """What was sent and received so far."""
+        """The requests and bytes so far."""
         ...
 
     @property
@@ -85,13 +85,13 @@ class Progress:
     listings_done: int = 0
     listings_known: int = 0
     discovered: bool = False
-    """Whether every listing of the run is known, so that time left can be told."""
+    """Whether every listing of the run is known, so that the time left can be estimated."""
     pages: int = 0
     recalled_pages: int = 0
     images: int = 0
     layers: int = 0
     client: ClientState = field(default_factory=_NothingSent)
-    """Where the client's counts and its limiters' levels are read from."""
+    """The client, for its counts and the levels of its limiters."""
     calls_before: int = 0
     """Requests that earlier attempts at this snapshot sent for pages that were recalled."""
     retries_before: int = 0
@@ -100,7 +100,7 @@ class Progress:
     clock: Clock = field(default_factory=Clock)
 
     def start_over(self) -> None:
-        """Forget what was listed, for it is listed again; time goes on."""
+        """Forget the pages so far, because they are listed again; the time runs on."""
         self.listings_done = self.listings_known = self.pages = self.recalled_pages = 0
         self.images = self.layers = 0
         self.calls_before = self.retries_before = 0

@@ -8,18 +8,18 @@ from typing import Protocol
 
 
 class Rank(IntEnum):
-    """Which tasks go first, whatever they have left."""
+    """The rank of a task, which counts before its pages left."""
 
     DISCOVERY = 0
-    """It finds the other work."""
+    """Finds the other work."""
     LISTING = 1
 
 
 @dataclass(frozen=True)
 class Priority:
-    """Which of the tasks that wait gets the next free slot.
+    """The place of a task among those that wait for a slot.
 
-    Within a rank, the task with the most `pages_left`, as far as can be known, goes first.
+    Within a rank, the task with the most `pages_left`, as far as they are known, goes first.
     """
 
     rank: Rank
@@ -27,21 +27,21 @@ class Priority:
 
     @property
     def order(self) -> tuple[int, float]:
-        """A key by which tasks sort, the first to go first."""
+        """The sort key of tasks: the first goes first."""
         return (self.rank, -self.pages_left)
 
 
 class Task(Protocol):
-    """Something that takes one page or sends one call at a time."""
+    """A task: each step is one page or one call."""
 
     @property
     def priority(self) -> Priority:
-        """Its place among the tasks that wait; read each time it is queued."""
+        """Its priority among the waiting tasks; read each time it is queued."""
         ...
 
     @property
     def has_prefetched(self) -> bool:
-        """Whether its next page is already asked for, so that the task keeps its slot for it."""
+        """Whether its next page was already asked for, so that the task keeps its slot."""
         ...
 
     async def run_one(self) -> bool:

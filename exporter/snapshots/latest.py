@@ -10,9 +10,9 @@ from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.manifests import Manifests, newest_sound, parsed, read_all
 from exporter.storage.destination import Destination
 
-MENDED = (
+CORRECTED = (
     "an export that was killed while it published may have left it so, and the next complete one, "
-    "or `registry-exporter prune`, mends it"
+    "or `registry-exporter prune`, corrects it"
 )
 """For messages: why a `latest.json` may be wrong, and what corrects it."""
 

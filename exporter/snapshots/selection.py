@@ -6,7 +6,7 @@ import difflib
 
 from exporter.errors import ExporterError
 from exporter.snapshots.catalog import Catalog, catalog
-from exporter.snapshots.latest import MENDED
+from exporter.snapshots.latest import CORRECTED
 from exporter.snapshots.layout import LATEST
 from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.manifests import read_manifest
@@ -31,7 +31,7 @@ def read_snapshot(destination: Destination, name: str = NEWEST) -> Snapshot:
         if data is None:
             raise ExporterError(
                 f"There is no {LATEST} in {destination.url}, so no snapshot is complete: name the "
-                f"id of a partial one, or another output; if one is complete, {MENDED}."
+                f"id of a partial one, or another output; if one is complete, {CORRECTED}."
             )
         return Snapshot(destination, Manifest.parse(data, f"{destination.url}/{LATEST}"))
     if name == PREVIOUS:

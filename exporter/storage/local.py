@@ -42,7 +42,7 @@ class Folder(Destination):
         link = broken_link(self.root)
         if link:
             raise OutputError(
-                f"Cannot write to the output folder {self.root}: {link}; mend the link, or name "
+                f"Cannot write to the output folder {self.root}: {link}; repair the link, or name "
                 "another output.url."
             )
         # Unique to this call: containers that share a folder may have equal process ids.

@@ -125,7 +125,7 @@ DENIED, GONE = answered(403, "PERMISSION_DENIED"), answered(404, "NOT_FOUND")
         (DENIED, 0, "; give these credentials a role that may view it"),
         (GONE, 0, "Nothing could be listed: the listing of images of crp1 failed: "),
         (GONE, 0, "; check that `scope` names what there is, and run again."),
-        (NO_ANSWER, 0, "; run again once that is mended."),
+        (NO_ANSWER, 0, "; run again once that is repaired."),
         (answered(501, "UNIMPLEMENTED"), 0, "; check that `domain` and `endpoints` name"),
         (NO_ANSWER, 2, "1 of 1 listing is not complete, and output.on_partial is fail, "),
         (NO_ANSWER, 2, "the listing of images of crp1 is not whole: "),
