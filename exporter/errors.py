@@ -2,6 +2,7 @@
 
     ExporterError                  1   the run failed, nothing was published
      ├─ SettingsError              2   a setting or a flag that cannot be used
+     ├─ QueryError                 2   SQL that writes, is wrong or fails
      ├─ CredentialsError           4   no token: none is set, available or accepted
      │   └─ UnansweredError            the token service does not answer
      ├─ OutageError                1   a host has not answered within `limits.outage`
@@ -42,6 +43,12 @@ class ExporterError(Exception):
 
 class SettingsError(ExporterError):
     """A setting or a flag that cannot be used; the text names the key and, in a file, the line."""
+
+    exit_code = 2
+
+
+class QueryError(ExporterError):
+    """SQL that writes, is wrong or fails, or a question that does not exist or lacks a value."""
 
     exit_code = 2
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": "Export a made-up cloud: no account, no credentials, no network.",
     "list": "List the snapshots: status, age, images, stored size, bytes on disk, source and "
     "scope.",
+    "query": "Ask a snapshot in SQL, or ask a named question.",
     "verify": "Check a snapshot: files, rows, keys, formats and totals.",
     "prune": "Remove the complete snapshots that no rule keeps, and the remains of killed runs.",
     "schema": "Print the columns of a snapshot's tables, each with its type and its meaning.",

@@ -78,8 +78,11 @@ class SnapshotFiles:
                 "alone and is newer than this program: use a newer registry-exporter."
             )
         made = []
+        # As in a published path, so that a reader of several snapshots can tell them apart.
+        folder = self._folder() / f"snapshot_id={self._manifest.snapshot_id}"
+        folder.mkdir(exist_ok=True)
         for number, file in enumerate(files):
-            parquet = self._folder() / f"{table}-{number}.parquet"
+            parquet = folder / f"{table}-{number}.parquet"
             with self._fetched(file) as lines:
                 self._convert(table, file, lines, parquet)
             made.append(parquet)

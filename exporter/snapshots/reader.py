@@ -14,11 +14,11 @@ Nothing is ever written to the output. `snapshot_id=…` in the paths does not b
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 from exporter.errors import ExporterError, IntegrityError
 from exporter.snapshots.files import SnapshotFiles
 from exporter.snapshots.manifest import Column, File, Manifest, columns_of
+from exporter.snapshots.sandbox import open_query
 from exporter.sql.engine import create_view, first_line
 from exporter.sql.ndjson import quoted
 from exporter.storage.destination import Destination
@@ -107,7 +108,7 @@ class Snapshot:
         """
         if table not in self._datasets:
             self._datasets[table] = (
-                self._remote_dataset(table) if self._is_remote(table) else self._local(table)
+                self._remote_dataset(table) if self.is_remote(table) else self._local(table)
             )
         return self._datasets[table]
 
@@ -159,12 +160,38 @@ class Snapshot:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
         for name in self.tables if tables is None else tables:
             view = f"{quoted(schema)}.{quoted(name)}"
-            if self._is_remote(name):
+            if self.is_remote(name):
                 source = f"{schema}: {name} of {self.manifest.snapshot_id}"
                 connection.register(source, self.dataset(name))
                 connection.execute(f"CREATE OR REPLACE VIEW {view} AS FROM {quoted(source)}")
             else:
                 create_view(connection, view, self.paths(name))
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        """Run one SELECT of DuckDB's SQL on the snapshot's tables, and return its rows.
+
+        The tables are views by their names, each with a column `snapshot_id`; `snapshots` has a row
+        with the snapshot's times. `parameters` are the values of `$name` in the SQL. It can neither
+        write nor reach another file, a network, a setting or a variable of Python. Sums of integers
+        are int64, or decimal128(38, 0) where one is larger than that.
+
+        Raises `QueryError` for SQL that writes, is wrong or fails, and what `dataset` raises.
+        """
+        with open_query([self], sql, parameters) as rows:
+            return _small_sums(rows.read_all())
+
+    def fragments(self, table: str) -> list[ds.Fragment]:
+        """Return a table's Parquet files in a bucket, whose rows also have the `snapshot_id`.
+
+        Raises what `dataset` raises.
+        """
+        files, format_ = self._parquet(table), ds.ParquetFileFormat()
+        self._files.check_sizes(files)
+        same = ds.field("snapshot_id") == self.manifest.snapshot_id
+        fragments = [format_.make_fragment(self._files.opened(one), None, same) for one in files]
+        with self._reading(f"{self.url}/{files[0].path}"):
+            self._check_columns(table, fragments[0].physical_schema)
+        return fragments
 
     def check(self, tables: Collection[str] | None = None) -> None:
         """Read every file of some tables, by default of all, and compare its bytes and SHA-256.
@@ -178,7 +205,8 @@ class Snapshot:
     def _parquet(self, table: str) -> list[File]:
         return [file for file in self.files(table) if file.format == "parquet"]
 
-    def _is_remote(self, table: str) -> bool:
+    def is_remote(self, table: str) -> bool:
+        """Say whether a table is read in place in a bucket."""
         return self.folder is None and bool(self._parquet(table))
 
     def _local(self, table: str) -> ds.Dataset:
@@ -187,13 +215,9 @@ class Snapshot:
             return ds.dataset(paths, format="parquet")
 
     def _remote_dataset(self, table: str) -> ds.Dataset:
-        files, format_ = self._parquet(table), ds.ParquetFileFormat()
-        self._files.check_sizes(files)
-        fragments = [format_.make_fragment(self._files.opened(file)) for file in files]
-        with self._reading(f"{self.url}/{files[0].path}"):
-            schema = fragments[0].physical_schema
-        self._check_columns(table, schema)
-        return ds.FileSystemDataset(fragments, schema, format_)
+        fragments = self.fragments(table)
+        schema = fragments[0].physical_schema
+        return ds.FileSystemDataset(fragments, schema, ds.ParquetFileFormat())
 
     def _check_columns(self, table: str, found: pa.Schema) -> None:
         if _types(columns_of(found)) != _types(self.manifest.tables[table].columns):
@@ -216,3 +240,13 @@ class Snapshot:
 def _types(columns: Collection[Column]) -> list[tuple[str, str]]:
     """Return names and types only: files made from NDJSON have no descriptions."""
     return [(column.name, column.type) for column in columns]
+
+
+def _small_sums(table: pa.Table) -> pa.Table:
+    """Return the table with int64 for DuckDB's large integers where all of a column are small."""
+    for place, field in enumerate(table.schema):
+        if field.type == pa.decimal128(38, 0):
+            with suppress(pa.ArrowInvalid):
+                small = table.column(place).cast(pa.int64())
+                table = table.set_column(place, field.with_type(pa.int64()), small)
+    return table

@@ -9,7 +9,7 @@ from exporter.snapshots.catalog import Catalog, catalog
 from exporter.snapshots.latest import CORRECTED
 from exporter.snapshots.layout import LATEST
 from exporter.snapshots.manifest import Manifest
-from exporter.snapshots.manifests import read_manifest
+from exporter.snapshots.manifests import read_manifest, readable_manifests
 from exporter.snapshots.reader import Snapshot
 from exporter.storage.destination import Destination
 
@@ -42,6 +42,19 @@ def read_snapshot(destination: Destination, name: str = NEWEST) -> Snapshot:
     return Snapshot(destination, manifest)
 
 
+def every_snapshot(destination: Destination) -> tuple[list[Snapshot], list[str]]:
+    """Open all snapshots of a destination, oldest first by publication.
+
+    Also returns the ids of those whose manifest cannot be read, or is of a newer major format.
+    Raises `ExporterError` if none can be read, and `OutputError`.
+    """
+    manifests, broken = readable_manifests(destination)
+    if not manifests:
+        raise ExporterError(_none(destination))
+    in_order = sorted(manifests, key=lambda one: one.order)
+    return [Snapshot(destination, one) for one in in_order], sorted(broken)
+
+
 def snapshots_in_order(destination: Destination) -> list[str]:
     """Return the ids of an output's snapshots that have a readable manifest, oldest first.
 
@@ -50,8 +63,12 @@ def snapshots_in_order(destination: Destination) -> list[str]:
     found = catalog(destination)
     ids = [info.snapshot_id for info in reversed(found.snapshots) if info.status != "broken"]
     if not ids:
-        raise ExporterError(f"There are no snapshots in {destination.url}: run an export first.")
+        raise ExporterError(_none(destination))
     return ids
+
+
+def _none(destination: Destination) -> str:
+    return f"There are no snapshots in {destination.url}: run an export first."
 
 
 def _previous(destination: Destination) -> str:

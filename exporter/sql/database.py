@@ -23,8 +23,7 @@ def connect(config: Mapping[str, str | bool | int]) -> Iterator[DuckDBPyConnecti
         # `connect` does not accept this setting: it belongs to `icu`, a built-in extension.
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
         # In a notebook without ipywidgets the bar is off, and DuckDB refuses the setting.
-        if connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (
-            True,
-        ):
+        shows = connection.execute("SELECT current_setting('enable_progress_bar')").fetchall()
+        if shows == [(True,)]:
             connection.execute("SET enable_progress_bar = false")
         yield connection

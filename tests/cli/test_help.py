@@ -23,6 +23,7 @@ COMMANDS = (
     ("plan",),
     ("demo",),
     ("list",),
+    ("query",),
     ("verify",),
     ("prune",),
     ("schema",),

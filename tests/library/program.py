@@ -60,6 +60,9 @@ def largest(snapshot: Snapshot) -> list[str]:
     with duckdb.connect() as connection:
         snapshot.register(connection, ["size_totals"])
         rows = connection.execute("SELECT scope_id FROM size_totals LIMIT 5").fetchall()
+    sql, parameters = "FROM tags WHERE tag = $tag", {"tag": "latest"}
+    # PyArrow comes without types.
+    snapshot.query(sql, parameters)  # pyright: ignore[reportUnknownMemberType]
     return [str(row[0]) for row in rows]
 
 

@@ -12,7 +12,7 @@ import typer
 
 from exporter.cli.process import messages
 from exporter.cli.process.redact import redact
-from exporter.cli.process.signals import unwind_at_signals
+from exporter.cli.process.signals import exit_code_of_signal, unwind_at_signals
 from exporter.cli.terminal.invocation import NAME
 from exporter.errors import ExporterError
 
@@ -30,6 +30,9 @@ def reported(debug: bool, *, event: str = "command_failed") -> Iterator[None]:
     except (typer.Exit, BrokenPipeError):
         raise
     except Exception as error:  # noqa: BLE001 - every error ends as a sentence
+        if (code := exit_code_of_signal()) is not None:
+            # A signal interrupted a call, and its handler has said so.
+            raise typer.Exit(code) from None
         report(error, debug=debug, event=event)
         raise typer.Exit(exit_code(error)) from None
 

@@ -1,0 +1,161 @@
+"""SQL on published snapshots that can read their tables, and can neither write nor reach more.
+
+DuckDB runs without access to files and networks: only the files of the tables that the SQL names
+are allowed, and its own temporary folder. No setting can be changed any more, no variable of Python
+is a table, and only a statement that reads is run at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from exporter.errors import QueryError
+from exporter.snapshots.database import open_reader
+from exporter.snapshots.sql_errors import SqlErrors
+from exporter.snapshots.views import SNAPSHOTS, Source, make_views
+from exporter.sql.ndjson import quoted
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection, DuckDBPyRelation, Statement
+
+BATCH_ROWS = 10_000
+"""The most rows of a batch of an answer."""
+# These show or run names that the text of the SQL need not have.
+_BY_OTHER_MEANS = re.compile(
+    r"\b(query|query_table|information_schema|show|duckdb_\w+|pragma_\w+|pg_\w+|sqlite_\w+"
+    r"|json_\w+sql)\b",
+    re.IGNORECASE,
+)
+_EXPLAIN = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+|\([^)]*\)\s*)?", re.IGNORECASE)
+_AS_TEXT = re.compile(r"INTERVAL|\bBIT\b|UNION|TIME WITH TIME ZONE|VARIANT|GEOMETRY")
+"""DuckDB's types that Arrow lacks, or that Parquet cannot hold; they may stand inside another."""
+
+
+@contextmanager
+def open_query(
+    snapshots: Sequence[Source], sql: str, parameters: Mapping[str, Any] | None = None
+) -> Iterator[pa.RecordBatchReader]:
+    """Run one statement that reads, and give its rows as they come.
+
+    `parameters` are the values of `$name` in the SQL. Columns have names of their own: a name that
+    came before gets a number. What Arrow or Parquet has no type for (an interval, say) is a text.
+    Raises `QueryError` for SQL that writes, is wrong or fails, before the block or in it, and what
+    `Snapshot.dataset` raises for files that cannot be read.
+    """
+    tables = list(dict.fromkeys(name for one in snapshots for name in one.tables))
+    errors = SqlErrors(sql, [*tables, SNAPSHOTS])
+    used = _named(sql, tables)
+
+    def check_files() -> None:
+        for one in snapshots:
+            one.check([name for name in used if name in one.tables])
+
+    with open_reader() as connection:
+        with errors.translated(check_files):
+            statement = _checked(connection, sql, parameters or {})
+            files = make_views(connection, snapshots, used)
+            _lock(connection, files)
+            relation = _as_arrow_has_it(connection.sql(statement, params=dict(parameters or {})))
+            reader = relation.to_arrow_reader(BATCH_ROWS)
+        names = _distinct(reader.schema.names)
+        fields = [field.with_name(name) for field, name in zip(reader.schema, names, strict=True)]
+        schema = pa.schema(fields)
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            with errors.translated(check_files):
+                for batch in reader:
+                    yield batch.rename_columns(names)
+
+        yield pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Return names of which none is there twice: the second `a` is `a_2`."""
+    taken: set[str] = set()
+    found = []
+    for name in names:
+        number, unique = 1, name
+        while unique in taken or (number > 1 and unique in names):
+            number += 1
+            unique = f"{name}_{number}"
+        taken.add(unique)
+        found.append(unique)
+    return found
+
+
+def _named(sql: str, names: Collection[str]) -> list[str]:
+    """Return the tables that the SQL may read; opening the others would take time for nothing."""
+    if _BY_OTHER_MEANS.search(sql):
+        return list(names)
+    text = sql.casefold()
+    return [name for name in names if name.casefold() in text]
+
+
+def _checked(connection: DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> Statement:
+    """Return the one statement of the SQL; raises `QueryError` if it is no statement that reads."""
+    from duckdb import StatementType  # noqa: PLC0415  (its import takes long)
+
+    statements = connection.extract_statements(sql)
+    if len(statements) != 1:
+        many = f"{len(statements)} statements" if statements else "no statement"
+        raise QueryError(f"The SQL has {many}: give one SELECT.")
+    (statement,) = statements
+    kind = statement.type
+    if kind == StatementType.EXPLAIN:
+        inner = connection.extract_statements(_EXPLAIN.sub("", statement.query, count=1))
+        kind = inner[0].type if len(inner) == 1 else kind
+    if kind == StatementType.MULTI:
+        raise QueryError(
+            "A PIVOT whose columns follow from the rows is not possible here: name them with "
+            "`IN (…)`."
+        )
+    if kind != StatementType.SELECT:
+        raise QueryError(
+            f"Only a statement that reads is possible here, and this is {_kind(str(kind))}: "
+            "give a SELECT."
+        )
+    wanted = statement.named_parameters
+    if missing := sorted(wanted - parameters.keys()):
+        raise QueryError(f"The SQL needs a value for ${missing[0]}, and none is given.")
+    if unknown := sorted(parameters.keys() - wanted):
+        has = f"; it has {', '.join(f'${one}' for one in sorted(wanted))}" if wanted else ""
+        raise QueryError(f"The SQL has no parameter ${unknown[0]}{has}.")
+    return statement
+
+
+def _kind(name: str) -> str:
+    """Return a type of statement with its article, `an INSERT`."""
+    word = name.rpartition(".")[2].replace("_", " ")
+    return f"{'an' if word[0] in 'AEIOU' else 'a'} {word}"
+
+
+def _lock(connection: DuckDBPyConnection, files: Sequence[Path]) -> None:
+    # DuckDB adds its own temporary folder to what is allowed.
+    connection.execute("SET allowed_paths = $paths", {"paths": [str(path) for path in files]})
+    connection.execute("SET allow_persistent_secrets = false")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET python_enable_replacements = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _as_arrow_has_it(relation: DuckDBPyRelation) -> DuckDBPyRelation:
+    """Return the relation with texts for the values of types that Arrow or Parquet lacks."""
+    types = [str(type_) for type_ in relation.types]
+    if not any(_AS_TEXT.search(type_) for type_ in types):
+        return relation
+    names = _distinct(relation.columns)
+    columns = [
+        f"CAST(#{number} AS VARCHAR)" if _AS_TEXT.search(type_) else f"#{number}"
+        for number, type_ in enumerate(types, 1)
+    ]
+    return relation.project(
+        ", ".join(
+            f"{column} AS {quoted(name)}" for column, name in zip(columns, names, strict=True)
+        )
+    )
