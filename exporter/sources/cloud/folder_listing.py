@@ -22,14 +22,12 @@ import structlog
 from exporter.crawl.coverage import ListingStatus
 from exporter.crawl.task import Priority, Rank
 from exporter.errors import ApiError
-from exporter.http.types import Call
 from exporter.sources.cloud.decode.resources import Parents, registry_of
-from exporter.sources.cloud.images import ImagesDecoder, images_request
+from exporter.sources.cloud.images import ImagesDecoder, images_call, images_request
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.failures import FailureAction, handle_failure
 from exporter.sources.cloud.split.ordering import Direction, order_fallbacks
 from exporter.sources.cloud.split.scan import Scan
-from exporter.sources.cloud.split.scans import PATH
 from exporter.sources.cloud.summary import Images
 from exporter.wording import number
 
@@ -107,10 +105,9 @@ class FolderListing:
         self._waits_for = set(entries)
         self._joined: dict[str, Collection[str]] = {}
         self._met: set[str] = set()
-        call = Call(
-            "container_registry",
-            PATH,
-            (("folderId", folder_id),),
+        call = images_call(
+            "folderId",
+            folder_id,
             f"images of {number(len(entries), 'registry', 'registries')} of folder {folder_id}",
         )
         self._scan = Scan(

@@ -27,6 +27,12 @@ from exporter.sources.cloud.paging import NOT_FOUND_WAITS, TokenCheck, check_pag
 from exporter.sources.cloud.summary import Decided, Images, Seen, from_json, to_json
 
 
+def images_call(parameter: str, scope_id: str, scope: str) -> Call:
+    """Return the first call for the images of a scope; `parameter` names the scope's kind."""
+    path = "/container-registry/v1/images"
+    return Call("container_registry", path, ((parameter, scope_id),), scope)
+
+
 @dataclass(frozen=True)
 class ImagesDecoder:
     """Decodes bodies into pages of images; `wanted` decides by repository name what is in scope."""

@@ -2,8 +2,7 @@
 
 Free slots may do two things. A second scan may start from the other end of a long one, to meet it.
 Or the registry is split: all its repositories are listed one by one, and its own scans stop.
-Neither may lose images that one scan to the end would find. These invariants hold, and the tests
-check them:
+Neither may lose an image that one scan to the end would find. The tests check these invariants:
 
 - *A split relies on filters, and an order is checked.* A split finds each image by the filter for
   its repository, wherever the order of the registry puts it. So it relies on the list of
@@ -23,16 +22,14 @@ check them:
 - *A scan's pages are handled in turn.* The next page may be prefetched as soon as a body shows its
   token, but it is judged and written after the current page. If the current page was the last one
   needed, or has another token after all, the prefetched page is given up.
-- *A decision is noted first.* The journal has it before any page that is cut because of it, so a
-  resumed run decides the same.
+- *A decision is noted first*, before any page that is cut because of it: a resumed run repeats it.
 - *A dependency is written first.* If a page was cut because another scan lists the rest, it is
   written after that scan's page. Pages that an earlier attempt stored are replayed before any call.
-- *Lost trust does not return.* If a repository was not on the list, or is on it and yet cannot be
-  listed alone, one scan lists the whole registry again.
+- *Lost trust does not return.* If a repository is not on the list, or cannot be listed alone, one
+  scan lists the whole registry again.
 
-Images that come and go while a listing runs do not count as missing (`README.md`). Images that are
-pushed before the place of a scan move others to its next page, where they come again in the same
-order.
+Images that come and go while a listing runs do not count as missing (`README.md`). Those that are
+pushed before a scan's place move others to its next page, where they come again in the same order.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterable
 import structlog
 
 from exporter.crawl.task import Task
-from exporter.http.types import Call
 from exporter.page import Note
+from exporter.sources.cloud.images import images_call
 from exporter.sources.cloud.split import estimate
 from exporter.sources.cloud.split.check import Sample
 from exporter.sources.cloud.split.context import Context
@@ -21,7 +21,6 @@ from exporter.sources.cloud.split.state import ListingState, Phase
 
 log = structlog.get_logger()
 
-PATH = "/container-registry/v1/images"
 WHOLE_REGISTRY = ""
 """The item in a note about the registry as a whole."""
 ALONE = "alone"
@@ -48,11 +47,8 @@ class Scans:
         self.up: Scan | None = None
         self.down: Scan | None = None
         self.replay = Replay(context.pages)
-        self.registry_call = Call(
-            "container_registry",
-            PATH,
-            (("registryId", registry_id),),
-            f"images of registry {registry_id}",
+        self.registry_call = images_call(
+            "registryId", registry_id, f"images of registry {registry_id}"
         )
         self._registry_id = registry_id
         self._context = context
@@ -84,8 +80,7 @@ class Scans:
         """Open a scan; `name` is a repository's, None for the whole registry."""
         call = self.registry_call
         if name is not None:
-            param = ("repositoryName", name)
-            call = Call("container_registry", PATH, (param,), f"images of repository {name}")
+            call = images_call("repositoryName", name, f"images of repository {name}")
             self._begun.add(name)
         context = self._context
         fallback = context.fallback if direction is Direction.ASCENDING and not reading else 0
@@ -102,10 +97,7 @@ class Scans:
         return scan
 
     def _find_stored(self, scan: Scan, fallback: int) -> None:
-        """Begin a scan with the order whose pages an earlier attempt has stored.
-
-        Pages of other scans were cut because of them.
-        """
+        """Begin a scan with the order of its stored pages, for which other pages were cut."""
         if not self.resumes:
             return
         # The first order may have been another one, or the API may have refused some before it.
