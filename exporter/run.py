@@ -16,6 +16,7 @@ from exporter.crawl.progress import Progress
 from exporter.errors import ExporterError, ImplausibleError
 from exporter.inventory import look_ahead, take_inventory
 from exporter.output import open_output
+from exporter.report.publishing import check_packages, publish_report
 from exporter.resuming import Workspaces, finished_before
 from exporter.settings import Settings
 from exporter.snapshots.catalog import holdings
@@ -95,6 +96,7 @@ async def export(
                     accept_shrink=accept_shrink,
                 )
                 place = workspaces.open(fresh=fresh)
+                check_packages(settings)
 
                 def check(manifest: Manifest) -> None:
                     if not accept_shrink:
@@ -112,6 +114,7 @@ async def export(
                 )
                 manifest = await workspaces.work(place, work, progress)
                 await in_thread(partial(_retain, settings, destination, manifest))
+                await in_thread(lambda _: publish_report(settings, destination, manifest))
         except ExporterError as error:
             # Without a traceback: the error's text is enough.
             log.error("export_failed", message=str(error), exit_code=error.exit_code)  # noqa: TRY400

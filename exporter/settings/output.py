@@ -91,6 +91,9 @@ class Output(Section):
     """The staging folder; null: inside a local output, otherwise in the cache folder."""
     on_partial: Literal["publish", "fail"] = "publish"
     """Whether to publish a partial result as partial, or not at all."""
+    report: bool = False
+    """Whether an export also writes a report for people, reports/<snapshot id>.html; it needs the
+    extra registry-exporter[report]."""
     resume_within: Duration = timedelta(hours=24)
     """How old unfinished staging may be to be resumed."""
     keep: Keep | None = None

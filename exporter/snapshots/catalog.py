@@ -12,7 +12,7 @@ from typing import Any, Literal
 from exporter.errors import IntegrityError
 from exporter.snapshots.identity import Identity, identity, subject
 from exporter.snapshots.latest import latest_problem, named_in
-from exporter.snapshots.layout import LATEST, published_path
+from exporter.snapshots.layout import LATEST, published_path, report_path
 from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.manifests import complete_manifests, newest_sound, read_all
 from exporter.staging.layout import SUFFIX
@@ -126,6 +126,12 @@ def published(
 def snapshots(destination: Destination) -> list[SnapshotInfo]:
     """Return the snapshots of a destination as `catalog` does."""
     return catalog(destination).snapshots
+
+
+def reports(destination: Destination, snapshot_id: str) -> list[str]:
+    """Return the report about a snapshot if there is one; it is no file of the snapshot."""
+    path = report_path(snapshot_id)
+    return [] if destination.size(path) is None else [path]
 
 
 def snapshot_files(destination: Destination, snapshot_id: str) -> list[str]:

@@ -18,7 +18,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from exporter.errors import IncompleteError, IntegrityError, LostStagingError
-from exporter.snapshots.catalog import snapshot_files
+from exporter.snapshots.catalog import reports, snapshot_files
 from exporter.snapshots.layout import manifest_path, published_path
 from exporter.snapshots.manifest import File, Manifest, sha256, table_entry
 from exporter.snapshots.manifests import next_publication
@@ -106,7 +106,7 @@ def make_plan(
         manifest=whole.to_bytes().decode(),
         moves=moves,
         replaced_sha256=None if current is None else sha256(current),
-        replaced_files=replaced,
+        replaced_files=[*replaced, *reports(destination, snapshot_id)] if replaced else [],
     )
 
 

@@ -25,10 +25,10 @@ from datetime import UTC, datetime
 from itertools import takewhile
 
 from exporter.errors import IntegrityError, OutputError, SettingsError
-from exporter.snapshots.catalog import SnapshotInfo, snapshot_files
+from exporter.snapshots.catalog import SnapshotInfo, reports, snapshot_files
 from exporter.snapshots.identity import Identity, identity
 from exporter.snapshots.latest import latest_manifest, point_latest
-from exporter.snapshots.layout import LATEST, manifest_path
+from exporter.snapshots.layout import LATEST, REPORTS, manifest_path, report_path
 from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.manifests import read_manifest, readable_manifests
 from exporter.snapshots.publish import OnStep, silent
@@ -190,6 +190,7 @@ def remove(
         for file in (
             f"{path}.sha256",
             *sorted(files.union(snapshot_files(destination, snapshot_id))),
+            *reports(destination, snapshot_id),
         ):
             destination.delete(file)
             tell(f"removed {file}")
@@ -278,6 +279,10 @@ def remove_orphans(
         name = entry.path.removeprefix("manifests/")
         lone = name.endswith(".json.sha256") and name.removesuffix(".json.sha256") not in existing
         if (lone and entry.changed_at < before) or _is_temporary(entry.path):
+            orphans.append(entry.path)
+    for entry in destination.list(REPORTS):
+        name = entry.path.removeprefix(f"{REPORTS}/").removesuffix(".html")
+        if entry.path == report_path(name) and name not in existing and entry.changed_at < before:
             orphans.append(entry.path)
 
     def remove_one(path: str) -> None:

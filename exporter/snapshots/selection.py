@@ -6,6 +6,7 @@ import difflib
 
 from exporter.errors import ExporterError
 from exporter.snapshots.catalog import Catalog, catalog
+from exporter.snapshots.identity import identity
 from exporter.snapshots.latest import CORRECTED
 from exporter.snapshots.layout import LATEST
 from exporter.snapshots.manifest import Manifest
@@ -69,6 +70,21 @@ def snapshots_in_order(destination: Destination) -> list[str]:
 
 def _none(destination: Destination) -> str:
     return f"There are no snapshots in {destination.url}: run an export first."
+
+
+def complete_before(destination: Destination, manifest: Manifest) -> Snapshot | None:
+    """Open the newest complete snapshot that was published before another, of its source and scope.
+
+    Of the latest snapshot, this is `previous`. Returns None if there is none; raises `OutputError`.
+    """
+    what = identity(manifest.source, manifest.scope)
+    earlier = [
+        one
+        for one in readable_manifests(destination)[0]
+        if one.is_sound and one.order < manifest.order and identity(one.source, one.scope) == what
+    ]
+    newest = max(earlier, key=lambda one: one.order, default=None)
+    return None if newest is None else Snapshot(destination, newest)
 
 
 def _previous(destination: Destination) -> str:

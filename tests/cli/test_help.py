@@ -24,6 +24,7 @@ COMMANDS = (
     ("demo",),
     ("list",),
     ("query",),
+    ("report",),
     ("verify",),
     ("prune",),
     ("schema",),

@@ -1,0 +1,301 @@
+"""The sentences of the page: what the figures mean, for the one who pays and the one who audits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from exporter.figures import duration
+from exporter.report.content import Age, Content, Gap, Tile
+from exporter.report.wording import bytes_, count, cut, day, isolated, percent, signed
+from exporter.wording import number
+
+_GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A headline number: its name, its value, what it is made of, its change, and what it costs."""
+
+    label: str
+    value: str
+    more: str = ""
+    change: str = ""
+    money: str = ""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a kind of finding means, and what to do about it."""
+
+    title: str
+    meaning: str
+    advice: str
+
+
+FINDINGS = {
+    "size_conflict": Meaning(
+        "One digest, two sizes",
+        "The API gives the same layer or config in two sizes. The larger one counts.",
+        "The difference is seldom more than a few bytes; if it is, ask the vendor which is billed.",
+    ),
+    "size_mismatch": Meaning(
+        "The image's size is not the sum of its layers",
+        "The size that the API gives for the image differs from what its layers add up to.",
+        "Billed sizes come from the layers, so they are not affected.",
+    ),
+    "tag_on_two_images": Meaning(
+        "A tag on two images",
+        "A tag stands on two images of one repository: it moved while the listing ran.",
+        "Nothing is wrong; the next snapshot has it once.",
+    ),
+    "image_changed": Meaning(
+        "An image that changed while it was listed",
+        "Two pages of the listing gave the same image with two contents.",
+        "Look at the image again in the next snapshot.",
+    ),
+    "unlisted_repository": Meaning(
+        "A repository that no list names",
+        "Images are in a repository that the registry's complete list of repositories lacks.",
+        "It may be new, or about to be deleted; if it stays, ask the vendor.",
+    ),
+    "unknown_registry": Meaning(
+        "Images outside every listed registry",
+        "Images name a registry that was not listed, so they count in the total alone.",
+        "Check that the account may list every registry.",
+    ),
+    "negative_size": Meaning(
+        "Negative sizes",
+        "The API gives sizes below zero. They count as they are.",
+        "Ask the vendor; sums that contain them are too small.",
+    ),
+    "size_overflow": Meaning(
+        "Sums too large to write down",
+        "A sum is past 64 bits, so the tables have the nearest number that fits.",
+        "Look for sizes that cannot be true.",
+    ),
+    "bad_value": Meaning(
+        "Values that cannot be read",
+        "The API sent values that are no valid text, time or number. They are left out.",
+        "Ask the vendor; the details name each value.",
+    ),
+}
+
+LISTINGS = {
+    "clouds": "Clouds",
+    "folders": "Folders",
+    "registries": "Registries",
+    "repositories": "Repositories",
+    "images": "Images",
+}
+
+_STATUSES = {
+    "denied": "access was denied",
+    "failed": "it failed",
+    "partial": "it broke off",
+    "skipped": "left out on purpose",
+    "vanished": "it was deleted during the run",
+}
+
+
+def lede(content: Content) -> str:
+    """Return the first paragraph: what there is, what is billed, and what can go."""
+    images, registries = content.total("image_count"), content.sums.get("registry")
+    stored, untagged = content.total("stored_size"), content.total("untagged_size")
+    where = f" in {number(registries.count, 'registry', 'registries')}" if registries else ""
+    if not images:
+        return f"There are no images{where}."
+    said = f"{number(images, 'image')}{where} take {bytes_(stored)} of billed storage."
+    if untagged > 0:
+        said += (
+            f" Images without a tag hold {bytes_(untagged)} of it, {percent(untagged, stored)}, "
+            "that nothing else uses: deleting them would free that much."
+        )
+    else:
+        said += " Deleting the images without a tag would free nothing."
+    return said
+
+
+def figures(content: Content) -> list[Figure]:
+    """Return the headline numbers."""
+    images, untagged = content.total("image_count"), content.total("untagged_image_count")
+    stored, held = content.total("stored_size"), content.total("untagged_size")
+    logical, repositories = content.total("logical_size"), content.total("repository_count")
+    registries = content.sums.get("registry")
+    return [
+        Figure(
+            "Billed storage",
+            bytes_(stored),
+            f"{bytes_(logical)} if no layer were shared" if logical > stored else "",
+            change(content, "stored_size"),
+            money(content, stored),
+        ),
+        Figure(
+            "Held by untagged images",
+            bytes_(held),
+            f"{percent(held, stored)} of what is billed",
+            change(content, "untagged_size"),
+            money(content, held),
+        ),
+        Figure(
+            "Images",
+            count(images),
+            f"{count(untagged)} without a tag, {percent(untagged, images)}",
+            change(content, "image_count"),
+        ),
+        Figure(
+            "Repositories",
+            count(repositories),
+            f"in {number(registries.count, 'registry', 'registries')}" if registries else "",
+            change(content, "repository_count"),
+        ),
+    ]
+
+
+def change(content: Content, measure: str) -> str:
+    """Return how much a measure of the whole has changed since the snapshot compared with."""
+    delta = content.deltas.get(measure)
+    if content.before is None or delta is None:
+        return ""
+    if delta == 0:
+        return f"unchanged since {day(content.before.started_at)}"
+    said = bytes_(delta) if measure.endswith("_size") else count(delta)
+    earlier = content.total(measure) - delta
+    share = f" ({signed(percent(delta, earlier), delta)})" if earlier else ""
+    return f"{signed(said, delta)}{share} since {day(content.before.started_at)}"
+
+
+def money(content: Content, size: int) -> str:
+    """Return what a month of storing so many bytes costs; empty if no price was given."""
+    price = content.price
+    if price is None:
+        return ""
+    return f"{size / _GIB * price.per_gb_month:,.2f} {price.currency} a month"
+
+
+def concentration(content: Content) -> str:
+    """Return how much of all bytes the largest repositories hold."""
+    stored = content.total("stored_size")
+    largest = [tile for tile in content.tiles if tile.kind == "repository"][:5]
+    if not largest or stored <= 0:
+        return "Nothing is stored."
+    held = sum(tile.size for tile in largest)
+    if len(largest) == 1:
+        return f"One repository, {_full(largest[0])}, holds {percent(held, stored)} of all bytes."
+    return (
+        f"The {_spelled(len(largest))} largest repositories hold {percent(held, stored)} of all "
+        f"bytes; the largest, {_full(largest[0])}, {percent(largest[0].size, stored)}."
+    )
+
+
+def tiles_text(content: Content) -> str:
+    """Return the text alternative of the picture of all bytes."""
+    parts = [f"{_full(tile)} {bytes_(tile.size)}" for tile in content.tiles[:5] if tile.name]
+    return (
+        "Rectangles as large as the bytes of each repository, grouped by registry. "
+        f"The largest: {', '.join(parts)}. The tables below have all figures."
+    )
+
+
+def growth(content: Content) -> str:
+    """Return how the stored bytes have grown over the snapshots that are kept."""
+    complete = [point for point in content.points if point.complete]
+    if len(complete) < 2:
+        return (
+            "There is one complete snapshot so far. With the next one, this chapter shows how "
+            "storage grows."
+            if complete
+            else "There is no complete snapshot yet, so growth cannot be told."
+        )
+    first, last = complete[0], complete[-1]
+    delta = last.stored_size - first.stored_size
+    days = (last.started_at - first.started_at).total_seconds() / 86400
+    if delta == 0:
+        moved = "is as large as it was"
+    else:
+        grown = "grown" if delta > 0 else "shrunk"
+        share = f" ({percent(abs(delta), first.stored_size)})" if first.stored_size else ""
+        moved = f"has {grown} by {bytes_(abs(delta))}{share}"
+    since = f"Since {day(first.started_at)}, billed storage {moved}"
+    if days >= 7 and delta:
+        month = round(delta / days * 30)
+        since += f", {bytes_(abs(month))} in thirty days at that pace"
+    return f"{since}. {number(len(content.points), 'snapshot')} are kept."
+
+
+def ages(content: Content) -> str:
+    """Return how many images are older than a year."""
+    images = content.total("image_count")
+    if not images:
+        return "There are no images."
+    old = [age for age in content.ages if age.days is not None and age.days >= 365]
+    many = sum(age.tagged_images + age.untagged_images for age in old)
+    untagged = sum(age.untagged_images for age in old)
+    if not many:
+        return "No image is older than a year."
+    return (
+        f"{count(many)} of {number(images, 'image')}, {percent(many, images)}, are older than a "
+        f"year, and {count(untagged)} of those have no tag."
+    )
+
+
+def age_labels(found: Sequence[Age], *, short: bool = False) -> list[str]:
+    """Return the names of ages, in their order."""
+    long_names = {
+        0: "under a week",
+        7: "1–4 weeks",
+        30: "1–3 months",
+        90: "3–6 months",
+        180: "6–12 months",
+        365: "1–2 years",
+        730: "over 2 years",
+    }
+    short_names = {0: "1w", 7: "4w", 30: "3m", 90: "6m", 180: "1y", 365: "2y", 730: "2y+"}
+    names = short_names if short else long_names
+    return ["unknown" if one.days is None else names[one.days] for one in found]
+
+
+def gap(one: Gap) -> str:
+    """Return a listing that is not complete as a sentence."""
+    what = LISTINGS.get(one.listing, one.listing).lower()
+    whose = ""
+    if one.parent_id != "*":
+        name = (
+            f"{isolated(one.name)} ({isolated(one.parent_id)})"
+            if one.name
+            else isolated(one.parent_id)
+        )
+        whose = f" of {name}"
+    how = _STATUSES.get(one.status, one.status)
+    message = f" – {cut(one.message, 240)}" if one.message else ""
+    return f"The {what}{whose}: {how}{message}"
+
+
+def meaning(kind: str) -> Meaning:
+    """Return what a kind of finding means; a kind of a newer version has only its name."""
+    return FINDINGS.get(kind) or Meaning(
+        kind.replace("_", " ").capitalize(), "A newer version of the program found this.", ""
+    )
+
+
+def coverage(content: Content) -> str:
+    """Return how many listings the run made, and how long it took."""
+    manifest = content.manifest
+    asked, requests = sum(manifest.coverage.values()), manifest.requests
+    complete = manifest.coverage.get("complete", 0)
+    took = duration((manifest.finished_at - manifest.started_at).total_seconds())
+    said = (
+        f"Every listing is complete: {number(asked, 'listing')}"
+        if complete == asked
+        else f"{complete:,} of {number(asked, 'listing')} are complete"
+    )
+    again = f", {requests.retries:,} of them repeated" if requests.retries else ""
+    return f"{said}. The run took {took} and made {number(requests.calls, 'call')}{again}."
+
+
+def _full(tile: Tile) -> str:
+    return f"{isolated(tile.registry or '')}/{isolated(tile.name or '')}"
+
+
+def _spelled(few: int) -> str:
+    return ("zero", "one", "two", "three", "four", "five")[few]
