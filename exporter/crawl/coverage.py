@@ -168,11 +168,12 @@ class ListingStatus:
 
     @property
     def _missing(self) -> str:
-        """What has no row."""
+        """A clause about the items without a row."""
         named = sorted(self.lost)[:MOST_NAMED]
         more = len(self.lost) - len(named)
         return (
-            f"all is listed but what has no row, for want of an id: the {', the '.join(named)}"
+            "items without an id have no row, and all others are listed: "
+            f"the {', the '.join(named)}"
             f"{f' and {more} more' if more else ''}; ask the operator of the API to repair that"
         )
 

@@ -97,7 +97,7 @@ def test_of_a_registry_whose_pages_stay_flawed_only_that_is_missing(
     assert statuses.pop((partial, broken)) == "partial"
     assert set(statuses.values()) == {"complete"}
     row = next(r for r in snapshot.tables["coverage"] if r["status"] == "partial")
-    assert "for want of an id" in row["message"]
+    assert "items without an id have no row" in row["message"]
     assert row["calls"] == 2
     here = len(cloud.estate.image_numbers(broken))
     assert len(snapshot.tables["images"]) == cloud.estate.shape.images - here + kept(here)

@@ -135,10 +135,10 @@ class Named:
     def _hint(self, pattern: str) -> str:
         """Return a clause that says what patterns match, with examples."""
         registry, slash, path = pattern.partition("/")
-        held = "patterns are held against the path after the registry"
+        matched = "patterns match the path after the registry"
         met = self._found.named_in("registries", registry) is not None
         if slash and (met or registry in self._filter.registries):
-            return f"{held}, so write {path}, and {registry} in scope.registries"
+            return f"{matched}, so write {path}, and {registry} in scope.registries"
         examples = self._filter.patterns.examples
         there = f"such as {', '.join(examples)}" if examples else "and no registry here has any"
-        return f"{held}, {there}"
+        return f"{matched}, {there}"
