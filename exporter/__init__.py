@@ -7,6 +7,7 @@ This is the whole public API:
 - `open_snapshot(output)` reads a published `Snapshot`: its files, PyArrow datasets, DuckDB views.
 - `list_snapshots(output)`, `verify(output)` and `await prune(output)` do what the commands do.
   `output` is the URL of an output, or the `Settings` of its exports.
+- `reclaim(snapshot, policy)` says what deleting some images would free.
 - What they raise is in `errors`.
 """
 
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from exporter import errors
+    from exporter.analyze.reclaim import ReclaimPlan, reclaim
+    from exporter.analyze.reclaim_policy import ReclaimPolicy
     from exporter.crawl.progress import Progress
     from exporter.published import list_snapshots, open_snapshot, prune
     from exporter.run import export, plan
@@ -28,6 +31,8 @@ else:
     _HOMES = {
         "Manifest": "exporter.snapshots.manifest",
         "Progress": "exporter.crawl.progress",
+        "ReclaimPlan": "exporter.analyze.reclaim",
+        "ReclaimPolicy": "exporter.analyze.reclaim_policy",
         "Settings": "exporter.settings",
         "Snapshot": "exporter.snapshots.reader",
         "export": "exporter.run",
@@ -35,6 +40,7 @@ else:
         "open_snapshot": "exporter.published",
         "plan": "exporter.run",
         "prune": "exporter.published",
+        "reclaim": "exporter.analyze.reclaim",
         "verify": "exporter.verification",
     }
 
@@ -55,6 +61,8 @@ else:
 __all__ = [
     "Manifest",
     "Progress",
+    "ReclaimPlan",
+    "ReclaimPolicy",
     "Settings",
     "Snapshot",
     "__version__",
@@ -64,5 +72,6 @@ __all__ = [
     "open_snapshot",
     "plan",
     "prune",
+    "reclaim",
     "verify",
 ]

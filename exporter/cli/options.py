@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -109,12 +110,15 @@ def settings_flags(
     folders: list[str] | None = None,
     registries: list[str] | None = None,
     clouds: list[str] | None = None,
+    price: str | None = None,
+    currency: str | None = None,
 ) -> dict[str, Any]:
     """Return the flags that were given, nested as the settings file is, for `load_settings`."""
     told: dict[str, dict[str, Any]] = {
         "output": {"url": output, "formats": [one.value for one in formats or ()]},
         "limits": {"concurrency": concurrency},
         "scope": {"folders": folders, "registries": registries, "clouds": clouds},
+        "report": {"price_per_gb_month": price, "currency": currency},
     }
     return {
         section: given
@@ -123,11 +127,17 @@ def settings_flags(
     }
 
 
+def period(flag: str, text: str | None) -> timedelta | None:
+    """Return the length of time of a flag: `90d`, `36h`; raises `SettingsError`."""
+    if text is None:
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise SettingsError(f"{flag} {text}: {error}.") from None
+
+
 def seconds(wait: str | None) -> float:
     """Return the seconds of `--wait`: `90`, `90s`, `10m`; raises `SettingsError`."""
-    if wait is None:
-        return 0.0
-    try:
-        return parse_duration(wait).total_seconds()
-    except ValueError as error:
-        raise SettingsError(f"--wait {wait}: {error}.") from None
+    waits = period("--wait", wait)
+    return waits.total_seconds() if waits else 0.0

@@ -120,7 +120,7 @@ class Faults:
         unfound: Ids that are answered with 404, and all that is in them, while they stay on their
             parents' lists.
         hidden: Ids that are on no list, with all that is in them, and that are answered with 404:
-            the view of a token without a role.
+            the view of a token without a role. Those of images are as good as deleted.
         spoilt: Ids (full names of repositories) that every list shows as this JSON, or without an
             id if it is empty.
         repeated: Ids of images that each page shows twice; if true, with other tags the second

@@ -81,11 +81,18 @@ def open_listing(
 
 
 def without_hidden(listing: Listing, estate: Estate, hidden: frozenset[str]) -> Listing:
-    """A listing of images for a caller who may not view the scopes with these ids."""
-    found = [scope for scope in map(estate.find, sorted(hidden)) if scope]
-    if not found:
+    """A listing of images for a caller who may not view the scopes or images with these ids."""
+    if not hidden:
         return listing
-    return replace(listing, has=lambda number: all(number not in scope.images for scope in found))
+    found = [scope for scope in map(estate.find, sorted(hidden)) if scope]
+    images = hidden.difference(scope.id for scope in found)
+
+    def has(number: int) -> bool:
+        if any(number in scope.images for scope in found):
+            return False
+        return not images or orjson.loads(estate.image_text(number)).get("id") not in images
+
+    return replace(listing, has=has)
 
 
 def with_churn(listing: Listing, estate: Estate, faults: Faults, tick: int) -> Listing:

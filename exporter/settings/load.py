@@ -22,6 +22,8 @@ FLAGS: Mapping[Key, str] = {
     ("limits", "concurrency"): "--concurrency",
     ("output", "formats"): "--format",
     ("output", "url"): "--output",
+    ("report", "currency"): "--currency",
+    ("report", "price_per_gb_month"): "--price",
     ("scope", "clouds"): "--cloud",
     ("scope", "folders"): "--folder",
     ("scope", "registries"): "--registry",

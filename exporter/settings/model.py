@@ -160,6 +160,15 @@ class Network(Section):
     """A PEM file with the certificate authorities to trust instead of the system's."""
 
 
+class Report(Section):
+    """What the bytes cost, for answers about money; without a price, none is shown."""
+
+    price_per_gb_month: Number | None = Field(default=None, ge=0)
+    """The price of one GB (2^30 bytes) stored for a month; null for none."""
+    currency: str | None = Field(default=None, min_length=1)
+    """The price's currency, such as USD; it is only shown."""
+
+
 class Settings(InWords, BaseSettings):
     """All settings of an export.
 
@@ -190,6 +199,8 @@ class Settings(InWords, BaseSettings):
     """How the API is reached."""
     output: Output = Output()
     """Where the snapshot goes."""
+    report: Report = Report()
+    """What the bytes cost, for answers about money."""
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override] # all are given by their names

@@ -6,8 +6,9 @@ What is checked, and when:
 - The first use of a table checks that each of its files exists and has the manifest's size, and
   that the first one has the manifest's columns.
 - A file that is copied from a bucket must also have the manifest's SHA-256.
-- `Snapshot.check` compares every byte of the files with the manifest, on demand. `verify` checks
-  more than that (`exporter/verification.py`).
+- `Snapshot.check` compares every byte of the files with the manifest, on demand, and
+  `Snapshot.checked_paths` that of a table's files that it gives. `verify` checks more than that
+  (`exporter/verification.py`).
 
 Nothing is ever written to the output. `snapshot_id=…` in the paths does not become a column.
 """
@@ -130,6 +131,16 @@ class Snapshot:
                 self._check_columns(table, pq.read_schema(paths[0]))
             self._paths[table] = paths
         return self._paths[table]
+
+    def checked_paths(self, table: str) -> list[Path]:
+        """Return what `paths` does, after a comparison of the files' SHA-256 with the manifest.
+
+        `paths` itself compares that of copies alone. Raises what `paths` raises.
+        """
+        paths = self.paths(table)
+        if self.folder is not None:
+            self._files.check_sums(self._parquet(table) or self.files(table))
+        return paths
 
     def read(
         self, table: str, columns: Sequence[str], *, where: ds.Expression | None = None

@@ -24,6 +24,7 @@ COMMANDS = (
     ("demo",),
     ("list",),
     ("query",),
+    ("reclaim",),
     ("report",),
     ("verify",),
     ("prune",),
@@ -223,7 +224,9 @@ def test_the_formats_of_the_flag_are_those_of_the_setting() -> None:
 
 
 def test_the_flags_that_refusals_name_are_those_of_the_settings() -> None:
-    shown = CliRunner().invoke(app, ["export", "--help"]).output
+    shown = "".join(
+        CliRunner().invoke(app, [one, "--help"]).output for one in ("export", "reclaim")
+    )
     assert [flag for flag in FLAGS.values() if flag not in shown] == []
     told = options.settings_flags(
         output="o",
@@ -232,5 +235,7 @@ def test_the_flags_that_refusals_name_are_those_of_the_settings() -> None:
         folders=["f"],
         registries=["r"],
         clouds=["c"],
+        price="0.02",
+        currency="USD",
     )
     assert set(leaves(told)) == set(FLAGS)

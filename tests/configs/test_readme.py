@@ -209,6 +209,20 @@ def test_the_tasks_of_airflow_run_as_the_readme_says(place: Workspace) -> None:
     assert snapshot_ids(place.folder / "nights") == [night]
 
 
+def test_the_loop_deletes_what_is_selected_before_and_after_another_export(
+    place: Workspace,
+) -> None:
+    (loop,) = [text for language, text in BLOCKS if language == "bash"]
+    vendor = place.folder / "yc"
+    vendor.write_text('#!/bin/sh\necho "$@" >> asked.txt\n')
+    vendor.chmod(0o755)
+    place.environment["PATH"] = f"{place.folder}{os.pathsep}{place.environment['PATH']}"
+    untagged = {row["image_id"] for row in place.latest.tables["images"] if not row["tag_count"]}
+    place.run(["bash", "-c", loop])
+    asked = (place.folder / "asked.txt").read_text().splitlines()
+    assert asked == [f"container image delete {one}" for one in sorted(untagged)]
+
+
 def test_the_settings_file_and_the_commands_run_one_after_the_other(place: Workspace) -> None:
     key = str(place.folder / "key.json")
     output = str(place.folder / "kept")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import assert_type
 
@@ -11,6 +12,8 @@ import duckdb
 from exporter import (
     Manifest,
     Progress,
+    ReclaimPlan,
+    ReclaimPolicy,
     Settings,
     Snapshot,
     __version__,
@@ -20,6 +23,7 @@ from exporter import (
     open_snapshot,
     plan,
     prune,
+    reclaim,
     verify,
 )
 from exporter.settings import Output, Scope
@@ -66,6 +70,19 @@ def largest(snapshot: Snapshot) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
+def worth(snapshot: Snapshot) -> float:
+    """Return what deleting old images without a tag would save a month."""
+    rules = [{"untagged": True, "expire_period": "48h"}, {"tag_regexp": ".*", "retained_top": 5}]
+    with reclaim(snapshot, rules) as plan:
+        assert_type(plan, ReclaimPlan)
+        assert_type([one.registry_id for one in plan.left_out], list[str])
+        assert_type(plan.freed_size, int)
+        assert_type(plan.count("images"), int)
+    policy = ReclaimPolicy(untagged=True, older_than=timedelta(days=30), registries=["crp1"])
+    with reclaim(snapshot, policy) as plan:
+        return assert_type(plan.monthly_saving(0.0243), float)
+
+
 async def main() -> None:
     """Take an inventory, look at it and keep a week of them."""
     settings = Settings(
@@ -76,6 +93,7 @@ async def main() -> None:
     assert_type(manifest.tables["images"].rows, int)
     with open_snapshot(settings, manifest.snapshot_id) as snapshot:
         print(__version__, assert_type(snapshot, Snapshot).url, largest(snapshot))  # noqa: T201
+        print(worth(snapshot))  # noqa: T201
     for info in list_snapshots("s3://inventory/registry"):
         assert_type(info.snapshot_id, str)
         assert_type(info.stored_size, int | None)
@@ -93,6 +111,7 @@ def mistakes(settings: Settings) -> None:
 
     export("s3://inventory/registry")  # type: ignore[arg-type, unused-coroutine]
     verify(7)  # type: ignore[arg-type]
+    reclaim(open_snapshot(settings), policy=7)  # type: ignore[arg-type]
     open_snapshot(settings).table("images")  # type: ignore[attr-defined]
     list_snapshots(settings)[0].size  # type: ignore[attr-defined] # noqa: B018
 

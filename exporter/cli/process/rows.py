@@ -80,6 +80,20 @@ def write_rows(rows: pa.RecordBatchReader, format_: RowFormat, to: Path | None) 
                         writer.write_batch(batch)
 
 
+def write_lines(rows: pa.RecordBatchReader, to: Path | None) -> None:
+    """Write the texts of the first column, one a line, to a file, or to stdout.
+
+    Raises `OutputError`, also for a text that is no single line.
+    """
+    with _open(to) as file:
+        for batch in rows:
+            texts = batch.column(0).to_pylist()
+            odd = next((text for text in texts if len(text.splitlines()) != 1), None)
+            if odd is not None:
+                raise OutputError(f"{odd!r} is no line of its own: use --format instead of --ids.")
+            file.write("".join(f"{text}\n" for text in texts).encode())
+
+
 def write_summary(content: dict[str, Any], to: str) -> None:
     """Write totals as JSON to a file, or to stdout for `-`; raises `OutputError`."""
     if to == _STDOUT:
