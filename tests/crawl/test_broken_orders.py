@@ -52,7 +52,7 @@ def test_images_out_of_their_place_are_not_lost(
     seed: int, misplaced: int, repositories: int, early: bool
 ) -> None:
     chance = random.Random(seed)
-    world = world_of(chance, times=9999, repositories=repositories, images=200)
+    world = world_of(chance, times=9999, repositories=repositories, images=120)
     world = replace(world, misplaced=misplaced, policy=SURE if early else EARLY)
     check_whole(run(world, seed), world)
 
@@ -61,7 +61,7 @@ def test_images_out_of_their_place_are_not_lost(
 @given(SEEDS, st.sampled_from(["the same", "by direction"]))
 def test_nor_are_they_where_repositories_are_listed_one_by_one(seed: int, again: str) -> None:
     chance = random.Random(seed)
-    world = world_of(chance, times=9999, repositories=14, images=200)
+    world = world_of(chance, times=9999, repositories=14, images=120)
     world = replace(world, misplaced=3, misplaced_again=again, policy=NO_DESCENT)  # type: ignore[arg-type]
     check_whole(run(world, seed), world)
 
@@ -72,7 +72,7 @@ def test_images_that_stand_elsewhere_in_each_call_are_found_or_said_to_be_missin
     seed: int, misplaced: int, repositories: int
 ) -> None:
     chance = random.Random(seed)
-    world = world_of(chance, times=9999, repositories=repositories, images=200)
+    world = world_of(chance, times=9999, repositories=repositories, images=120)
     world = replace(world, misplaced=misplaced, misplaced_again="by call", policy=NO_DESCENT)
     done = run(world, seed)
     if done.entry.status == "complete":
@@ -90,7 +90,7 @@ def test_ties_lose_nothing_while_their_order_stays(
     seed: int, ties: str, times: int, repositories: int
 ) -> None:
     chance = random.Random(seed)
-    world = world_of(chance, times=times, repositories=repositories, images=150)
+    world = world_of(chance, times=times, repositories=repositories, images=100)
     done = run(replace(world, ties=ties), seed)  # type: ignore[arg-type]
     check_whole(done, world)
 
@@ -101,7 +101,7 @@ def test_ties_in_a_new_order_at_each_call_are_listed_again_by_digest(
     seed: int, times: int, repositories: int
 ) -> None:
     chance = random.Random(seed)
-    world = world_of(chance, times=times, repositories=repositories, images=150)
+    world = world_of(chance, times=times, repositories=repositories, images=100)
     done = run(replace(world, ties="reshuffled"), seed)
     check_whole(done, world)
 
@@ -118,11 +118,11 @@ def test_where_a_repeated_repository_cannot_be_listed_alone_its_registry_is_list
 
 def shuffled_worlds() -> Iterator[tuple[int, World]]:
     """Yield worlds in which no order is ever the same in two calls."""
-    for seed in range(12):
+    for seed in range(6):
         world = world_of(random.Random(seed), times=1, repositories=1, images=120)
         yield seed, replace(world, ties="reshuffled", order_by="ignored", page_size=10)
     # The fewer images there are, the more often do those of one page begin the next.
-    for seed in range(60):
+    for seed in range(30):
         chance = random.Random(seed)
         repositories, images = chance.choice([1, 3, 8]), chance.randrange(4, 20)
         world = world_of(chance, times=9999, repositories=repositories, images=images)
@@ -148,7 +148,7 @@ def test_taken_up_again_nothing_is_lost_of_a_broken_order(
     seed: int, stop: int, shuffled: bool
 ) -> None:
     chance = random.Random(seed)
-    world = world_of(chance, times=1 if shuffled else 99, repositories=14, images=150)
+    world = world_of(chance, times=1 if shuffled else 99, repositories=14, images=100)
     world = replace(world, ties="reshuffled") if shuffled else replace(world, misplaced=2)
     memory = Memory(cancel_after=stop)
     done = run(world, seed, memory)

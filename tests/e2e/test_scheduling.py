@@ -15,10 +15,10 @@ from tests.e2e.commands import Exporter
 from tests.e2e.worlds import check_against, world_of
 
 LATENCY = 0.005
-SLOTS = {"limits": {"concurrency": 12}}
+SLOTS = {"limits": {"concurrency": 12, "page_size": 8}}
 SHAPES = {
-    "a giant registry": Shape(repositories=24, images=500, layers=3, empty_share=0.0),
-    "a giant repository": Shape(repositories=1, images=300, layers=3, empty_share=0.0),
+    "a giant registry": Shape(repositories=24, images=200, layers=2, empty_share=0.0),
+    "a giant repository": Shape(repositories=1, images=120, layers=2, empty_share=0.0),
     "many small registries": Shape(
         clouds=2, folders=4, registries=30, repositories=60, images=150, layers=3
     ),
@@ -105,10 +105,10 @@ def test_without_splitting_each_registry_is_one_scan_with_the_same_rows(
     serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
 ) -> None:
     cloud = serve_cloud(SHAPES["a giant registry"], Behaviour(latency=LATENCY))
-    snapshot = exporter_for(cloud).export({"limits": {"split_listings": False}})
+    snapshot = exporter_for(cloud).export({"limits": {"split_listings": False, "page_size": 8}})
     check_against(snapshot, world_of(cloud.estate))
     assert not asked_by_repository(cloud)
-    assert len(cloud.calls.of("images")) == 25  # 500 images on pages of 20
+    assert len(cloud.calls.of("images")) == 25  # 200 images on pages of 8
 
 
 @pytest.mark.usefixtures("split_early")
