@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
@@ -17,6 +18,8 @@ from exporter.cli.app import app
 from exporter.settings.environment import leaves
 from exporter.settings.load import FLAGS
 from exporter.settings.output import Format
+from tests.e2e.clouds import Cloud
+from tests.e2e.commands import Exporter
 
 COMMANDS = (
     ("export",),
@@ -174,16 +177,6 @@ def test_the_version_is_that_of_the_package() -> None:
     assert shown.output == f"registry-exporter {__version__}\n"
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "exporter", *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize(
     ("line", "words", "command"),
     [
@@ -200,10 +193,10 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_a_mistyped_command_line_ends_with_2_and_one_sentence_that_names_the_help(
-    line: str, words: str, command: str
+    line: str, words: str, command: str, exporter_for: Callable[[Cloud | None], Exporter]
 ) -> None:
-    done = run(*line.split())
-    assert done.returncode == 2
+    done = exporter_for(None).command(*line.split())
+    assert done.code == 2
     assert done.stdout == ""
     (said,) = done.stderr.splitlines()
     assert said.startswith("registry-exporter: ")
@@ -212,9 +205,11 @@ def test_a_mistyped_command_line_ends_with_2_and_one_sentence_that_names_the_hel
 
 
 @pytest.mark.parametrize("line", ["", "config"])
-def test_who_names_no_command_is_shown_those_that_there_are(line: str) -> None:
-    done = run(*line.split())
-    assert done.returncode == 2
+def test_who_names_no_command_is_shown_those_that_there_are(
+    line: str, exporter_for: Callable[[Cloud | None], Exporter]
+) -> None:
+    done = exporter_for(None).command(*line.split())
+    assert done.code == 2
     assert "Usage: registry-exporter" in done.stderr
     assert "check" in done.stderr or "export" in done.stderr
 
