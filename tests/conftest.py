@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +19,11 @@ from exporter.emulator import Behaviour, Estate, Faults, Shape  # noqa: E402 - a
 from tests.e2e.clouds import SMALL, Cloud  # noqa: E402
 from tests.e2e.commands import Exporter  # noqa: E402
 from tests.policies import EARLY, use  # noqa: E402
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what was imported and collected: it stays to the end."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

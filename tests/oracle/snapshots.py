@@ -160,15 +160,15 @@ def _check_itself(manifest: dict[str, Any], rows: dict[str, Tables]) -> None:
 
 
 def check_tables(snapshot: Snapshot, expected: Tables) -> None:
-    """Hold every format's rows against the truth, all tables but `coverage` row for row.
+    """Hold the rows against the truth, all tables but `coverage` row for row.
 
-    Of `findings`, `detail` is a sentence in the program's words: it only has to be there.
+    One format's rows: `read_snapshot` has held the others against them. Of `findings`, `detail` is
+    a sentence in the program's words: it only has to be there.
     """
-    for format_, tables in snapshot.rows.items():
-        for name, wanted in expected.items():
-            found = tables[name]
-            if name == "findings":
-                assert all(row["detail"] for row in found), "a finding has no detail"
-                found = without(found, "detail")
-            difference = differences(wanted, found, KEYS[name])
-            assert not difference, f"{name} as {format_}: {difference}"
+    for name, wanted in expected.items():
+        found = snapshot.tables[name]
+        if name == "findings":
+            assert all(row["detail"] for row in found), "a finding has no detail"
+            found = without(found, "detail")
+        difference = differences(wanted, found, KEYS[name])
+        assert not difference, f"{name}: {difference}"
