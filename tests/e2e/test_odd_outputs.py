@@ -5,8 +5,6 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 
-import pytest
-
 from exporter.emulator import Faults, Shape
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import Cloud
@@ -15,41 +13,38 @@ from tests.e2e.worlds import check_against, world_of
 from tests.oracle.snapshots import read_snapshot
 
 LIMITS = {"limits": {"page_size": 100}}
-PATHS = [
-    "env=prod/scope=x/table=t/part=p/part_row=3/registry_id=1/cloud_id=2/image_count=x",
-    "a[b]*?{c}/out",
-    "it's 100% \"so\", 'or' not",
-]
+PATH = (
+    "env=prod/scope=x/table=t/part=p/part_row=3/registry_id=1/cloud_id=2/image_count=x/"
+    "a[b]*?{c}/it's 100% \"so\", 'or' not"
+)
 
 
-@pytest.mark.parametrize("path", PATHS)
 def test_every_command_works_below_any_path(
-    path: str, serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
 ) -> None:
     cloud = serve_cloud(Shape(clouds=1, folders=1, registries=3, repositories=6, images=40))
     exporter = exporter_for(cloud)
-    flags = ("--output", path, "--log-level", "debug")
+    flags = ("--output", PATH, "--log-level", "debug")
     first = exporter.run(*flags, "--snapshot-id", "first", sections=LIMITS)
     assert first.code == 0, first.stderr
-    check_against(read_snapshot(exporter.folder / path, "first"), world_of(cloud.estate))
-    listed = exporter.command("list", "--output", path)
+    check_against(read_snapshot(exporter.folder / PATH, "first"), world_of(cloud.estate))
+    listed = exporter.command("list", "--output", PATH)
     assert "first" in listed.stdout
-    verified = exporter.command("verify", "--output", path)
+    verified = exporter.command("verify", "--output", PATH)
     assert "Snapshot first is sound." in verified.stdout
     # With the first snapshot's hints, small registries are listed together.
     second = exporter.run(*flags, "--snapshot-id", "second", sections=LIMITS)
     assert second.code == 0, second.stderr
     assert "listed_together" in [event["event"] for event in second.events]
-    check_against(read_snapshot(exporter.folder / path, "second"), world_of(cloud.estate))
+    check_against(read_snapshot(exporter.folder / PATH, "second"), world_of(cloud.estate))
 
 
-@pytest.mark.parametrize("path", PATHS)
 def test_images_that_come_twice_are_dropped_below_any_path(
-    path: str, serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
 ) -> None:
     cloud = serve_cloud(faults=Faults(rates={"changed-twice": 0.5}))
     exporter = exporter_for(cloud)
-    exporter.output = exporter.folder / path
+    exporter.output = exporter.folder / PATH
     snapshot = exporter.export({"limits": {"page_size": 5}})
     images = {row["image_id"] for row in snapshot.tables["images"]}
     assert len(images) == len(snapshot.tables["images"]) == cloud.estate.shape.images
@@ -57,13 +52,12 @@ def test_images_that_come_twice_are_dropped_below_any_path(
     assert "image_changed" in kinds
 
 
-@pytest.mark.parametrize("path", PATHS)
 def test_the_query_that_a_summary_suggests_reads_the_snapshot_below_any_path(
-    path: str, serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
+    serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
 ) -> None:
     cloud = serve_cloud()
     exporter = exporter_for(cloud)
-    run = exporter.run("--output", path, "--log-format", "console")
+    run = exporter.run("--output", PATH, "--log-format", "console")
     assert run.code == 0, run.stderr
     line = next(line for line in run.stderr.splitlines() if "import duckdb" in line)
     done = subprocess.run(
