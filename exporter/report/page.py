@@ -9,8 +9,10 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from exporter.figures import printable
-from exporter.report import charts, prose, tables, wording
+from exporter.report import charts, largest, prose, tables, wording
+from exporter.report.cells import Table
 from exporter.report.content import Content
+from exporter.report.findings import meaning
 from exporter.report.frames import FRAMES, Frame, Spec
 from exporter.report.treemap import treemap
 from exporter.snapshots.identity import describe
@@ -75,7 +77,7 @@ def _texts(content: Content) -> dict[str, object]:
         "growth": prose.growth(content),
         "has_partial_points": not all(point.complete for point in content.points),
         "ages": prose.ages(content),
-        "findings": [(one, prose.meaning(one.kind)) for one in content.findings],
+        "findings": [(one, meaning(one.kind)) for one in content.findings],
         "coverage": prose.coverage(content),
     }
 
@@ -91,12 +93,12 @@ _CHAPTERS = (
 )
 
 
-def _tables(content: Content) -> dict[str, tables.Table]:
+def _tables(content: Content) -> dict[str, Table]:
     return {
-        "registries": tables.registries(content),
-        "repositories": tables.repositories(content),
-        "images": tables.images(content),
-        "shared_layers": tables.shared_layers(content),
+        "registries": largest.registries(content),
+        "repositories": largest.repositories(content),
+        "images": largest.images(content),
+        "shared_layers": largest.shared_layers(content),
         "growth": tables.growth(content),
         "ages": tables.ages(content),
         "listings": tables.listings(content),

@@ -1,0 +1,62 @@
+"""What the page's tables are made of: texts for people, values for sorting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from exporter.report.wording import bytes_, count, cut
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading; `kind` is `name`, `number` or `words`; `sort` is the order that the rows have."""
+
+    title: str
+    kind: str = "number"
+    sort: str | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell: its text, the value that sorts it, a second line, and a bar from 0 to 100.
+
+    `full` is the whole text where `text` is cut.
+    """
+
+    text: str
+    value: int | float | None = None
+    detail: str = ""
+    bar: float | None = None
+    full: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its caption, what its rows are, and a last row for what is not shown.
+
+    `sorts` is whether a person may sort and filter it.
+    """
+
+    caption: str
+    noun: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    rest: tuple[Cell, ...] = ()
+    rest_count: int = 0
+    sorts: bool = True
+
+
+def name_cell(name: str, detail: str = "") -> Cell:
+    """Return a name, cut if it is long, with a second line."""
+    shown = cut(name)
+    return Cell(shown, detail=cut(detail), full=name if shown != name else "")
+
+
+def size_cell(value: int, most: int = 0) -> Cell:
+    """Return bytes; with `most`, the largest of the column, also a bar."""
+    return Cell(bytes_(value), value, bar=round(100 * value / most, 1) if most > 0 else None)
+
+
+def count_cell(value: int) -> Cell:
+    """Return a count."""
+    return Cell(count(value), value)
