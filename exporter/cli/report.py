@@ -42,6 +42,16 @@ def report(
         Path | None,
         typer.Option("--to", metavar="FILE", help="Write the report here, not to stdout."),
     ] = None,
+    price: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PRICE",
+            help="What a GB (2^30 bytes) costs a month. [report.price_per_gb_month]",
+        ),
+    ] = None,
+    currency: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of the price. [report.currency]")
+    ] = None,
     debug: options.Debug = False,
 ) -> None:
     """Make a report about a snapshot: one HTML file that opens without a network.
@@ -53,6 +63,7 @@ def report(
     Examples:
       registry-exporter report --output ./snapshots --to report.html
       registry-exporter report --config cron.yaml --compare none --to report.html
+      registry-exporter report --to report.html --price 0.0243 --currency USD
 
     \b
     Exit codes:
@@ -65,7 +76,8 @@ def report(
             raise SettingsError("A report is not for a terminal: name a file with --to.")
         if to is not None and not can_write(to):
             raise OutputError(f"Cannot write {to}: name a file in a folder that can be written.")
-        settings = load_settings(config, options.settings_flags(output=output), only=READING)
+        told = options.settings_flags(output=output, price=price, currency=currency)
+        settings = load_settings(config, told, only=(*READING, "report"))
         code = _report(settings, snapshot, compare, to)
     raise typer.Exit(code)
 
@@ -75,7 +87,7 @@ def _report(settings: Settings, name: str, compare: str, to: Path | None) -> int
     require_packages()
     destination = open_existing(settings)
     with read_snapshot(destination, name) as snapshot:
-        made = make_report(destination, snapshot, compare=compare)
+        made = make_report(destination, snapshot, compare=compare, pricing=settings.report)
     data = made.html.encode()
     if to is None:
         sys.stdout.buffer.write(data)

@@ -22,6 +22,7 @@ from exporter.report.content import (
     SharedLayer,
     Tile,
 )
+from exporter.report.freeing import read_freeing
 from exporter.snapshots.database import open_reader
 from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.reader import Snapshot
@@ -57,6 +58,7 @@ def collect(
     `Snapshot.register` and `open_reader` raise.
     """
     manifest = snapshot.manifest
+    freeing = read_freeing(snapshot, MOST_ROWS)
     with open_reader() as connection:
         snapshot.register(connection, _TABLES)
         read = _Reader(connection)
@@ -83,6 +85,7 @@ def collect(
             listings=read.rows("listings", Listings),
             gaps=read.rows("gaps", Gap, most=MOST_ROWS),
             points=tuple(_point(one) for one in history),
+            freeing=freeing,
             before=None if before is None else before.manifest,
         )
 

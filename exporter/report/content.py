@@ -11,7 +11,7 @@ from exporter.snapshots.manifest import Manifest
 
 @dataclass(frozen=True)
 class Price:
-    """What a month of storage costs: an amount for each GB of 2^30 bytes, and its currency."""
+    """What a month of storage costs: for each GB of 2^30 bytes, in a currency that may be empty."""
 
     per_gb_month: float
     currency: str
@@ -117,6 +117,40 @@ class Age:
 
 
 @dataclass(frozen=True)
+class Freed:
+    """What deleting the images of an age would free; `untagged`: only those without a tag."""
+
+    days: int
+    untagged: bool
+    images: int
+    size: int
+
+
+@dataclass(frozen=True)
+class FreeingRepository:
+    """A repository with images without a tag; `size` is freed if only they were deleted."""
+
+    name: str
+    images: int
+    size: int
+    logical_size: int
+
+
+@dataclass(frozen=True)
+class Freeing:
+    """What deleting would free: by age, and the repositories that would free most.
+
+    `repository_count` counts all repositories with untagged images. `left_out` are registries of
+    which nothing can be said, for not all of their images were listed.
+    """
+
+    steps: tuple[Freed, ...]
+    repositories: tuple[FreeingRepository, ...]
+    repository_count: int
+    left_out: int
+
+
+@dataclass(frozen=True)
 class Example:
     """A finding: what it is about, and the finding in a sentence."""
 
@@ -195,6 +229,7 @@ class Content:
     listings: tuple[Listings, ...]
     gaps: tuple[Gap, ...]
     points: tuple[Point, ...]
+    freeing: Freeing
     before: Manifest | None = None
     deltas: Mapping[str, int | None] = field(default_factory=dict)
 

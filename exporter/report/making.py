@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from exporter.report.collect import collect
 from exporter.report.content import Price
 from exporter.report.extra import require_packages
+from exporter.settings import Report as Pricing
 from exporter.snapshots.identity import identity
 from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.manifests import readable_manifests
@@ -15,6 +16,7 @@ from exporter.snapshots.reader import Snapshot
 from exporter.snapshots.selection import PREVIOUS, complete_before, read_snapshot
 from exporter.storage.destination import Destination
 
+NO_PRICE = Pricing()
 NOTHING = "none"
 """The name that stands for no comparison."""
 
@@ -32,13 +34,13 @@ def make_report(
     snapshot: Snapshot,
     *,
     compare: str = PREVIOUS,
-    price: Price | None = None,
+    pricing: Pricing = NO_PRICE,
 ) -> Report:
     """Return the report about a snapshot as one HTML file.
 
     `compare` is an id, `none`, or `previous`: the newest complete snapshot before this one, if
-    there is one. Raises `ExporterError` if packages are missing or there is no such snapshot, and
-    what `Snapshot` and `diff` raise.
+    there is one. `pricing` are the settings of the price. Raises `ExporterError` if packages are
+    missing or there is no such snapshot, and what `Snapshot`, `reclaim` and `diff` raise.
     """
     require_packages()
     from exporter.report.page import page  # noqa: PLC0415 - it needs the extra
@@ -48,9 +50,15 @@ def make_report(
         if before is not None:
             stack.enter_context(before)
         history = _history(destination, snapshot.manifest)
-        html = page(collect(snapshot, before, history, price))
+        html = page(collect(snapshot, before, history, _price(pricing)))
     about = (snapshot.manifest, *((before.manifest,) if before else ()))
     return Report(html, about)
+
+
+def _price(pricing: Pricing) -> Price | None:
+    if pricing.price_per_gb_month is None:
+        return None
+    return Price(float(pricing.price_per_gb_month), pricing.currency or "")
 
 
 def _compared(destination: Destination, manifest: Manifest, compare: str) -> Snapshot | None:

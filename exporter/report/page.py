@@ -74,6 +74,7 @@ def _texts(content: Content) -> dict[str, object]:
         "lede": prose.lede(content),
         "figures": prose.figures(content),
         "concentration": prose.concentration(content),
+        "freeing": prose.freeing(content),
         "growth": prose.growth(content),
         "has_partial_points": not all(point.complete for point in content.points),
         "ages": prose.ages(content),
@@ -84,6 +85,7 @@ def _texts(content: Content) -> dict[str, object]:
 
 _CHAPTERS = (
     ("bytes", "Where the bytes are"),
+    ("free", "What can be freed"),
     ("growth", "Growth"),
     ("ages", "Age of images"),
     ("largest", "The largest"),
@@ -99,6 +101,8 @@ def _tables(content: Content) -> dict[str, Table]:
         "repositories": largest.repositories(content),
         "images": largest.images(content),
         "shared_layers": largest.shared_layers(content),
+        "freed": tables.freed(content),
+        "freeing_repositories": tables.freeing_repositories(content),
         "growth": tables.growth(content),
         "ages": tables.ages(content),
         "listings": tables.listings(content),
@@ -117,10 +121,19 @@ def _pictures(content: Content) -> Mapping[str, Markup | None]:
         labels = prose.age_labels(content.ages, short=frame.is_narrow)
         return charts.ages(content.ages, labels, frame)
 
+    def freed(frame: Frame) -> Spec:
+        rows = []
+        for one in content.freeing.steps:
+            saved = "" if frame.is_narrow else prose.money(content, one.size)
+            text = wording.bytes_(one.size) + (f" · {saved}" if saved else "")
+            rows.append((prose.freed_label(one), one.size, text))
+        return charts.bars(rows, frame)
+
     return {
         "tiles": both(prose.tiles_text(content), lambda frame: treemap(content.tiles, frame))
         if content.tiles
         else None,
+        "freeing": both(prose.freeing(content), freed) if content.freeing.steps[0].images else None,
         "growth": both(prose.growth(content), lambda frame: charts.growth(content.points, frame))
         if len(content.points) > 1
         else None,

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from exporter.analyze.reclaim import GIGABYTE
 from exporter.figures import duration
-from exporter.report.content import Age, Content, Gap, Tile
+from exporter.report.content import Age, Content, Freed, Gap, Tile
 from exporter.report.wording import bytes_, count, cut, day, isolated, percent, signed
 from exporter.wording import number
-
-_GIB = 1024**3
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,8 @@ def money(content: Content, size: int) -> str:
     price = content.price
     if price is None:
         return ""
-    return f"{size / _GIB * price.per_gb_month:,.2f} {price.currency} a month"
+    amount = f"{size / GIGABYTE * price.per_gb_month:,.2f} {cut(price.currency, 20)}"
+    return f"{amount.rstrip()} a month"
 
 
 def concentration(content: Content) -> str:
@@ -136,6 +136,41 @@ def tiles_text(content: Content) -> str:
         "Rectangles as large as the bytes of each repository, grouped by registry. "
         f"The largest: {', '.join(parts)}. The tables below have all figures."
     )
+
+
+def freeing(content: Content) -> str:
+    """Return what deleting the images without a tag would free, all of them and the old ones."""
+    steps = {one.days: one for one in content.freeing.steps if one.untagged}
+    every, old = steps[0], steps[90]
+    left_out = content.freeing.left_out
+    said = (
+        f"Deleting {number(every.images, 'image')} without a tag would free "
+        f"{bytes_(every.size)}{_saving(content, every.size)}."
+        if every.images
+        else "There are no images without a tag."
+    )
+    if 0 < old.size < every.size:
+        said += (
+            f" Sparing those of the last 90 days, it would still be {bytes_(old.size)}"
+            f"{_saving(content, old.size)}."
+        )
+    if left_out:
+        said += (
+            f" {number(left_out, 'registry is', 'registries are')} left out: images that were not "
+            "listed may use the same layers."
+        )
+    return said
+
+
+def freed_label(one: Freed) -> str:
+    """Return the images that a row is about: `without a tag, older than 90 days`."""
+    age = f"older than {one.days} days" if one.days else "of any age"
+    return f"without a tag, {age}" if one.untagged else f"tagged or not, {age}"
+
+
+def _saving(content: Content, size: int) -> str:
+    said = money(content, size)
+    return f", {said}" if said else ""
 
 
 def growth(content: Content) -> str:

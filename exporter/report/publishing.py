@@ -31,7 +31,7 @@ def publish_report(settings: Settings, destination: Destination, manifest: Manif
     path = report_path(manifest.snapshot_id)
     try:
         with Snapshot(destination, manifest) as snapshot:
-            made = make_report(destination, snapshot)
+            made = make_report(destination, snapshot, pricing=settings.report)
         destination.write_atomically(path, made.html.encode())
     except Exception as error:  # noqa: BLE001 - the snapshot is published whatever happens here
         log.error("report_failed", error=str(error), path=path)  # noqa: TRY400 - as prune_failed

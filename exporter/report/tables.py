@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from exporter.report.cells import Cell, Column, Table, count_cell, name_cell, size_cell
 from exporter.report.content import Content
-from exporter.report.prose import LISTINGS, age_labels
-from exporter.report.wording import cut, time
+from exporter.report.prose import LISTINGS, age_labels, freed_label, money
+from exporter.report.wording import cut, percent, time
 
 
 def growth(content: Content) -> Table:
@@ -58,6 +60,64 @@ def ages(content: Content) -> Table:
             )
         ),
         sorts=False,
+    )
+
+
+def freed(content: Content) -> Table:
+    """Return what deleting the images of each age would free."""
+    price = content.price
+    return Table(
+        "What deleting would free",
+        "choices",
+        (
+            Column("Images", "name"),
+            Column("How many"),
+            Column("Freed"),
+            Column("Of the bill"),
+            *((Column("Saved each month"),) if price else ()),
+        ),
+        tuple(
+            (
+                Cell(freed_label(one)),
+                count_cell(one.images),
+                size_cell(one.size),
+                Cell(percent(one.size, content.total("stored_size"))),
+                *((Cell(money(content, one.size)),) if price else ()),
+            )
+            for one in content.freeing.steps
+        ),
+        sorts=False,
+    )
+
+
+def freeing_repositories(content: Content) -> Table:
+    """Return the repositories whose untagged images hold most."""
+    shown = content.freeing.repositories
+    most = max((one.size for one in shown), default=0)
+    more = content.freeing.repository_count - len(shown)
+    images = content.freeing.steps[0].images - sum(one.images for one in shown)
+    rest = (Cell(f"{more:,} more repositories"), Cell(""), count_cell(images), Cell(""))
+    names = {one.id: one.name for one in content.registries}
+    return Table(
+        "Repositories with images without a tag",
+        "repositories",
+        (
+            Column("Repository", "name"),
+            Column("Freed", sort="descending"),
+            Column("Images without a tag"),
+            Column("Their sizes added up"),
+        ),
+        tuple(
+            (
+                _repository(one.name, names),
+                size_cell(one.size, most),
+                count_cell(one.images),
+                size_cell(one.logical_size),
+            )
+            for one in shown
+        ),
+        rest if more > 0 else (),
+        max(0, more),
     )
 
 
@@ -129,3 +189,8 @@ def gaps(content: Content) -> Table:
         rest,
         max(0, more),
     )
+
+
+def _repository(full_name: str, registries: Mapping[str, str]) -> Cell:
+    registry, _, path = full_name.partition("/")
+    return name_cell(path or full_name, registries.get(registry, registry) if path else "")
