@@ -94,6 +94,18 @@ To = Annotated[
     Path | None,
     typer.Option("--to", metavar="FILE", help="Write the rows to this file, not to stdout."),
 ]
+Price = Annotated[
+    str | None,
+    typer.Option(
+        "--price",
+        metavar="PRICE",
+        help="What a GB (2^30 bytes) costs a month. [report.price_per_gb_month]",
+    ),
+]
+Currency = Annotated[
+    str | None,
+    typer.Option("--currency", metavar="NAME", help="Of the price. [report.currency]"),
+]
 SummaryJson = Annotated[
     str | None,
     typer.Option(

@@ -90,18 +90,8 @@ def reclaim(
             "--policy", metavar="FILE", help="Images that these lifecycle rules would delete."
         ),
     ] = None,
-    price: Annotated[
-        str | None,
-        typer.Option(
-            "--price",
-            metavar="PRICE",
-            help="What a GB (2^30 bytes) costs a month. [report.price_per_gb_month]",
-        ),
-    ] = None,
-    currency: Annotated[
-        str | None,
-        typer.Option("--currency", metavar="NAME", help="Of the price. [report.currency]"),
-    ] = None,
+    price: options.Price = None,
+    currency: options.Currency = None,
     config: options.Config = None,
     output: options.Output = None,
     snapshot: options.SnapshotName = NEWEST,

@@ -42,16 +42,8 @@ def report(
         Path | None,
         typer.Option("--to", metavar="FILE", help="Write the report here, not to stdout."),
     ] = None,
-    price: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PRICE",
-            help="What a GB (2^30 bytes) costs a month. [report.price_per_gb_month]",
-        ),
-    ] = None,
-    currency: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of the price. [report.currency]")
-    ] = None,
+    price: options.Price = None,
+    currency: options.Currency = None,
     debug: options.Debug = False,
 ) -> None:
     """Make a report about a snapshot: one HTML file that opens without a network.

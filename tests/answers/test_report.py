@@ -131,7 +131,8 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def partial_report(nights: Path) -> Path:
     """The report about the partial snapshot, as the command writes it."""
     run = Exporter(nights.parent, None).command(
-        *("report", "--output", str(nights), "--snapshot", "night-2", "--to", "partial.html")
+        *("report", "--output", str(nights), "--snapshot", "night-2", "--to", "partial.html"),
+        *("--price", "1024", "--currency", "EUR"),
     )
     assert run.code == 3
     assert "Snapshot night-2 is partial (1 listing missing)" in run.stderr
@@ -231,6 +232,19 @@ def test_a_partial_snapshot_says_first_what_it_lacks(partial_report: Path, open_
     assert page.evaluate(
         f"{above} < document.querySelector('.figures').getBoundingClientRect().top"
     )
+
+
+def test_money_and_bytes_are_those_that_deleting_would_free(
+    partial_report: Path, open_page: Open
+) -> None:
+    section = open_page(partial_report).page.locator("#free")
+    # The first image of each repository has no tag, and one layer that no other image has.
+    freed = sum(1_000_000 * (place + 1) for place in range(len(HOSTILE) + 1 + 22))
+    old = sum(1_000_000 * (place + 1) for place in range(len(HOSTILE) + 1 + 22) if place >= 3)
+    text = section.locator("p").first.inner_text().replace("\N{NO-BREAK SPACE}", " ")
+    assert f"would free {size(freed)}, {freed / 2**20:,.2f} EUR a month." in text
+    assert f"still be {size(old)}, {old / 2**20:,.2f} EUR a month." in text
+    assert "1 registry is left out" in text
 
 
 def test_the_keyboard_filters_and_sorts_a_table(partial_report: Path, open_page: Open) -> None:
