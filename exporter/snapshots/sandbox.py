@@ -29,9 +29,9 @@ BATCH_ROWS = 10_000
 # These show or run names that the text of the SQL need not have.
 _BY_OTHER_MEANS = re.compile(
     r"\b(query|query_table|information_schema|show|duckdb_\w+|pragma_\w+|pg_\w+|sqlite_\w+"
-    r"|json_\w+sql)\b",
-    re.IGNORECASE,
+    r"|json_\w+sql)\b"
 )
+_COMMENT = re.compile(r"\A(\s*--.*\n)*")
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+|\([^)]*\)\s*)?", re.IGNORECASE)
 _AS_TEXT = re.compile(r"INTERVAL|\bBIT\b|UNION|TIME WITH TIME ZONE|VARIANT|GEOMETRY")
 """DuckDB's types that Arrow lacks, or that Parquet cannot hold; they may stand inside another."""
@@ -91,9 +91,10 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 def _named(sql: str, names: Collection[str]) -> list[str]:
     """Return the tables that the SQL may read; opening the others would take time for nothing."""
-    if _BY_OTHER_MEANS.search(sql):
+    # The words of a comment at the top are no names.
+    text = _COMMENT.sub("", sql).casefold()
+    if _BY_OTHER_MEANS.search(text):
         return list(names)
-    text = sql.casefold()
     return [name for name in names if name.casefold() in text]
 
 

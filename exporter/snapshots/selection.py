@@ -6,11 +6,17 @@ import difflib
 
 from exporter.errors import ExporterError
 from exporter.snapshots.catalog import Catalog, catalog
-from exporter.snapshots.identity import identity
+from exporter.snapshots.identity import Identity, identity
 from exporter.snapshots.latest import CORRECTED
 from exporter.snapshots.layout import LATEST
 from exporter.snapshots.manifest import Manifest
-from exporter.snapshots.manifests import read_manifest, readable_manifests
+from exporter.snapshots.manifests import (
+    Manifests,
+    complete_manifests,
+    read_all,
+    read_manifest,
+    readable_manifests,
+)
 from exporter.snapshots.reader import Snapshot
 from exporter.storage.destination import Destination
 
@@ -49,11 +55,21 @@ def every_snapshot(destination: Destination) -> tuple[list[Snapshot], list[str]]
     Also returns the ids of those whose manifest cannot be read, or is of a newer major format.
     Raises `ExporterError` if none can be read, and `OutputError`.
     """
-    manifests, broken = readable_manifests(destination)
-    if not manifests:
-        raise ExporterError(_none(destination))
-    in_order = sorted(manifests, key=lambda one: one.order)
-    return [Snapshot(destination, one) for one in in_order], sorted(broken)
+    return _opened(destination, read_all(destination))
+
+
+def own_snapshots(destination: Destination) -> list[Snapshot]:
+    """Open the snapshots of the output's own source and scope, oldest first by publication.
+
+    Those are the source and scope of the newest complete snapshot, or of the newest one if none is
+    complete. A snapshot whose manifest cannot be read is left out. Raises `ExporterError` if there
+    is none, and `OutputError`.
+    """
+    every = read_all(destination)
+    snapshots, _ = _opened(destination, every)
+    complete = complete_manifests(every)
+    own = _identity(complete[0] if complete else snapshots[-1].manifest)
+    return [one for one in snapshots if _identity(one.manifest) == own]
 
 
 def snapshots_in_order(destination: Destination) -> list[str]:
@@ -77,14 +93,27 @@ def complete_before(destination: Destination, manifest: Manifest) -> Snapshot | 
 
     Of the latest snapshot, this is `previous`. Returns None if there is none; raises `OutputError`.
     """
-    what = identity(manifest.source, manifest.scope)
+    what = _identity(manifest)
     earlier = [
         one
         for one in readable_manifests(destination)[0]
-        if one.is_sound and one.order < manifest.order and identity(one.source, one.scope) == what
+        if one.is_sound and one.order < manifest.order and _identity(one) == what
     ]
     newest = max(earlier, key=lambda one: one.order, default=None)
     return None if newest is None else Snapshot(destination, newest)
+
+
+def _opened(destination: Destination, every: Manifests) -> tuple[list[Snapshot], list[str]]:
+    manifests = [read for _, read in every.values() if isinstance(read, Manifest)]
+    if not manifests:
+        raise ExporterError(_none(destination))
+    in_order = sorted(manifests, key=lambda one: one.order)
+    broken = sorted(every.keys() - {one.snapshot_id for one in manifests})
+    return [Snapshot(destination, one) for one in in_order], broken
+
+
+def _identity(manifest: Manifest) -> Identity:
+    return identity(manifest.source, manifest.scope)
 
 
 def _previous(destination: Destination) -> str:

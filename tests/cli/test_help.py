@@ -27,6 +27,7 @@ COMMANDS = (
     ("demo",),
     ("list",),
     ("query",),
+    ("history",),
     ("reclaim",),
     ("report",),
     ("verify",),

@@ -16,14 +16,19 @@ def say_partial(*manifests: Manifest) -> int:
     partial = [one for one in manifests if one.status == "partial"]
     if not partial:
         return 0
-    say_incomplete(f"{_named(partial)}, so this answer may be incomplete")
+    clause = f"{_named(partial)}, so this answer may be incomplete"
+    say_incomplete(clause, partial[-1].snapshot_id)
     return PARTIAL_EXIT_CODE
 
 
-def say_incomplete(clause: str) -> None:
-    """Write a clause about what an answer lacks as a sentence, with where to look."""
+def say_incomplete(clause: str, snapshot_id: str | None = None) -> None:
+    """Write a clause about what an answer lacks as a sentence, with where to look.
+
+    `snapshot_id` is the snapshot that lacks it, if it may be another than the latest.
+    """
+    which = f" --snapshot {snapshot_id}" if snapshot_id else ""
     messages.write(
-        f"{clause}; `registry-exporter query --name coverage-gaps` shows what is missing.",
+        f"{clause}; `registry-exporter query --name coverage-gaps{which}` shows what is missing.",
         event="answer_incomplete",
         level="warning",
     )

@@ -1,0 +1,270 @@
+"""History over all snapshots of an output: which images a tag pointed to, and how a scope grew.
+
+Only snapshots of the output's own source and scope count (`own_snapshots`), in the order of their
+publication. They are read one at a time, and of each only the row groups with the repository, so
+memory grows with the answer alone.
+
+A snapshot counts for a tag if it listed the repository whole: its listing of the registry's images
+is complete, and no pattern of its scope leaves the repository out. In such a snapshot, a missing
+tag points to nothing, and ends its run. Other snapshots neither end nor begin a run.
+
+A tag on two images of one snapshot moved while that snapshot was taken. It counts as pointing to
+the image that was created last, and of two created at the same time to the greater `image_id`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from exporter.errors import ExporterError
+from exporter.snapshots.manifest import Manifest
+from exporter.snapshots.reader import Snapshot
+from exporter.snapshots.selection import own_snapshots
+from exporter.storage.destination import Destination
+from exporter.tables.answers import SIZE_HISTORY, TAG_HISTORY
+
+TOTAL = "*"
+"""The id of the scope that is everything."""
+
+_SCOPES = ("total", "cloud", "folder", "registry", "repository")
+_WILDCARDS = frozenset("*?[")
+
+
+@dataclass(frozen=True)
+class Span:
+    """The snapshots that a history looked at: how many, and when the first and last began."""
+
+    count: int
+    first_at: datetime
+    last_at: datetime
+
+    @classmethod
+    def of(cls, manifests: Sequence[Manifest]) -> Span:
+        """Return the span of snapshots that are in order."""
+        return cls(len(manifests), manifests[0].started_at, manifests[-1].started_at)
+
+
+@dataclass(frozen=True)
+class History:
+    """The rows of `tag_history` or `size_history`, and what they are based on.
+
+    `not_listed` are the snapshots, oldest first, that did not list the repository whole, or whose
+    sizes lack something. `is_partial` says whether one of them is a partial snapshot.
+    `nearest_tag` is set if no snapshot has the tag that was asked for, and others.
+    """
+
+    rows: pa.Table
+    span: Span
+    not_listed: tuple[str, ...]
+    is_partial: bool
+    nearest_tag: str | None = None
+
+
+@dataclass(frozen=True)
+class _Pointer:
+    """The image that a tag points to in one snapshot."""
+
+    image_id: str
+    digest: str | None
+    created_at: datetime | None
+
+    @property
+    def order(self) -> tuple[bool, float, str]:
+        created = self.created_at
+        return (created is not None, created.timestamp() if created else 0.0, self.image_id)
+
+
+@dataclass
+class _Run:
+    """An unbroken run of snapshots in which a tag points to one image."""
+
+    pointer: _Pointer
+    first: Manifest
+    last: Manifest
+
+
+@dataclass
+class _Tags:
+    """The runs of a repository's tags; those that have not ended, by tag, are in `open`."""
+
+    open: dict[str, _Run] = field(default_factory=dict)
+    ended: list[tuple[str, _Run]] = field(default_factory=list)
+
+    def add(self, manifest: Manifest, found: Mapping[str, _Pointer]) -> None:
+        """Go on to the next snapshot, in which the tags point to these images."""
+        for tag, run in list(self.open.items()):
+            now = found.get(tag)
+            if now is None or now.image_id != run.pointer.image_id:
+                self.ended.append((tag, self.open.pop(tag)))
+        for tag, pointer in found.items():
+            if tag in self.open:
+                self.open[tag].last = manifest
+            else:
+                self.open[tag] = _Run(pointer, manifest, manifest)
+
+
+def tag_history(destination: Destination, name: str) -> History:
+    """Return which images the tags of a repository pointed to; `name` is `REPOSITORY[:TAG]`.
+
+    The repository is its full name; the tag may have the wildcards `*`, `?` and `[…]`. The rows are
+    those of `TAG_HISTORY`, by tag, the oldest first. Raises `ExporterError`, with the nearest name,
+    for a repository that no snapshot has, or if there is no snapshot; `IntegrityError` and
+    `OutputError` for files that cannot be read.
+    """
+    repository, tag = _split(name)
+    snapshots = own_snapshots(destination)
+    manifests = [one.manifest for one in snapshots]
+    tags, seen = _Tags(), set[str]()
+    left_out: list[Manifest] = []
+    for snapshot in snapshots:
+        with snapshot:
+            if _listed_whole(snapshot, repository):
+                found = dict(_pointers(snapshot, repository))
+                seen.update(found)
+                wanted = {one: found[one] for one in found if _is_wanted(one, tag)}
+                tags.add(snapshot.manifest, wanted)
+            else:
+                left_out.append(snapshot.manifest)
+    if not seen:
+        _check_known(destination, repository, manifests)
+    rows = [
+        {"repository_name": repository, "tag": each, **_row(run, is_current=is_current)}
+        for runs, is_current in ((tags.ended, False), (tags.open.items(), True))
+        for each, run in runs
+    ]
+    order = {one.snapshot_id: place for place, one in enumerate(manifests)}
+    rows.sort(key=lambda row: (row["tag"], order[row["first_snapshot_id"]]))
+    return History(
+        pa.Table.from_pylist(rows, TAG_HISTORY.schema),
+        Span.of(manifests),
+        tuple(one.snapshot_id for one in left_out),
+        any(one.status == "partial" for one in left_out),
+        None if rows or tag is None else _nearest(tag, seen),
+    )
+
+
+def size_history(destination: Destination, scope_id: str = TOTAL) -> History:
+    """Return the sizes of a scope in each snapshot that has it, as rows of `SIZE_HISTORY`.
+
+    `scope_id` is that of a cloud, a folder or a registry, a repository's full name, or `TOTAL`.
+    Raises what `tag_history` raises.
+    """
+    snapshots = own_snapshots(destination)
+    manifests = [one.manifest for one in snapshots]
+    rows: list[dict[str, Any]] = []
+    for snapshot in snapshots:
+        with snapshot:
+            found = _sizes(snapshot, ds.field("scope_id") == scope_id)
+            if found:
+                first = min(found, key=lambda row: _SCOPES.index(row["scope"]))
+                manifest = snapshot.manifest
+                there = {"snapshot_id": manifest.snapshot_id, "started_at": manifest.started_at}
+                rows.append(there | first)
+    if not rows:
+        raise ExporterError(_unknown(destination, manifests[-1], "scope", scope_id, _SCOPES))
+    incomplete = [row["snapshot_id"] for row in rows if not row["complete"]]
+    return History(
+        pa.Table.from_pylist(rows, SIZE_HISTORY.schema),
+        Span.of(manifests),
+        tuple(incomplete),
+        any(one.status == "partial" and one.snapshot_id in incomplete for one in manifests),
+    )
+
+
+def _split(name: str) -> tuple[str, str | None]:
+    """Return the repository and the tag; a colon before the last slash is part of a name."""
+    before, colon, tag = name.rpartition(":")
+    return (before, tag) if colon and "/" not in tag else (name, None)
+
+
+def _is_wanted(tag: str, wanted: str | None) -> bool:
+    return wanted is None or tag == wanted or fnmatchcase(tag, wanted)
+
+
+def _listed_whole(snapshot: Snapshot, repository: str) -> bool:
+    registry, _, path = repository.partition("/")
+    scope = snapshot.manifest.scope
+    patterns = scope.get("repositories") or {}
+    included = any(fnmatchcase(path, one) for one in patterns.get("include") or ["*"])
+    if not included or any(fnmatchcase(path, one) for one in patterns.get("exclude") or []):
+        return False
+    where = (ds.field("listing") == "images") & (ds.field("parent_id") == registry)
+    statuses = [row["status"] for row in _read(snapshot, "coverage", ["status"], where)]
+    # A listing is skipped, too, where patterns leave out other repositories of the registry.
+    named = not scope.get("registries") or registry in scope["registries"]
+    is_left_out = not named or registry in ((scope.get("exclude") or {}).get("registries") or ())
+    return statuses == ["complete"] or (statuses == ["skipped"] and not is_left_out)
+
+
+def _pointers(snapshot: Snapshot, repository: str) -> Iterator[tuple[str, _Pointer]]:
+    """Yield each tag of a repository with its image; of two images, the later one comes last."""
+    columns = ["tag", "image_id", "digest", "created_at"]
+    rows = _read(snapshot, "tags", columns, ds.field("repository_name") == repository)
+    pairs = [(row.pop("tag"), _Pointer(**row)) for row in rows]
+    yield from sorted(pairs, key=lambda pair: pair[1].order)
+
+
+def _row(run: _Run, *, is_current: bool) -> dict[str, Any]:
+    return {
+        "image_id": run.pointer.image_id,
+        "digest": run.pointer.digest,
+        "first_snapshot_id": run.first.snapshot_id,
+        "first_seen_at": run.first.started_at,
+        "last_snapshot_id": run.last.snapshot_id,
+        "last_seen_at": run.last.started_at,
+        "is_current": is_current,
+    }
+
+
+def _check_known(destination: Destination, repository: str, manifests: Sequence[Manifest]) -> None:
+    """Raise `ExporterError` for a repository that no snapshot has."""
+    is_it = (ds.field("scope") == "repository") & (ds.field("scope_id") == repository)
+    for manifest in reversed(manifests):
+        with Snapshot(destination, manifest) as snapshot:
+            if _sizes(snapshot, is_it):
+                return
+    raise ExporterError(
+        _unknown(destination, manifests[-1], "repository", repository, ("repository",))
+    )
+
+
+def _unknown(
+    destination: Destination, newest: Manifest, what: str, name: str, scopes: Sequence[str]
+) -> str:
+    with Snapshot(destination, newest) as snapshot:
+        names = [row["scope_id"] for row in _sizes(snapshot, ds.field("scope").isin(scopes))]
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0)
+    verb = "is" if len(near) == 1 else "are"
+    advice = f"the nearest {verb} {', '.join(near)}" if near else "the newest has none"
+    return f"No snapshot has the {what} {name}: {advice}."
+
+
+def _nearest(tag: str, seen: set[str]) -> str | None:
+    near = difflib.get_close_matches(tag, seen, n=1, cutoff=0)
+    return near[0] if near and not _WILDCARDS & set(tag) else None
+
+
+def _sizes(snapshot: Snapshot, where: ds.Expression) -> list[dict[str, Any]]:
+    columns = [name for name in SIZE_HISTORY.schema.names if name not in _OF_THE_MANIFEST]
+    return _read(snapshot, "size_totals", columns, where)
+
+
+_OF_THE_MANIFEST = ("snapshot_id", "started_at")
+
+
+def _read(
+    snapshot: Snapshot, table: str, columns: Sequence[str], where: ds.Expression
+) -> list[dict[str, Any]]:
+    """Return rows of a table; row groups that cannot have any are not read."""
+    rows: list[dict[str, Any]] = (
+        snapshot.dataset(table).to_table(list(columns), filter=where).to_pylist()
+    )
+    return rows
