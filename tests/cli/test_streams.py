@@ -31,9 +31,15 @@ def shell(exporter: Exporter, line: str, **environment: str) -> subprocess.Compl
 
 
 @pytest.mark.parametrize(
-    "failing", ["2>/dev/full", "2>&-", "0<&- 1>&- 2>&-"], ids=["full", "closed", "all closed"]
+    ("failing", "format_"),
+    [
+        ("2>/dev/full", "json"),
+        ("2>/dev/full", "console"),
+        ("2>&-", "console"),
+        ("0<&- 1>&- 2>&-", "json"),
+    ],
+    ids=["full", "full, in words", "closed, in words", "all closed"],
 )
-@pytest.mark.parametrize("format_", ["json", "console"])
 def test_an_export_whose_log_cannot_be_written_is_published(
     failing: str, format_: str, serve_cloud: ServeCloud, exporter_for: ExporterFor
 ) -> None:
@@ -61,12 +67,16 @@ def test_a_failure_that_cannot_be_told_ends_with_its_own_code(exporter_for: Expo
 
 
 @pytest.mark.parametrize(
-    "command", ["list", "list --json", "schema", "schema --format json", "config schema", "--help"]
-)
-@pytest.mark.parametrize(
-    ("failing", "reason"),
-    [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")],
-    ids=["full", "closed"],
+    ("command", "failing", "reason"),
+    [
+        *(
+            (command, ">/dev/full", "No space left on device")
+            for command in ("list", "list --json", "schema", "config schema", "--help")
+        ),
+        ("list", ">&-", "Bad file descriptor"),
+        ("schema --format json", ">&-", "Bad file descriptor"),
+        ("--help", ">&-", "Bad file descriptor"),
+    ],
 )
 def test_a_result_that_cannot_be_written_ends_with_a_sentence(
     command: str, failing: str, reason: str, exporter_for: ExporterFor

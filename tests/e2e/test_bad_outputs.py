@@ -12,7 +12,7 @@ from tests.e2e.clouds import SMALL, Cloud
 from tests.e2e.commands import Exporter
 from tests.e2e.worlds import check_against, world_of
 
-LARGE = Shape(repositories=6, images=1500, layers=10, empty_share=0.0)
+LARGE = Shape(repositories=6, images=600, layers=10, empty_share=0.0)
 
 
 def test_an_output_that_is_a_file_is_refused_before_any_call(

@@ -17,7 +17,7 @@ from tests.oracle.schema import COLUMNS
 from tests.oracle.snapshots import read_snapshot
 
 ODD = Shape(
-    clouds=3, folders=7, registries=9, repositories=45, images=420, layers=6, quirks=Quirks.all()
+    clouds=3, folders=7, registries=9, repositories=45, images=240, layers=4, quirks=Quirks.all()
 )
 ESTATES = {
     "small": SMALL,
@@ -28,7 +28,7 @@ ESTATES = {
         folders=4,
         registries=8,
         repositories=30,
-        images=300,
+        images=200,
         layers=4,
         registry_skew=0.2,
         untagged_share=0.8,

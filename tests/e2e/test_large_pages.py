@@ -25,8 +25,11 @@ def gateway(**behaviour: Any) -> Behaviour:
     return Behaviour(largest_body=LIMIT, **behaviour)
 
 
-@pytest.mark.parametrize("answer", ["429", "413", "504", "502", "cut"])
-@pytest.mark.parametrize("bound", [True, False], ids=["bound tokens", "free tokens"])
+@pytest.mark.parametrize(
+    ("answer", "bound"),
+    [("429", True), ("413", True), ("504", True), ("502", True), ("cut", True), ("cut", False)],
+    ids=["429", "413", "504", "502", "cut", "cut, free tokens"],
+)
 def test_a_gateway_that_refuses_large_answers_hides_nothing(
     answer: Literal["429", "413", "504", "502", "cut"],
     bound: bool,

@@ -23,7 +23,7 @@ from tests.e2e.worlds import busiest_registry
 
 ExporterFor = Callable[[Cloud], Exporter]
 
-SHAPE = Shape(clouds=1, folders=1, registries=3, repositories=9, images=300, layers=2)
+SHAPE = Shape(clouds=1, folders=1, registries=3, repositories=9, images=120, layers=2)
 STEADY = Behaviour(latency=0.005, reshuffle=False)
 HANGING = Faults({"hang": 1.0}, in_a_row=1_000_000)
 # A disk without room for latest.json, as long as a file (of the working folder) is there.
