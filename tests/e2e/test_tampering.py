@@ -6,8 +6,6 @@ import gzip
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -142,11 +140,12 @@ def test_a_snapshot_that_was_tampered_with_is_noticed(
 
 
 def test_the_command_to_verify_finds_what_was_not_tampered_with_sound(
-    published: Path, published_as_lines: Path
+    published: Path, published_as_lines: Path, exporter_for: Callable[[Cloud | None], Exporter]
 ) -> None:
+    exporter = exporter_for(None)
     for output in (published, published_as_lines):
-        done = verify(output)
-        assert done.returncode == 0, done.stdout
+        done = exporter.command("verify", "--output", str(output))
+        assert done.code == 0, done.stdout
         assert "is sound" in done.stdout
 
 
@@ -158,13 +157,16 @@ def break_latest(output: Path) -> None:
     "tamper", [*TAMPERINGS.values(), break_latest], ids=[*TAMPERINGS, "a broken latest"]
 )
 def test_the_command_to_verify_notices_it_too(
-    tamper: Callable[[Path], object], published: Path, tmp_path: Path
+    tamper: Callable[[Path], object],
+    published: Path,
+    tmp_path: Path,
+    exporter_for: Callable[[Cloud | None], Exporter],
 ) -> None:
     output = tmp_path / "copy"
     shutil.copytree(published, output)
     tamper(output)
-    done = verify(output)
-    assert done.returncode == 1, done.stdout
+    done = exporter_for(None).command("verify", "--output", str(output))
+    assert done.code == 1, done.stdout
     assert "is sound" not in done.stdout
 
 
@@ -191,17 +193,16 @@ def spoil_a_row(output: Path) -> None:
     ],
 )
 def test_a_snapshot_in_lines_alone_is_verified_no_less(
-    tamper: Callable[[Path], object], what: str, published_as_lines: Path, tmp_path: Path
+    tamper: Callable[[Path], object],
+    what: str,
+    published_as_lines: Path,
+    tmp_path: Path,
+    exporter_for: Callable[[Cloud | None], Exporter],
 ) -> None:
     output = tmp_path / "copy"
     shutil.copytree(published_as_lines, output)
     tamper(output)
-    done = verify(output)
-    assert done.returncode == 1, done.stdout
+    done = exporter_for(None).command("verify", "--output", str(output))
+    assert done.code == 1, done.stdout
     assert what in done.stdout
     assert done.stderr == ""
-
-
-def verify(output: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "exporter", "verify", "--output", str(output)]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
