@@ -32,15 +32,23 @@ from tests.oracle.snapshots import snapshot_ids
 ExporterFor = Callable[[Cloud | None], Exporter]
 
 
+@pytest.fixture(scope="module")
+def three_snapshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an output with three snapshots; to be copied, not changed."""
+    with Cloud() as cloud:
+        exporter = Exporter(tmp_path_factory.mktemp("three"), cloud)
+        assert exporter.run("--snapshot-id", "first").code == 0
+        assert exporter.run("--snapshot-id", "second", "--format", "parquet").code == 0
+        cloud.deny(busiest_registry(cloud.estate))
+        assert exporter.run("--snapshot-id", "third", "--format", "ndjson").code == 3
+    return exporter.output
+
+
 @pytest.fixture
-def with_snapshots(serve_cloud: ServeCloud, exporter_for: ExporterFor) -> Exporter:
+def with_snapshots(three_snapshots: Path, exporter_for: ExporterFor) -> Exporter:
     """Return the command with three snapshots at its output: two complete, the newest partial."""
-    cloud = serve_cloud()
-    exporter = exporter_for(cloud)
-    assert exporter.run("--snapshot-id", "first").code == 0
-    assert exporter.run("--snapshot-id", "second", "--format", "parquet").code == 0
-    cloud.deny(busiest_registry(cloud.estate))
-    assert exporter.run("--snapshot-id", "third", "--format", "ndjson").code == 3
+    exporter = exporter_for(None)
+    shutil.copytree(three_snapshots, exporter.output)
     return exporter
 
 

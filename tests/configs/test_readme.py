@@ -6,16 +6,16 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from exporter.emulator import Behaviour, ServiceKey
-from tests.conftest import ServeCloud
 from tests.e2e.clouds import SMALL, Cloud
 from tests.e2e.commands import Exporter
 from tests.oracle.snapshots import Snapshot, read_snapshot, snapshot_ids
@@ -70,24 +70,33 @@ class Workspace:
         return done.stdout
 
 
+@pytest.fixture(scope="module")
+def nights(
+    keys: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Cloud, Path]]:
+    """Export two nights, of which one is named as other people name theirs: by its date."""
+    behaviour = Behaviour(
+        service_keys={"key1": ServiceKey("aje1", keys[1])},
+        audiences=frozenset({"https://iam.api.il.nebius.cloud/iam/v1/tokens"}),
+    )
+    with Cloud(SMALL, behaviour) as cloud:
+        exporter = Exporter(tmp_path_factory.mktemp("nights"), cloud)
+        exporter.export(snapshot_id="2026-11-28")
+        exporter.export()
+        yield cloud, exporter.output
+
+
 @pytest.fixture
 def place(
-    serve_cloud: ServeCloud,
+    nights: tuple[Cloud, Path],
     exporter_for: Callable[[Cloud | None], Exporter],
     keys: tuple[str, str],
 ) -> Workspace:
-    """Export two nights, of which one is named as other people name theirs: by its date."""
+    """Copy the two nights into a folder of the test's own."""
     key = {"id": "key1", "service_account_id": "aje1", "private_key": keys[0]}
-    cloud = serve_cloud(
-        SMALL,
-        Behaviour(
-            service_keys={"key1": ServiceKey("aje1", keys[1])},
-            audiences=frozenset({"https://iam.api.il.nebius.cloud/iam/v1/tokens"}),
-        ),
-    )
+    cloud, published = nights
     exporter = exporter_for(cloud)
-    exporter.export(snapshot_id="2026-11-28")
-    exporter.export()
+    shutil.copytree(published, exporter.output)
     (exporter.folder / "key.json").write_text(json.dumps(key))
     (exporter.folder / "key.json").chmod(0o600)
     services = ("CONTAINER_REGISTRY", "RESOURCE_MANAGER", "IAM")
