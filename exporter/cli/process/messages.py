@@ -61,7 +61,7 @@ def use_format(asked: LogFormat | None, *, quiet: bool) -> None:
 
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
-    """Say whether a command line has `--log-format json`, however wrong the rest of it is."""
+    """Return whether a command line has `--log-format json`, however wrong the rest of it is."""
     return given(arguments, "--log-format") == "json"
 
 
@@ -84,7 +84,7 @@ def use_json(*, wanted: bool) -> None:
 
 
 def is_json() -> bool:
-    """Say whether stderr is in JSON, for a program."""
+    """Return whether stderr is in JSON, for a program."""
     return _encode is not None
 
 
@@ -95,7 +95,7 @@ def note_end() -> None:
 
 
 def is_end_written() -> bool:
-    """Say whether the log has the end of the run."""
+    """Return whether the log has the end of the run."""
     return _end_written
 
 

@@ -34,7 +34,7 @@ class _Blocker:
 
 
 def _structlog_imports() -> bool:
-    """Say whether structlog is being imported: the program shows none of its rich tracebacks.
+    """Return whether structlog is being imported: the program shows none of its rich tracebacks.
 
     The modules that draw on a terminal import rich themselves.
     """

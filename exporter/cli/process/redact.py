@@ -30,5 +30,5 @@ def redact(text: str) -> str:
 
 
 def is_secret_key(name: str) -> bool:
-    """Say whether a key of an event names something that must not be shown."""
+    """Return whether a key of an event names something that must not be shown."""
     return bool(_SECRET_KEYS.search(name))

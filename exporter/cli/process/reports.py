@@ -14,7 +14,7 @@ from exporter.leftovers import removed_at_once
 
 
 def can_write(path: Path) -> bool:
-    """Say whether `write_report` could write there."""
+    """Return whether `write_report` could write there."""
     if _own_stream(path) is not None:
         return True
     if path.exists() and not path.is_file():

@@ -31,7 +31,7 @@ _WIDTH_WITH_BAR = 80
 
 
 def can_show(console: Console) -> bool:
-    """Say whether a console can renew lines in place."""
+    """Return whether a console can renew lines in place."""
     return console.is_terminal and not console.is_dumb_terminal
 
 
