@@ -40,8 +40,9 @@ def plan(
 ) -> None:
     """Show what an export would list, without listing images or writing anything.
 
-    Lists clouds, folders and registries only. The export takes at least the number of calls that
-    is shown. The images expected of a registry are those that the last complete snapshot counted.
+    Lists clouds, folders and registries only, and the repositories of a registry in `scope` that no
+    list names. The export takes at least the number of calls that is shown. The images expected of
+    a registry are those that the last complete snapshot counted.
 
     \b
     Examples:
