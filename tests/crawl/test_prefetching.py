@@ -57,7 +57,8 @@ async def test_the_next_page_is_asked_for_while_the_one_in_hand_is_decoded(
 
     async with serve(estate, SLOW) as emulator:
         on_answer(emulator, note)
-        done = await crawl(emulator.url, tmp_path, decoders=Late)
+        whole = {"split_listings": False}
+        done = await crawl(emulator.url, tmp_path, decoders=Late, limits=whole)
     check_rows(done, estate)
 
 
