@@ -85,7 +85,7 @@ def json_lines(batch: pa.RecordBatch) -> memoryview:
             pieces += [f'{text}"', column]
             text = '",'
         else:
-            pieces += [text, pc.fill_null(_json(column), "null")]
+            pieces += [text, pc.fill_null(json_texts(column), "null")]
             text = ","
     pieces.append(f"{text.removesuffix(',')}}}\n")
     lines = pc.binary_join_element_wise(*pieces, "")
@@ -117,8 +117,8 @@ def _bounded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         yield batch
 
 
-def _json(column: pa.Array) -> pa.Array:
-    """Return each value's JSON text; null stays null."""
+def json_texts(column: pa.Array) -> pa.Array:
+    """Return each value's JSON text; null stays null. The types are those of snapshots' columns."""
     kind = column.type
     if pa.types.is_string(kind):
         return _quoted(column)
@@ -167,10 +167,10 @@ def _joined(column: pa.Array, brackets: str) -> pa.Array:
     if pa.types.is_map(column.type):
         keys, items = column.keys.slice(first, count), column.items.slice(first, count)
         members = pc.binary_join_element_wise(
-            _quoted(keys), pc.fill_null(_json(items), "null"), ":"
+            _quoted(keys), pc.fill_null(json_texts(items), "null"), ":"
         )
     else:
-        members = pc.fill_null(_json(column.values.slice(first, count)), "null")
+        members = pc.fill_null(json_texts(column.values.slice(first, count)), "null")
     lists = pa.ListArray.from_arrays(pc.subtract(column.offsets, first), members)
     text = pc.binary_join_element_wise(brackets[0], pc.binary_join(lists, ","), brackets[1], "")
     # The bytes under a null are undefined.

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
@@ -26,7 +27,7 @@ from exporter.cli.process.reports import report_file
 from exporter.cli.terminal.tables import json_text, print_json
 from exporter.errors import OutputError, SettingsError
 from exporter.snapshots.manifest import rfc3339
-from exporter.staging.ndjson import json_lines
+from exporter.staging.ndjson import json_lines, json_texts
 from exporter.tables.columns import TIME
 
 _STDOUT = "-"
@@ -139,8 +140,11 @@ def _csv_type(type_: pa.DataType) -> pa.DataType:
 def _csv_column(column: pa.Array) -> pa.Array:
     if _csv_type(column.type) == column.type:
         return column
-    texts = (None if value is None else _text(value) for value in _values(column))
-    return pa.array(texts, pa.string())
+    if _is_in_lines(column.type):
+        texts = json_texts(column)
+        return pc.utf8_slice_codeunits(texts, 1, -1) if column.type == TIME else texts
+    values = (None if value is None else _text(value) for value in _values(column))
+    return pa.array(values, pa.string())
 
 
 def _write_json(rows: pa.RecordBatchReader, file: BinaryIO) -> None:
