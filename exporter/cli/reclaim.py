@@ -220,7 +220,7 @@ def _say_incomplete(plan: ReclaimPlan) -> int:
         lacks.append(f"{number(plan.strays, 'image')} of no registry")
     if not lacks:
         return say_partial(plan.manifest)
-    say_incomplete(f"The answer leaves out {', and '.join(lacks)}")
+    say_incomplete(f"The answer leaves out {', and '.join(lacks)}", plan.manifest.snapshot_id)
     return PARTIAL_EXIT_CODE
 
 

@@ -332,9 +332,18 @@ def test_registries_that_are_not_listed_whole_are_named_and_left_out(command: Ex
     assert len(run.said.splitlines()) == 1
     shown = command.command("reclaim", "--untagged", "-o", str(command.output))
     assert "2 registries are left out" in shown.stdout
-    assert "name of r2 (r2) skipped" in shown.stdout
+    assert "name of r2 (r2): skipped" in shown.stdout
     # What is asked about alone is whole.
     assert command.command("reclaim", "--registry", "r1", "-o", str(command.output)).code == 0
+
+
+def test_a_partial_snapshot_may_lack_registries_that_nobody_can_name(tmp_path: Path) -> None:
+    denied = replace(APP, coverage=(("registries", "f1", "denied"),))
+    publish_estate(tmp_path, "partial", denied)
+    with open_snapshot(tmp_path, "partial") as snapshot:
+        for policy, complete in (({"untagged": True}, False), ({"registries": ["r1"]}, True)):
+            with reclaim(snapshot, ReclaimPolicy(**policy)) as plan:
+                assert (plan.is_complete, plan.left_out) == (complete, ())
 
 
 def test_a_person_sees_what_goes_what_it_saves_and_what_to_do(command: Exporter) -> None:

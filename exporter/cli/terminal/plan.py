@@ -15,6 +15,8 @@ from exporter.wording import number
 
 SHOWN = 10
 """How many registries, repositories and images are named, each."""
+_WENT = {"partial": "listed in part", "unknown": "named by no list of registries"}
+"""How the listing of a registry's images ended, in words; other statuses are words."""
 _TAGS = 3
 """How many tags of an image are named."""
 
@@ -122,8 +124,8 @@ def _left_out(plan: ReclaimPlan) -> Iterator[RenderableType]:
     yield Text(f"{what} left out: their images are not all listed", style="bold yellow")
     for one in plan.left_out[:SHOWN]:
         name = f"{one.name} ({one.registry_id})" if one.name else one.registry_id
-        reason = f": {one.message}" if one.message else ""
-        yield Text(f"  {printable(name)} {one.status}{printable(reason)}")
+        why = [_WENT.get(one.status, one.status), one.message or ""]
+        yield Text(f"  {printable(name)}: {printable(': '.join(filter(None, why)))}")
     if count > SHOWN:
         yield Text(f"  and {count - SHOWN:,} more; --summary-json names them all", style="dim")
 
