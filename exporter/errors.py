@@ -6,7 +6,9 @@
      ├─ CredentialsError           4   no token: none is set, available or accepted
      │   └─ UnansweredError            the token service does not answer
      ├─ OutageError                1   a host has not answered within `limits.outage`
+     ├─ UnreadableError            1   the output that a question is asked of cannot be read
      ├─ OutputError                5   the output cannot be written or read
+     │   ├─ AnswerFileError            the file for an answer cannot be written
      │   ├─ IntegrityError         1   a published snapshot differs from its manifest
      │   │   └─ LostStagingError       an earlier run's staging is unusable
      │   └─ NoConditionsError          a bucket's service has no conditional writes
@@ -135,6 +137,14 @@ class OutputError(ExporterError):
     """The output or the staging area cannot be written or read."""
 
     exit_code = 5
+
+
+class AnswerFileError(OutputError):
+    """The file that an answer goes to cannot be written."""
+
+
+class UnreadableError(ExporterError):
+    """The output that a question is asked of cannot be read."""
 
 
 class IntegrityError(OutputError):

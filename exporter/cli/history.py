@@ -11,7 +11,7 @@ from rich.text import Text
 from exporter.analyze.history import TOTAL, History, size_history, tag_history
 from exporter.cli import options
 from exporter.cli.groups import new_app
-from exporter.cli.process.failures import reported
+from exporter.cli.process.failures import answered
 from exporter.cli.process.incomplete import say_incomplete
 from exporter.cli.process.rows import RowFormat, row_format, write_rows
 from exporter.cli.terminal.rows import show_rows
@@ -79,7 +79,7 @@ def history(
       registry-exporter history --sizes
       registry-exporter history --sizes crp0123456789abcdefg --to sizes.csv
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
-    with reported(debug):
+    with answered(debug):
         format_ = row_format(row_format_, to)
         if name is None and not sizes:
             raise SettingsError("Name a REPOSITORY[:TAG], or give --sizes for the sizes of all.")

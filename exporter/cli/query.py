@@ -23,7 +23,7 @@ from exporter.analyze.questions import (
 from exporter.cli import options
 from exporter.cli.groups import new_app
 from exporter.cli.process import messages
-from exporter.cli.process.failures import reported
+from exporter.cli.process.failures import answered
 from exporter.cli.process.incomplete import say_partial
 from exporter.cli.process.rows import RowFormat, row_format, write_rows
 from exporter.cli.terminal.rows import Shown, show_rows
@@ -99,7 +99,7 @@ def query(
       registry-exporter query "SELECT tag, count(*) FROM tags GROUP BY tag"
       registry-exporter query --file mine.sql --param tag=v1.2 --to rows.csv
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
-    with reported(debug):
+    with answered(debug):
         format_ = row_format(row_format_, to)
         _check_choice(sql, file, name, list_=list_, show=show)
         if list_:

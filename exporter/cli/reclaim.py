@@ -16,7 +16,7 @@ from exporter.analyze.reclaim import reclaim as plan_of
 from exporter.analyze.reclaim_policy import ReclaimPolicy
 from exporter.cli import options
 from exporter.cli.groups import new_app
-from exporter.cli.process.failures import reported
+from exporter.cli.process.failures import answered
 from exporter.cli.process.incomplete import say_incomplete, say_partial
 from exporter.cli.process.reading import reading
 from exporter.cli.process.rows import RowFormat, row_format, write_lines, write_rows, write_summary
@@ -136,7 +136,7 @@ def reclaim(
       registry-exporter reclaim --tag 'pr-*' --keep-last 5 --to plan.csv
       registry-exporter reclaim --policy rules.json --price 0.0243 --currency USD
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
-    with reported(debug):
+    with answered(debug):
         answer = _Answer(rows, _format(format_, to, rows, ids=ids), to, summary_json, ids=ids)
         answer.check()
         wanted = ReclaimPolicy(

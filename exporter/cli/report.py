@@ -10,11 +10,11 @@ import typer
 
 from exporter.cli import options
 from exporter.cli.groups import new_app
-from exporter.cli.process.failures import reported
+from exporter.cli.process.failures import answered
 from exporter.cli.process.incomplete import say_partial
 from exporter.cli.process.reports import can_write, report_file
 from exporter.cli.terminal.tables import result_console
-from exporter.errors import OutputError, SettingsError
+from exporter.errors import AnswerFileError, SettingsError
 from exporter.figures import size
 from exporter.output import open_existing
 from exporter.report.extra import require_packages
@@ -63,11 +63,13 @@ def report(
       2 usage, settings   3 written, but a snapshot is partial
       5 the file cannot be written
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
-    with reported(debug):
+    with answered(debug):
         if to is None and sys.stdout.isatty():
             raise SettingsError("A report is not for a terminal: name a file with --to.")
         if to is not None and not can_write(to):
-            raise OutputError(f"Cannot write {to}: name a file in a folder that can be written.")
+            raise AnswerFileError(
+                f"Cannot write {to}: name a file in a folder that can be written."
+            )
         told = options.settings_flags(output=output, price=price, currency=currency)
         settings = load_settings(config, told, only=(*READING, "report"))
         code = _report(settings, snapshot, compare, to)
@@ -99,4 +101,4 @@ def _write(to: Path, data: bytes) -> None:
         with report_file(to) as file:
             file.write(data)
     except OSError as error:
-        raise OutputError(f"Cannot write {to}: {error.strerror or error}.") from error
+        raise AnswerFileError(f"Cannot write {to}: {error.strerror or error}.") from error

@@ -286,7 +286,9 @@ def test_no_snapshot_and_no_folder(command: Exporter, tmp_path: Path) -> None:
     assert "no snapshot is complete" in run.stderr
     run = ask(command, "SELECT 1", "--output", str(tmp_path), "--snapshot", "all", code=1)
     assert "run an export first" in run.stderr
-    ask(command, "SELECT 1", "--output", str(tmp_path / "missing"), code=5)
+    run = ask(command, "SELECT 1", "--output", str(tmp_path / "missing"), code=1)
+    assert "there is no folder" in run.stderr
+    ask(command, "SELECT 1", "--to", str(tmp_path / "missing" / "rows.csv"), code=5)
 
 
 ENDLESS = "SELECT count(*) FROM range(1000000000) AS a(i), range(1000000000) AS b(j) WHERE i*j = 7"

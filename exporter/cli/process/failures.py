@@ -14,7 +14,13 @@ from exporter.cli.process import messages
 from exporter.cli.process.redact import redact
 from exporter.cli.process.signals import exit_code_of_signal, unwind_at_signals
 from exporter.cli.terminal.invocation import NAME
-from exporter.errors import ExporterError
+from exporter.errors import (
+    AnswerFileError,
+    ExporterError,
+    IntegrityError,
+    OutputError,
+    UnreadableError,
+)
 
 
 @contextmanager
@@ -35,6 +41,21 @@ def reported(debug: bool, *, event: str = "command_failed") -> Iterator[None]:
             raise typer.Exit(code) from None
         report(error, debug=debug, event=event)
         raise typer.Exit(exit_code(error)) from None
+
+
+@contextmanager
+def answered(debug: bool) -> Iterator[None]:
+    """Do what `reported` does, for a command that only reads: an output it cannot read is a 1.
+
+    The file that the answer goes to is still a 5.
+    """
+    with reported(debug):
+        try:
+            yield
+        except (AnswerFileError, IntegrityError):
+            raise
+        except OutputError as error:
+            raise UnreadableError(str(error)) from error
 
 
 def exit_code(error: Exception) -> int:

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from exporter.cli.process.reports import report_file
 from exporter.cli.terminal.tables import json_text, print_json
-from exporter.errors import OutputError, SettingsError
+from exporter.errors import AnswerFileError, SettingsError
 from exporter.snapshots.manifest import rfc3339
 from exporter.staging.ndjson import json_lines, json_texts
 from exporter.tables.columns import TIME
@@ -65,7 +65,7 @@ def row_format(asked: RowFormat | None, to: Path | None) -> RowFormat | None:
 
 
 def write_rows(rows: pa.RecordBatchReader, format_: RowFormat, to: Path | None) -> None:
-    """Write rows in a format to a file, or to stdout; raises `OutputError`."""
+    """Write rows in a format to a file, or to stdout; raises `AnswerFileError`."""
     with _open(to) as file:
         match format_:
             case RowFormat.CSV:
@@ -84,19 +84,21 @@ def write_rows(rows: pa.RecordBatchReader, format_: RowFormat, to: Path | None) 
 def write_lines(rows: pa.RecordBatchReader, to: Path | None) -> None:
     """Write the texts of the first column, one a line, to a file, or to stdout.
 
-    Raises `OutputError`, also for a text that is no single line.
+    Raises `AnswerFileError`, also for a text that is no single line.
     """
     with _open(to) as file:
         for batch in rows:
             texts = batch.column(0).to_pylist()
             odd = next((text for text in texts if len(text.splitlines()) != 1), None)
             if odd is not None:
-                raise OutputError(f"{odd!r} is no line of its own: use --format instead of --ids.")
+                raise AnswerFileError(
+                    f"{odd!r} is no line of its own: use --format instead of --ids."
+                )
             file.write("".join(f"{text}\n" for text in texts).encode())
 
 
 def write_summary(content: dict[str, Any], to: str) -> None:
-    """Write totals as JSON to a file, or to stdout for `-`; raises `OutputError`."""
+    """Write totals as JSON to a file, or to stdout for `-`; raises `AnswerFileError`."""
     if to == _STDOUT:
         print_json(content)
         return
@@ -110,7 +112,7 @@ def _file(path: Path) -> Iterator[BinaryIO]:
         with report_file(path) as file:
             yield file
     except OSError as error:
-        raise OutputError(f"Cannot write {path}: {error.strerror or error}.") from error
+        raise AnswerFileError(f"Cannot write {path}: {error.strerror or error}.") from error
 
 
 @contextmanager

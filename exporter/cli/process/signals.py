@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 GRACE = 3.0
 """Seconds between a signal and the end of an export at the latest."""
-UNWINDING = 0.6
+UNWINDING = 0.4
 """Seconds between a signal and the end of any other command at the latest."""
 HOW_TO_RESUME = "The staged data is kept. To resume, run the same command again, without --fresh."
 
