@@ -33,7 +33,7 @@ from itertools import count
 
 import structlog
 
-from exporter.http.rate import Pace, Sample
+from exporter.http.rate import Pace, RateSample
 
 INITIAL_LEVEL = 32
 """Slots at the beginning; two round trips later there may be four times as many."""
@@ -68,7 +68,7 @@ class LimiterStatistics:
 class Slot:
     """Permission for one call; its holder may report how the call went."""
 
-    def __init__(self, limiter: Limiter, sample: Sample) -> None:
+    def __init__(self, limiter: Limiter, sample: RateSample) -> None:
         self._limiter = limiter
         self.sample = sample
         """The call as the pace sees it."""

@@ -50,7 +50,7 @@ _PRIOR = 8
 
 
 @dataclass(frozen=True)
-class Sample:
+class RateSample:
     """One call at its start, for the pace.
 
     `number` counts the host's calls. `began_at` is in the event loop's seconds, `wanted` and `open`
@@ -80,8 +80,8 @@ class Pace:
         self._number = 0
         self._wanting = self._held = False
         self._clocks_at = self._wanted = self._open = 0.0
-        self._answers: deque[tuple[Sample, bool]] = deque(maxlen=_REMEMBERED)
-        self._event: Sample | None = None
+        self._answers: deque[tuple[RateSample, bool]] = deque(maxlen=_REMEMBERED)
+        self._event: RateSample | None = None
         """A sample taken at the last event."""
         self._measured = 0.0
         self._step = float(SHORTEST_STEP)
@@ -115,7 +115,7 @@ class Pace:
         """Note that the host asked for a pause of so many seconds."""
         self._longest_hold = min(_LONGEST_HOLD, max(self._longest_hold * 0.9, seconds))
 
-    def start(self, now: float, *, full: bool) -> Sample:
+    def start(self, now: float, *, full: bool) -> RateSample:
         """Count a call that starts; `full` if all slots, at the highest level, are in use."""
         self.run_clocks(now, wanting=True, held=False)
         if self.rate is not None:
@@ -129,7 +129,7 @@ class Pace:
         self._waited = False
         return sample
 
-    def accepted(self, sample: Sample, in_flight: int) -> None:
+    def accepted(self, sample: RateSample, in_flight: int) -> None:
         """Count a good answer; the rate grows if it was this rate that limited the call."""
         self._answers.append((sample, True))
         if self.learned is None or not sample.waited or not self._after_event(sample):
@@ -141,17 +141,17 @@ class Pace:
             x = self._accepted / self._step - 1
             self.learned = self._measured * (1 + (1 - START) * x * x * x)
 
-    def failed(self, sample: Sample) -> None:
+    def failed(self, sample: RateSample) -> None:
         """Count an answer that is not a good one."""
         self._answers.append((sample, False))
 
-    def learn(self, sample: Sample, now: float, in_flight: int) -> None:
+    def learn(self, sample: RateSample, now: float, in_flight: int) -> None:
         """Take a first rate from what the host accepted until it refused a call."""
         measured, sent = self._measure(sample, now, in_flight)
         self._cut(measured, sent, now, in_flight)
         self._searching = True
 
-    def slow_down(self, sample: Sample, now: float, in_flight: int) -> bool:
+    def slow_down(self, sample: RateSample, now: float, in_flight: int) -> bool:
         """Lower the learned rate for a refused call; return whether it was lowered.
 
         It is not lowered for a call that began before the last event.
@@ -177,13 +177,13 @@ class Pace:
         self.next_start = now
         self._event = self._sample(now, waited=False)
 
-    def _after_event(self, sample: Sample) -> bool:
+    def _after_event(self, sample: RateSample) -> bool:
         return self._event is None or sample.number >= self._event.number
 
-    def _sample(self, now: float, *, waited: bool) -> Sample:
-        return Sample(self._number, now, self._wanted, self._open, waited)
+    def _sample(self, now: float, *, waited: bool) -> RateSample:
+        return RateSample(self._number, now, self._wanted, self._open, waited)
 
-    def _measure(self, refused: Sample, now: float, in_flight: int) -> tuple[float, float]:
+    def _measure(self, refused: RateSample, now: float, in_flight: int) -> tuple[float, float]:
         """Return the calls per second that were accepted, and sent, up to a refused call.
 
         The time reaches back to the last event, and over at least twice the calls in flight.

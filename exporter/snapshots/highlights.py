@@ -34,7 +34,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Scope:
+class ScopeSizes:
     """A registry or a repository, with its bytes from `size_totals`.
 
     `id` is a registry's id or a repository's full name. `name` is the name of the registry, or of
@@ -73,8 +73,8 @@ class Highlights:
     """
 
     folder: Path | None
-    registries: tuple[Scope, ...]
-    repositories: tuple[Scope, ...]
+    registries: tuple[ScopeSizes, ...]
+    repositories: tuple[ScopeSizes, ...]
     findings: dict[str, int]
     missing: tuple[Missing, ...]
     vanished: tuple[Missing, ...] = ()
@@ -110,13 +110,13 @@ def _highlights(snapshot: Snapshot) -> Highlights:
     )
 
 
-def _largest(sizes: pa.Table, scope: str, count: int) -> tuple[Scope, ...]:
+def _largest(sizes: pa.Table, scope: str, count: int) -> tuple[ScopeSizes, ...]:
     order = [("stored_size", "descending"), ("scope_id", "ascending")]
     rows = _of_scope(sizes, scope)
     largest = rows.take(pc.select_k_unstable(rows, k=count, sort_keys=order)).to_pylist()
     names = _names(sizes, largest)
     return tuple(
-        Scope(
+        ScopeSizes(
             id=row["scope_id"],
             name=names.get(row["registry_id"]) or "",
             images=row["image_count"],

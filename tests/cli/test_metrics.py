@@ -15,7 +15,7 @@ from exporter.cli.process import metrics
 from exporter.cli.process.metrics import PREFIX, write_metrics
 from exporter.cli.process.outcome import Outcome
 from exporter.crawl.progress import Progress
-from exporter.snapshots.highlights import Scope
+from exporter.snapshots.highlights import ScopeSizes
 from exporter.snapshots.manifest import Manifest, Requests
 
 FINISHED = datetime(2026, 11, 23, 2, 10, tzinfo=UTC)
@@ -31,7 +31,7 @@ MANIFEST = Manifest(
     coverage={"complete": 9},
     requests=Requests(calls=12, retries=1, throttled=0, bytes=1000),
 )
-REGISTRIES = tuple(Scope(f"crp{n:02}", "same name", n, 10 * n, 0) for n in range(25))
+REGISTRIES = tuple(ScopeSizes(f"crp{n:02}", "same name", n, 10 * n, 0) for n in range(25))
 COMPLETE = Outcome("complete", 0, Progress().statistics(), MANIFEST, registries=REGISTRIES)
 FAILED = Outcome("failed", 4, replace(Progress().statistics(), calls=3, retries=2), error="no")
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from exporter.cli.terminal.summary import show_summary
-from exporter.snapshots.highlights import Highlights, Missing, Scope
+from exporter.snapshots.highlights import Highlights, Missing, ScopeSizes
 from exporter.snapshots.manifest import Manifest, Requests, TableEntry
 
 NAMES = ("команда платежей 🚚 " * 4, "line\nbreak \x1b[31m\u202e", "registry-2", "", "x" * 90)
@@ -25,10 +25,10 @@ REASON = (
 FOUND = Highlights(
     folder=Path("/var/lib/registry-exporter/snapshots/of/a/team/with/a/long/path"),
     registries=tuple(
-        Scope(id_, name, 7, 2**40, 2**30) for id_, name in zip(IDS, NAMES, strict=True)
+        ScopeSizes(id_, name, 7, 2**40, 2**30) for id_, name in zip(IDS, NAMES, strict=True)
     ),
     repositories=tuple(
-        Scope(f"{id_}/{'deep/' * 15}app", name, 7, 2**40, 2**30)
+        ScopeSizes(f"{id_}/{'deep/' * 15}app", name, 7, 2**40, 2**30)
         for id_, name in zip(IDS, NAMES, strict=True)
     ),
     findings={"size_mismatch": 165, "bad_value": 149, "size_conflict": 67, "tag_on_two_images": 9},

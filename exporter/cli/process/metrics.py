@@ -43,7 +43,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.cli.process.outcome import STATUSES, Outcome
 from exporter.cli.process.reports import READABLE_BY_ALL, write_report
-from exporter.snapshots.highlights import Scope
+from exporter.snapshots.highlights import ScopeSizes
 from exporter.snapshots.manifest import Manifest
 
 PREFIX = "registry_exporter_"
@@ -134,12 +134,12 @@ def _of_totals(manifest: Manifest) -> Iterator[_Sample]:
             yield _Sample(name, value)
 
 
-def _of_registries(registries: Iterable[Scope]) -> Iterator[_Sample]:
+def _of_registries(registries: Iterable[ScopeSizes]) -> Iterator[_Sample]:
     largest = sorted(registries, key=lambda one: (-one.stored_size, one.id))
     rest = largest[REGISTRIES:]
     if rest:
         images, stored = sum(one.images for one in rest), sum(one.stored_size for one in rest)
-        largest = [*largest[:REGISTRIES], Scope(OTHER, "", images, stored, 0)]
+        largest = [*largest[:REGISTRIES], ScopeSizes(OTHER, "", images, stored, 0)]
     for one in largest:
         labels = {"registry": one.id, "name": one.name}
         yield _Sample("registry_images", one.images, labels)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from exporter.crawl.progress import Statistics
-from exporter.snapshots.highlights import Scope
+from exporter.snapshots.highlights import ScopeSizes
 from exporter.snapshots.manifest import Manifest
 
 Status = Literal["complete", "partial", "failed", "interrupted"]
@@ -26,4 +26,4 @@ class Outcome:
     statistics: Statistics
     manifest: Manifest | None = None
     error: str | None = None
-    registries: tuple[Scope, ...] = ()
+    registries: tuple[ScopeSizes, ...] = ()

@@ -14,7 +14,7 @@ from rich.text import Text
 from exporter.cli.terminal.invocation import command, python
 from exporter.cli.terminal.suggestions import untagged_query
 from exporter.figures import duration, printable, share, size
-from exporter.snapshots.highlights import LARGEST, Highlights, Scope
+from exporter.snapshots.highlights import LARGEST, Highlights, ScopeSizes
 from exporter.snapshots.manifest import Manifest
 from exporter.tables.schemas import COMPLETE_STATUSES
 from exporter.wording import number
@@ -185,7 +185,7 @@ def _sizes(console: Console, manifest: Manifest) -> list[_Line]:
     return [_title("Sizes"), _indented(table)]
 
 
-def _largest(console: Console, title: str, scopes: tuple[Scope, ...]) -> list[_Line]:
+def _largest(console: Console, title: str, scopes: tuple[ScopeSizes, ...]) -> list[_Line]:
     if not scopes:
         return []
     table = _table()

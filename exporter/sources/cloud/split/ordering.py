@@ -62,7 +62,7 @@ def order_fallbacks(
     return _DOWN_A_REGISTRY if repository is None else _DOWN_A_REPOSITORY
 
 
-class Attempts:
+class ScanAttempts:
     """The attempts of one scan: each begins at the first page, maybe in another order.
 
     `fallback` counts the orders given up before the current one, and `reading` how often the same

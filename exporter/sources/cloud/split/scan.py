@@ -16,7 +16,7 @@ from exporter.sources.cloud.decode.images import ImagesPage
 from exporter.sources.cloud.paging import PageCursor
 from exporter.sources.cloud.restarts import Restarts
 from exporter.sources.cloud.split.observed import Observed
-from exporter.sources.cloud.split.ordering import Attempts, Direction, order_fallbacks
+from exporter.sources.cloud.split.ordering import Direction, ScanAttempts, order_fallbacks
 from exporter.sources.cloud.split.policy import SplitPolicy
 from exporter.sources.cloud.summary import Images, Seen
 
@@ -98,7 +98,7 @@ class Scan:
         self.restarts = Restarts()
         self.pages = 0
         fallbacks = order_fallbacks(direction, repository, reading)
-        self.attempts = Attempts(base, fallbacks, fallback, reading)
+        self.attempts = ScanAttempts(base, fallbacks, fallback, reading)
         self._seconds: deque[float] = deque(maxlen=policy.pages_timed)
         self._policy = policy
         self._go_to_first_page(page_size)
