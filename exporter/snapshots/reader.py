@@ -16,7 +16,7 @@ Nothing is ever written to the output. `snapshot_id=…` in the paths does not b
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -189,7 +189,7 @@ class Snapshot:
         Raises `QueryError` for SQL that writes, is wrong or fails, and what `dataset` raises.
         """
         with open_query([self], sql, parameters) as rows:
-            return _small_sums(rows.read_all())
+            return rows.read_all()
 
     def fragments(self, table: str) -> list[ds.Fragment]:
         """Return a table's Parquet files in a bucket, whose rows also have the `snapshot_id`.
@@ -251,13 +251,3 @@ class Snapshot:
 def _types(columns: Collection[Column]) -> list[tuple[str, str]]:
     """Return names and types only: files made from NDJSON have no descriptions."""
     return [(column.name, column.type) for column in columns]
-
-
-def _small_sums(table: pa.Table) -> pa.Table:
-    """Return the table with int64 for DuckDB's large integers where all of a column are small."""
-    for place, field in enumerate(table.schema):
-        if field.type == pa.decimal128(38, 0):
-            with suppress(pa.ArrowInvalid):
-                small = table.column(place).cast(pa.int64())
-                table = table.set_column(place, field.with_type(pa.int64()), small)
-    return table

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,8 @@ _BY_OTHER_MEANS = re.compile(
 )
 _COMMENT = re.compile(r"\A(\s*--.*\n)*")
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+|\([^)]*\)\s*)?", re.IGNORECASE)
+_HUGEINT = pa.decimal128(38, 0)
+"""How Arrow has DuckDB's HUGEINT, the type of sums of integers."""
 _AS_TEXT = re.compile(r"INTERVAL|\bBIT\b|UNION|TIME WITH TIME ZONE|VARIANT|GEOMETRY")
 """DuckDB's types that Arrow lacks, or that Parquet cannot hold; they may stand inside another."""
 
@@ -44,7 +47,8 @@ def open_query(
     """Run one statement that reads, and give its rows as they come.
 
     `parameters` are the values of `$name` in the SQL. Columns have names of their own: a name that
-    came before gets a number. What Arrow or Parquet has no type for (an interval, say) is a text.
+    came before gets a number. Sums of integers are int64, or decimal128(38, 0) where one of the
+    first rows' is larger. What Arrow or Parquet has no type for (an interval, say) is a text.
     Raises `QueryError` for SQL that writes, is wrong or fails, before the block or in it, and what
     `Snapshot.dataset` raises for files that cannot be read.
     """
@@ -63,16 +67,51 @@ def open_query(
             _lock(connection, files)
             relation = _as_arrow_has_it(connection.sql(statement, params=dict(parameters or {})))
             reader = relation.to_arrow_reader(BATCH_ROWS)
-        names = _distinct(reader.schema.names)
-        fields = [field.with_name(name) for field, name in zip(reader.schema, names, strict=True)]
-        schema = pa.schema(fields)
+            first = next(reader, None)
+        schema = _schema(reader.schema, first)
 
         def batches() -> Iterator[pa.RecordBatch]:
             with errors.translated(check_files):
-                for batch in reader:
-                    yield batch.rename_columns(names)
+                for batch in reader if first is None else chain([first], reader):
+                    yield _cast(batch, schema)
 
         yield pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _schema(found: pa.Schema, first: pa.RecordBatch | None) -> pa.Schema:
+    """Return the schema of an answer: each name once, and int64 for sums that are small enough.
+
+    Those of the first batch decide, which is most often all there is.
+    """
+    fields = [
+        field.with_name(name) for field, name in zip(found, _distinct(found.names), strict=True)
+    ]
+    for place, field in enumerate(fields):
+        if field.type == _HUGEINT and (first is None or _is_small(first.column(place))):
+            fields[place] = field.with_type(pa.int64())
+    return pa.schema(fields)
+
+
+def _is_small(column: pa.Array) -> bool:
+    try:
+        column.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    try:
+        columns = [
+            column if column.type == type_ else column.cast(type_)
+            for column, type_ in zip(batch.columns, schema.types, strict=True)
+        ]
+    except pa.ArrowInvalid as error:
+        raise QueryError(
+            "An integer of the answer is larger than 64 bits hold, and none of the first rows is: "
+            "cast it with `::DOUBLE` or `::VARCHAR`."
+        ) from error
+    return pa.record_batch(columns, schema=schema)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

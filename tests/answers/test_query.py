@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -107,6 +108,7 @@ def test_rows_come_out_right_in_every_format(command: Exporter) -> None:
         {name: text.replace(": ", ":").replace(", ", ",") for name, text in found[0].items()}
     ] == [{name: text.replace(": ", ":").replace(", ", ",") for name, text in as_text.items()}]
     ask(command, ODD, "--to", "rows.parquet")
+    assert pq.read_schema(command.folder / "rows.parquet").field("s").type == pa.int64()
     (row,) = pq.read_table(command.folder / "rows.parquet").to_pylist(maps_as_pydicts="strict")
     assert (row["n"], row["s"], row["n_2"], row["i"]) == (6, total, 1, "01:30:00")
     assert (row["r"], row["m"], row["nothing"]) == (wanted["r"], wanted["m"], None)

@@ -135,7 +135,8 @@ def _write_csv(rows: pa.RecordBatchReader, file: BinaryIO) -> None:
 
 
 def _csv_type(type_: pa.DataType) -> pa.DataType:
-    plain = pa.types.is_floating(type_) or any(is_kind(type_) for is_kind in _PLAIN)
+    is_figure = pa.types.is_floating(type_) or pa.types.is_decimal(type_)
+    plain = is_figure or any(is_kind(type_) for is_kind in _PLAIN)
     return type_ if plain else pa.string()
 
 
