@@ -7,6 +7,7 @@ This is the whole public API:
 - `open_snapshot(output)` reads a published `Snapshot`: its files, PyArrow datasets, DuckDB views.
 - `list_snapshots(output)`, `verify(output)` and `await prune(output)` do what the commands do.
   `output` is the URL of an output, or the `Settings` of its exports.
+- `diff(before, after)` compares two snapshots.
 - `reclaim(snapshot, policy)` says what deleting some images would free.
 - What they raise is in `errors`.
 """
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from exporter import errors
+    from exporter.analyze.diff import Diff, diff
     from exporter.analyze.reclaim import ReclaimPlan, reclaim
     from exporter.analyze.reclaim_policy import ReclaimPolicy
     from exporter.crawl.progress import Progress
@@ -29,12 +31,14 @@ if TYPE_CHECKING:
     __version__: str
 else:
     _HOMES = {
+        "Diff": "exporter.analyze.diff",
         "Manifest": "exporter.snapshots.manifest",
         "Progress": "exporter.crawl.progress",
         "ReclaimPlan": "exporter.analyze.reclaim",
         "ReclaimPolicy": "exporter.analyze.reclaim_policy",
         "Settings": "exporter.settings",
         "Snapshot": "exporter.snapshots.reader",
+        "diff": "exporter.analyze.diff",
         "export": "exporter.run",
         "list_snapshots": "exporter.published",
         "open_snapshot": "exporter.published",
@@ -59,6 +63,7 @@ else:
 
 
 __all__ = [
+    "Diff",
     "Manifest",
     "Progress",
     "ReclaimPlan",
@@ -66,6 +71,7 @@ __all__ = [
     "Settings",
     "Snapshot",
     "__version__",
+    "diff",
     "errors",
     "export",
     "list_snapshots",

@@ -19,6 +19,8 @@ COMMANDS = {
     "list": "List the snapshots: status, age, images, stored size, bytes on disk, source and "
     "scope.",
     "query": "Ask a snapshot in SQL, or ask a named question.",
+    "diff": "Show what differs between two snapshots: images, tags, repositories, registries, "
+    "sizes.",
     "history": "Show which images a tag pointed to, or with --sizes how a scope grew.",
     "reclaim": "Show what deleting some images would free, exactly as it is billed.",
     "report": "Make a report about a snapshot: one HTML file that opens without a network.",

@@ -27,6 +27,7 @@ COMMANDS = (
     ("demo",),
     ("list",),
     ("query",),
+    ("diff",),
     ("history",),
     ("reclaim",),
     ("report",),

@@ -10,6 +10,7 @@ from typing import assert_type
 import duckdb
 
 from exporter import (
+    Diff,
     Manifest,
     Progress,
     ReclaimPlan,
@@ -17,6 +18,7 @@ from exporter import (
     Settings,
     Snapshot,
     __version__,
+    diff,
     errors,
     export,
     list_snapshots,
@@ -83,6 +85,15 @@ def worth(snapshot: Snapshot) -> float:
         return assert_type(plan.monthly_saving(0.0243), float)
 
 
+def lost(before: Snapshot, after: Snapshot) -> int:
+    """Return how many images are gone, and look at what differs."""
+    with diff(before, after) as found:
+        assert_type(found, Diff)
+        assert_type(found.before.snapshot_id, str)
+        assert_type(found.totals["stored_size_delta"], int | None)
+        return assert_type(found.counts["image_removed"], int)
+
+
 async def main() -> None:
     """Take an inventory, look at it and keep a week of them."""
     settings = Settings(
@@ -112,6 +123,7 @@ def mistakes(settings: Settings) -> None:
     export("s3://inventory/registry")  # type: ignore[arg-type, unused-coroutine]
     verify(7)  # type: ignore[arg-type]
     reclaim(open_snapshot(settings), policy=7)  # type: ignore[arg-type]
+    diff(open_snapshot(settings), "latest")  # type: ignore[arg-type]
     open_snapshot(settings).table("images")  # type: ignore[attr-defined]
     list_snapshots(settings)[0].size  # type: ignore[attr-defined] # noqa: B018
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from fnmatch import translate
 
+from exporter.patterns import PathPatterns
 from exporter.settings import Repositories
 
 MOST_EXAMPLES = 3
@@ -20,9 +19,8 @@ class Patterns:
     """
 
     def __init__(self, repositories: Repositories) -> None:
-        self._include = {one: re.compile(translate(one)) for one in repositories.include}
-        self._exclude = [re.compile(translate(one)) for one in repositories.exclude]
-        self._unmatched = dict(self._include)
+        self._paths = PathPatterns(repositories.include, repositories.exclude)
+        self._unmatched = dict(self._paths.include)
         self.chosen = False
         self.examples: list[str] = []
 
@@ -33,10 +31,7 @@ class Patterns:
 
     def wants(self, name: str) -> bool:
         """Return whether a repository is in scope, by its full name `<registry_id>/<path>`."""
-        path = name.partition("/")[2]
-        return any(one.match(path) for one in self._include.values()) and not any(
-            one.match(path) for one in self._exclude
-        )
+        return self._paths.match(name)
 
     def see(self, names: Iterable[str]) -> None:
         """Note existing repositories, by their full names."""

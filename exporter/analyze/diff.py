@@ -1,0 +1,296 @@
+"""What differs between two snapshots: resources, images and tags (`changes`), sizes (`growth`).
+
+`exporter.analyze.comparable` says what may be called added or removed. The work is DuckDB's, within
+its memory limit (`exporter.snapshots.database`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import pyarrow as pa
+
+from exporter.analyze.comparable import Sides, Verdict, decide, explain
+from exporter.analyze.sight import Ended, Place, Sight
+from exporter.errors import SettingsError
+from exporter.snapshots.database import open_reader
+from exporter.snapshots.identity import differences, identity
+from exporter.snapshots.manifest import Manifest
+from exporter.snapshots.reader import Snapshot
+from exporter.sql.engine import script
+from exporter.tables.answers import CHANGES, GROWTH
+from exporter.wording import number
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Rows = Literal["changes", "growth"]
+
+KINDS = (
+    "registry_added",
+    "registry_removed",
+    "repository_added",
+    "repository_removed",
+    "image_added",
+    "image_removed",
+    "image_changed",
+    "tag_added",
+    "tag_removed",
+    "tag_moved",
+    "unknown",
+)
+"""The kinds of changes, from the largest thing to the smallest."""
+
+_TABLES = {"changes": CHANGES, "growth": GROWTH}
+_READ = ("repositories", "images", "tags", "size_totals")
+_BATCH_ROWS = 16_384
+_VERDICTS = pa.schema(
+    [
+        ("registry_id", pa.string()),
+        ("name", pa.string()),
+        ("change", pa.string()),
+        *(
+            (name, pa.bool_())
+            for name in (
+                "ignores_patterns",
+                "may_lose_images",
+                "may_lose_repositories",
+                "may_gain_images",
+                "may_gain_repositories",
+            )
+        ),
+        ("detail", pa.string()),
+    ]
+)
+
+
+class Diff:
+    """The differences between two snapshots; a context manager, for one thread at a time.
+
+    It reads the snapshots' files only while it is made. What it found is in DuckDB until `close`,
+    in memory or in a temporary folder (`TMPDIR`).
+    """
+
+    def __init__(
+        self,
+        before: Manifest,
+        after: Manifest,
+        counts: Mapping[str, int],
+        totals: Mapping[str, int | None],
+        connection: DuckDBPyConnection,
+        stack: ExitStack,
+    ) -> None:
+        self.before = before
+        self.after = after
+        self.counts = counts
+        """How many rows of `changes` there are of each kind, none of them left out."""
+        self.totals = totals
+        """The `total` row of `growth`, by column; None where one of the two is not complete."""
+        self._connection = connection
+        self._stack = stack
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def close(self) -> None:
+        """Let go of what was found; a second call does nothing."""
+        self._stack.close()
+
+    def rows(self, name: Rows = "changes") -> pa.RecordBatchReader:
+        """Return the rows of `changes` or `growth`, by their keys, a batch at a time.
+
+        The columns are those of `exporter.tables.answers`. The reader can be used until `close`.
+        """
+        table = _TABLES[name]
+        columns, key = (", ".join(names) for names in (table.schema.names, table.key))
+        query = f"SELECT {columns} FROM {name} ORDER BY {key}"  # noqa: S608 - names of ours
+        return self._reader(query, table.schema)
+
+    def grown(self, most: int) -> pa.Table:
+        """Return the scopes whose stored size grew most, the largest growth first."""
+        return self._shown("grown", sign=1, most=most)
+
+    def shrunk(self, most: int) -> pa.Table:
+        """Return the scopes whose stored size shrank most, the largest loss first."""
+        return self._shown("grown", sign=-1, most=most)
+
+    def moved_tags(self, most: int) -> pa.Table:
+        """Return the tags that moved, those to the newest images first."""
+        return self._shown("moved", most=most)
+
+    def unknown(self, most: int) -> pa.Table:
+        """Return the registries that cannot be compared, by id, each with the reason (`detail`)."""
+        return self._shown("unknown", most=most)
+
+    def _shown(self, name: str, **values: int) -> pa.Table:
+        found = self._connection.cursor().sql(script(f"diff/{name}"), params=values)
+        return found.to_arrow_table()
+
+    def _reader(self, query: str, schema: pa.Schema) -> pa.RecordBatchReader:
+        # A cursor of its own: the connection may answer something else meanwhile.
+        found = self._connection.cursor().sql(query).to_arrow_reader(_BATCH_ROWS)
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for batch in found:
+                yield batch.cast(schema)
+
+        return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def diff(before: Snapshot, after: Snapshot) -> Diff:
+    """Compare two snapshots of one source; close the result, or use it in a `with` block.
+
+    Nothing is called removed that `after` did not look for, and nothing added that `before` could
+    not have seen: such registries are `unknown`, with the reason. The snapshots may be partial, of
+    different scopes, and in any order. Raises `SettingsError` if they are of different sources,
+    `OutputError` and `IntegrityError` as a `Snapshot` does.
+    """
+    _refuse_other_source(before.manifest, after.manifest)
+    with ExitStack() as stack:
+        connection = stack.enter_context(open_reader())
+        before.register(connection, _READ, schema="before")
+        after.register(connection, _READ, schema="after")
+        connection.execute(script("diff/named"))
+        _judge(connection, _sides(connection, before, after))
+        for name in ("images", "tags", "changes", "growth"):
+            connection.execute(script(f"diff/{name}"))
+        counts, totals = _counts(connection), _totals(connection)
+        return Diff(before.manifest, after.manifest, counts, totals, connection, stack.pop_all())
+
+
+def _refuse_other_source(before: Manifest, after: Manifest) -> None:
+    clauses = differences((before.source, {}), (after.source, {}))
+    if clauses:
+        raise SettingsError(
+            f"Snapshots {before.snapshot_id} and {after.snapshot_id} are of different sources, so "
+            f"they cannot be compared: {'; '.join(clauses)}; name two of one source."
+        )
+
+
+def _counts(connection: DuckDBPyConnection) -> Mapping[str, int]:
+    found = connection.execute("SELECT kind, count(*) FROM changes GROUP BY kind").fetchall()
+    return dict.fromkeys(KINDS, 0) | dict(found)
+
+
+def _totals(connection: DuckDBPyConnection) -> Mapping[str, int | None]:
+    names = [field.name for field in GROWTH.schema if pa.types.is_integer(field.type)]
+    query = f"SELECT {', '.join(names)} FROM growth WHERE scope = 'total'"  # noqa: S608 - ours
+    row = connection.execute(query).fetchone()
+    return dict(zip(names, row or [None] * len(names), strict=True))
+
+
+def _sides(connection: DuckDBPyConnection, before: Snapshot, after: Snapshot) -> Sides:
+    scopes = before.manifest.scope, after.manifest.scope
+    patterns = [{"repositories": one.get("repositories") or {}} for one in scopes]
+    return Sides(
+        before.manifest.snapshot_id,
+        after.manifest.snapshot_id,
+        _sight(before, _named_in(connection, "in_before")),
+        _sight(after, _named_in(connection, "in_after")),
+        same_scope=identity({}, scopes[0]) == identity({}, scopes[1]),
+        same_patterns=identity({}, patterns[0]) == identity({}, patterns[1]),
+    )
+
+
+def _named_in(connection: DuckDBPyConnection, side: str) -> frozenset[str]:
+    query = f"SELECT DISTINCT registry_id FROM named WHERE {side}"  # noqa: S608 - a column of ours
+    return frozenset(row[0] for row in connection.execute(query).fetchall())
+
+
+def _sight(snapshot: Snapshot, named: frozenset[str]) -> Sight:
+    clouds = _tuples(snapshot, "clouds", ["cloud_id", "organization_id"])
+    organizations = {row[0]: row[1] for row in clouds}
+    return Sight(
+        scope=snapshot.manifest.scope,
+        listings={
+            (listing, parent_id): Ended(status, message)
+            for listing, parent_id, status, message in _tuples(
+                snapshot, "coverage", ["listing", "parent_id", "status", "message"]
+            )
+        },
+        places={
+            registry_id: Place(registry_id, folder_id, cloud_id, organizations.get(cloud_id), name)
+            for registry_id, folder_id, cloud_id, name in _tuples(
+                snapshot, "registries", ["registry_id", "folder_id", "cloud_id", "name"]
+            )
+        },
+        named=named,
+    )
+
+
+def _tuples(snapshot: Snapshot, table: str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    read = snapshot.read(table, columns)
+    return zip(*(column.to_pylist() for column in read.columns), strict=True)
+
+
+def _judge(connection: DuckDBPyConnection, sides: Sides) -> None:
+    """Make the tables `verdicts`, `out_of_before` and `out_of_after`."""
+    every = {*sides.before.places, *sides.after.places, *sides.before.named, *sides.after.named}
+    verdicts = {one: decide(one, sides) for one in sorted(every)}
+    for sight, other, name in (
+        (sides.before, "in_after", "out_of_before"),
+        (sides.after, "in_before", "out_of_after"),
+    ):
+        outside = [] if sides.same_patterns else _outside(connection, sight, other)
+        _create(connection, name, pa.table({"repository_name": pa.array(outside, pa.string())}))
+        _blame_patterns(verdicts, outside, name)
+    places = {**sides.before.places, **sides.after.places}
+    rows = [
+        {key: value for key, value in asdict(one).items() if key in _VERDICTS.names}
+        | {
+            "name": places[one.registry_id].name if one.registry_id in places else None,
+            "detail": explain(one, sides),
+        }
+        for one in verdicts.values()
+    ]
+    _create(connection, "verdicts", pa.Table.from_pylist(rows, schema=_VERDICTS))
+
+
+def _outside(connection: DuckDBPyConnection, sight: Sight, other: str) -> list[str]:
+    """Return the repositories of the other side that a snapshot's patterns do not take in."""
+    query = f"SELECT repository_name FROM named WHERE {other} ORDER BY ALL"  # noqa: S608 - ours
+    found = connection.sql(query).to_arrow_reader(_BATCH_ROWS)
+    return [
+        name
+        for batch in found
+        for name in batch.column(0).to_pylist()
+        if not sight.patterns.match(name)
+    ]
+
+
+def _blame_patterns(verdicts: dict[str, Verdict], outside: list[str], side: str) -> None:
+    """Give each registry with repositories outside a snapshot's patterns that as the reason."""
+    counts = Counter(name.partition("/")[0] for name in outside)
+    examples = {name.partition("/")[0]: name for name in reversed(outside)}
+    for registry_id, count in counts.items():
+        verdict = verdicts.get(registry_id)
+        if verdict is None or verdict.ignores_patterns:
+            continue
+        reason = (
+            f"scope.repositories does not take in {number(count, 'repository', 'repositories')} "
+            f"of it, {'such as ' if count > 1 else ''}{examples[registry_id]}"
+        )
+        if side == "out_of_before":
+            changed = replace(verdict, before_reason=verdict.before_reason or reason)
+        else:
+            changed = replace(verdict, after_reason=verdict.after_reason or reason)
+        verdicts[registry_id] = changed
+
+
+def _create(connection: DuckDBPyConnection, name: str, rows: pa.Table) -> None:
+    connection.register("made", rows)
+    connection.execute(f"CREATE TABLE {name} AS FROM made")
+    connection.unregister("made")
