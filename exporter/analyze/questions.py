@@ -150,7 +150,9 @@ def ask_each(
         def marked(rows: pa.RecordBatchReader, snapshot: Snapshot) -> Iterator[pa.RecordBatch]:
             for batch in rows:
                 snapshot_id = pa.repeat(snapshot.manifest.snapshot_id, batch.num_rows)
-                yield pa.record_batch([snapshot_id, *batch.columns], schema=schema)
+                columns = [snapshot_id, *batch.columns]
+                cast = [one.cast(type_) for one, type_ in zip(columns, schema.types, strict=True)]
+                yield pa.record_batch(cast, schema=schema)
             snapshot.close()
 
         def batches() -> Iterator[pa.RecordBatch]:
