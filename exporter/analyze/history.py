@@ -24,6 +24,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from exporter.analyze.sight import Ended, Sight
 from exporter.errors import ExporterError
 from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.reader import Snapshot
@@ -190,18 +191,14 @@ def _is_wanted(tag: str, wanted: str | None) -> bool:
 
 
 def _listed_whole(snapshot: Snapshot, repository: str) -> bool:
-    registry, _, path = repository.partition("/")
-    scope = snapshot.manifest.scope
-    patterns = scope.get("repositories") or {}
-    included = any(fnmatchcase(path, one) for one in patterns.get("include") or ["*"])
-    if not included or any(fnmatchcase(path, one) for one in patterns.get("exclude") or []):
-        return False
+    registry = repository.partition("/")[0]
     where = (ds.field("listing") == "images") & (ds.field("parent_id") == registry)
-    statuses = [row["status"] for row in _read(snapshot, "coverage", ["status"], where)]
-    # A listing is skipped, too, where patterns leave out other repositories of the registry.
-    named = not scope.get("registries") or registry in scope["registries"]
-    is_left_out = not named or registry in ((scope.get("exclude") or {}).get("registries") or ())
-    return statuses == ["complete"] or (statuses == ["skipped"] and not is_left_out)
+    listings = {
+        (row["listing"], row["parent_id"]): Ended(row["status"])
+        for row in _read(snapshot, "coverage", ["listing", "parent_id", "status"], where)
+    }
+    sight = Sight(snapshot.manifest.scope, listings, places={})
+    return sight.patterns.match(repository) and not sight.not_listed(registry, "images")
 
 
 def _pointers(snapshot: Snapshot, repository: str) -> Iterator[tuple[str, _Pointer]]:
