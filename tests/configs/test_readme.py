@@ -17,7 +17,7 @@ import pytest
 
 from exporter.emulator import Behaviour, ServiceKey
 from tests.e2e.clouds import SMALL, Cloud
-from tests.e2e.commands import Exporter
+from tests.e2e.commands import BOTH, Exporter
 from tests.oracle.snapshots import Snapshot, read_snapshot, snapshot_ids
 
 ROOT = Path(__file__).parents[2]
@@ -81,8 +81,8 @@ def nights(
     )
     with Cloud(SMALL, behaviour) as cloud:
         exporter = Exporter(tmp_path_factory.mktemp("nights"), cloud)
-        exporter.export(snapshot_id="2026-11-28")
-        exporter.export()
+        exporter.export(BOTH, snapshot_id="2026-11-28")
+        exporter.export(BOTH)
         yield cloud, exporter.output
 
 

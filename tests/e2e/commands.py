@@ -32,6 +32,8 @@ from tests.policies import EARLY, as_python
 Sections = Mapping[str, Any]
 """Settings as the file nests them."""
 
+BOTH: Sections = {"output": {"formats": [*FORMATS]}}
+"""Settings of an export in both formats."""
 LIMIT = 300
 """Seconds after which a command that does not end is a failure; it takes one or two."""
 
@@ -155,11 +157,13 @@ class Exporter:
         """Run the library's `export` in this very process; read and check what it published.
 
         Takes a third of the command's time, so that the many runs in which only the rows
-        matter can be many. Raises what `export` raises.
+        matter can be many; and writes Parquet alone, unless the sections say otherwise. Raises
+        what `export` raises.
         """
-        told = self.settings({"credentials": {"iam_token": Cloud.token}})
-        manifest = asyncio.run(export(Settings(**_merge(told, sections or {})), **wishes))
-        return read_snapshot(self.output, manifest.snapshot_id)
+        own = {"credentials": {"iam_token": Cloud.token}, "output": {"formats": ["parquet"]}}
+        told = _merge(self.settings(own), sections or {})
+        manifest = asyncio.run(export(Settings(**told), **wishes))
+        return read_snapshot(self.output, manifest.snapshot_id, tuple(told["output"]["formats"]))
 
     def run(self, *flags: str, sections: Sections | None = None) -> Run:
         """Run `export` with the settings and some flags, to its end."""

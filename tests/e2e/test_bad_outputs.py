@@ -9,7 +9,7 @@ import pytest
 from exporter.emulator import Shape
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import SMALL, Cloud
-from tests.e2e.commands import Exporter
+from tests.e2e.commands import BOTH, Exporter
 from tests.e2e.worlds import check_against, world_of
 
 LARGE = Shape(repositories=6, images=600, layers=10, empty_share=0.0)
@@ -48,7 +48,7 @@ def test_a_disk_that_is_full_in_the_middle_loses_nothing_that_was_there(
 ) -> None:
     cloud = serve_cloud(SMALL)
     exporter = exporter_for(cloud)
-    assert exporter.export(snapshot_id="before").id == "before"
+    assert exporter.export(BOTH, snapshot_id="before").id == "before"
     large = serve_cloud(LARGE)
     crowded = exporter.for_cloud(large)
     run = crowded.run_with_small_disk(bytes_per_file, "--snapshot-id", "after", "--new-scope")
@@ -67,7 +67,7 @@ def test_an_id_that_is_taken_is_refused_and_replaced_only_when_told(
 ) -> None:
     cloud = serve_cloud()
     exporter = exporter_for(cloud)
-    first = exporter.export(snapshot_id="night")
+    first = exporter.export(BOTH, snapshot_id="night")
     cloud.calls.clear()
     refused = exporter.run("--snapshot-id", "night")
     assert refused.code == 2, refused.stderr

@@ -11,7 +11,7 @@ import pytest
 from exporter.emulator import Behaviour, Estate, Quirks, Shape
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import SMALL, Cloud
-from tests.e2e.commands import Exporter
+from tests.e2e.commands import BOTH, Exporter
 from tests.e2e.worlds import check_against, world_of
 from tests.oracle.schema import COLUMNS
 from tests.oracle.snapshots import read_snapshot
@@ -53,7 +53,7 @@ def test_every_table_equals_the_truth_in_both_formats(
     cloud = serve_cloud(shape)
     exporter = exporter_for(cloud)
     # Nobody but a person believes an estate that has no images.
-    snapshot = exporter.export(accept_shrink=shape.repositories == 0)
+    snapshot = exporter.export(BOTH, accept_shrink=shape.repositories == 0)
     check_against(snapshot, world_of(cloud.estate))
     assert snapshot.manifest["status"] == "complete"
     assert snapshot.manifest["requests"]["calls"] >= len(cloud.calls)
@@ -88,7 +88,7 @@ def test_however_the_answers_look_the_tables_are_the_same(
     exporter_for: Callable[[Cloud], Exporter],
 ) -> None:
     cloud = serve_cloud(ODD, behaviour)
-    snapshot = exporter_for(cloud).export({"limits": {"page_size": page_size}})
+    snapshot = exporter_for(cloud).export({**BOTH, "limits": {"page_size": page_size}})
     check_against(snapshot, world_of(cloud.estate))
 
 
@@ -123,7 +123,7 @@ def test_two_runs_leave_two_snapshots_with_the_same_rows(
     cloud = serve_cloud()
     exporter = exporter_for(cloud)
     for name in ("monday", "tuesday"):
-        exporter.export(snapshot_id=name)
+        exporter.export(BOTH, snapshot_id=name)
         assert exporter.read().latest == name
     assert exporter.read().published == ["monday", "tuesday"]
     for name in ("monday", "tuesday"):

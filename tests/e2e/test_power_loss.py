@@ -13,7 +13,7 @@ from exporter.emulator import Behaviour, Shape
 from exporter.staging import stage
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import Cloud
-from tests.e2e.commands import Exporter
+from tests.e2e.commands import BOTH, Exporter
 from tests.e2e.power import Disk, PowerLoss
 from tests.e2e.worlds import check_against, world_of
 from tests.oracle.snapshots import read_snapshot, snapshot_ids
@@ -21,7 +21,7 @@ from tests.oracle.snapshots import read_snapshot, snapshot_ids
 SHAPE = Shape(clouds=2, folders=3, registries=4, repositories=12, images=400, layers=2)
 SERVER = Behaviour(latency=0.02, reshuffle=False)
 # Whether a chain is split depends on how fast answers come; and with it how many pages there are.
-LIMITS = {"limits": {"page_size": 10, "concurrency": 4, "split_listings": False}}
+LIMITS = {**BOTH, "limits": {"page_size": 10, "concurrency": 4, "split_listings": False}}
 
 
 def run(cloud: Cloud, exporter: Exporter, *, every: float, lasts: int | None = None) -> Disk:
