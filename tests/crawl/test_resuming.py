@@ -45,8 +45,7 @@ async def crawl_with_stops(
         kept = len(set(done.kept))
 
 
-@pytest.mark.parametrize("concurrency", [1, 12])
-@pytest.mark.parametrize("every", [7, 20])
+@pytest.mark.parametrize(("every", "concurrency"), [(7, 12), (20, 1)])
 @pytest.mark.parametrize(
     "shape", [GIANT_REGISTRY, GIANT_REPOSITORY], ids=["registry", "repository"]
 )

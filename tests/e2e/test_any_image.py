@@ -65,7 +65,7 @@ def page_of(*images: Image) -> ListImagesResponse:
 
 
 @settings(
-    max_examples=80,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -25,8 +25,9 @@ SHAPES = {
 
 
 @pytest.mark.usefixtures("split_early")
-@pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize(
+    ("shape", "seed"), list(zip(SHAPES.values(), (1, 2, 3), strict=True)), ids=SHAPES
+)
 def test_an_image_that_stays_is_there_exactly_once(
     shape: Shape, seed: int, serve_cloud: ServeCloud, exporter_for: Callable[[Cloud], Exporter]
 ) -> None:
