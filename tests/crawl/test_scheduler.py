@@ -49,7 +49,7 @@ def no_task() -> Task | None:
 
 
 async def run(scheduler: Scheduler) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(200):
         await scheduler.run()
 
 

@@ -30,6 +30,8 @@ LIMITS = {
         "outage": "0s",
     }
 }
+# Of a host that is only slow, because the machine is busy, an answer is waited for.
+PATIENT = {"limits": {**LIMITS["limits"], "request_timeout": 1, "outage": "60s"}}
 BAD_PAGES = (
     Fault.NULL,
     Fault.HTML,
@@ -54,7 +56,7 @@ def test_a_registry_whose_pages_cannot_be_read_is_failed_and_the_rest_is_whole(
     broken = busiest_registry(cloud.estate)
     cloud.faults = replace(ALWAYS, rates={kind: 1.0}, scopes=frozenset({broken}))
     exporter = exporter_for(cloud)
-    snapshot = exporter.export(LIMITS)
+    snapshot = exporter.export(PATIENT)
     assert snapshot.manifest["status"] == "partial"
     statuses = snapshot.statuses()
     assert statuses["images", broken] == "failed"
@@ -92,7 +94,7 @@ def test_of_a_registry_whose_pages_stay_flawed_only_that_is_missing(
     cloud = serve_cloud()
     broken = busiest_registry(cloud.estate)
     cloud.faults = replace(ALWAYS, rates={kind: 1.0}, scopes=frozenset({broken}))
-    snapshot = exporter_for(cloud).export(LIMITS)
+    snapshot = exporter_for(cloud).export(PATIENT)
     statuses = snapshot.statuses()
     assert statuses.pop((partial, broken)) == "partial"
     assert set(statuses.values()) == {"complete"}

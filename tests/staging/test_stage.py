@@ -169,7 +169,7 @@ def test_a_full_disk_is_an_output_error_and_what_was_durable_stays(
         env=unmeasured(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr
