@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -69,10 +68,9 @@ class Highlights:
     """A snapshot's largest scopes, findings by kind, and missing listings.
 
     `registries` are all registries, the largest first. `vanished` are listings that even a complete
-    snapshot may lack. `folder` has its Parquet files, if they are on this machine.
+    snapshot may lack.
     """
 
-    folder: Path | None
     registries: tuple[ScopeSizes, ...]
     repositories: tuple[ScopeSizes, ...]
     findings: dict[str, int]
@@ -99,9 +97,7 @@ def _highlights(snapshot: Snapshot) -> Highlights:
         for row in coverage.to_pylist()
         if row["status"] == "vanished" or row["status"] not in COMPLETE_STATUSES
     ]
-    has_parquet = any(file.format == "parquet" for file in snapshot.manifest.files)
     return Highlights(
-        folder=snapshot.folder if has_parquet else None,
         registries=_largest(sizes, "registry", sizes.num_rows),
         repositories=_largest(sizes, "repository", LARGEST),
         findings=dict(Counter(kinds)),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -23,7 +22,6 @@ REASON = (
     f"https://container-registry.api.il.nebius.cloud/{'a-long-path/' * 20}?registryId={IDS[0]}"
 )
 FOUND = Highlights(
-    folder=Path("/var/lib/registry-exporter/snapshots/of/a/team/with/a/long/path"),
     registries=tuple(
         ScopeSizes(id_, name, 7, 2**40, 2**30) for id_, name in zip(IDS, NAMES, strict=True)
     ),

@@ -59,7 +59,7 @@ def test_the_query_that_a_summary_suggests_reads_the_snapshot_below_any_path(
     exporter = exporter_for(cloud)
     run = exporter.run("--output", PATH, "--log-format", "console")
     assert run.code == 0, run.stderr
-    line = next(line for line in run.stderr.splitlines() if "import duckdb" in line)
+    line = next(line for line in run.stderr.splitlines() if " query --name " in line)
     done = subprocess.run(
         line, shell=True, cwd=exporter.folder, capture_output=True, text=True, check=True
     )

@@ -11,8 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli.terminal.invocation import command, python
-from exporter.cli.terminal.suggestions import untagged_query
+from exporter.cli.terminal.invocation import command
 from exporter.figures import duration, printable, share, size
 from exporter.snapshots.highlights import LARGEST, Highlights, ScopeSizes
 from exporter.snapshots.manifest import Manifest
@@ -251,8 +250,9 @@ def _next(manifest: Manifest, output: str, found: Highlights | None) -> list[lis
         Text("Next", style="bold"),
         *_suggested("Is every file, row and total as it should be?", verify),
     ]
-    if found is not None and found.folder is not None:
-        query = python(untagged_query(found.folder, manifest.snapshot_id))
+    if found is not None:
+        asked = ("--name", "untagged-repositories", "--snapshot", manifest.snapshot_id)
+        query = command("query", *asked, "--output", output)
         lines += _suggested("Where would deleting untagged images free the most space?", query)
     return [[published], lines]
 
