@@ -23,7 +23,7 @@ from exporter.snapshots.identity import differences, identity
 from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.reader import Snapshot
 from exporter.sql.engine import script
-from exporter.tables.answers import CHANGES, GROWTH
+from exporter.tables.answers import CHANGES, GROWTH, MEASURES
 from exporter.wording import number
 
 if TYPE_CHECKING:
@@ -119,13 +119,32 @@ class Diff:
         query = f"SELECT {columns} FROM {name} ORDER BY {key}"  # noqa: S608 - names of ours
         return self._reader(query, table.schema)
 
-    def grown(self, most: int) -> pa.Table:
-        """Return the scopes whose stored size grew most, the largest growth first."""
-        return self._shown("grown", sign=1, most=most)
+    def within_scope(self) -> Mapping[str, int] | None:
+        """Return the totals of what the scope takes in, `before_…` and `after_…` each measure.
 
-    def shrunk(self, most: int) -> pa.Table:
+        Unlike `totals`, they are known where patterns leave something out. None where a snapshot is
+        not complete, or the scopes differ.
+        """
+        before, after = self.before, self.after
+        same = identity(before.source, before.scope) == identity(after.source, after.scope)
+        if not (same and before.status == after.status == "complete"):
+            return None
+        return {
+            f"{side}_{measure}": int(manifest.totals.get(measure) or 0)
+            for side, manifest in (("before", before), ("after", after))
+            for measure in MEASURES
+        }
+
+    def grown(self, most: int, scope: str | None = None) -> pa.Table:
+        """Return the scopes whose stored size grew most, the largest growth first.
+
+        `scope` is the only kind of scope to return, such as `repository`.
+        """
+        return self._shown("grown", sign=1, most=most, scope=scope)
+
+    def shrunk(self, most: int, scope: str | None = None) -> pa.Table:
         """Return the scopes whose stored size shrank most, the largest loss first."""
-        return self._shown("grown", sign=-1, most=most)
+        return self._shown("grown", sign=-1, most=most, scope=scope)
 
     def moved_tags(self, most: int) -> pa.Table:
         """Return the tags that moved, those to the newest images first."""
@@ -135,7 +154,7 @@ class Diff:
         """Return the registries that cannot be compared, by id, each with the reason (`detail`)."""
         return self._shown("unknown", most=most)
 
-    def _shown(self, name: str, **values: int) -> pa.Table:
+    def _shown(self, name: str, **values: int | str | None) -> pa.Table:
         found = self._connection.cursor().sql(script(f"diff/{name}"), params=values)
         return found.to_arrow_table()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exporter.report.wording import bytes_, count, cut
+from exporter.report.wording import bytes_, count, cut, signed
 
 
 @dataclass(frozen=True)
@@ -60,3 +61,14 @@ def size_cell(value: int, most: int = 0) -> Cell:
 def count_cell(value: int) -> Cell:
     """Return a count."""
     return Cell(count(value), value)
+
+
+def change_cell(value: int) -> Cell:
+    """Return a difference of bytes with its sign."""
+    return Cell(signed(bytes_(value), value), value)
+
+
+def repository_cell(full_name: str, registries: Mapping[str, str]) -> Cell:
+    """Return a repository's path, with the name of its registry below; `registries` are by id."""
+    registry, _, path = full_name.partition("/")
+    return name_cell(path or full_name, registries.get(registry, registry) if path else "")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from exporter.report.comparing import read_changes
 from exporter.report.content import (
     Age,
     Content,
@@ -59,6 +60,7 @@ def collect(
     """
     manifest = snapshot.manifest
     freeing = read_freeing(snapshot, MOST_ROWS)
+    changes = None if before is None else read_changes(before, snapshot, MOST_ROWS)
     with open_reader() as connection:
         snapshot.register(connection, _TABLES)
         read = _Reader(connection)
@@ -86,7 +88,7 @@ def collect(
             gaps=read.rows("gaps", Gap, most=MOST_ROWS),
             points=tuple(_point(one) for one in history),
             freeing=freeing,
-            before=None if before is None else before.manifest,
+            changes=changes,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from exporter.snapshots.manifest import Manifest
@@ -195,6 +195,53 @@ class Gap:
 
 
 @dataclass(frozen=True)
+class ChangedScope:
+    """A repository that both snapshots know, and its stored bytes in each."""
+
+    name: str
+    before_size: int
+    after_size: int
+    delta: int
+
+
+@dataclass(frozen=True)
+class MovedTag:
+    """A tag that points to another image than before; `size_delta` is null where unknown."""
+
+    repository_name: str
+    tag: str
+    before_digest: str
+    digest: str
+    size_delta: int | None
+
+
+@dataclass(frozen=True)
+class Uncompared:
+    """A registry that cannot be compared whole, and why."""
+
+    registry_id: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What differs from the snapshot `before`.
+
+    `counts` are those of the kinds of changes. `deltas` are the differences of the whole by measure
+    of `size_totals`; one that is not known has none. `repositories` grew or shrank most, `moved`
+    are tags, the newest first, and `unknown` the first registries that cannot be compared.
+    """
+
+    before: Manifest
+    counts: Mapping[str, int]
+    deltas: Mapping[str, int]
+    repositories: tuple[ChangedScope, ...]
+    moved: tuple[MovedTag, ...]
+    unknown: tuple[Uncompared, ...]
+
+
+@dataclass(frozen=True)
 class Point:
     """The totals of one snapshot, for the growth over time."""
 
@@ -209,11 +256,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Content:
-    """All that one report says.
-
-    `before` is the snapshot that it is compared with. `deltas` are the differences of the whole by
-    measure of `size_totals`; null where a snapshot is not complete.
-    """
+    """All that one report says; `changes` is None if it compares with nothing."""
 
     manifest: Manifest
     url: str
@@ -230,8 +273,7 @@ class Content:
     gaps: tuple[Gap, ...]
     points: tuple[Point, ...]
     freeing: Freeing
-    before: Manifest | None = None
-    deltas: Mapping[str, int | None] = field(default_factory=dict)
+    changes: Changes | None
 
     def total(self, measure: str) -> int:
         """Return a count or a size of the whole snapshot."""

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from exporter.figures import printable
-from exporter.report import charts, largest, prose, tables, wording
+from exporter.report import changes, charts, largest, prose, tables, wording
 from exporter.report.cells import Table
 from exporter.report.content import Content
 from exporter.report.findings import meaning
@@ -78,6 +78,8 @@ def _texts(content: Content) -> dict[str, object]:
         "growth": prose.growth(content),
         "has_partial_points": not all(point.complete for point in content.points),
         "ages": prose.ages(content),
+        "changed": prose.changed(content),
+        "uncompared": prose.uncompared(content),
         "findings": [(one, meaning(one.kind)) for one in content.findings],
         "coverage": prose.coverage(content),
     }
@@ -89,6 +91,7 @@ _CHAPTERS = (
     ("growth", "Growth"),
     ("ages", "Age of images"),
     ("largest", "The largest"),
+    ("changes", "What changed"),
     ("findings", "Findings"),
     ("coverage", "Coverage"),
     ("sizes", "How sizes are counted"),
@@ -105,6 +108,7 @@ def _tables(content: Content) -> dict[str, Table]:
         "freeing_repositories": tables.freeing_repositories(content),
         "growth": tables.growth(content),
         "ages": tables.ages(content),
+        **changes.change_tables(content),
         "listings": tables.listings(content),
         "gaps": tables.gaps(content),
     }

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from exporter.analyze.diff import KINDS
 from exporter.analyze.reclaim import GIGABYTE
 from exporter.figures import duration
 from exporter.report.content import Age, Content, Freed, Gap, Tile
-from exporter.report.wording import bytes_, count, cut, day, isolated, percent, signed
+from exporter.report.wording import bytes_, count, cut, day, isolated, percent, signed, time
 from exporter.wording import number
 
 
@@ -22,6 +23,18 @@ class Figure:
     change: str = ""
     money: str = ""
 
+
+_CHANGES = tuple(
+    (f"{what}_{how}", nouns, how)
+    for what, nouns in (
+        ("registry", ("registry", "registries")),
+        ("repository", ("repository", "repositories")),
+        ("image", ("image", "images")),
+        ("tag", ("tag", "tags")),
+    )
+    for how in ("added", "removed", "changed", "moved")
+    if f"{what}_{how}" in KINDS
+)
 
 LISTINGS = {
     "clouds": "Clouds",
@@ -94,15 +107,52 @@ def figures(content: Content) -> list[Figure]:
 
 def change(content: Content, measure: str) -> str:
     """Return how much a measure of the whole has changed since the snapshot compared with."""
-    delta = content.deltas.get(measure)
-    if content.before is None or delta is None:
+    delta = content.changes.deltas.get(measure) if content.changes else None
+    if content.changes is None or delta is None:
         return ""
+    since = f"since {day(content.changes.before.started_at)}"
     if delta == 0:
-        return f"unchanged since {day(content.before.started_at)}"
+        return f"unchanged {since}"
     said = bytes_(delta) if measure.endswith("_size") else count(delta)
     earlier = content.total(measure) - delta
     share = f" ({signed(percent(delta, earlier), delta)})" if earlier else ""
-    return f"{signed(said, delta)}{share} since {day(content.before.started_at)}"
+    return f"{signed(said, delta)}{share} {since}"
+
+
+def changed(content: Content) -> str:
+    """Return what has come, gone and moved since the snapshot compared with."""
+    changes = content.changes
+    if changes is None:
+        return (
+            "This snapshot is compared with no other: there is no complete one before it, or none "
+            "was asked for."
+        )
+    since = f"Since {time(changes.before.started_at)} (snapshot {cut(changes.before.snapshot_id)})"
+    parts = [
+        f"{number(changes.counts[kind], *nouns)} {how}"
+        for kind, nouns, how in _CHANGES
+        if changes.counts[kind]
+    ]
+    if not parts:
+        said = "no change was found"
+    elif len(parts) == 1:
+        said = parts[0]
+    else:
+        said = f"{', '.join(parts[:-1])} and {parts[-1]}"
+    if content.total("image_count") and not changes.deltas:
+        said += "; the totals cannot be compared"
+    return f"{since}: {said}."
+
+
+def uncompared(content: Content) -> str:
+    """Return how many registries cannot be compared; empty if all can."""
+    many = content.changes.counts["unknown"] if content.changes else 0
+    if not many:
+        return ""
+    return (
+        f"{number(many, 'registry', 'registries')} cannot be compared, or not whole. Nothing there "
+        "is called removed that was not looked for."
+    )
 
 
 def money(content: Content, size: int) -> str:

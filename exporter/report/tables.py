@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from exporter.report.cells import Cell, Column, Table, count_cell, name_cell, size_cell
+from exporter.report.cells import Cell, Column, Table, count_cell, name_cell, repository_cell, size_cell
 from exporter.report.content import Content
 from exporter.report.prose import LISTINGS, age_labels, freed_label, money
 from exporter.report.wording import cut, percent, time
@@ -109,7 +107,7 @@ def freeing_repositories(content: Content) -> Table:
         ),
         tuple(
             (
-                _repository(one.name, names),
+                repository_cell(one.name, names),
                 size_cell(one.size, most),
                 count_cell(one.images),
                 size_cell(one.logical_size),
@@ -189,8 +187,3 @@ def gaps(content: Content) -> Table:
         rest,
         max(0, more),
     )
-
-
-def _repository(full_name: str, registries: Mapping[str, str]) -> Cell:
-    registry, _, path = full_name.partition("/")
-    return name_cell(path or full_name, registries.get(registry, registry) if path else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -11,7 +11,6 @@ from rich.text import Text
 from exporter.analyze.diff import Diff
 from exporter.cli.terminal.tables import new_table
 from exporter.figures import duration, printable, size
-from exporter.snapshots.identity import identity
 from exporter.wording import number
 
 SHOWN = 10
@@ -68,9 +67,10 @@ def _headline(found: Diff) -> Iterator[RenderableType]:
 
 def _totals(found: Diff) -> Iterator[RenderableType]:
     yield Text()
-    totals = found.totals
+    totals: Mapping[str, int | None] = found.totals
     if totals["before_image_count"] is None:
-        if not _have_one_scope(found):
+        within = found.within_scope()
+        if within is None:
             yield Text(
                 "The totals cannot be compared: the snapshots are not complete, or not of the same "
                 "scope.",
@@ -78,7 +78,7 @@ def _totals(found: Diff) -> Iterator[RenderableType]:
             )
             return
         yield Text("Of what the scope takes in:")
-        totals = _within_scope(found)
+        totals = within
     table = new_table("", "before", "after", "difference", right=("before", "after", "difference"))
     for title, measure, is_bytes in _TOTALS:
         before, after = (totals[f"{side}_{measure}"] or 0 for side in ("before", "after"))
@@ -87,20 +87,6 @@ def _totals(found: Diff) -> Iterator[RenderableType]:
             title, figure(before), figure(after), _signed(after - before, is_bytes=is_bytes)
         )
     yield table
-
-
-def _have_one_scope(found: Diff) -> bool:
-    before, after = found.before, found.after
-    same = identity(before.source, before.scope) == identity(after.source, after.scope)
-    return same and before.status == after.status == "complete"
-
-
-def _within_scope(found: Diff) -> dict[str, int]:
-    return {
-        f"{side}_{measure}": int(manifest.totals.get(measure) or 0)
-        for side, manifest in (("before", found.before), ("after", found.after))
-        for _, measure, _ in _TOTALS
-    }
 
 
 def _scopes(title: str, scopes: Any) -> Iterator[RenderableType]:
