@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from exporter.report.cells import Cell, Column, Table, change_cell, name_cell, repository_cell, size_cell
+from exporter.report.cells import (
+    Cell,
+    Column,
+    Table,
+    change_cell,
+    name_cell,
+    repository_cell,
+    size_cell,
+)
 from exporter.report.content import Changes, Content
 from exporter.report.wording import cut, short_digest
 

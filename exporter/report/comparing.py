@@ -57,6 +57,5 @@ def _deltas(found: Diff) -> Mapping[str, int]:
 
 
 def _scope(row: Mapping[str, Any]) -> ChangedScope:
-    return ChangedScope(
-        row["scope_id"], row["before_stored_size"], row["after_stored_size"], row["stored_size_delta"]
-    )
+    before, after = row["before_stored_size"], row["after_stored_size"]
+    return ChangedScope(row["scope_id"], before, after, row["stored_size_delta"])

@@ -98,7 +98,7 @@ _CHAPTERS = (
 )
 
 
-def _tables(content: Content) -> dict[str, Table]:
+def _tables(content: Content) -> dict[str, Table | None]:
     return {
         "registries": largest.registries(content),
         "repositories": largest.repositories(content),

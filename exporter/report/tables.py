@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from exporter.report.cells import Cell, Column, Table, count_cell, name_cell, repository_cell, size_cell
+from exporter.report.cells import (
+    Cell,
+    Column,
+    Table,
+    count_cell,
+    name_cell,
+    repository_cell,
+    size_cell,
+)
 from exporter.report.content import Content
 from exporter.report.prose import LISTINGS, age_labels, freed_label, money
 from exporter.report.wording import cut, percent, time

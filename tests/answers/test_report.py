@@ -93,16 +93,20 @@ def open_page(browser: Browser) -> Iterator[Open]:
 
 
 def estate(night: int = 0, coverage: tuple[tuple[str, str, str], ...] = ()) -> World:
-    """Return registries and repositories of hostile names; a repository more each night."""
+    """Return registries and repositories of hostile names; a repository more each night.
+
+    In the third night, the tags of `plain-0` move to its other image.
+    """
     paths = [*HOSTILE, UNSEEN, *(f"plain-{number}" for number in range(20 + night))]
     base = Blob(digest(1), 50_000_000)
+    moved = "plain-0" if night == 2 else None
     return World(
         images=tuple(
             Image(
                 f"image-{place}-{number}",
                 f"r1/{path}",
                 (base, Blob(digest(1000 + 10 * place + number), 1_000_000 * (place + 1))),
-                tags=(HOSTILE[0], "<b>v1</b>") if number else (),
+                tags=(HOSTILE[0], "<b>v1</b>") if number != (path == moved) else (),
                 digest=digest(5000 + 10 * place + number),
                 created_at=START - timedelta(days=40 * place),
             )
@@ -245,6 +249,20 @@ def test_money_and_bytes_are_those_that_deleting_would_free(
     assert f"would free {size(freed)}, {freed / 2**20:,.2f} EUR a month." in text
     assert f"still be {size(old)}, {old / 2**20:,.2f} EUR a month." in text
     assert "1 registry is left out" in text
+
+
+def test_what_changed_is_said_and_what_cannot_be_compared(
+    partial_report: Path, open_page: Open
+) -> None:
+    section = open_page(partial_report).page.locator("#changes")
+    said = section.locator("p").first.inner_text()
+    assert "(snapshot night-1): 1 repository added, 2 images added, 2 tags added and 2 tags" in said
+    tables = section.locator("table")
+    rows = [one.inner_text() for one in tables.nth(0).locator("tbody tr").all()]
+    assert len(rows) == 2
+    assert all("plain-0" in row for row in rows)
+    assert "<b>v1</b>" in rows[0] + rows[1]
+    assert "<u>r2" in tables.nth(1).locator("tbody tr").inner_text()
 
 
 def test_the_keyboard_filters_and_sorts_a_table(partial_report: Path, open_page: Open) -> None:
