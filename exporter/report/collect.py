@@ -38,7 +38,7 @@ MOST_ROWS = 50
 """How many images, layers and gaps have a row of their own."""
 MOST_TILES = 60
 """How many repositories have a rectangle of their own."""
-MOST_TILED_REGISTRIES = 24
+MOST_TILED_REGISTRIES = 16
 MOST_EXAMPLES = 5
 AGES = (0, 7, 30, 90, 180, 365, 730)
 """The ages of images, each by its lower bound in days."""

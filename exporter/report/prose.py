@@ -56,7 +56,7 @@ _STATUSES = {
 def lede(content: Content) -> str:
     """Return the first paragraph: what there is, what is billed, and what can go."""
     images, registries = content.total("image_count"), content.sums.get("registry")
-    stored, untagged = content.total("stored_size"), content.total("untagged_size")
+    stored, untagged = content.total("stored_size"), content.freeing.steps[0].size
     where = f" in {number(registries.count, 'registry', 'registries')}" if registries else ""
     if not images:
         return f"There are no images{where}."
@@ -72,7 +72,7 @@ def lede(content: Content) -> str:
 def figures(content: Content) -> list[Figure]:
     """Return the headline numbers."""
     images, untagged = content.total("image_count"), content.total("untagged_image_count")
-    stored, held = content.total("stored_size"), content.total("untagged_size")
+    stored, held = content.total("stored_size"), content.freeing.steps[0].size
     logical, repositories = content.total("logical_size"), content.total("repository_count")
     registries = content.sums.get("registry")
     return [
@@ -276,7 +276,7 @@ def age_labels(found: Sequence[Age], *, short: bool = False) -> list[str]:
         365: "1–2 years",
         730: "over 2 years",
     }
-    short_names = {0: "1w", 7: "4w", 30: "3m", 90: "6m", 180: "1y", 365: "2y", 730: "2y+"}
+    short_names = {0: "<1w", 7: "<4w", 30: "<3m", 90: "<6m", 180: "<1y", 365: "<2y", 730: "2y+"}
     names = short_names if short else long_names
     return ["unknown" if one.days is None else names[one.days] for one in found]
 
