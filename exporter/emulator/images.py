@@ -80,6 +80,8 @@ class ImageMaker:
         self._untagged = round(shape.untagged_share * 256)
         self._index = round(shape.index_share * 256)
         self._repeat = round(shape.repeat_share * 256)
+        self._counts_once = shape.size_of.startswith("each-layer-once")
+        self._counts_config = shape.size_of.endswith("config")
         # Of ten layers, five are from the base image, three are the repository's own and
         # change from time to time, two are new with each image.
         fresh = max(1, round(shape.layers * 0.2))
@@ -132,11 +134,13 @@ class ImageMaker:
             (value * largest >> 32) >> (value & 15) | 1 for value in self._sizes.unpack(raw)[:count]
         ]
         own = [*zip(ids[2:], digests[2:], sizes, strict=False)]
+        total, config = shared.size + sum(sizes), 1024 + raw[47] * 37
         if raw[49] < self._repeat:
             own.append(own[-1])
+            total += 0 if self._counts_once else sizes[-1]
         return self._templates[len(own)] % (
-            ids[0], name, digests[0], shared.size + sum([size for _, _, size in own]),
-            ids[1], digests[1], 1024 + raw[47] * 37,
+            ids[0], name, digests[0], total + config if self._counts_config else total,
+            ids[1], digests[1], config,
             shared.text, *chain.from_iterable(own), tags, created,
         )  # fmt: skip
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
+from typing import Literal, get_args
+
+SizeOf = Literal["layers", "layers-and-config", "each-layer-once", "each-layer-once-and-config"]
+SIZES: tuple[SizeOf, ...] = get_args(SizeOf)
+"""The ways in which an API may add up an image's size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,8 @@ class Shape:
         untagged_share: Share of images without tags.
         index_share: Share of images that are manifest lists: no config, no layers, no size.
         repeat_share: Share of images that name one of their layers twice.
+        size_of: What `compressedSize` is the sum of: the layers as often as they are named, or each
+            once, and in both cases the config as well or not.
         same_times: How many images in a row of a repository were created at the same moment, as
             in a registry that was moved from elsewhere.
         quirks: The oddities.
@@ -94,6 +101,7 @@ class Shape:
     untagged_share: float = 0.3
     index_share: float = 0.02
     repeat_share: float = 0.03
+    size_of: SizeOf = "layers"
     same_times: int = 1
     quirks: Quirks = Quirks()
     lifelike: bool = False

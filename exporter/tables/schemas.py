@@ -186,8 +186,9 @@ FINDINGS = table(
     "What an auditor should look at",
     text(
         "kind",
-        "size_conflict (one digest, two sizes), size_mismatch (compressed_size is not the sum of "
-        "the layers), tag_on_two_images, image_changed (one id, two contents), unlisted_repository "
+        "size_conflict (one digest, two sizes), size_mismatch (compressed_size is the sum of the "
+        "layers neither with nor without the config, each counted once or as often as it stands), "
+        "tag_on_two_images, image_changed (one id, two contents), unlisted_repository "
         "(no repository list names it), unknown_registry (images or a repository of no registry "
         "that was listed), bad_value (values that cannot be read, and are left out, or an item "
         "whose id cannot be, which has no row), negative_size "

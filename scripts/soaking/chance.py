@@ -8,6 +8,7 @@ from typing import Any
 
 from exporter.emulator import Behaviour, Estate, Fault, Faults, Outage, Quirks, Shape
 from exporter.emulator.faults import HOPELESS, PAGING, TRANSIENT
+from exporter.emulator.shape import SIZES
 
 SHAPES = {
     "many registries": Shape(clouds=2, folders=5, registries=20, repositories=60, images=900),
@@ -51,6 +52,9 @@ def draw(seed: int) -> World:
         seed=seed,
         layers=chance.choice([1, 3, 8]),
         same_times=chance.choice([1, 1, 3, 10_000]),
+        repeat_share=0.2,
+        # By the seed alone: what is drawn below stays as it was.
+        size_of=SIZES[seed % len(SIZES)],
     )
     kinds = chance.sample(_KINDS, chance.choice([0, 1, 3, 6]))
     rates = {kind.value: chance.uniform(0.002, _MOST_FAULTS / len(kinds)) for kind in kinds}

@@ -172,6 +172,15 @@ def _complete(
     return True
 
 
+def _sizes(layers: list[Row], config: int) -> set[int]:
+    """Return the four sums of an image's layers that its size may be."""
+    digests = {one["digest"] for one in layers} - {None}
+    largest = [max(one["size"] for one in layers if one["digest"] == each) for each in digests]
+    once = sum(largest) + sum(one["size"] for one in layers if one["digest"] is None)
+    often = sum(one["size"] for one in layers)
+    return {once, often, once + config, often + config}
+
+
 def findings(listed: Tables) -> set[tuple[Any, ...]]:
     """Return kind, registry, repository, image and subject, but for changed images."""
     found: set[tuple[Any, ...]] = set()
@@ -187,7 +196,10 @@ def findings(listed: Tables) -> set[tuple[Any, ...]]:
     for image in listed["images"]:
         where = (image["registry_id"], image["repository_name"])
         layers = [one for one in listed["layers"] if one["image_id"] == image["image_id"]]
-        if image["compressed_size"] != sum(one["size"] for one in layers):
+        config = sum(
+            one["size"] for one in listed["config_blobs"] if one["image_id"] == image["image_id"]
+        )
+        if image["compressed_size"] not in _sizes(layers, config):
             found.add(("size_mismatch", *where, image["image_id"], image["image_id"]))
         for tag in image["tags"]:
             tagged[(*where, tag)].add(image["image_id"])

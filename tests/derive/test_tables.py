@@ -140,6 +140,32 @@ def test_a_digest_with_two_sizes_counts_with_the_larger_in_every_repository(
     assert ("size_conflict", digest(9)) in found
 
 
+def test_a_size_is_a_mismatch_only_where_no_way_of_adding_up_the_layers_gives_it(
+    tmp_path: Path,
+) -> None:
+    twice, other, nameless = Blob(digest(1), 10), Blob(digest(2), 100), Blob(None, 3)
+    layers = (twice, other, twice, replace(twice, size=7), nameless, nameless)
+    config = Blob(digest(9), 1000)
+    often, once = 133, 116
+    right = (often, once, often + 1000, once + 1000)
+    wrong = (0, often - 3, once - 10, once + 999, 1000)
+    images = tuple(
+        Image(f"i{size}", "r1/a", layers, config, compressed_size=size) for size in (*right, *wrong)
+    )
+    bare = Image("bare", "r1/a", layers, compressed_size=once + 1000)
+    staging = derived(tmp_path, World(images=(*images, bare), registries=REGISTRY))
+    found = {
+        row["subject"]: row["detail"]
+        for row in read(staging, "findings")
+        if row["kind"] == "size_mismatch"
+    }
+    assert found.keys() == {*(f"i{size}" for size in wrong), "bare"}
+    assert found["i0"] == (
+        "compressed_size is 0 bytes, and the 6 layers have 133 (or 116, each counted once), "
+        "and the config 1000."
+    )
+
+
 def test_a_digest_with_two_sizes_is_found_across_registries_and_across_layers_and_configs(
     tmp_path: Path,
 ) -> None:

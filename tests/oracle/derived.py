@@ -110,14 +110,29 @@ def _size_conflicts(listed: Tables) -> Rows:
 
 
 def _size_mismatches(listed: Tables) -> Rows:
-    sums: dict[str, int] = defaultdict(int)
+    layers: dict[str, Rows] = defaultdict(list)
     for layer in listed["layers"]:
-        sums[layer["image_id"]] += layer["size"]
+        layers[layer["image_id"]].append(layer)
+    configs = {config["image_id"]: config["size"] for config in listed["config_blobs"]}
     return [
         _image_finding("size_mismatch", image)
         for image in listed["images"]
-        if image["compressed_size"] != sums[image["image_id"]]
+        if image["compressed_size"]
+        not in _sums(layers[image["image_id"]], configs.get(image["image_id"], 0))
     ]
+
+
+def _sums(layers: Rows, config: int) -> set[int]:
+    """Return what an image's size may be: with its config or not, each layer once or as it stands.
+
+    Of two sizes of one digest the larger counts; layers without a digest are all different.
+    """
+    once: dict[tuple[str | None, int | None], int] = {}
+    for layer in layers:
+        key = (layer["digest"], layer["position"] if layer["digest"] is None else None)
+        once[key] = max(once.get(key, layer["size"]), layer["size"])
+    sums = (sum(layer["size"] for layer in layers), sum(once.values()))
+    return {total + more for total in sums for more in (0, config)}
 
 
 def _tags_on_two_images(listed: Tables) -> Rows:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.oracle.truth import truth
 from tests.oracle.worlds import blob, finding, image, small_world, total
 
@@ -24,9 +26,21 @@ def test_a_layer_that_is_a_config_of_another_size_is_found() -> None:
     assert finding(truth(world)) == {"kind": "size_conflict", "registry_id": "r", "subject": "b"}
 
 
+@pytest.mark.parametrize("size", [5, 4, 105, 104])
+def test_a_size_may_count_a_layer_once_or_twice_and_the_config_or_not(size: int) -> None:
+    world = small_world()
+    layers = [blob("n", 1), blob("n", 1), blob("o", 3)]
+    config = blob("x", 100)
+    world.images.append(
+        image("s/app", 6, "", layers=layers, config=config, compressedSize=str(size))
+    )
+    assert truth(world)["findings"] == []
+
+
 def test_a_size_that_is_not_the_sum_of_the_layers_is_found() -> None:
     world = small_world()
-    world.images.append(image("s/app", 6, "ab", compressedSize="4"))
+    config = blob("x", 100)
+    world.images.append(image("s/app", 6, "aab", config=config, compressedSize="203"))
     assert finding(truth(world)) == {
         "kind": "size_mismatch",
         "registry_id": "s",

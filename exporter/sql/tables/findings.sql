@@ -27,9 +27,11 @@ WITH conflicts AS (
     HAVING min(smallest) <> max(size)
 ),
 
--- Sizes of layers are added and those of images subtracted: one grouping instead of a join of
--- millions of rows.
-differing AS (
+-- `compressed_size` may be the sum of the layers with or without the config, and with each layer
+-- counted once or as often as it stands. The plain sum comes first: sizes of layers are added and
+-- those of images subtracted, in one grouping instead of a join of millions of rows. Only images that
+-- it does not explain are compared with the other sums.
+differing AS MATERIALIZED (
     SELECT image_id, sum(size) AS difference
     FROM (
         SELECT image_id, size FROM layers
@@ -38,6 +40,38 @@ differing AS (
     )
     GROUP BY image_id
     HAVING sum(size) <> 0
+),
+
+without_config AS MATERIALIZED (
+    SELECT image_id, difference, config
+    FROM differing LEFT JOIN (
+        SELECT image_id, size AS config FROM config_blobs SEMI JOIN differing USING (image_id)
+    ) USING (image_id)
+    WHERE difference + coalesce(config, 0) <> 0
+),
+
+-- How many bytes an image's layers have beyond those of its digests. A layer without a digest is one
+-- of its own; of two sizes of one digest, the larger counts.
+surpluses AS (
+    SELECT image_id, sum(surplus) AS surplus
+    FROM (
+        SELECT image_id, sum(size) - max(size) AS surplus
+        FROM layers SEMI JOIN without_config USING (image_id)
+        GROUP BY image_id, digest, CASE WHEN digest IS NULL THEN position END
+    )
+    GROUP BY image_id
+),
+
+mismatches AS (
+    SELECT
+        image_id,
+        difference,
+        config,
+        coalesce(surplus, 0) AS surplus
+    FROM without_config LEFT JOIN surpluses USING (image_id)
+    WHERE
+        difference <> coalesce(surplus, 0)
+        AND difference + coalesce(config, 0) <> coalesce(surplus, 0)
 ),
 
 -- Few tags are on two images, so these are found by hash, which is cheap. A name without a registry
@@ -139,10 +173,18 @@ SELECT
     image_id,
     image_id,
     format(
-        'compressed_size is {} bytes, and the {} layers have {}.',
-        compressed_size, layer_count, compressed_size + difference
+        'compressed_size is {} bytes, and the {} layers have {}{}{}.',
+        compressed_size,
+        layer_count,
+        compressed_size + difference,
+        CASE
+            WHEN surplus <> 0 THEN
+                format(' (or {}, each counted once)', compressed_size + difference - surplus)
+            ELSE ''
+        END,
+        CASE WHEN config <> 0 THEN format(', and the config {}', config) ELSE '' END
     )
-FROM images JOIN differing USING (image_id)
+FROM images JOIN mismatches USING (image_id)
 UNION ALL
 SELECT
     'tag_on_two_images',
