@@ -11,13 +11,17 @@ from dataclasses import replace
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from exporter.cli import options
 from exporter.cli.export import DisplayOptions, export_and_show
 from exporter.cli.groups import new_app
 from exporter.cli.process import messages
 from exporter.cli.process.failures import reported
+from exporter.cli.process.messages import LogFormat, log_format
 from exporter.cli.process.runner import RunOptions
+from exporter.cli.terminal.invocation import command
+from exporter.cli.terminal.summary import show_suggestions
 from exporter.emulator import STATIC_TOKEN, Behaviour, Emulator, Estate, Shape, preset
 from exporter.errors import ExporterError
 from exporter.output import open_output
@@ -52,7 +56,8 @@ def demo(
     """Export a made-up cloud: no account, no credentials, no network.
 
     Starts the emulator inside this process, with a cloud of about 20,000 images, and exports it
-    in every format. It uses no settings and no credentials of the environment.
+    in every format: as it was yesterday, and then as it is today, so that `diff` and `history` have
+    something to show. It uses no settings and no credentials of the environment.
 
     \b
     Examples:
@@ -67,11 +72,12 @@ def demo(
 
 
 def _demonstrate(*, images: int, seed: int, output: str, display: DisplayOptions) -> int:
-    """Export an emulated estate to `output`; return the exit code."""
+    """Export an emulated estate to `output` as it was on two days; return the exit code."""
     # The whole day: two demos of one day have the same estate.
     today = int(time.time()) // DAY * DAY
-    shape = replace(preset("company", images=images, seed=seed), newest=today)
-    with _served(shape) as url:
+    yesterday = replace(preset("company", images=images, seed=seed), newest=today - DAY)
+    with _served(yesterday) as emulator:
+        url = emulator.url
         settings = settings_alone(
             {
                 "domain": url,
@@ -84,20 +90,57 @@ def _demonstrate(*, images: int, seed: int, output: str, display: DisplayOptions
         staged = staging_root(open_output(settings), settings.output.staging)
         left = f"Its staged data is left in {staged}. The next demo cannot use it: remove it."
         # Each demo has a cloud of its own, at an address of its own.
-        return export_and_show(settings, RunOptions(new_scope=True, if_stopped=left), display)
+        options = RunOptions(new_scope=True, if_stopped=left)
+        _tell("First, the made-up cloud as it was yesterday.", display)
+        code = export_and_show(settings, options, replace(display, has_summary=False))
+        if code:
+            return code
+        emulator.show(Estate(replace(yesterday, days=1)))
+        _tell(
+            "Now, the same cloud as it is today: with new images, moved tags, and less CI.", display
+        )
+        code = export_and_show(settings, options, display)
+    if code == 0 and _is_for_a_person(display):
+        show_suggestions(Console(stderr=True, highlight=False), _questions(output))
+    return code
+
+
+def _questions(output: str) -> dict[str, str]:
+    named = ("--output", output)
+    return {
+        "What has changed since yesterday?": command("diff", *named),
+        "Where are the bytes?": command("query", "--name", "largest-repositories", *named),
+        "What would deleting old untagged images free?": command(
+            "reclaim", "--untagged", "--older-than", "30d", *named
+        ),
+        "How does it grow?": command("history", "--sizes", *named),
+        "And all of it for people? (needs registry-exporter[report])": command(
+            "report", *named, "--to", "demo-report.html"
+        ),
+    }
+
+
+def _tell(sentence: str, display: DisplayOptions) -> None:
+    if _is_for_a_person(display):
+        Console(stderr=True, highlight=False).print(sentence, style="dim", soft_wrap=True)
+
+
+def _is_for_a_person(display: DisplayOptions) -> bool:
+    format_ = log_format(display.log_format, quiet=display.quiet)
+    return format_ is LogFormat.CONSOLE and not display.quiet
 
 
 @contextmanager
-def _served(shape: Shape) -> Iterator[str]:
-    """Serve an estate during the `with` block; give its URL."""
+def _served(shape: Shape) -> Iterator[Emulator]:
+    """Serve an estate during the `with` block; give the emulator."""
     loop = asyncio.new_event_loop()
     ready = threading.Event()
     stop = asyncio.Event()
-    urls: list[str] = []
+    serving: list[Emulator] = []
 
     async def serve() -> None:
         async with Emulator(Estate(shape), LATENCY) as emulator:
-            urls.append(emulator.url)
+            serving.append(emulator)
             ready.set()
             await stop.wait()
 
@@ -106,7 +149,7 @@ def _served(shape: Shape) -> Iterator[str]:
     if not ready.wait(_START_WITHIN):
         raise ExporterError("The emulator did not start; is this machine out of memory or ports?")
     try:
-        yield urls[0]
+        yield serving[0]
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()

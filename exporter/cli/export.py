@@ -152,13 +152,17 @@ def export(
 
 @dataclass(frozen=True)
 class DisplayOptions:
-    """How a run is shown: on stderr, in the log, and in files for other programs."""
+    """How a run is shown: on stderr, in the log, and in files for other programs.
+
+    A person gets the summary at the end only if it `has_summary`.
+    """
 
     log_format: LogFormat | None = None
     log_level: LogLevel | None = None
     quiet: bool = False
     debug: bool = False
     files: ReportFiles = field(default_factory=ReportFiles)
+    has_summary: bool = True
 
 
 def export_and_show(settings: Settings, options: RunOptions, display: DisplayOptions) -> int:
@@ -176,13 +180,14 @@ def export_and_show(settings: Settings, options: RunOptions, display: DisplayOpt
     if manifest is not None:
         found = highlights(open_output(settings), manifest)
         if for_a_person:
-            show_summary(
-                console,
-                manifest,
-                found,
-                output=settings.output.url,
-                recalled_pages=outcome.statistics.recalled_pages,
-            )
+            if display.has_summary:
+                show_summary(
+                    console,
+                    manifest,
+                    found,
+                    output=settings.output.url,
+                    recalled_pages=outcome.statistics.recalled_pages,
+                )
         elif manifest.status == "partial":
             messages.write(
                 _partial_sentence(manifest, found), event="export_partial", level="warning"

@@ -53,12 +53,12 @@ def churned_text(estate: Estate, faults: Faults, number: int, tick: int) -> byte
     text = estate.image_text(number)
     repository, index = estate.place(number)
     loses = _has_moved(faults, number, tick)
-    gains = index > 0 and _has_moved(faults, number - 1, tick)
+    gains = index > repository.deleted and _has_moved(faults, number - 1, tick)
     if not loses and not gains:
         return text
     image = orjson.loads(text)
     tags: list[str] = image.get("tags", [])
-    if loses and index + 1 < repository.count:
+    if loses and index + 1 < repository.end:
         tags = tags[1:]
     if gains:
         given = orjson.loads(estate.image_text(number - 1)).get("tags", [])

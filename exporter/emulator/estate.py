@@ -69,7 +69,9 @@ class Estate:
 
     def image_numbers(self, registry_id: str | None = None) -> range:
         """The numbers of all images, or of one registry's."""
-        return self._layout.scopes[registry_id].images if registry_id else range(self.shape.images)
+        return (
+            self._layout.scopes[registry_id].images if registry_id else range(self._layout.images)
+        )
 
     def repository_numbers(self, registry_id: str | None = None) -> range:
         """The numbers of all repositories, or of one registry's, unlisted ones included."""
@@ -87,7 +89,7 @@ class Estate:
         """The image's repository, and its index there."""
         # Empty repositories begin where the next one begins: the last of them has the image.
         repository = self._layout.repositories[bisect_right(self._starts, number) - 1]
-        return repository, number - repository.first
+        return repository, number - repository.first + repository.deleted
 
     def image_times(self, number: int) -> tuple[int, int]:
         """When the image was created and last modified, in nanoseconds since 1970."""

@@ -59,6 +59,18 @@ class Repository:
     count: int
     listed: bool
     habits: Habits | None = None
+    deleted: int = 0
+    pushed: int = 0
+
+    @property
+    def end(self) -> int:
+        """The index behind that of the newest image."""
+        return self.deleted + self.count
+
+    @property
+    def settled(self) -> int:
+        """How many images there were before the last days."""
+        return self.end - self.pushed
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +88,7 @@ class ImageMaker:
         self._seed = shape.seed
         self._layer_bytes = shape.layer_bytes
         self._same_times = shape.same_times
+        self._newest, self._days = shape.newest, shape.days
         self._base_stacks = shape.base_stacks
         self._untagged = round(shape.untagged_share * 256)
         self._index = round(shape.index_share * 256)
@@ -152,7 +165,11 @@ class ImageMaker:
         begin, span = _EPOCH, _SPAN
         if repository.habits is not None:
             begin, span = repository.habits.begin, repository.habits.span
-        step = max(1, span // max(1, repository.count))
+        step = max(1, span // max(1, repository.settled))
+        if index >= repository.settled:
+            # After all that were there, however long it took for those to come.
+            begin, index = self._newest, index - repository.settled
+            step = self._days * DAY // max(1, repository.pushed)
         second = begin + index * step + raw[33] * (step - 1) // 255
         unit = _FRACTIONS[raw[34] & 3]
         if not unit:
@@ -163,7 +180,7 @@ class ImageMaker:
 
     def _tags(self, repository: Repository, index: int, raw: bytes) -> list[str]:
         """The image's tags; no other image of the repository has any of them."""
-        tags = ["latest"] if index == repository.count - 1 else []
+        tags = ["latest"] if index == repository.end - 1 else []
         habits = repository.habits
         untagged = self._untagged if habits is None else habits.untagged
         if raw[43] < (self._untagged if untagged is None else untagged):

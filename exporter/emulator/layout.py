@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .images import Repository
-from .lifelike import habits, shared_out
+from .lifelike import habits, passed, shared_out
 from .naming import name_resource, repository_names
 from .values import apportion, seeded_int, vendor_id, zipf
 
@@ -66,7 +66,7 @@ class Layout:
         self.repositories: list[Repository] = []
         self.scopes: dict[str, Scope] = {}
         self._shape = shape
-        self._images = 0
+        self.images = 0
         chosen = random.Random(shape.seed)  # noqa: S311 - an estate is not a secret
         images = _shares(shape.images, shape.registries, shape.registry_skew, shape, chosen)
         repositories = _larger_shares(shape.repositories, images, shape.registry_skew / 2)
@@ -84,7 +84,7 @@ class Layout:
             self.clouds.append(self._scope((cloud_id,), resource, mark))
 
     def _mark(self) -> _Mark:
-        return _Mark(len(self.folders), len(self.registries), len(self.repositories), self._images)
+        return _Mark(len(self.folders), len(self.registries), len(self.repositories), self.images)
 
     def _scope(self, ids: tuple[str, ...], resource: Resource, mark: _Mark) -> Scope:
         """The scope with everything that was added since the mark; `ids` begins with its own."""
@@ -121,17 +121,20 @@ class Layout:
         # The quirk hits a repository in the middle: scans start and end at the others.
         hidden = count // 2 if shape.quirks.unlisted_repository and count > 2 else -1
         for position, (name, share) in enumerate(zip(names, shares, strict=True)):
+            deleted, pushed = passed(shape, name, share)
             repository = Repository(
                 index=len(self.repositories),
                 id=vendor_id("crp", shape.seed, f"repository|{name}"),
                 name=name,
-                first=self._images,
-                count=share,
+                first=self.images,
+                count=share - deleted + pushed,
                 listed=position != hidden or not share,
                 habits=habits(shape, name) if shape.lifelike else None,
+                deleted=deleted,
+                pushed=pushed,
             )
             self.repositories.append(repository)
-            self._images += share
+            self.images += repository.count
         resource = name_resource("registry", number, shape, ids[0], place) | {"folderId": ids[1]}
         self.registries.append(self._scope(ids, resource, mark))
 

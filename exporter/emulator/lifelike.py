@@ -65,6 +65,21 @@ def habits(shape: Shape, name: str) -> Habits:
     return Habits(end - age, age, careless=careless)
 
 
+def passed(shape: Shape, name: str, count: int) -> tuple[int, int]:
+    """How many images of a repository of `count` went and came in the estate's last days.
+
+    Teams push to what they still build. What CI pushes is deleted after a while, the oldest first.
+    """
+    path = name.partition("/")[2]
+    if not (shape.lifelike and shape.days and count) or path.startswith(_LEGACY):
+        return 0, 0
+    draw = seeded_int(shape.seed, f"passed|{name}")
+    if path.startswith(_CI):
+        return min(count, shape.days * count // 25), shape.days * (1 + count // 40)
+    is_built = path.startswith(_MODELS) or draw % 3 == 0
+    return 0, shape.days * (1 + draw // 3 % 3) if is_built else 0
+
+
 def is_due(habits_: Habits, index: int) -> bool:
     """Whether an image has an oddity; few have one, in careless repositories only."""
     return habits_.careless and 3 <= index % 64 < 5

@@ -120,6 +120,11 @@ class Emulator:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    def show(self, estate: Estate) -> None:
+        """List another estate from now on: the same cloud at a later time. No call may be open."""
+        self.estate = estate
+        self._listings = Listings(estate)
+
     def _guarded(self, name: str, handler: Handler) -> Handler:
         """The handler, within the steps of every call: the log, the limits, the latency."""
 

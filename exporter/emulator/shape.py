@@ -106,6 +106,7 @@ class Shape:
     quirks: Quirks = Quirks()
     lifelike: bool = False
     newest: int = 1_767_225_600
+    days: int = 0
 
     def __post_init__(self) -> None:
         for name in ("clouds", "folders", "registries", "repositories", "images", "base_stacks"):

@@ -25,7 +25,7 @@ def test_the_demo_takes_nothing_from_the_environment_of_the_nightly_job(
     for _ in range(2):
         run = exporter.command("demo", "--images", "20", "--output", "snapshots")
         assert run.code == 0, run.stderr
-    assert len(run.published) == 2
+    assert len(run.published) == 4
 
 
 @pytest.mark.parametrize(

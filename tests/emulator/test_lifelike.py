@@ -71,3 +71,31 @@ def test_people_gave_the_names_and_no_two_are_the_same() -> None:
         assert [name for name in names if not re.fullmatch(r"[a-z]+(-[a-z]+)*", name)] == []
     assert list(Estate(SHAPE).images())[:50] == list(estate.images())[:50]
     assert max(len(path) for path in (one["name"] for one in estate.repositories())) < 60
+
+
+def test_a_day_later_teams_have_pushed_ci_has_tidied_up_and_all_else_is_as_it_was(
+    repositories: dict[str, list[dict[str, Any]]],
+) -> None:
+    later: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for image in Estate(replace(SHAPE, days=1)).images():
+        later[image["name"].partition("/")[2]].append(image)
+    assert later.keys() == repositories.keys()
+    before = {image["id"]: image for images in repositories.values() for image in images}
+    after = {image["id"]: image for images in later.values() for image in images}
+    new = [image for image in after.values() if image["id"] not in before]
+    gone = [image for image in before.values() if image["id"] not in after]
+    assert new
+    assert all(TODAY <= pushed(image) <= TODAY + timedelta(days=1) for image in new)
+    assert gone
+    assert {image["name"].partition("/")[2].partition("/")[0] for image in gone} == {"ci"}
+    without_latest = [
+        {**image, "tags": [tag for tag in image.get("tags", []) if tag != "latest"]}
+        for images in (before, after)
+        for id_, image in sorted(images.items())
+        if id_ in before and id_ in after
+    ]
+    half = len(without_latest) // 2
+    assert without_latest[:half] == without_latest[half:]
+    assert later["legacy/monolith"] == repositories["legacy/monolith"]
+    grown = [path for path, images in later.items() if len(images) > len(repositories[path])]
+    assert len(grown) > len(later) / 5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -87,6 +87,13 @@ def show_summary(
             console.print(line.text, soft_wrap=True)
         else:
             console.print(line)
+
+
+def show_suggestions(console: Console, lines: Mapping[str, str]) -> None:
+    """Print command lines to copy, by the question that each answers."""
+    for question, line in lines.items():
+        for part in _suggested(question, line):
+            console.print(*([part.text] if isinstance(part, _Copied) else [part]), soft_wrap=True)
 
 
 def _height(console: Console, lines: list[_Line]) -> int:
