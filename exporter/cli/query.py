@@ -89,8 +89,9 @@ def query(
     The tables are views by their names (`registry-exporter schema` prints them), each with a
     column snapshot_id; `snapshots` has a row for each snapshot. --snapshot all has the rows of
     every snapshot; a named question is then asked of each. The SQL can only read: it reaches no
-    other file, no network and no setting. A terminal shows the first 200 rows; a pipe gets all of
-    them, and --format or --to gives rows for a program.
+    other file, no network and no setting. A terminal shows the first 200 rows, or 20
+    records if it is too narrow for a table; a pipe gets all of them, and --format or --to gives
+    rows for a program.
 
     \b
     Examples:

@@ -13,16 +13,19 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from exporter import Snapshot, open_snapshot
 from exporter.analyze.history import size_history, tag_history
 from exporter.errors import ExporterError
+from exporter.storage.access import Access, Key
 from exporter.storage.opening import open_destination
 from exporter.tables.answers import SIZE_HISTORY, TAG_HISTORY
 from tests.answers.estates import NIGHT, publish_estate
 from tests.answers.nights import repeat
 from tests.derive.estates import START, Blob, Image, World, digest
 from tests.e2e.commands import Exporter, Run
+from tests.s3 import S3
 
 REPOSITORIES = ("r1/app", "r1/web", "r2/app")
 SOME = {"repositories": {"include": ["a*"], "exclude": []}}
@@ -267,6 +270,24 @@ def test_a_repository_that_patterns_leave_out_was_not_listed(tmp_path: Path) -> 
     assert tag_history(destination, "r1/app").rows.column("is_current").to_pylist() == [True]
     left_out = tag_history(destination, "r1/web")
     assert (left_out.rows.num_rows, len(left_out.not_listed)) == (0, 2)
+
+
+def test_history_in_a_bucket_reads_parquet_in_place_and_ndjson_as_well() -> None:
+    key = Key(SecretStr("test"), SecretStr("test"))
+    with S3() as server:
+        access = Access(endpoint=server.url, path_style=True, key=key)
+        destination = open_destination("s3://bucket/inventory", access)
+        publish_estate(destination, "one", world(tagged("i1", "v1")))
+        publish_estate(destination, "two", world(tagged("i1", "v1")), night=1, formats=["ndjson"])
+        server.calls.clear()
+        found = tag_history(destination, "r1/app:v1").rows.to_pylist()
+        assert [(row["first_snapshot_id"], row["last_snapshot_id"]) for row in found] == [
+            ("one", "two")
+        ]
+        read = [call for call in server.calls if call.method == "GET" and "/parquet/" in call.path]
+        assert {call.path.split("/")[4] for call in read} == {"coverage", "tags"}
+        assert all("Range" in call.headers for call in read)
+        assert size_history(destination).rows.column("stored_size").to_pylist() == [10, 10]
 
 
 def test_memory_and_open_files_do_not_grow_with_the_snapshots(

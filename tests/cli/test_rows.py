@@ -12,7 +12,14 @@ import pytest
 from rich.console import Console
 
 from exporter.cli.terminal import rows as terminal_rows
-from exporter.cli.terminal.rows import MOST_ON_TERMINAL, Brevity, Shown, cell, show_rows
+from exporter.cli.terminal.rows import (
+    MOST_ON_TERMINAL,
+    MOST_RECORDS,
+    Brevity,
+    Shown,
+    cell,
+    show_rows,
+)
 
 DIGEST = "sha256:" + "0123456789ab" * 5 + "cdef"
 NAME = "crp0123456789abcdefg/models/embeddings-cuda"
@@ -70,6 +77,13 @@ def test_without_leave_to_do_so_each_row_is_a_record(monkeypatch: pytest.MonkeyP
         f"digest           {DIGEST}",
         "image id         crp0nu5nv4519o8p24ln",
     ]
+
+
+def test_records_are_fewer_than_rows_of_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = pa.concat_tables([TABLE] * 50)
+    found, lines = shown(many, 60, monkeypatch)
+    assert found == Shown(MOST_RECORDS, has_more=True)
+    assert len(lines) == MOST_RECORDS * (TABLE.num_columns + 1)
 
 
 def test_a_terminal_gets_the_first_rows_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,8 @@ from exporter.figures import printable, size
 
 MOST_ON_TERMINAL = 200
 """How many rows a terminal gets."""
+MOST_RECORDS = 20
+"""How many it gets where each row takes several lines."""
 
 _CHUNK = 1000
 _GAP = 2
@@ -113,12 +115,13 @@ def show_rows(rows: pa.RecordBatchReader, *, may_leave_out: bool = False) -> Sho
             break
         left_out.append(ids[-1].name)
         fields.remove(ids[-1])
+    records = shown[:MOST_RECORDS]
     columns = [
-        Column.of(field, [row[place] for row in shown], Brevity.NONE)
+        Column.of(field, [row[place] for row in records], Brevity.NONE)
         for place, field in enumerate(rows.schema)
     ]
     _print_records(console, columns)
-    return Shown(len(shown), has_more)
+    return Shown(len(records), has_more or len(shown) > len(records))
 
 
 def cell(name: str, value: Any, brevity: Brevity) -> str:
