@@ -55,7 +55,7 @@ def cases(draw: st.DrawFn) -> tuple[World, list[Asked]]:
             for image in world.images
         ),
     )
-    return world, draw(st.lists(_asked(), min_size=1, max_size=4))
+    return world, draw(st.lists(_asked(), min_size=3, max_size=4))
 
 
 def _asked() -> st.SearchStrategy[Asked]:
@@ -133,7 +133,7 @@ def _rules(text: str) -> list[int]:
     ]
 
 
-@settings(max_examples=10, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
 @given(cases())
 def test_any_policy_on_any_estate_frees_what_a_plain_calculation_says(
     case: tuple[World, list[Asked]],
@@ -232,6 +232,21 @@ def test_ties_ages_and_rules_are_decided_as_the_help_says(
     found = answer(app, policy)
     assert "".join(sorted(found.images)) == images
     assert sum(found.registries.values()) == freed * MIB
+
+
+def test_alone_an_image_or_a_repository_frees_only_what_no_other_uses(tmp_path: Path) -> None:
+    base, common, twice, own = (Blob(digest(number), number) for number in (1, 10, 100, 1000))
+    images = (
+        Image("a", "r1/app", (base, common, twice, twice)),
+        Image("b", "r1/app", (base, common)),
+        Image("c", "r1/lib", (base, own)),
+        Image("d", "r2/app", (base,)),
+    )
+    publish_estate(tmp_path, "night", replace(APP, images=images))
+    found = answer(tmp_path, ReclaimPolicy(untagged=True))
+    assert found.registries == {"r1": 1111, "r2": 1}
+    assert found.repositories == {"r1/app": 110, "r1/lib": 1000, "r2/app": 1}
+    assert found.images == {"a": 100, "b": 0, "c": 1000, "d": 1}
 
 
 def test_a_digest_with_two_sizes_counts_with_the_larger_whichever_image_has_it(
