@@ -38,6 +38,7 @@ from tests.e2e.commands import Exporter
 DAY = timedelta(days=1)
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 """Without shrinking: each try publishes a snapshot."""
+REGISTRIES = tuple((f"r{number}", "f1", "c1") for number in (1, 2, 3))
 TABLES: tuple[Rows, ...] = ("images", "repositories", "registries")
 REGEXPS = (".*", "v1", "v.*", "v|v1", "latest|v2", "nothing")
 
@@ -48,8 +49,12 @@ def cases(draw: st.DrawFn) -> tuple[World, list[Asked]]:
     world = draw(worlds())
     # Ages of whole days: a rule can have them too.
     days = st.one_of(st.none(), st.integers(-3, 3).map(lambda days: START + days * DAY))
+    # Most often something is listed whole, so that something can be freed.
+    rare = st.integers(0, 3).map(lambda number: number == 0)
     world = replace(
         world,
+        registries=world.registries if draw(rare) else REGISTRIES,
+        coverage=world.coverage if draw(rare) else (),
         images=tuple(
             replace(image, created_at=draw(days)) if draw(st.booleans()) else image
             for image in world.images
@@ -88,8 +93,9 @@ def _asked() -> st.SearchStrategy[Asked]:
         "rules": st.lists(rule, min_size=1, max_size=3).map(tuple),
     }
     return (
-        st.fixed_dictionaries({}, optional=flags)
-        .filter(lambda asked: len(asked) > 0)
+        # More of them leave few images, or none.
+        st.sets(st.sampled_from(sorted(flags)), min_size=1, max_size=2)
+        .flatmap(lambda names: st.fixed_dictionaries({name: flags[name] for name in names}))
         .map(lambda asked: Asked(**asked))
     )
 
