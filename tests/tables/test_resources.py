@@ -188,7 +188,7 @@ def test_an_item_without_its_key_has_no_row_and_is_named(table: Table, item: Any
     (problem,) = page.bad_values.to_pylist()
     assert (problem["listing"], problem["subject"]) == ("lost", "things of a parent")
     (lost,) = page.lost
-    assert f"The {lost}, so that" in problem["detail"]
+    assert f"The {lost}, so nothing" in problem["detail"]
     assert page.doubt
 
 
