@@ -2,7 +2,8 @@
 
 The comment stands at the top of a script. Its first sentence says what the question
 asks, the rest explains the answer's columns. A line `-- $name: type = default -- meaning` declares
-a parameter, which is required if it has no default; `-- none: …` says what an empty answer means.
+a parameter, which is required if it has no default. Of those that are `either type`, one is
+required, and the others are null. `-- none: …` says what an empty answer means.
 SQL of a person may declare its parameters in the same way.
 """
 
@@ -27,7 +28,8 @@ from exporter.sql.engine import script
 
 _FOLDER = "query"
 _PARAMETER = re.compile(
-    r"\$(?P<name>\w+): (?P<type>\w+)(?: = (?P<default>\S.*?))? -- (?P<meaning>.+)"
+    r"\$(?P<name>\w+): (?P<either>either )?(?P<type>\w+)(?: = (?P<default>\S.*?))? "
+    r"-- (?P<meaning>.+)"
 )
 _NONE = "none: "
 _MOST = 2**63 - 1
@@ -59,9 +61,13 @@ TYPES: Mapping[str, Callable[[str], Any]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a question: its type is a key of `TYPES`, its default a text or None."""
+    """A parameter of a question: its type is a key of `TYPES`, its default a text or None.
+
+    One of those that are `either` is required.
+    """
 
     name: str
+    either: bool
     type: str
     default: str | None
     meaning: str
@@ -90,7 +96,8 @@ class Question:
         for line in _comment(sql):
             declared = _PARAMETER.fullmatch(line)
             if declared and declared["type"] in TYPES:
-                parameters.append(Parameter(**declared.groupdict()))
+                name, either, type_, default, meaning = declared.groups()
+                parameters.append(Parameter(name, bool(either), type_, default, meaning))
             elif line.startswith(_NONE):
                 if_none = line.removeprefix(_NONE)
             else:
@@ -109,9 +116,17 @@ class Question:
             raise QueryError(
                 f"There is no parameter {unknown[0]} here: there are {', '.join(declared)}."
             )
-        values = {name: _plain(text) for name, text in given.items() if name not in declared}
+        values: dict[str, Any] = {
+            name: _plain(text) for name, text in given.items() if name not in declared
+        }
+        either = [name for name, one in declared.items() if one.either]
+        if either and sum(name in given for name in either) != 1:
+            raise QueryError(f"One of the parameters {' and '.join(either)} is needed.")
         for name, one in declared.items():
             text = given.get(name, one.default)
+            if text is None and one.either:
+                values[name] = None
+                continue
             if text is None:
                 raise QueryError(f"The parameter {name} is needed: {one.meaning}.")
             try:

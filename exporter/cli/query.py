@@ -257,4 +257,6 @@ def _show_list(format_: RowFormat | None, to: Path | None) -> None:
 
 def _described(parameter: Parameter) -> str:
     default = "needed" if parameter.default is None else f"{parameter.default} by default"
+    if parameter.either:
+        default = "one such is needed"
     return f"--param {parameter.name}=…  {parameter.meaning} ({default})"

@@ -159,7 +159,7 @@ def test_every_question_is_listed_and_answers(command: Exporter) -> None:
     listed = rows(command, "--list")
     assert [row["name"] for row in listed] == question_names()
     assert all(row["description"].endswith(".") for row in listed)
-    needed = {"tag": "v1", "name": "crp1/*", "of": "i1"}
+    needed = {"tag": "v1", "name": "crp1/*", "image": "i1"}
     with open_snapshot(command.output) as snapshot:
         for name in question_names():
             question = named_question(name)
@@ -202,13 +202,13 @@ def test_untagged_images_by_age_free_what_no_younger_one_needs(command: Exporter
 
 
 def test_who_uses_a_layer_or_the_layers_of_an_image(command: Exporter) -> None:
-    of_layer = rows(command, "--name", "who-uses", "--param", f"of={BIG.digest}")
+    of_layer = rows(command, "--name", "who-uses", "--param", f"digest={BIG.digest}")
     assert [(row["repository_name"], row["image_count"]) for row in of_layer] == [
         ("crp1/app", 1),
         ("crp2/app", 1),
     ]
     for name in ("i4", "crp1/other:v1"):
-        of_image = rows(command, "--name", "who-uses", "--param", f"of={name}")
+        of_image = rows(command, "--name", "who-uses", "--param", f"image={name}")
         assert [
             (row["layer"], row["repository_name"], row["image_count"], row["tagged_image_count"])
             for row in of_image
@@ -219,9 +219,9 @@ def test_who_uses_a_layer_or_the_layers_of_an_image(command: Exporter) -> None:
             (APP.digest, "crp1/app", 1, 1),
             (APP.digest, "crp1/other", 1, 1),
         ]
-    cut = f"of={str(BIG.digest)[:19]}…"
+    cut = f"digest={str(BIG.digest)[:19]}…"
     assert rows(command, "--name", "who-uses", "--param", cut) == of_layer
-    assert rows(command, "--name", "who-uses", "--param", "of=sha256:0") == []
+    assert rows(command, "--name", "who-uses", "--param", "digest=sha256:0") == []
 
 
 def test_the_other_questions(command: Exporter) -> None:
@@ -258,6 +258,7 @@ def test_the_other_questions(command: Exporter) -> None:
         (["--file", "missing.sql"], "--file missing.sql cannot be read: No such file"),
         (["--name", "largest-repos"], "the nearest is largest-repositories"),
         (["--name", "tag"], "The parameter tag is needed: the tag"),
+        (["--name", "who-uses"], "One of the parameters digest and image is needed"),
         (["--name", "tag", "--param", "tag"], "--param tag: write NAME=VALUE"),
         (["--name", "tag", "--param", "tga=v1"], "There is no parameter tga here"),
         (["--name", "large-images", "--param", "limit=ten"], "The parameter limit cannot be ten"),

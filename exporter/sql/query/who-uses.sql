@@ -1,13 +1,15 @@
 -- Who uses a layer, or each layer of an image.
 -- The layers stand in the image's order, the base first.
--- $of: text -- a layer's digest, or an image as its id, its digest or REPOSITORY:TAG
+-- $digest: either text -- the digest of a layer or an image
+-- $image: either text -- an image: its id, its digest or REPOSITORY:TAG
 -- $limit: count = 100 -- how many rows to show
 -- none: No layer and no image is known by this name.
 WITH asked AS (
     -- A digest may be cut, to `sha256:` and 12 letters at least, as tables on a terminal cut it.
     SELECT
-        $of AS name,
-        CASE WHEN regexp_full_match($of, 'sha256:[0-9a-f]{12,}…?') THEN rtrim($of, '…') END AS part
+        name,
+        CASE WHEN regexp_full_match(name, 'sha256:[0-9a-f]{12,}…?') THEN rtrim(name, '…') END AS part
+    FROM (SELECT coalesce($digest::VARCHAR, $image::VARCHAR) AS name)
 ),
 chosen AS (
     SELECT image_id FROM images, asked WHERE image_id = name OR starts_with(digest, part)
