@@ -119,9 +119,7 @@ def _show(found: History, name: str | None, *, sizes: bool) -> None:
         if shown.has_more:
             print_dim(f"These are the first {shown.rows} rows; --to rows.csv writes all of them.")
         if shown.left_out:
-            print_dim(
-                f"Not shown: {' and '.join(shown.left_out)}; --to rows.csv writes every column."
-            )
+            print_dim(f"Not shown: {', '.join(shown.left_out)}; --to rows.csv writes every column.")
     else:
         near = f"; the nearest tag is {found.nearest_tag}" if found.nearest_tag else ""
         said = f"No snapshot lists such a tag in {name}{near}."

@@ -218,7 +218,7 @@ def _show(rows: pa.RecordBatchReader, asked: _Asked) -> None:
     if asked.is_named and question.explanation:
         console.print(Text(question.explanation, style="dim"))
     if shown.left_out:
-        names = " and ".join(shown.left_out)
+        names = ", ".join(shown.left_out)
         console.print(Text(f"Not shown: {names}; --to rows.csv writes every column.", style="dim"))
     if advice := _how_to_get_more(shown, asked):
         console.print(Text(advice, style="dim"))
