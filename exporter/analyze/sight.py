@@ -148,7 +148,7 @@ class Sight:
             if id_ is None:
                 continue
             if reason := self._leaves_out(level, id_):
-                return f"{reason} {id_}"
+                return reason
             if self._ids(level):
                 return ""
         wanted = self.scope.get("organization_id")
@@ -158,9 +158,9 @@ class Sight:
 
     def _leaves_out(self, level: str, id_: str) -> str:
         excluded = self._section("exclude").get(level) or ()
-        noun = "it" if level == "registries" else f"its {_SINGULAR[level]}"
+        noun = "it" if level == "registries" else f"its {_SINGULAR[level]} {id_}"
         if id_ in excluded:
-            return f"scope.exclude.{level} leaves out {noun}"
+            return f"scope.exclude.{level} leaves {noun} out"
         named = self._ids(level)
         return f"scope.{level} does not name {noun}" if named and id_ not in named else ""
 

@@ -42,12 +42,21 @@ CHANGES = table(
     _REGISTRY_ID,
     text("repository_name", "The repository's full name; null for a registry"),
     text("tag", "The tag, where it is about one"),
-    text("image_id", "The image, after"),
-    text("digest", "The image's digest, after"),
-    text("before_image_id", "The image, before"),
-    text("before_digest", "The image's digest, before"),
-    number("size_delta", "How many bytes of compressed_size came, or went (negative)"),
-    text("subject", "What changed: a registry, a repository, an image, or repository:tag"),
+    text("image_id", "The image, also a removed one; of a tag, the image it is on afterwards"),
+    text("digest", "That image's digest"),
+    text("before_image_id", "The image if it was there before; of a tag, the image it was on"),
+    text("before_digest", "That image's digest, before"),
+    number(
+        "size_delta",
+        "How many bytes of compressed_size came, or went (negative): of the image, or of the "
+        "images of a repository or registry that came or went; of a moved tag, the difference of "
+        "the two images; null for other tags",
+    ),
+    text(
+        "subject",
+        "What changed: a registry, a repository, an image, or repository:tag (with the repository "
+        "in quotes if it has a colon); of unknown, a registry, or empty for what names none",
+    ),
     text("detail", "The change in a sentence"),
 )
 

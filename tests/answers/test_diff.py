@@ -14,20 +14,26 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
+from pydantic import SecretStr
 
 from exporter import diff, errors, open_snapshot
 from exporter.analyze.comparable import Sides, decide
 from exporter.analyze.sight import Ended, Place, Sight
 from exporter.emulator import Estate, Fault, Faults
+from exporter.staging.layout import Format
+from exporter.storage.access import Access, Key
+from exporter.storage.opening import open_destination
 from exporter.tables.answers import CHANGES, GROWTH, MEASURES
 from tests.answers.crawls import FOLDERS, REGISTRIES, Night, nights
 from tests.answers.estates import SOURCE, publish_estate
 from tests.derive.estates import Blob, Image, World, digest
 from tests.e2e.clouds import SMALL, Cloud
 from tests.e2e.commands import Exporter, Run
+from tests.s3 import S3
 
 Row = dict[str, Any]
-Key = tuple[str, str]
+NDJSON: tuple[Format, ...] = ("ndjson",)
+ListingKey = tuple[str, str]
 
 
 # What may be said of a registry.
@@ -42,7 +48,7 @@ OWN = {("repositories", "r"): Ended("complete"), ("images", "r"): Ended("complet
 HAS = Sight({}, WHOLE | OWN, {"r": HOME})
 
 
-def _without(key: Key, status: str | None) -> dict[Key, Ended]:
+def _without(key: ListingKey, status: str | None) -> dict[ListingKey, Ended]:
     """Return the whole listings with one that ended otherwise, or was not made."""
     rest = {one: ended for one, ended in WHOLE.items() if one != key}
     return rest if status is None else rest | {key: Ended(status, "why")}
@@ -70,13 +76,13 @@ def _without(key: Key, status: str | None) -> dict[Key, Ended]:
         ({"folders": ["other"]}, WHOLE, "scope.folders does not name its folder f"),
         ({"clouds": ["other"]}, WHOLE, "scope.clouds does not name its cloud c"),
         ({"organization_id": "other"}, WHOLE, "scope.organization_id is other"),
-        ({"exclude": {"registries": ["r"]}}, WHOLE, "scope.exclude.registries leaves out it"),
-        ({"exclude": {"folders": ["f"]}}, WHOLE, "scope.exclude.folders leaves out its folder f"),
-        ({"exclude": {"clouds": ["c"]}}, WHOLE, "scope.exclude.clouds leaves out its cloud c"),
+        ({"exclude": {"registries": ["r"]}}, WHOLE, "scope.exclude.registries leaves it out"),
+        ({"exclude": {"folders": ["f"]}}, WHOLE, "scope.exclude.folders leaves its folder f out"),
+        ({"exclude": {"clouds": ["c"]}}, WHOLE, "scope.exclude.clouds leaves its cloud c out"),
     ],
 )
 def test_a_registry_is_gone_only_where_it_was_looked_for(
-    scope: dict[str, Any], listings: dict[Key, Ended], reason: str
+    scope: dict[str, Any], listings: dict[ListingKey, Ended], reason: str
 ) -> None:
     lacks = Sight(scope, listings, {})
     gone = decide("r", Sides("A", "B", HAS, lacks))
@@ -323,6 +329,31 @@ def test_snapshots_of_two_sources_are_refused_with_both_named(tmp_path: Path) ->
         pytest.raises(errors.SettingsError, match=r"one and two are of different sources.*other"),
     ):
         diff(one, two)
+
+
+def test_a_bucket_and_two_formats_make_no_difference(tmp_path: Path) -> None:
+    before = World(
+        images=(Image("i1", "r1/app", (Blob(digest(1), 5),), tags=("v1",)),),
+        registries=(("r1", None, None),),
+        repositories=("r1/app",),
+    )
+    after = replace(before, images=(Image("i2", "r1/app", (Blob(digest(2), 7),), tags=("v1",)),))
+    publish_estate(tmp_path, "one", before)
+    publish_estate(tmp_path, "two", after, night=1)
+    expected = _changes(tmp_path)
+    assert [row["kind"] for row in expected] == ["image_added", "image_removed", "tag_moved"]
+    with S3() as service:
+        key = Key(SecretStr("id"), SecretStr("secret"))
+        access = Access(endpoint=service.url, path_style=True, key=key)
+        bucket = open_destination("s3://bucket/inventory", access)
+        publish_estate(bucket, "one", before)
+        publish_estate(bucket, "two", after, night=1, formats=NDJSON)
+        with (
+            open_snapshot(bucket.url, "one", access=access) as one,
+            open_snapshot(bucket.url, "two", access=access) as two,
+            diff(one, two) as found,
+        ):
+            assert found.rows().read_all().to_pylist() == expected
 
 
 # The command, on a real emulated cloud.
