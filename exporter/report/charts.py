@@ -26,12 +26,17 @@ if TYPE_CHECKING:
     import altair as alt
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+_MOST_POINTS = 200
+"""The most snapshots of which growth shows the figures, evenly spread."""
+_MOST_DOTS = 60
+"""The most snapshots that have a dot each."""
 
 
 def growth(points: Sequence[Point], frame: Frame) -> Spec:
     """Return the stored bytes over time, and those that untagged images alone hold."""
     import altair as alt  # noqa: PLC0415 - it belongs to an extra, and takes long
 
+    points = _spread(points, _MOST_POINTS)
     unit, divisor = _unit(max(point.stored_size for point in points))
     rows = [
         {
@@ -74,7 +79,9 @@ def growth(points: Sequence[Point], frame: Frame) -> Spec:
         stroke=alt.Stroke("series:N", scale=scale, legend=None),
         description="said:N",
     )
-    return _finished(area + lines + dots, frame, 240)
+    # Among many dots, a partial snapshot is still seen: the line leaves it out.
+    shown = area + lines + dots if len(points) <= _MOST_DOTS else area + lines
+    return _finished(shown, frame, 240)
 
 
 def ages(ages_: Sequence[Age], labels: Sequence[str], frame: Frame) -> Spec:

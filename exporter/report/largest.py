@@ -108,9 +108,13 @@ def shared_layers(content: Content) -> Table:
 
 
 def _registry(one: Registry, most: int) -> tuple[Cell, ...]:
-    detail = "" if one.complete else "not listed whole"
+    remarks = (
+        one.folder,
+        one.id if one.name != one.id else "",
+        "" if one.complete else "not listed whole",
+    )
     return (
-        name_cell(one.name, detail or (one.id if one.name != one.id else "")),
+        name_cell(one.name, " · ".join(cut(part, 60) for part in remarks if part)),
         size_cell(one.stored_size, most),
         size_cell(one.untagged_size),
         count_cell(one.repositories),

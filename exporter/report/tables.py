@@ -15,9 +15,13 @@ from exporter.report.content import Content
 from exporter.report.prose import LISTINGS, age_labels, freed_label, money
 from exporter.report.wording import cut, percent, time
 
+_MOST_SNAPSHOTS = 200
+"""How many snapshots have a row of their own."""
+
 
 def growth(content: Content) -> Table:
-    """Return the totals of every snapshot, the newest first."""
+    """Return the totals of the snapshots, the newest first."""
+    more = len(content.points) - _MOST_SNAPSHOTS
     return Table(
         "Snapshots",
         "snapshots",
@@ -38,8 +42,10 @@ def growth(content: Content) -> Table:
                 size_cell(one.untagged_size),
                 count_cell(one.images),
             )
-            for one in reversed(content.points)
+            for one in reversed(content.points[-_MOST_SNAPSHOTS:])
         ),
+        (Cell(f"{more:,} older snapshots"), *(Cell("") for _ in range(3))) if more > 0 else (),
+        max(0, more),
     )
 
 

@@ -336,7 +336,7 @@ def test_of_10_000_repositories_the_largest_are_shown_and_the_rest_is_summed(
     held = sum(1_000_000 + number for number in range(9_800))
     assert size(held).replace(" ", "\N{NO-BREAK SPACE}") in rest
     table.get_by_label("Filter repositories").fill("service-1 ")
-    assert "9,800 smaller ones are not in this table" in table.get_by_role("status").inner_text()
+    assert "9,800 more are not in this table" in table.get_by_role("status").inner_text()
     assert opened.noise == []
 
 

@@ -52,7 +52,7 @@ function enhance(table) {
     more.hidden = showsAll || words.length > 0;
     more.textContent = `Show all ${rows.length.toLocaleString("en")}`;
     const all = `${rows.length.toLocaleString("en")} ${noun}`;
-    const smaller = rest ? `; ${rest.toLocaleString("en")} smaller ones are not in this table` : "";
+    const smaller = rest ? `; ${rest.toLocaleString("en")} more are not in this table` : "";
     said.textContent = words.length ? `${found.toLocaleString("en")} of ${all}${smaller}` : all;
   }
 
