@@ -10,6 +10,7 @@ from exporter.analyze.reclaim import GIGABYTE
 from exporter.figures import duration
 from exporter.report.content import Age, Content, Freed, Gap, Tile
 from exporter.report.wording import bytes_, count, cut, day, isolated, percent, signed, time
+from exporter.snapshots.manifest import Manifest
 from exporter.wording import number
 
 
@@ -110,7 +111,7 @@ def change(content: Content, measure: str) -> str:
     delta = content.changes.deltas.get(measure) if content.changes else None
     if content.changes is None or delta is None:
         return ""
-    since = f"since {day(content.changes.before.started_at)}"
+    since = f"since {_since(content.changes.before, content.manifest)}"
     if delta == 0:
         return f"unchanged {since}"
     said = bytes_(delta) if measure.endswith("_size") else count(delta)
@@ -310,6 +311,12 @@ def coverage(content: Content) -> str:
     )
     again = f", {requests.retries:,} of them repeated" if requests.retries else ""
     return f"{said}. The run took {took} and made {number(requests.calls, 'call')}{again}."
+
+
+def _since(before: Manifest, now: Manifest) -> str:
+    """Return the day of an earlier snapshot, or the minute if both are of one day."""
+    said = day(before.started_at)
+    return time(before.started_at) if said == day(now.started_at) else said
 
 
 def _full(tile: Tile) -> str:
