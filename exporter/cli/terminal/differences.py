@@ -179,5 +179,8 @@ def _signed(value: int, *, is_bytes: bool) -> Text:
 
 
 def _short(digest: str | None) -> str:
+    """Return the digits that tell a digest from others, with its algorithm where it is another."""
     algorithm, _, digits = printable(digest or "").partition(":")
-    return f"{algorithm}:{digits[:_DIGEST]}" if digits else algorithm
+    if not digits:
+        return algorithm
+    return digits[:_DIGEST] if algorithm == "sha256" else f"{algorithm}:{digits[:_DIGEST]}"
