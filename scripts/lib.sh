@@ -23,7 +23,8 @@ prepare() {
         pip=".venv/bin/python -m pip --disable-pip-version-check"
         $pip install "$@" uv &&
             .venv/bin/uv pip install --system-certs --no-cache --python .venv/bin/python \
-                --config-settings-package pyspark:--build-option=--compression=stored "$@" --editable ".${extra:+[$extra]}" 2>/dev/null ||
+                --config-settings-package pyspark:--build-option=--compression=stored \
+                "$@" --editable ".${extra:+[$extra]}" 2>/dev/null ||
             $pip install --no-compile "$@" --editable ".${extra:+[$extra]}"
         echo "$wanted" >"$stamp"
     fi
