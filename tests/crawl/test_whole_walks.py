@@ -58,14 +58,22 @@ class Silent(Estate):
         return replace(super().repository(number), listed=number not in self.hidden)
 
 
-@pytest.mark.parametrize("server", SERVERS.values(), ids=SERVERS)
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-async def test_every_image_is_staged_once(shape: Shape, server: Behaviour, tmp_path: Path) -> None:
-    estate = Estate(shape)
-    async with serve(estate, replace(server, latency=0.003, jitter=0.003)) as emulator:
+# Small registries are never split, whatever the server makes of orders.
+WAYS = [
+    (shape, server)
+    for shape in SHAPES
+    for server in SERVERS
+    if shape != "many small registries" or server in ("keeps to orderBy", "ignores orderBy")
+]
+
+
+@pytest.mark.parametrize(("shape", "server"), WAYS)
+async def test_every_image_is_staged_once(shape: str, server: str, tmp_path: Path) -> None:
+    estate, behaviour = Estate(SHAPES[shape]), SERVERS[server]
+    async with serve(estate, replace(behaviour, latency=0.003, jitter=0.003)) as emulator:
         done = await crawl(emulator.url, tmp_path)
     # A server that breaks its order is found out late: what came twice is dropped by its key.
-    honest = server.order_by == "honoured" and server.collation == "bytes"
+    honest = behaviour.order_by == "honoured" and behaviour.collation == "bytes"
     check_rows(done, estate, once=honest)
     assert done.coverage.complete
     assert done.repositories == sorted(each["name"] for each in estate.repositories())

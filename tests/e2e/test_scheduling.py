@@ -42,7 +42,7 @@ class SilentEstate(Estate):
         return (each for each in super().repositories(registry_id) if not each)
 
 
-# tests/crawl/test_whole_walks.py crawls each of the shapes with each of the servers.
+# tests/crawl/test_whole_walks.py crawls these shapes with each of the servers.
 WAYS = [
     ("a giant registry", "keeps to orderBy"),
     ("a giant registry", "ignores orderBy"),
