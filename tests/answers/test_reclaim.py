@@ -139,7 +139,7 @@ def _rules(text: str) -> list[int]:
     ]
 
 
-@settings(max_examples=12, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
 @given(cases())
 def test_any_policy_on_any_estate_frees_what_a_plain_calculation_says(
     case: tuple[World, list[Asked]],
@@ -272,7 +272,7 @@ def test_a_digest_with_two_sizes_counts_with_the_larger_whichever_image_has_it(
 def test_a_pattern_matches_what_a_pattern_of_the_scope_does() -> None:
     letters = "ab*?[]!-^\\:().&|~A/\n #{}+$é"
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(
         st.lists(st.text(letters, max_size=6), min_size=1, max_size=2), st.text(letters, max_size=4)
     )

@@ -147,8 +147,6 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         ("ver", {"verify"}),
         ("export --met", {"--metrics-file", "--metrics-job"}),
         ("export --log-format j", {"json"}),
-        ("schema --format m", {"markdown"}),
-        ("config c", {"check"}),
         ("config check --c", {"--config"}),
     ],
 )

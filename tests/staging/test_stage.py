@@ -159,12 +159,9 @@ def unmeasured() -> dict[str, str]:
     return {name: os.environ[name] for name in names} | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
-@pytest.mark.parametrize("kilobytes", [64, 300])
-def test_a_full_disk_is_an_output_error_and_what_was_durable_stays(
-    kilobytes: int, tmp_path: Path
-) -> None:
+def test_a_full_disk_is_an_output_error_and_what_was_durable_stays(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(tmp_path), str(kilobytes * 1024)],
+        [sys.executable, "-c", FULL_DISK, str(tmp_path), str(300 * 1024)],
         cwd=ROOT,
         env=unmeasured(),
         capture_output=True,
