@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from pydantic import SecretStr
 
 from exporter import diff, errors, open_snapshot
@@ -121,7 +121,12 @@ def test_what_a_listing_that_is_not_complete_lacks_is_neither_gone_nor_new(statu
 # Two nights of any cloud.
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=8,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 @given(pair=nights())
 def test_any_two_nights_are_told_apart_as_plain_python_tells_them(
     tmp_path_factory: pytest.TempPathFactory, pair: tuple[Night, Night]
