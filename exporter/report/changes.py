@@ -15,6 +15,7 @@ from exporter.report.cells import (
 )
 from exporter.report.content import Changes, Content
 from exporter.report.wording import cut, short_digest
+from exporter.wording import number
 
 
 def change_tables(content: Content) -> dict[str, Table | None]:
@@ -73,7 +74,7 @@ def _moved(changes: Changes, registries: Mapping[str, str]) -> Table:
             )
             for one in changes.moved
         ),
-        (Cell(f"{more:,} more tags"), *(Cell("") for _ in range(4))) if more > 0 else (),
+        (Cell(number(more, "more tag")), *(Cell("") for _ in range(4))) if more > 0 else (),
         max(0, more),
     )
 
@@ -88,6 +89,6 @@ def _unknown(changes: Changes) -> Table:
             (name_cell(one.name or one.registry_id or "no registry"), Cell(cut(one.reason, 400)))
             for one in changes.unknown
         ),
-        (Cell(f"{more:,} more registries"), Cell("")) if more > 0 else (),
+        (Cell(number(more, "more registry", "more registries")), Cell("")) if more > 0 else (),
         max(0, more),
     )

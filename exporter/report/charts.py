@@ -162,7 +162,7 @@ def _time(points: Sequence[Point], frame: Frame) -> alt.X:
 
     days = (points[-1].started_at - points[0].started_at).days
     most = 4 if frame.is_narrow else 8
-    pattern = "%b %Y" if days > 200 else "%d %b"
+    pattern = "%b %Y" if days > 200 else "%d %b" if days > 1 else "%d %b, %H:%M"
     return alt.X(
         "time:T",
         title=None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from exporter.report.cells import Cell, Column, Table, count_cell, name_cell, size_cell
 from exporter.report.content import Content, LargeImage, Registry, Repository, SharedLayer
 from exporter.report.wording import cut, day, short_digest, time
+from exporter.wording import number
 
 _TAGS_SHOWN = 3
 
@@ -17,7 +18,7 @@ def registries(content: Content) -> Table:
     more = sums.count - len(shown) if sums else 0
     if sums and more:
         rest = (
-            Cell(f"{more:,} smaller registries"),
+            Cell(number(more, "smaller registry", "smaller registries")),
             size_cell(sums.stored_size - sum(one.stored_size for one in shown)),
             size_cell(sums.untagged_size - sum(one.untagged_size for one in shown)),
             count_cell(sums.repositories - sum(one.repositories for one in shown)),
@@ -49,7 +50,7 @@ def repositories(content: Content) -> Table:
     more = sums.count - len(shown) if sums else 0
     if sums and more:
         rest = (
-            Cell(f"{more:,} smaller repositories"),
+            Cell(number(more, "smaller repository", "smaller repositories")),
             size_cell(sums.stored_size - sum(one.stored_size for one in shown)),
             size_cell(sums.exclusive_size - sum(one.exclusive_size for one in shown)),
             size_cell(sums.untagged_size - sum(one.untagged_size for one in shown)),

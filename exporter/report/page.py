@@ -75,6 +75,7 @@ def _texts(content: Content) -> dict[str, object]:
         "figures": prose.figures(content),
         "concentration": prose.concentration(content),
         "freeing": prose.freeing(content),
+        "reclaim_line": prose.reclaim_line(content),
         "growth": prose.growth(content),
         "has_partial_points": not all(point.complete for point in content.points),
         "ages": prose.ages(content),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from exporter.analyze.diff import KINDS
 from exporter.analyze.reclaim import GIGABYTE
-from exporter.figures import duration
+from exporter.figures import duration, printable
 from exporter.report.content import Age, Content, Freed, Gap, Tile
 from exporter.report.wording import bytes_, count, cut, day, isolated, percent, signed, time
 from exporter.snapshots.manifest import Manifest
@@ -211,6 +212,13 @@ def freeing(content: Content) -> str:
             "listed may use the same layers."
         )
     return said
+
+
+def reclaim_line(content: Content) -> str:
+    """Return the command that lists the old images without a tag, one id a line."""
+    words = ("--output", content.url, "--snapshot", content.manifest.snapshot_id)
+    said = shlex.join(("registry-exporter", "reclaim", *words))
+    return printable(f"{said} --untagged --older-than 90d --ids")
 
 
 def freed_label(one: Freed) -> str:

@@ -14,6 +14,7 @@ from exporter.report.cells import (
 from exporter.report.content import Content
 from exporter.report.prose import LISTINGS, age_labels, freed_label, money
 from exporter.report.wording import cut, percent, time
+from exporter.wording import number
 
 _MOST_SNAPSHOTS = 200
 """How many snapshots have a row of their own."""
@@ -44,7 +45,7 @@ def growth(content: Content) -> Table:
             )
             for one in reversed(content.points[-_MOST_SNAPSHOTS:])
         ),
-        (Cell(f"{more:,} older snapshots"), *(Cell("") for _ in range(3))) if more > 0 else (),
+        (Cell(number(more, "older snapshot")), *(Cell("") for _ in range(3))) if more > 0 else (),
         max(0, more),
     )
 
@@ -108,7 +109,12 @@ def freeing_repositories(content: Content) -> Table:
     most = max((one.size for one in shown), default=0)
     more = content.freeing.repository_count - len(shown)
     images = content.freeing.steps[0].images - sum(one.images for one in shown)
-    rest = (Cell(f"{more:,} more repositories"), Cell(""), count_cell(images), Cell(""))
+    rest = (
+        Cell(number(more, "more repository", "more repositories")),
+        Cell(""),
+        count_cell(images),
+        Cell(""),
+    )
     names = {one.id: one.name for one in content.registries}
     return Table(
         "Repositories with images without a tag",
