@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from exporter.figures import printable
-from exporter.report import changes, charts, largest, prose, tables, wording
+from exporter.report import changes, charts, coverage, largest, prose, tables, wording
 from exporter.report.cells import Table
 from exporter.report.content import Content
 from exporter.report.findings import meaning
@@ -69,7 +69,7 @@ def _texts(content: Content) -> dict[str, object]:
         "described": wording.cut(describe(content.manifest.source, content.manifest.scope), 200),
         "chapters": _CHAPTERS,
         "missing": number(missing, "listing is", "listings are") if missing else "",
-        "gaps_shown": [prose.gap(one) for one in gaps],
+        "gaps_shown": [coverage.gap(one) for one in gaps],
         "gaps_more": f"and {missing - len(gaps):,} more" if missing > len(gaps) else "",
         "lede": prose.lede(content),
         "figures": prose.figures(content),
@@ -82,7 +82,7 @@ def _texts(content: Content) -> dict[str, object]:
         "changed": prose.changed(content),
         "uncompared": prose.uncompared(content),
         "findings": [(one, meaning(one.kind)) for one in content.findings],
-        "coverage": prose.coverage(content),
+        "coverage": coverage.coverage(content),
     }
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from exporter.analyze.diff import KINDS
 from exporter.analyze.reclaim import GIGABYTE
-from exporter.figures import duration, printable
-from exporter.report.content import Age, Content, Freed, Gap, Tile
+from exporter.figures import printable
+from exporter.report.content import Age, Content, Freed, Tile
 from exporter.report.wording import bytes_, count, cut, day, isolated, percent, signed, time
 from exporter.snapshots.manifest import Manifest
 from exporter.wording import number
@@ -37,22 +37,6 @@ _CHANGES = tuple(
     for how in ("added", "removed", "changed", "moved")
     if f"{what}_{how}" in KINDS
 )
-
-LISTINGS = {
-    "clouds": "Clouds",
-    "folders": "Folders",
-    "registries": "Registries",
-    "repositories": "Repositories",
-    "images": "Images",
-}
-
-_STATUSES = {
-    "denied": "access was denied",
-    "failed": "it failed",
-    "partial": "it broke off",
-    "skipped": "left out on purpose",
-    "vanished": "it was deleted during the run",
-}
 
 
 def lede(content: Content) -> str:
@@ -288,37 +272,6 @@ def age_labels(found: Sequence[Age], *, short: bool = False) -> list[str]:
     short_names = {0: "<1w", 7: "<4w", 30: "<3m", 90: "<6m", 180: "<1y", 365: "<2y", 730: "2y+"}
     names = short_names if short else long_names
     return ["unknown" if one.days is None else names[one.days] for one in found]
-
-
-def gap(one: Gap) -> str:
-    """Return a listing that is not complete as a sentence."""
-    what = LISTINGS.get(one.listing, one.listing).lower()
-    whose = ""
-    if one.parent_id != "*":
-        name = (
-            f"{isolated(one.name)} ({isolated(one.parent_id)})"
-            if one.name
-            else isolated(one.parent_id)
-        )
-        whose = f" of {name}"
-    how = _STATUSES.get(one.status, one.status)
-    message = f" – {cut(one.message, 240)}" if one.message else ""
-    return f"The {what}{whose}: {how}{message}"
-
-
-def coverage(content: Content) -> str:
-    """Return how many listings the run made, and how long it took."""
-    manifest = content.manifest
-    asked, requests = sum(manifest.coverage.values()), manifest.requests
-    complete = manifest.coverage.get("complete", 0)
-    took = duration((manifest.finished_at - manifest.started_at).total_seconds())
-    said = (
-        f"Every listing is complete: {number(asked, 'listing')}"
-        if complete == asked
-        else f"{complete:,} of {number(asked, 'listing')} are complete"
-    )
-    again = f", {requests.retries:,} of them repeated" if requests.retries else ""
-    return f"{said}. The run took {took} and made {number(requests.calls, 'call')}{again}."
 
 
 def _since(before: Manifest, now: Manifest) -> str:

@@ -12,7 +12,8 @@ from exporter.report.cells import (
     size_cell,
 )
 from exporter.report.content import Content
-from exporter.report.prose import LISTINGS, age_labels, freed_label, money
+from exporter.report.coverage import LISTINGS
+from exporter.report.prose import age_labels, freed_label, money
 from exporter.report.wording import cut, percent, time
 from exporter.wording import number
 
