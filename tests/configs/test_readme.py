@@ -243,4 +243,4 @@ def test_the_settings_file_and_the_commands_run_one_after_the_other(place: Works
     for line in run:
         place.run(line)
     assert len(snapshot_ids(place.folder / "kept")) == 1
-    assert len(snapshot_ids(place.folder / "snapshots")) == 3
+    assert len(snapshot_ids(place.folder / "snapshots")) == 4
