@@ -1,4 +1,4 @@
--- The untagged images by age, and what deleting them would free.
+-- The untagged images by age, and what deleting them and all older ones would free.
 -- The age is that on the day of the snapshot. logical_size is the sum of the images'
 -- compressed_size, freed_size what deleting the images of this age and all older ones would free.
 -- none: No image is untagged.
