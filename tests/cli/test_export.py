@@ -135,7 +135,7 @@ def test_the_next_commands_can_be_copied_whatever_the_output_is_called(
             encoding="utf-8",
         )
         assert done.returncode == 0, (command, done.stderr)
-    assert "untagged_size" in done.stdout
+    assert "untagged size" in done.stdout
 
 
 def test_nothing_is_printed_by_a_quiet_run_that_is_complete(
