@@ -1,12 +1,13 @@
 """History over all snapshots of an output: which images a tag pointed to, and how a scope grew.
 
-Only snapshots of the output's own source and scope count (`own_snapshots`), in the order of their
+Snapshots of the output's own source count (`snapshots_of_source`), in the order of their
 publication. They are read one at a time, and of each only the row groups with the repository, so
 memory grows with the answer alone.
 
 A snapshot counts for a tag if it listed the repository whole: its listing of the registry's images
 is complete, and no pattern of its scope leaves the repository out. In such a snapshot, a missing
-tag points to nothing, and ends its run. Other snapshots neither end nor begin a run.
+tag points to nothing, and ends its run. So it does if the snapshot looked for the registry and
+found it gone. Other snapshots neither end nor begin a run.
 
 A tag on two images of one snapshot moved while that snapshot was taken. It counts as pointing to
 the image that was created last, and of two created at the same time to the greater `image_id`.
@@ -24,18 +25,21 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from exporter.analyze.sight import Ended, Sight
+from exporter.analyze.sight import Ended, Place, Sight
 from exporter.errors import ExporterError
 from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.reader import Snapshot
-from exporter.snapshots.selection import own_snapshots
+from exporter.snapshots.selection import snapshots_of_source
 from exporter.storage.destination import Destination
 from exporter.tables.answers import SIZE_HISTORY, TAG_HISTORY
+from exporter.tables.listings import ALL
 
 TOTAL = "*"
 """The id of the scope that is everything."""
 
 _SCOPES = ("total", "cloud", "folder", "registry", "repository")
+_WHOLE = ("registry", "repository")
+"""The scopes that mean the same in a snapshot of another scope."""
 _WILDCARDS = frozenset("*?[")
 
 
@@ -59,7 +63,8 @@ class History:
 
     `not_listed` are the snapshots, oldest first, that did not list the repository whole, or whose
     sizes lack something. `is_partial` says whether one of them is a partial snapshot.
-    `nearest_tag` is set if no snapshot has the tag that was asked for, and others.
+    `nearest_tag` is set if no snapshot has the tag that was asked for, and others. `unreadable` are
+    the snapshots whose manifest cannot be read.
     """
 
     rows: pa.Table
@@ -67,6 +72,7 @@ class History:
     not_listed: tuple[str, ...]
     is_partial: bool
     nearest_tag: str | None = None
+    unreadable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,26 +118,32 @@ class _Tags:
                 self.open[tag] = _Run(pointer, manifest, manifest)
 
 
-def tag_history(destination: Destination, name: str) -> History:
+def tag_history(destination: Destination, name: str, *, until: Manifest | None = None) -> History:
     """Return which images the tags of a repository pointed to; `name` is `REPOSITORY[:TAG]`.
 
     The repository is its full name; the tag may have the wildcards `*`, `?` and `[…]`. The rows are
-    those of `TAG_HISTORY`, by tag, the oldest first. Raises `ExporterError`, with the nearest name,
+    those of `TAG_HISTORY`, by tag, the oldest first. All snapshots of the output's own source are
+    asked, whatever their scope: each says whether it listed the repository whole. `until` is the
+    last one to ask. Raises `ExporterError`, with the nearest name,
     for a repository that no snapshot has, or if there is no snapshot; `IntegrityError` and
     `OutputError` for files that cannot be read.
     """
     repository, tag = _split(name)
-    snapshots = own_snapshots(destination)
+    snapshots, _, unreadable = snapshots_of_source(destination, until)
     manifests = [one.manifest for one in snapshots]
     tags, seen = _Tags(), set[str]()
     left_out: list[Manifest] = []
+    place: Place | None = None
     for snapshot in snapshots:
         with snapshot:
+            place = _place(snapshot, repository) or place
             if _listed_whole(snapshot, repository):
                 found = dict(_pointers(snapshot, repository))
                 seen.update(found)
                 wanted = {one: found[one] for one in found if _is_wanted(one, tag)}
                 tags.add(snapshot.manifest, wanted)
+            elif place is not None and _is_gone(snapshot, place):
+                tags.add(snapshot.manifest, {})
             else:
                 left_out.append(snapshot.manifest)
     if not seen:
@@ -149,16 +161,21 @@ def tag_history(destination: Destination, name: str) -> History:
         tuple(one.snapshot_id for one in left_out),
         any(one.status == "partial" for one in left_out),
         None if rows or tag is None else _nearest(tag, seen),
+        tuple(unreadable),
     )
 
 
-def size_history(destination: Destination, scope_id: str = TOTAL) -> History:
+def size_history(
+    destination: Destination, scope_id: str = TOTAL, *, until: Manifest | None = None
+) -> History:
     """Return the sizes of a scope in each snapshot that has it, as rows of `SIZE_HISTORY`.
 
     `scope_id` is that of a cloud, a folder or a registry, a repository's full name, or `TOTAL`.
+    Snapshots of another scope than the output's own count for registries and repositories alone.
+    `until` is the last one to ask.
     Raises what `tag_history` raises.
     """
-    snapshots = own_snapshots(destination)
+    snapshots, own, unreadable = snapshots_of_source(destination, until)
     manifests = [one.manifest for one in snapshots]
     rows: list[dict[str, Any]] = []
     for snapshot in snapshots:
@@ -167,6 +184,9 @@ def size_history(destination: Destination, scope_id: str = TOTAL) -> History:
             if found:
                 first = min(found, key=lambda row: _SCOPES.index(row["scope"]))
                 manifest = snapshot.manifest
+                # Another scope holds other parts of a total, a cloud or a folder.
+                if manifest.snapshot_id not in own and first["scope"] not in _WHOLE:
+                    continue
                 there = {"snapshot_id": manifest.snapshot_id, "started_at": manifest.started_at}
                 rows.append(there | first)
     if not rows:
@@ -177,6 +197,7 @@ def size_history(destination: Destination, scope_id: str = TOTAL) -> History:
         Span.of(manifests),
         tuple(incomplete),
         any(one.status == "partial" and one.snapshot_id in incomplete for one in manifests),
+        unreadable=tuple(unreadable),
     )
 
 
@@ -199,6 +220,25 @@ def _listed_whole(snapshot: Snapshot, repository: str) -> bool:
     }
     sight = Sight(snapshot.manifest.scope, listings, places={})
     return sight.patterns.match(repository) and not sight.not_listed(registry, "images")
+
+
+def _place(snapshot: Snapshot, repository: str) -> Place | None:
+    """Return where the repository's registry is; None if the snapshot does not have it."""
+    is_it = ds.field("registry_id") == repository.partition("/")[0]
+    rows = _read(snapshot, "registries", ["registry_id", "folder_id", "cloud_id"], is_it)
+    return Place(**rows[0]) if rows else None
+
+
+def _is_gone(snapshot: Snapshot, place: Place) -> bool:
+    """Say whether a snapshot looked for a registry and found that it is not there any more."""
+    if _read(snapshot, "registries", ["name"], ds.field("registry_id") == place.registry_id):
+        return False
+    above = [one for one in (place.registry_id, place.folder_id, place.cloud_id, ALL) if one]
+    columns = ["listing", "parent_id", "status"]
+    rows = _read(snapshot, "coverage", columns, ds.field("parent_id").isin(above))
+    listings = {(row["listing"], row["parent_id"]): Ended(row["status"]) for row in rows}
+    sight = Sight(snapshot.manifest.scope, listings, places={})
+    return not sight.not_looked_for(place, same_organization=True)
 
 
 def _pointers(snapshot: Snapshot, repository: str) -> Iterator[tuple[str, _Pointer]]:

@@ -21,7 +21,7 @@ from typing import Any
 import pyarrow as pa
 
 from exporter.errors import QueryError
-from exporter.settings.values import parse_duration
+from exporter.settings.values import parse_age
 from exporter.snapshots.reader import Snapshot
 from exporter.snapshots.sandbox import open_query
 from exporter.sql.engine import script
@@ -54,7 +54,7 @@ def _some_text(text: str) -> str:
 
 
 TYPES: Mapping[str, Callable[[str], Any]] = MappingProxyType(
-    {"count": _count, "age": parse_duration, "text": _some_text}
+    {"count": _count, "age": parse_age, "text": _some_text}
 )
 """How the value of a parameter of each type is read; each raises `ValueError`."""
 

@@ -20,11 +20,13 @@ from exporter.cli.process.reading import reading
 from exporter.cli.process.rows import RowFormat, row_format, write_rows, write_summary
 from exporter.cli.terminal.differences import show_differences
 from exporter.cli.terminal.tables import result_console
-from exporter.errors import SettingsError
+from exporter.errors import ExporterError, SettingsError
 from exporter.output import open_existing
 from exporter.settings import READING, Settings, load_settings
 from exporter.snapshots.manifest import Manifest, rfc3339
-from exporter.snapshots.selection import NEWEST, PREVIOUS, read_snapshot
+from exporter.snapshots.reader import Snapshot
+from exporter.snapshots.selection import NEWEST, PREVIOUS, complete_before, read_snapshot
+from exporter.storage.destination import Destination
 
 app = new_app()
 
@@ -39,11 +41,22 @@ class Rows(StrEnum):
 @app.command()
 def diff(
     before: Annotated[
-        str, typer.Argument(metavar="A", help="The snapshot before: an id, previous or latest.")
-    ] = PREVIOUS,
+        str | None,
+        typer.Argument(
+            metavar="A",
+            help="The snapshot before: an id, previous or latest; by default the complete one "
+            "before B.",
+        ),
+    ] = None,
     after: Annotated[
-        str, typer.Argument(metavar="B", help="The snapshot after: an id, previous or latest.")
-    ] = NEWEST,
+        str | None,
+        typer.Argument(
+            metavar="B", help="The snapshot after: an id, previous or latest, the default."
+        ),
+    ] = None,
+    snapshot: Annotated[
+        str | None, typer.Option("--snapshot", metavar="ID", help="Another way to name B.")
+    ] = None,
     config: options.Config = None,
     output: options.Output = None,
     rows: Annotated[
@@ -71,7 +84,9 @@ def diff(
         answer = _Answer(rows, row_format(format_, to), to, summary_json)
         answer.check()
         settings = load_settings(config, options.settings_flags(output=output), only=READING)
-        code = _diff(settings, (before, after), answer)
+        if after is not None and snapshot is not None:
+            raise SettingsError("B and --snapshot name one thing: leave one of them out.")
+        code = _diff(settings, before, after or snapshot or NEWEST, answer)
     raise typer.Exit(code)
 
 
@@ -101,18 +116,30 @@ class _Answer:
             show_differences(result_console(), found)
 
 
-def _diff(settings: Settings, names: tuple[str, str], answer: _Answer) -> int:
+def _diff(settings: Settings, earlier: str | None, later: str, answer: _Answer) -> int:
     """Compare two snapshots of an output; return the exit code."""
     with ExitStack() as stack:
         with reading():
             destination = open_existing(settings)
-            before, after = (
-                stack.enter_context(read_snapshot(destination, name)) for name in names
-            )
+            after = stack.enter_context(read_snapshot(destination, later))
+            before = stack.enter_context(_before(destination, earlier, later, after.manifest))
             found = stack.enter_context(compare(before, after))
         answer.give(found)
         manifests = {one.manifest.snapshot_id: one.manifest for one in (before, after)}
     return say_partial(*manifests.values())
+
+
+def _before(destination: Destination, earlier: str | None, later: str, after: Manifest) -> Snapshot:
+    """Open the snapshot that was named, or the complete one before the later one."""
+    if earlier is not None or later == NEWEST:
+        return read_snapshot(destination, earlier or PREVIOUS)
+    found = complete_before(destination, after)
+    if found is None:
+        raise ExporterError(
+            f"There is no complete snapshot before {after.snapshot_id} of its source and scope: "
+            "name A."
+        )
+    return found
 
 
 def _summary(found: Diff) -> dict[str, Any]:

@@ -12,14 +12,15 @@ from exporter.analyze.history import TOTAL, History, size_history, tag_history
 from exporter.cli import options
 from exporter.cli.groups import new_app
 from exporter.cli.process.failures import answered
-from exporter.cli.process.incomplete import say_incomplete
+from exporter.cli.process.incomplete import say_incomplete, say_unreadable
 from exporter.cli.process.rows import RowFormat, row_format, write_rows
 from exporter.cli.terminal.rows import show_rows
 from exporter.cli.terminal.tables import result_console
 from exporter.errors import PARTIAL_EXIT_CODE, SettingsError
 from exporter.figures import printable
 from exporter.output import open_existing
-from exporter.settings import READING, Settings, load_settings
+from exporter.settings import READING, load_settings
+from exporter.snapshots.selection import read_snapshot
 from exporter.wording import number
 
 _OF_TAGS = (
@@ -60,6 +61,12 @@ def history(
         bool,
         typer.Option("--sizes", help="Show the sizes of a scope, by default of everything."),
     ] = False,
+    snapshot: Annotated[
+        str | None,
+        typer.Option(
+            "--snapshot", metavar="ID", help="The last snapshot to look at, by default the newest."
+        ),
+    ] = None,
     row_format_: options.RowFormatChoice = None,
     to: options.To = None,
     config: options.Config = None,
@@ -68,9 +75,9 @@ def history(
 ) -> None:
     """Show which images a tag pointed to, or with --sizes how a scope grew.
 
-    Looks at all snapshots of the output's own source and scope, oldest first. There is a row for
-    each unbroken run of snapshots in which a tag pointed to one image. A snapshot that did not list
-    the repository whole neither ends nor begins a run. Of two images with one tag, the one that was
+    Looks at all snapshots of the output's own source, oldest first. There is a row for each
+    unbroken run of snapshots in which a tag pointed to one image. A snapshot that did not list the
+    repository whole neither ends nor begins a run. Of two images with one tag, the one that was
     created last counts. History is as long as snapshots are kept (output.keep).
 
     \b
@@ -84,24 +91,28 @@ def history(
         if name is None and not sizes:
             raise SettingsError("Name a REPOSITORY[:TAG], or give --sizes for the sizes of all.")
         settings = load_settings(config, options.settings_flags(output=output), only=READING)
-        code = _answer(settings, name, sizes=sizes, format_=format_, to=to)
+        destination = open_existing(settings)
+        until = read_snapshot(destination, snapshot).manifest if snapshot else None
+        if sizes:
+            found = size_history(destination, name or TOTAL, until=until)
+        else:
+            found = tag_history(destination, name or "", until=until)
+        code = _answer(found, name, sizes=sizes, format_=format_, to=to)
     raise typer.Exit(code)
 
 
 def _answer(
-    settings: Settings, name: str | None, *, sizes: bool, format_: RowFormat | None, to: Path | None
+    found: History, name: str | None, *, sizes: bool, format_: RowFormat | None, to: Path | None
 ) -> int:
-    destination = open_existing(settings)
-    if sizes:
-        found = size_history(destination, name or TOTAL)
-    else:
-        found = tag_history(destination, name or "")
+    """Print or write the rows, and return the exit code."""
     if format_ is not None:
         write_rows(found.rows.to_reader(), format_, to)
     else:
         _show(found, name, sizes=sizes)
+    for snapshot_id in found.unreadable:
+        say_unreadable(snapshot_id)
     if not found.is_partial:
-        return 0
+        return PARTIAL_EXIT_CODE if found.unreadable else 0
     missed = found.not_listed
     which = f"Snapshot {missed[-1]}"
     if len(missed) > 1:

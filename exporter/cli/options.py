@@ -12,7 +12,7 @@ import typer
 from exporter.cli.process.messages import LogFormat, LogLevel
 from exporter.cli.process.rows import RowFormat
 from exporter.errors import SettingsError
-from exporter.settings.values import parse_duration
+from exporter.settings.values import parse_age, parse_duration
 
 
 class Format(StrEnum):
@@ -144,12 +144,16 @@ def period(flag: str, text: str | None) -> timedelta | None:
     if text is None:
         return None
     try:
-        return parse_duration(text)
+        return parse_age(text)
     except ValueError as error:
         raise SettingsError(f"{flag} {text}: {error}.") from None
 
 
 def seconds(wait: str | None) -> float:
     """Return the seconds of `--wait`: `90`, `90s`, `10m`; raises `SettingsError`."""
-    waits = period("--wait", wait)
-    return waits.total_seconds() if waits else 0.0
+    if wait is None:
+        return 0.0
+    try:
+        return parse_duration(wait).total_seconds()
+    except ValueError as error:
+        raise SettingsError(f"--wait {wait}: {error}.") from None

@@ -22,9 +22,8 @@ from exporter.analyze.questions import (
 )
 from exporter.cli import options
 from exporter.cli.groups import new_app
-from exporter.cli.process import messages
 from exporter.cli.process.failures import answered
-from exporter.cli.process.incomplete import say_partial
+from exporter.cli.process.incomplete import say_partial, say_unreadable
 from exporter.cli.process.rows import RowFormat, row_format, write_rows
 from exporter.cli.terminal.rows import Shown, show_rows
 from exporter.cli.terminal.tables import result_console
@@ -38,6 +37,9 @@ from exporter.storage.destination import Destination
 
 ALL = "all"
 """The name of all snapshots at once."""
+
+_LIMIT = "limit"
+_NO_LIMIT = str(2**62)
 
 app = new_app()
 
@@ -167,18 +169,13 @@ def _answer(settings: Settings, asked: _Asked, format_: RowFormat | None, to: Pa
         snapshots, broken = _snapshots(destination, asked.snapshot)
         for one in snapshots:
             stack.enter_context(one)
-        rows = stack.enter_context(_rows(snapshots, asked))
+        rows = stack.enter_context(_rows(snapshots, asked, all_rows=format_ is not None))
         if format_ is not None:
             write_rows(rows, format_, to)
         else:
             _show(rows, asked)
     for snapshot_id in broken:
-        messages.write(
-            f"Snapshot {snapshot_id} cannot be read, so this answer lacks it; `registry-exporter "
-            f"verify {snapshot_id}` tells what is wrong with it.",
-            event="answer_incomplete",
-            level="warning",
-        )
+        say_unreadable(snapshot_id)
     code = say_partial(*(one.manifest for one in snapshots))
     return PARTIAL_EXIT_CODE if broken else code
 
@@ -191,9 +188,15 @@ def _snapshots(destination: Destination, name: str) -> tuple[list[Snapshot], lis
 
 
 @contextmanager
-def _rows(snapshots: Sequence[Snapshot], asked: _Asked) -> Iterator[pa.RecordBatchReader]:
+def _rows(
+    snapshots: Sequence[Snapshot], asked: _Asked, *, all_rows: bool
+) -> Iterator[pa.RecordBatchReader]:
     question = asked.question
-    values = question.values(asked.given)
+    given = dict(asked.given)
+    if all_rows and any(one.name == _LIMIT for one in question.parameters):
+        # A default limit is what a person can take in; a program would not notice it.
+        given.setdefault(_LIMIT, _NO_LIMIT)
+    values = question.values(given)
     if asked.is_named and asked.snapshot == ALL:
         with ask_each(snapshots, question, values) as rows:
             yield rows

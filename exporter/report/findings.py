@@ -26,9 +26,9 @@ FINDINGS = {
         "Billed sizes come from the layers, so they are not affected.",
     ),
     "tag_on_two_images": Meaning(
-        "A tag on two images",
-        "A tag stands on two images of one repository: it moved while the listing ran.",
-        "Nothing is wrong; the next snapshot has it once.",
+        "A tag on several images",
+        "A tag stands on several images of one repository: usually it moved while the listing ran.",
+        "If the next snapshot has it too, tell the registry's operator.",
     ),
     "image_changed": Meaning(
         "An image that changed while it was listed",

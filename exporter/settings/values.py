@@ -44,6 +44,18 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError("longer than any run lasts") from None
 
 
+def parse_age(text: str) -> timedelta:
+    """Return the duration of `36h` or `90d`, which must have a unit; raises `ValueError`.
+
+    A bare number of seconds would be a mistake: a forgotten `d` would take in everything.
+    """
+    if text.strip().isdigit():
+        raise ValueError(
+            f"which unit? Write {text.strip()}d for days, or {text.strip()}h for hours"
+        )
+    return parse_duration(text)
+
+
 def parse_percent(text: str) -> Fraction:
     """Return the share of a percentage such as `50%`, from 0 to 1; raises `ValueError`."""
     found = _PERCENT.fullmatch(text.strip())

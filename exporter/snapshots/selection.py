@@ -42,7 +42,7 @@ def read_snapshot(destination: Destination, name: str = NEWEST) -> Snapshot:
             )
         return Snapshot(destination, Manifest.parse(data, f"{destination.url}/{LATEST}"))
     if name == PREVIOUS:
-        return read_snapshot(destination, _previous(destination))
+        name = _previous(destination)
     manifest = read_manifest(destination, name)
     if manifest is None:
         raise ExporterError(_no_such(destination, name))
@@ -58,18 +58,28 @@ def every_snapshot(destination: Destination) -> tuple[list[Snapshot], list[str]]
     return _opened(destination, read_all(destination))
 
 
-def own_snapshots(destination: Destination) -> list[Snapshot]:
-    """Open the snapshots of the output's own source and scope, oldest first by publication.
+def snapshots_of_source(
+    destination: Destination, until: Manifest | None = None
+) -> tuple[list[Snapshot], frozenset[str], list[str]]:
+    """Open the snapshots of the output's own source, whatever their scope, oldest first.
 
-    Those are the source and scope of the newest complete snapshot, or of the newest one if none is
-    complete. A snapshot whose manifest cannot be read is left out. Raises `ExporterError` if there
-    is none, and `OutputError`.
+    Also returns the ids of those of the output's own scope, and of those whose manifest cannot be
+    read. The own source and scope are those of the newest complete snapshot, or of the newest one
+    if none is complete, or with `until` those of that snapshot, which is then the last one. Raises
+    `ExporterError` if there is none, and `OutputError`.
     """
     every = read_all(destination)
-    snapshots, _ = _opened(destination, every)
+    snapshots, broken = _opened(destination, every)
     complete = complete_manifests(every)
-    own = _identity(complete[0] if complete else snapshots[-1].manifest)
-    return [one for one in snapshots if _identity(one.manifest) == own]
+    newest = until or (complete[0] if complete else snapshots[-1].manifest)
+    of_source = [
+        one
+        for one in snapshots
+        if _source(one.manifest) == _source(newest)
+        and (until is None or one.manifest.order <= until.order)
+    ]
+    own = [one for one in of_source if _identity(one.manifest) == _identity(newest)]
+    return of_source, frozenset(one.manifest.snapshot_id for one in own), broken
 
 
 def snapshots_in_order(destination: Destination) -> list[str]:
@@ -116,15 +126,20 @@ def _identity(manifest: Manifest) -> Identity:
     return identity(manifest.source, manifest.scope)
 
 
+def _source(manifest: Manifest) -> Identity:
+    return identity(manifest.source, {})
+
+
 def _previous(destination: Destination) -> str:
+    """Return the id of the snapshot before the one that `latest` opens, also if that is not new."""
     found = catalog(destination)
     own = [info.snapshot_id for info in found.snapshots if info.is_sound and info.is_own]
-    if found.newest not in own or len(own) < 2:
+    if found.named not in own[:-1]:
         raise ExporterError(
             f"There is no previous snapshot in {destination.url}: {_complete(found)}, and two are "
             "needed; run another export, or name an id."
         )
-    return own[own.index(found.newest) + 1]
+    return own[own.index(found.named) + 1]
 
 
 def _complete(found: Catalog) -> str:

@@ -20,6 +20,8 @@ PLAN = "publish.json"
 WITHHELD = "withheld.json"
 """A result that waits for a person's decision to publish it."""
 
+_TAKEN = ("latest", "previous", "all", "none")
+"""Words that commands give a meaning of their own where a snapshot is named."""
 _SNAPSHOT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -49,10 +51,10 @@ def first_free(new_id: str, is_taken: Callable[[str], bool]) -> str:
 
 def check_snapshot_id(snapshot_id: str) -> str:
     """Return the id as it is; raises `SettingsError` for one that cannot be a path segment."""
-    if not _SNAPSHOT_ID.fullmatch(snapshot_id) or snapshot_id == "latest":
+    if not _SNAPSHOT_ID.fullmatch(snapshot_id) or snapshot_id in _TAKEN:
         raise SettingsError(
             f"{snapshot_id!r} cannot be a snapshot id: 1 to 64 letters, digits, '.', '_' and '-' "
-            "are wanted, the first a letter or a digit, and 'latest' is taken."
+            f"are needed, the first a letter or a digit, and {', '.join(_TAKEN)} are taken."
         )
     return snapshot_id
 

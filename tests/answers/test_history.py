@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from exporter import Snapshot, open_snapshot
 from exporter.analyze.history import size_history, tag_history
 from exporter.errors import ExporterError
+from exporter.snapshots.selection import read_snapshot
 from exporter.storage.access import Access, Key
 from exporter.storage.opening import open_destination
 from exporter.tables.answers import SIZE_HISTORY, TAG_HISTORY
@@ -99,10 +100,17 @@ NIGHTS = st.lists(
 )
 
 
+def is_gone(nights: list[Night], number: int, repository: str) -> bool:
+    """Return whether a night no longer has a registry that an earlier one had."""
+    statuses = [night.statuses[repository.partition("/")[0]] for night in nights[: number + 1]]
+    return statuses[-1] is None and any(status is not None for status in statuses)
+
+
 def runs(nights: list[Night], repository: str) -> list[dict[str, Any]]:
     """Return the rows of `tag_history` that these nights make, one tag after the other."""
     listed = [
-        (f"night-{n}", START + n * NIGHT, one.pointers(repository)) for n, one in enumerate(nights)
+        (f"night-{n}", START + n * NIGHT, {} if is_gone(nights, n, repository) else found)
+        for n, found in enumerate(one.pointers(repository) for one in nights)
     ]
     whole = [(name, at, found) for name, at, found in listed if found is not None]
     rows: list[dict[str, Any]] = []
@@ -150,7 +158,11 @@ def test_runs_are_those_of_a_plain_calculation(nights: list[Night]) -> None:
             found = tag_history(destination, repository)
             assert found.rows.schema.equals(TAG_HISTORY.schema)
             assert found.rows.to_pylist() == wanted
-            missed = [n for n, night in enumerate(nights) if night.pointers(repository) is None]
+            missed = [
+                n
+                for n, night in enumerate(nights)
+                if night.pointers(repository) is None and not is_gone(nights, n, repository)
+            ]
             assert found.not_listed == tuple(f"night-{number}" for number in missed)
             assert found.is_partial == any(manifests[n].status == "partial" for n in missed)
             only = tag_history(destination, f"{repository}:a").rows.to_pylist()
@@ -190,11 +202,10 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Exporter:
     ]
     for number, night in enumerate(nights):
         publish_estate(exporter.output, f"night-{number}", night, night=number)
-    # A night of another scope is not part of the output's own history.
+    # A night of another source is not part of the output's own history.
     other = world(tagged("i9", "latest"))
-    publish_estate(
-        exporter.output, "elsewhere", other, started_at=START - NIGHT, scope={"folders": ["f1"]}
-    )
+    source = {"profile": "yandex"}
+    publish_estate(exporter.output, "elsewhere", other, started_at=START - NIGHT, source=source)
     publish_estate(exporter.output, "night-4", nights[3], night=4)
     exporter.environment["REGISTRY_EXPORTER__OUTPUT__URL"] = str(exporter.output)
     return exporter
@@ -285,7 +296,11 @@ def test_history_in_a_bucket_reads_parquet_in_place_and_ndjson_as_well() -> None
             ("one", "two")
         ]
         read = [call for call in server.calls if call.method == "GET" and "/parquet/" in call.path]
-        assert {call.path.split("/")[4] for call in read} == {"coverage", "tags"}
+        assert {call.path.split("/")[4] for call in read} == {
+            "coverage",
+            "registries",
+            "tags",
+        }
         assert all("Range" in call.headers for call in read)
         assert size_history(destination).rows.column("stored_size").to_pylist() == [10, 10]
 
@@ -317,3 +332,29 @@ def test_memory_and_open_files_do_not_grow_with_the_snapshots(
         # between the early ones and the late ones.
         assert max(files for files, _ in late) <= max(files for files, _ in early) + 10
         assert max(held for _, held in late) <= max(held for _, held in early) + 5 * whole
+
+
+def test_nights_of_another_scope_count_where_they_listed_the_repository(tmp_path: Path) -> None:
+    night = world(tagged("i1", "v1"))
+    publish_estate(tmp_path, "wide", night)
+    publish_estate(tmp_path, "other", night, night=1, scope={"registries": ["r9"]})
+    publish_estate(tmp_path, "narrow", night, night=2, scope={"registries": ["r1"]})
+    destination = open_destination(str(tmp_path))
+    (row,) = tag_history(destination, "r1/app:v1").rows.to_pylist()
+    assert (row["first_snapshot_id"], row["last_snapshot_id"]) == ("wide", "narrow")
+    of_registry = size_history(destination, "r1").rows.column("snapshot_id").to_pylist()
+    assert of_registry == ["wide", "other", "narrow"]
+    assert size_history(destination).rows.column("snapshot_id").to_pylist() == ["narrow"]
+    wide = read_snapshot(destination, "wide").manifest
+    (row,) = tag_history(destination, "r1/app:v1", until=wide).rows.to_pylist()
+    assert row["last_snapshot_id"] == "wide"
+
+
+def test_a_snapshot_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    exporter = Exporter(tmp_path)
+    for number in range(2):
+        publish_estate(exporter.output, f"night-{number}", world(tagged("i1", "v1")), night=number)
+    (Path(exporter.output) / "manifests" / "night-0.json").write_text("{")
+    run = exporter.command("history", "r1/app", "--output", str(exporter.output))
+    assert run.code == 3, run.stderr
+    assert "Snapshot night-0 cannot be read" in run.stderr

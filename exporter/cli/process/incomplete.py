@@ -34,6 +34,16 @@ def say_incomplete(clause: str, snapshot_id: str | None = None) -> None:
     )
 
 
+def say_unreadable(snapshot_id: str) -> None:
+    """Write a sentence about a snapshot that an answer lacks, because it cannot be read."""
+    messages.write(
+        f"Snapshot {snapshot_id} cannot be read, so this answer lacks it; `registry-exporter "
+        f"verify {snapshot_id}` tells what is wrong with it.",
+        event="answer_incomplete",
+        level="warning",
+    )
+
+
 def _named(partial: Sequence[Manifest]) -> str:
     if len(partial) > 1:
         return f"{len(partial)} of the snapshots are partial"

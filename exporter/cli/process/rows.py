@@ -117,7 +117,7 @@ def _file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _open(to: Path | None) -> Iterator[BinaryIO]:
-    if to is not None:
+    if to is not None and str(to) != _STDOUT:
         with _file(to) as file:
             yield file
         return

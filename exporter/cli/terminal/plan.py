@@ -39,6 +39,7 @@ def _headline(plan: ReclaimPlan, report: Report) -> Iterator[RenderableType]:
     if not plan.image_count:
         line = of.append(": " if plan.manifest.status == "complete" else " what is listed ")
         yield line.append("no image matches, so nothing would be freed.")
+        yield _selected(plan)
         return
     line = of.append(": " if plan.manifest.status == "complete" else " what is listed, ")
     line.append("deleting ").append(number(plan.image_count, "image"), style="bold")
@@ -51,11 +52,20 @@ def _headline(plan: ReclaimPlan, report: Report) -> Iterator[RenderableType]:
         money = f"{plan.monthly_saving(price):,.2f} {report.currency or ''}".rstrip()
         line.append(" That saves ").append(money, style="bold green").append(" a month.")
     yield line
+    yield _selected(plan)
     yield Text(
         f"Their own sizes add up to {size(plan.logical_size)}: a layer counts once in its "
         "registry, and stays if another image uses it.",
         style="dim",
     )
+
+
+def _selected(plan: ReclaimPlan) -> Text:
+    """Say what selects the images, so that a printed plan can be approved."""
+    rules = [rule.label(place) for place, rule in enumerate(plan.policy.rules, 1)]
+    parts = [plan.policy.flags(), f"the rules {', '.join(rules)}" if rules else ""]
+    chosen = printable(" and ".join(part for part in parts if part))
+    return Text(f"Selected by {chosen}, as of {plan.manifest.started_at:%Y-%m-%d %H:%M} UTC.")
 
 
 def _registries(plan: ReclaimPlan) -> Iterator[RenderableType]:
