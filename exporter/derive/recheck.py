@@ -18,7 +18,7 @@ from exporter.sql.engine import (
     script,
     with_enough_memory,
 )
-from exporter.tables.schemas import TABLES
+from exporter.tables.schemas import ADDED_IN, TABLES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -31,11 +31,14 @@ def recompute_problems(parts: Mapping[str, Sequence[Path]], working: Path) -> li
     """Recompute `tags`, `blobs` and `size_totals` and compare them with the published ones.
 
     `parts` are the local Parquet files of a snapshot's tables, by table: these three, the listed
-    ones and `coverage`. DuckDB spills to a folder of its own below `working`. Returns a sentence
+    ones and `coverage`. Snapshots of an older minor format are without tables and columns that are
+    newer. DuckDB spills to a folder of its own below `working`. Returns a sentence
     for each table that differs, and for unreadable tables. Raises `OutputError` if the disk is
     full.
     """
-    missing = [name for name in (*SOURCES, *RECHECKED) if not parts.get(name)]
+    missing = [
+        name for name in (*SOURCES, *RECHECKED) if not parts.get(name) and name not in ADDED_IN
+    ]
     if missing:
         return [f"{name}: there is no Parquet file to recompute totals from" for name in missing]
     with tempfile.TemporaryDirectory(dir=working) as folder:
@@ -49,7 +52,7 @@ def _recompute(
 
     with open_engine(folder, resources, elsewhere="TMPDIR") as connection:
         try:
-            create_sources(connection, {name: parts[name] for name in SOURCES})
+            create_sources(connection, {name: parts.get(name, ()) for name in SOURCES})
             run_steps(connection, left_out=_left_out(connection, parts))
             return [
                 problem for name in RECHECKED for problem in _compare(connection, name, parts[name])
@@ -79,9 +82,11 @@ def _left_out(
 def _compare(connection: DuckDBPyConnection, name: str, parts: Sequence[Path]) -> Iterator[str]:
     """Yield the differences between the recomputed and the published rows of a table."""
     table = TABLES[name]
-    columns = ", ".join(table.schema.names)
     key = ", ".join(table.key)
     create_view(connection, "published", parts)
+    # An older minor format has fewer columns.
+    published = {column for column, *_ in connection.execute("DESCRIBE published").fetchall()}
+    columns = ", ".join(column for column in table.schema.names if column in published)
     connection.execute(f"CREATE OR REPLACE VIEW recomputed AS {script(f'tables/{name}')}")
     # Equal rows of both sides cancel each other; each row that is left is on one side only.
     differing = connection.execute(

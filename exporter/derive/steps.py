@@ -40,9 +40,12 @@ STEPS = tuple(name for name in NEEDS if name not in TABLES)
 
 
 def create_sources(connection: DuckDBPyConnection, parts: Mapping[str, Sequence[Path]]) -> None:
-    """Make a view of each table's Parquet files, by the table's name."""
+    """Make a view of each table's Parquet files, by the table's name.
+
+    Columns that files of an older minor format lack are null; a table may be without files.
+    """
     for name, paths in parts.items():
-        create_view(connection, name, paths)
+        create_view(connection, name, paths, TABLES[name].schema)
 
 
 def run_steps(

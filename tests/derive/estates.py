@@ -81,6 +81,7 @@ def rows_of(world: World) -> Tables:
         "images": [],
         "layers": [],
         "config_blobs": [],
+        "image_references": [],
         "coverage": [
             {"listing": listing, "parent_id": parent, "status": status}
             for listing, parent, status in world.coverage

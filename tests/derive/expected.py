@@ -88,6 +88,7 @@ def size_totals(listed: Tables) -> dict[tuple[str, str], Row]:
             "repository_count": len(wanted),
             **_measures(listed, set(wanted)),
             "complete": _complete(listed, scope, scope_id, names, parents),
+            **dict.fromkeys(("untagged_known", "index_count", "manifest_size")),
         }
 
     for registry_id in registries:

@@ -27,7 +27,10 @@ SELECT
     whole(config_size) AS config_size,
     oldest_image_at,
     newest_image_at,
-    incomplete IS NULL AS complete
+    incomplete IS NULL AS complete,
+    NULL AS untagged_known,
+    NULL AS index_count,
+    NULL AS manifest_size
 FROM scopes
 LEFT JOIN sums USING (scope, scope_id)
 LEFT JOIN incomplete USING (scope, scope_id)
