@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exporter.derive.reachable import reachable_problem
 from exporter.derive.steps import SOURCES, create_sources, run_steps
 from exporter.sql.engine import (
     FOR_MANY,
@@ -28,7 +29,7 @@ RECHECKED = ("tags", "blobs", "size_totals")
 
 
 def recompute_problems(parts: Mapping[str, Sequence[Path]], working: Path) -> list[str]:
-    """Recompute `tags`, `blobs` and `size_totals` and compare them with the published ones.
+    """Recompute `tags`, `blobs`, `size_totals`, and what is `reachable`, and compare them.
 
     `parts` are the local Parquet files of a snapshot's tables, by table: these three, the listed
     ones and `coverage`. Snapshots of an older minor format are without tables and columns that are
@@ -54,13 +55,19 @@ def _recompute(
         try:
             create_sources(connection, {name: parts.get(name, ()) for name in SOURCES})
             run_steps(connection, left_out=_left_out(connection, parts))
-            return [
-                problem for name in RECHECKED for problem in _compare(connection, name, parts[name])
-            ]
+            return list(_problems(connection, parts))
         except (duckdb.IOException, duckdb.OutOfMemoryException):
             raise  # The fault is not in the snapshot; the engine's error is a sentence already.
         except duckdb.Error as error:
             return [f"totals cannot be recomputed: {first_line(error)}"]
+
+
+def _problems(connection: DuckDBPyConnection, parts: Mapping[str, Sequence[Path]]) -> Iterator[str]:
+    for name in RECHECKED:
+        yield from _compare(connection, name, parts[name])
+    reachable = reachable_problem(connection)
+    if reachable is not None:
+        yield reachable
 
 
 def _left_out(

@@ -2,7 +2,8 @@
 
 The snapshot may be staged or published: the scripts only use views of its tables in a DuckDB
 connection. `create_sources` makes them from Parquet files, `Snapshot.register` from a published
-snapshot. Analyses use the same tables and views: `uses`, `shared`, `held`, `repeats`.
+snapshot. Analyses use the same tables and views: `uses`, `shared`, `held`, `repeats`,
+`unreached`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ SOURCES = tuple(table.name for table in TABLES.values() if table.kind != "derive
 NEEDS: Mapping[str, Collection[str]] = {
     "scopes": (),
     "coverage": (),
-    "layer_uses": ("scopes",),
+    "reach": (),
+    "layer_uses": ("scopes", "reach"),
     "tags": ("scopes",),
     "config_uses": ("scopes",),
     "listings": ("scopes", "coverage"),

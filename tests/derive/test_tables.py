@@ -27,6 +27,7 @@ from tests.derive.estates import (
     by_key,
     derive_staged,
     digest,
+    oci_worlds,
     read,
     rows_of,
     stage,
@@ -46,12 +47,12 @@ def total(staging: Path, scope: str, scope_id: str) -> dict[str, object]:
 
 
 @settings(
-    max_examples=15,
+    max_examples=30,
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )
-@given(worlds())
+@given(worlds() | oci_worlds())
 def test_derived_tables_are_those_of_a_calculation_in_plain_python(world: World) -> None:
     listed = rows_of(world)
     with tempfile.TemporaryDirectory() as folder:
@@ -66,6 +67,10 @@ def test_derived_tables_are_those_of_a_calculation_in_plain_python(world: World)
         findings = by_key(read(staging, "findings"), *TABLES["findings"].key).values()
         assert all(row["detail"] for row in findings)
         assert {tuple(row.values())[:5] for row in findings} == expected.findings(listed)
+        reached = expected.reachable(listed)
+        for image in read(staging, "images"):
+            is_reached = image["image_id"] in reached
+            assert image["reachable"] == (is_reached if image["kind"] else None)
         for name in ("tags", "blobs", "size_totals", "findings"):
             key = TABLES[name].key if name != "blobs" else ("registry_id",)
             keys = [tuple(row[column] or "" for column in key) for row in read(staging, name)]
