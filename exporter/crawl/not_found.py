@@ -9,7 +9,7 @@ from typing import Protocol
 import structlog
 
 from exporter.errors import StatusError, is_not_found
-from exporter.http.types import Answer, Call, Counts, PageT, Sent
+from exporter.http.types import Answer, Call, Counts, PageT, Received, Sent
 
 log = structlog.get_logger()
 
@@ -25,19 +25,19 @@ class Caller(Protocol):
     async def get(
         self,
         call: Call,
-        decode: Callable[[bytes], Awaitable[PageT]],
+        decode: Callable[[Received], Awaitable[PageT]],
         *,
         weight: float = 0.0,
         sent: Sent | None = None,
     ) -> Answer[PageT]:
-        """Return a call's answer, with the page that `decode` makes of its body."""
+        """Return a call's answer, with the page that `decode` makes of its body and headers."""
         ...
 
 
 async def get(
     client: Caller,
     call: Call,
-    decode: Callable[[bytes], Awaitable[PageT]],
+    decode: Callable[[Received], Awaitable[PageT]],
     *,
     waits: Sequence[float],
     weight: float,

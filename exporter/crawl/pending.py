@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from exporter.crawl.memory import MemoryReservation
-from exporter.http.types import Answer, Call, Sent
+from exporter.http.types import Answer, Call, Received, Sent
 from exporter.page import PageKey, StoredPage
 
 P = TypeVar("P")
 
 
 class Peek(NamedTuple):
-    """What a body shows before it is decoded: the next page's cursor, and whether none follows.
+    """What an answer shows before it is decoded: the next page's cursor, or that none follows.
 
     The cursor is a likely guess, empty where none is seen.
     """
@@ -36,8 +36,8 @@ class PageRequest(Generic[P]):
     page of the body, in a thread; `check` may refuse that with `PageError`, in the page's turn, so
     that it is asked for again. `pages_left` tells how many pages may come after it: of calls and
     of bodies that wait, the one with the most goes first. `follow` is told the next page's cursor
-    once `peek` has seen it in the body, which is before the page is decoded. `not_found_waits` are
-    the seconds before a page that is not found is asked for again.
+    once `peek` has seen it in the body or the headers, which is before the page is decoded.
+    `not_found_waits` are the seconds before a page that is not found is asked for again.
     """
 
     call: Call
@@ -45,7 +45,7 @@ class PageRequest(Generic[P]):
     decode: Callable[[bytes], P]
     check: Callable[[P], None]
     pages_left: Callable[[], float]
-    peek: Callable[[bytes], Peek]
+    peek: Callable[[Received], Peek]
     follow: Callable[[str], None] = _ignore
     not_found_waits: tuple[float, ...] = ()
 

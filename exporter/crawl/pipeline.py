@@ -23,7 +23,7 @@ from exporter.crawl.not_found import Caller
 from exporter.crawl.page_store import PageStore
 from exporter.crawl.pending import Fetched, PageRequest, PendingPage
 from exporter.crawl.progress import Progress
-from exporter.http.types import Answer
+from exporter.http.types import Answer, Received
 from exporter.page import PageKey, StoredPage
 
 P = TypeVar("P")
@@ -96,12 +96,12 @@ class PagePipeline:
         request = pending.request
         reservation = await self.large.reserve(request.pages_left())
 
-        async def decode(body: bytes) -> P:
-            reservation.resize(len(body))
-            cursor, last = request.peek(body)
+        async def decode(received: Received) -> P:
+            reservation.resize(len(received.body))
+            cursor, last = request.peek(received)
             pending.shows(cursor)
             weight = 0.0 if last else request.pages_left()  # Nothing waits for a last page.
-            page = await self.decode(request.decode, body, weight=weight)
+            page = await self.decode(request.decode, received.body, weight=weight)
             await pending.turn.wait()
             request.check(page)
             return page

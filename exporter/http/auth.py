@@ -25,20 +25,24 @@ BEARER = TokenHeader("Authorization", "Bearer")
 
 
 class Authenticator(Protocol):
-    """Gives the token that each request is sent with."""
+    """Gives the token that each request is sent with.
+
+    `scope` is what the token must allow, for an API that issues a token for each part of it, such
+    as a repository (`Call.token_scope`). It is None where one token is good for all calls.
+    """
 
     @property
     def source_name(self) -> str:
         """The origin of the tokens, for messages."""
 
-    async def get(self) -> SecretStr:
+    async def get(self, scope: str | None = None) -> SecretStr:
         """Return a token that is valid now.
 
         Raises `CredentialsError` if there is none, and `OutageError` if the token service has not
         answered for too long.
         """
 
-    async def renew(self, refused: SecretStr) -> SecretStr:
+    async def renew(self, refused: SecretStr, scope: str | None = None) -> SecretStr:
         """Return a newer token than `refused`, which the API has refused.
 
         Raises `CredentialsError` if there is no newer one.

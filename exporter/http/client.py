@@ -13,9 +13,8 @@ from typing import Self
 from urllib.parse import urlsplit
 
 import structlog
-from pydantic import SecretStr
 
-from exporter.errors import ApiError, CredentialsError, FlawedPageError, PageError
+from exporter.errors import ApiError, FlawedPageError, PageError
 from exporter.http.address import call_line, call_url
 from exporter.http.api import OpenApi
 from exporter.http.auth import BEARER, Authenticator, TokenHeader
@@ -35,7 +34,8 @@ from exporter.http.silence import OutageStatistics
 from exporter.http.status import ErrorReader
 from exporter.http.too_large import Signs, with_advice
 from exporter.http.transport import Reply, Transport
-from exporter.http.types import Answer, Call, Counts, PageT, Sent
+from exporter.http.types import Answer, Call, Counts, PageT, Received, Sent
+from exporter.http.unauthorized import Unauthorized
 from exporter.settings import Limits
 
 MOST_FLAWED = 4
@@ -79,8 +79,7 @@ class Client:
         self._hosts: dict[str, Host] = {}
         self._by_service: dict[str, Host] = {}
         self._tokens: Authenticator | None = None
-        self._proof: Target | None = None
-        self._refuses_scopes = False
+        self._unauthorized = Unauthorized(self._sender)
         self._resources = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -135,12 +134,12 @@ class Client:
     async def get(
         self,
         call: Call,
-        decode: Callable[[bytes], Awaitable[PageT]],
+        decode: Callable[[Received], Awaitable[PageT]],
         *,
         weight: float = 0.0,
         sent: Sent | None = None,
     ) -> Answer[PageT]:
-        """Return a call's answer, with the page that `decode` makes of its unpacked body.
+        """Return a call's answer, with the page that `decode` makes of its body and headers.
 
         If calls have to wait for the host, the one with the largest `weight` goes first. `sent` is
         kept up to date, so that a caller that cancels the call can read it.
@@ -212,7 +211,7 @@ class Client:
     async def _answered(
         self,
         target: Target,
-        decode: Callable[[bytes], Awaitable[PageT]],
+        decode: Callable[[Received], Awaitable[PageT]],
         sent: Sent,
         attempts: Attempts,
         signs: Signs,
@@ -234,84 +233,39 @@ class Client:
                 raise FaultError(fault, answer)
 
     async def _probe(self, target: Target, seconds: float | None) -> Fault | None:
-        return await self._sender.probe(target, await self._good_tokens.get(), seconds)
+        token = await self._good_tokens.get(target.call.token_scope)
+        return await self._sender.probe(target, token, seconds)
 
     async def _attempt(
-        self, target: Target, decode: Callable[[bytes], Awaitable[PageT]], sent: Sent
+        self, target: Target, decode: Callable[[Received], Awaitable[PageT]], sent: Sent
     ) -> Answer[PageT]:
         """Make one attempt; raises `FaultError`, `HostClosedError` and `CredentialsError`."""
-        token = await self._good_tokens.get()
+        tokens = self._good_tokens
+        token = await tokens.get(target.call.token_scope)
         reply = await self._sender.send(target, token, sent)
         if is_unauthenticated(reply):
-            reply = await self._ask_anew(target, reply, token, sent)
+            reply = await self._unauthorized.ask_again(tokens, target, reply, token, sent)
         fault = fault_of_reply(reply)
         if fault is not None:
             raise FaultError(fault)
         answer: Answer[PageT] | None = None
         try:
-            page = await decode(reply.body)
+            page = await decode(Received(reply.body, reply.headers))
         except FlawedPageError as error:
             answer = _answer(error.page, reply, sent)
             fault = fault_of_page(error, reply)
         except PageError as error:
             fault = fault_of_page(error, reply)
         else:
-            self._note_proof(target)
+            self._note_answered(target)
             return _answer(page, reply, sent)
         raise FaultError(fault, answer)
 
-    def _note_proof(self, target: Target) -> None:
+    def _note_answered(self, target: Target) -> None:
         """Remember calls that were answered: they can prove a token, or that a host is up."""
         least = _least_of(target)
         target.host.watch.proves(partial(self._probe, least))
-        if self._proof is None:
-            self._proof = least
-
-    async def _ask_anew(self, target: Target, reply: Reply, token: SecretStr, sent: Sent) -> Reply:
-        """After a 401, ask again with a new token, and find out what a second 401 is about.
-
-        Returns a 401 only if it is about this scope alone: a call that was answered before is
-        still answered. Otherwise raises `CredentialsError`.
-        """
-        if self._refuses_scopes and await self._still_accepted(token, sent):
-            return reply  # it answers 401 for scopes: another token would not help
-        try:
-            fresh = await self._good_tokens.renew(token)
-        except CredentialsError:
-            if await self._still_accepted(token, sent):
-                return reply  # there is no newer token, and this one is not the cause
-            raise
-        _log.info("token_refused", scope=target.call.scope, request_id=reply.request_id)
-        reply = await self._sender.send(target, fresh, sent)
-        if not is_unauthenticated(reply):
-            return reply
-        if await self._still_accepted(fresh, sent):
-            self._refuses_scopes = True
-            return reply
-        refusal = (
-            f"the API does not accept the credentials from {self._good_tokens.source_name}: "
-            f"{target.line} was answered {reply.status}, "
-        )
-        if fresh.get_secret_value() == token.get_secret_value():
-            refusal += "asked twice; check that they are of this API, and put new ones there"
-        else:
-            refusal += (
-                "with a renewed token too; check that they are of this API, not expired and "
-                "not revoked"
-            )
-        fault = fault_of_reply(reply)
-        if fault is not None and fault.passing:
-            raise FaultError(replace(fault, refusal=refusal))  # a gateway's error may be temporary
-        raise CredentialsError(refusal)
-
-    async def _still_accepted(self, token: SecretStr, sent: Sent) -> bool:
-        if self._proof is None:
-            return False
-        reply = await self._sender.send(self._proof, token, sent)
-        fault = fault_of_reply(reply)
-        if fault is not None and fault.passing and not is_unauthenticated(reply):
-            raise FaultError(fault)
-        return fault is None
+        self._unauthorized.note_answered(least)
 
     @property
     def _good_tokens(self) -> Authenticator:
@@ -321,7 +275,15 @@ class Client:
 
 
 def _answer(page: PageT, reply: Reply, sent: Sent) -> Answer[PageT]:
-    return Answer(page, reply.body, sent.calls, reply.request_id, sent.wire_bytes, sent.seconds)
+    return Answer(
+        page,
+        reply.body,
+        sent.calls,
+        reply.request_id,
+        sent.wire_bytes,
+        sent.seconds,
+        reply.headers,
+    )
 
 
 def _least_of(target: Target) -> Target:

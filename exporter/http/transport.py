@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+from multidict import CIMultiDict
 from pydantic import SecretStr
 from yarl import URL
 
@@ -48,12 +49,13 @@ word of the data. (Tokens have some 200.)"""
 class Reply:
     """An answer that arrived whole; `wire_bytes` is its body's length as it was sent.
 
-    A byte order mark before the body is removed. For an error, `code` and `message` are those of
-    the API, empty if there are none. `date` is the server's clock, in seconds since 1970. `posted`
-    is true for the answer to a POST.
+    A byte order mark before the body is removed. Names of `headers` know no case. For an error,
+    `code` and `message` are those of the API, empty if there are none. `date` is the server's
+    clock, in seconds since 1970. `posted` is true for the answer to a POST.
     """
 
     status: int
+    headers: Mapping[str, str]
     body: bytes
     wire_bytes: int
     request_id: str | None
@@ -159,14 +161,18 @@ class Transport:
                 body = await _read(response, max_bytes if usable else None, wire)
                 body = _unquoted_bytes(body.removeprefix(codecs.BOM_UTF8), secrets)
                 code, message = ("", "") if usable else self._read_error(body)
+                received = CIMultiDict(
+                    (name, _unquoted(value, secrets)) for name, value in response.headers.items()
+                )
                 reply = Reply(
                     status=response.status,
+                    headers=received,
                     body=body,
                     wire_bytes=sum(wire),
                     request_id=request_id,
-                    retry_after=response.headers.get("Retry-After"),
-                    location=_unquoted(response.headers.get("Location", ""), secrets) or None,
-                    date=parse_http_date(response.headers.get("Date", "")),
+                    retry_after=received.get("Retry-After"),
+                    location=received.get("Location") or None,
+                    date=parse_http_date(received.get("Date", "")),
                     posted=post is not None,
                     code=code,
                     message=message,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 PageT = TypeVar("PageT")
 
@@ -24,7 +25,8 @@ class Call:
     """One GET of an API.
 
     `service` is the source's name for the service. `scope` names the listing in errors and the log:
-    `images of registry crp1`. `paging` is None if the call has no pages.
+    `images of registry crp1`. `paging` is None if the call has no pages. `token_scope` is the scope
+    of the token to send, for an API with a token for each part of it.
     """
 
     service: str
@@ -32,6 +34,7 @@ class Call:
     params: tuple[tuple[str, str], ...]
     scope: str
     paging: Paging | None = None
+    token_scope: str | None = None
 
     @property
     def is_long(self) -> bool:
@@ -68,12 +71,22 @@ class Sent:
     began: float = 0.0
 
 
+class Received(NamedTuple):
+    """The parts of a 200 that a page is decoded from: its unpacked body, and its headers.
+
+    Names of headers know no case.
+    """
+
+    body: bytes
+    headers: Mapping[str, str]
+
+
 @dataclass(frozen=True)
 class Answer(Generic[PageT]):
     """A 200 whose whole body arrived and was decoded.
 
-    `page` is the result of the caller's `decode` for `body`, the unpacked bytes. `calls`,
-    `wire_bytes` and `seconds` are as in `Sent`.
+    `page` is the result of the caller's `decode` for `body`, the unpacked bytes, and `headers`.
+    `calls`, `wire_bytes` and `seconds` are as in `Sent`.
     """
 
     page: PageT
@@ -82,6 +95,7 @@ class Answer(Generic[PageT]):
     request_id: str | None
     wire_bytes: int
     seconds: float
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True)

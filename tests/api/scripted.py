@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
-from exporter.http.types import Call
+from exporter.http.types import Call, Received
 from exporter.settings import Settings
 from exporter.sources.cloud.paging import PAGING
 
@@ -216,5 +216,5 @@ class Waits:
         await asyncio.sleep(0)
 
 
-async def as_json(body: bytes) -> Any:
-    return orjson.loads(body)
+async def as_json(received: Received) -> Any:
+    return orjson.loads(received.body)

@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.errors import AnswerError, OutageError, PageError, StatusError, UnreachableError
-from exporter.http.types import Counts, Sent
+from exporter.http.types import Counts, Received, Sent
 from exporter.sources.cloud.client import open_client
 from tests.api.scripted import (
     FOLDERS,
@@ -129,10 +129,10 @@ PASSING: dict[str, Play] = {
 }
 
 
-async def decode(body: bytes) -> Any:
+async def decode(received: Received) -> Any:
     """Decode as the tables do: what cannot be decoded is a `PageError`."""
     try:
-        return orjson.loads(body)
+        return orjson.loads(received.body)
     except orjson.JSONDecodeError:
         raise PageError("the body is not JSON") from None
 
@@ -304,6 +304,19 @@ async def test_headers_are_taken_up_to_a_generous_bound_and_refused_by_name_past
         assert (await client.get(IMAGES, as_json)).page == PAGE
 
 
+async def test_a_page_is_decoded_from_its_headers_as_well(server: Scripted, waits: Waits) -> None:
+    link = '</v2/_catalog?last=lib%2Fapp>; rel="next"'
+    server.routes[IMAGES.path] = ok(PAGE, Link=link, X_Asked_With=f"Bearer {TOKEN}")
+
+    async def cursor(received: Received) -> str:
+        return received.headers["link"]
+
+    async with open_client(settings_for(server), sleep=waits) as client:
+        answer = await client.get(IMAGES, cursor)
+    assert (answer.page, answer.headers["Link"]) == (link, link)
+    assert answer.headers["X-Asked-With"] == "Bearer …"
+
+
 async def test_a_byte_order_mark_before_an_answer_is_let_pass(
     server: Scripted, waits: Waits
 ) -> None:
@@ -370,7 +383,7 @@ async def test_no_slot_is_held_while_a_page_is_decoded(server: Scripted, waits: 
     server.routes[IMAGES.path] = ok(PAGE)
     async with open_client(settings_for(server), sleep=waits) as client:
 
-        async def slots_in_use(_: bytes) -> int:
+        async def slots_in_use(_: Received) -> int:
             return client.limiters[0].in_use
 
         assert (await client.get(IMAGES, slots_in_use)).page == 0

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from structlog.testing import capture_logs
 
 from exporter.errors import ExporterError, PageError
+from exporter.http.types import Received
 from exporter.sources.cloud.client import open_client
 from tests.api.scripted import (
     FOLDERS,
@@ -96,8 +97,8 @@ QUOTING: dict[str, Play] = {
 async def test_no_piece_of_a_long_token_that_the_server_quotes_is_told(
     ending: Play, server: Scripted, waits: Waits, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def decode(body: bytes) -> None:
-        raise PageError(f"images are {body.decode()[:100]}")
+    async def decode(received: Received) -> None:
+        raise PageError(f"images are {received.body.decode()[:100]}")
 
     caplog.set_level(logging.DEBUG)
     server.routes[IMAGES.path] = ending
@@ -140,7 +141,7 @@ async def test_a_page_that_quotes_the_token_comes_without_it(
 async def test_a_token_that_is_a_word_is_not_looked_for_in_what_the_server_says(
     server: Scripted, waits: Waits
 ) -> None:
-    async def decode(body: bytes) -> None:
+    async def decode(_: Received) -> None:
         raise PageError("the latest field is not a list")
 
     server.routes |= {

@@ -26,7 +26,7 @@ from exporter.crawl.progress import Progress
 from exporter.crawl.scheduler import Scheduler
 from exporter.crawl.task import Priority, Rank, Task
 from exporter.errors import StatusError
-from exporter.http.types import Answer, Call, Counts, PageT, Sent
+from exporter.http.types import Answer, Call, Counts, PageT, Received, Sent
 from exporter.page import Note, StoredPage
 from exporter.settings import Repositories, Scope
 from exporter.sources.cloud.decode.resources import Parents
@@ -182,7 +182,7 @@ class Server:
     async def get(
         self,
         call: Call,
-        decode: Callable[[bytes], Awaitable[PageT]],
+        decode: Callable[[Received], Awaitable[PageT]],
         *,
         weight: float = 0.0,
         sent: Sent | None = None,
@@ -212,7 +212,7 @@ class Server:
         if start + size < len(listing):
             page["nextPageToken"] = str(start + size)
         body = orjson.dumps(page)
-        return Answer(await decode(body), body, 1, None, len(body), 1.0)
+        return Answer(await decode(Received(body, {})), body, 1, None, len(body), 1.0, {})
 
     def _is_odd(self, params: Mapping[str, str]) -> bool:
         return params.get("repositoryName", "").partition("/")[2] in self._world.odd

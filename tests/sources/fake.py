@@ -55,10 +55,10 @@ class ShelfApi:
     async def base(self, service: str) -> str:
         return self._url
 
-    async def get(self) -> SecretStr:
+    async def get(self, scope: str | None = None) -> SecretStr:
         return self._key
 
-    async def renew(self, refused: SecretStr) -> SecretStr:
+    async def renew(self, refused: SecretStr, scope: str | None = None) -> SecretStr:
         raise CredentialsError(f"the key from {self.source_name} is not accepted")
 
     async def close(self) -> None:

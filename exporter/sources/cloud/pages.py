@@ -22,7 +22,7 @@ from exporter.crawl.page_store import key_of
 from exporter.crawl.pending import Dropped, Fetched, PageRequest, Peek, PendingPage
 from exporter.crawl.pipeline import Cost, PagePipeline
 from exporter.errors import FlawedPageError, PageError
-from exporter.http.types import Answer, Call, PageT
+from exporter.http.types import Answer, Call, PageT, Received
 from exporter.page import StoredPage
 from exporter.sources.cloud.decode.images import ImagesPage, decode_images
 from exporter.sources.cloud.decode.order import RowFilter
@@ -181,8 +181,8 @@ class Pages:
     async def look(self, call: Call, table: Table, check: TokenCheck) -> tuple[ResourcesPage, int]:
         """Get a page of small resources only for its ids, and the number of calls."""
 
-        async def decode(body: bytes) -> ResourcesPage:
-            page = decode_resources(body, table, Parents(), call.scope)
+        async def decode(received: Received) -> ResourcesPage:
+            page = decode_resources(received.body, table, Parents(), call.scope)
             check(page.next_token)
             if page.lost:
                 raise PageError(page.doubt)
@@ -195,8 +195,8 @@ class Pages:
     async def sample(self, call: Call, check: TokenCheck) -> tuple[SamplePage, int]:
         """Get a page of images without writing it, and the number of calls; raises `ApiError`."""
 
-        async def decode(body: bytes) -> SamplePage:
-            page = await self._pipeline.decode(decode_sample, body, weight=math.inf)
+        async def decode(received: Received) -> SamplePage:
+            page = await self._pipeline.decode(decode_sample, received.body, weight=math.inf)
             check(page.next_token)
             _refuse_flaws(page)
             return page
@@ -206,7 +206,9 @@ class Pages:
             reservation.resize(len(answer.body))
             return answer.page, answer.calls
 
-    async def _ask(self, call: Call, decode: Callable[[bytes], Awaitable[PageT]]) -> Answer[PageT]:
+    async def _ask(
+        self, call: Call, decode: Callable[[Received], Awaitable[PageT]]
+    ) -> Answer[PageT]:
         return await not_found.get(
             self._client, call, decode, waits=NOT_FOUND_WAITS, weight=math.inf
         )
@@ -309,10 +311,10 @@ def images_request(
     )
 
 
-def _peek(body: bytes) -> Peek:
-    token = shown_token(body)
+def _peek(received: Received) -> Peek:
+    token = shown_token(received.body)
     # It takes long to look for a token that is not shown.
-    return Peek(token, last=not (token or has_token(body)))
+    return Peek(token, last=not (token or has_token(received.body)))
 
 
 def _seen(page: ImagesPage | Images, seconds: float | None = None) -> Seen | None:
@@ -322,9 +324,9 @@ def _seen(page: ImagesPage | Images, seconds: float | None = None) -> Seen | Non
 
 
 async def _resources(
-    call: Call, table: Table, parents: Parents, check: TokenCheck, body: bytes
+    call: Call, table: Table, parents: Parents, check: TokenCheck, received: Received
 ) -> ResourcesPage:
-    page = decode_resources(body, table, parents, call.scope)
+    page = decode_resources(received.body, table, parents, call.scope)
     check(page.next_token)
     _refuse_flaws(page)
     return page

@@ -58,7 +58,7 @@ class Tokens:
         """Where the tokens come from, in a person's words."""
         return self._source.name
 
-    async def get(self) -> SecretStr:
+    async def get(self, scope: str | None = None) -> SecretStr:
         """Return a token that is good now.
 
         Everyone who needs a new one waits for the same exchange. Where the source gives none, the
@@ -69,7 +69,7 @@ class Tokens:
             await self._renew("due")
         return self._current()
 
-    async def renew(self, refused: SecretStr) -> SecretStr:
+    async def renew(self, refused: SecretStr, scope: str | None = None) -> SecretStr:
         """Return a token after the API refused one; a newer one than `refused` is given as it is.
 
         Raises `CredentialsError` where there is no newer one.
