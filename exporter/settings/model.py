@@ -21,6 +21,7 @@ from pydantic_settings import (
 
 from exporter.settings.environment import read_environment
 from exporter.settings.load import load
+from exporter.settings.oci import Oci
 from exporter.settings.output import Output
 from exporter.settings.refusal import InWords
 from exporter.settings.section import Section
@@ -31,9 +32,11 @@ from exporter.settings.values import (
     Id,
     Number,
     Patience,
+    RegistryId,
     Url,
 )
 
+SourceKind = Literal["cloud", "oci"]
 Profile = Literal["nebius-il", "yandex"]
 
 DOMAINS: dict[Profile, str] = {
@@ -100,7 +103,7 @@ class Exclude(Section):
     """Leave out these clouds with everything in them."""
     folders: list[Id] = Field(default=[])
     """Leave out these folders with everything in them."""
-    registries: list[Id] = Field(default=[])
+    registries: list[RegistryId] = Field(default=[])
     """Leave out these registries."""
 
 
@@ -113,8 +116,8 @@ class Scope(Section):
     """Only these clouds, by id."""
     folders: list[Id] = Field(default=[])
     """Only these folders, by id."""
-    registries: list[Id] = Field(default=[])
-    """Only these registries, by id."""
+    registries: list[RegistryId] = Field(default=[])
+    """Only these registries, by id; with `source: oci`, by host."""
     repositories: Repositories = Repositories()
     """Only some repositories."""
     exclude: Exclude = Exclude()
@@ -174,6 +177,8 @@ class Settings(InWords, BaseSettings):
         hide_input_in_errors=True,
     )
 
+    source: SourceKind = "cloud"
+    """Where images are listed from: the list API of a cloud, or registries with the OCI API."""
     profile: Profile = "nebius-il"
     """The vendor of the cloud; it sets the domain."""
     domain: Domain | None = None
@@ -182,6 +187,8 @@ class Settings(InWords, BaseSettings):
     """Base URLs of services that discovery should not look for."""
     credentials: Credentials = Credentials()
     """Where the IAM token comes from."""
+    oci: Oci = Oci()
+    """The registries of `source: oci`."""
     scope: Scope = Scope()
     """What to list."""
     limits: Limits = Limits()
@@ -206,6 +213,12 @@ class Settings(InWords, BaseSettings):
         `SettingsError`, with a line for each error and its place in the file.
         """
         return load(cls, Path(file), over or {})
+
+    @model_validator(mode="after")
+    def _has_registries(self) -> Settings:
+        if self.source == "oci" and not self.oci.registries:
+            raise ValueError("source: oci needs a registry: name one in oci.registries")
+        return self
 
     @property
     def api_domain(self) -> str:

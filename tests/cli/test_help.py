@@ -230,5 +230,7 @@ def test_the_flags_that_refusals_name_are_those_of_the_settings() -> None:
         folders=["f"],
         registries=["r"],
         clouds=["c"],
+        source="oci",
+        registry_urls=["u"],
     )
     assert set(leaves(told)) == set(FLAGS)
