@@ -47,7 +47,7 @@ def test_a_registry_is_named_by_its_host(told: str, registry: str, host: str, lo
             "password is needed too; name both, or neither",
         ),
         ("oci: {registries: [{registry: a.b, repositories: [' x']}]}", "not the name of a reposit"),
-        ("oci: {registries: [{registy: a.b}]}", "did you mean oci.registries.registry?"),
+        ("oci: {registries: [{registryy: a.b}]}", "did you mean oci.registries.registry?"),
         ("source: cluod", "'cloud' or 'oci' is needed"),
     ],
 )
