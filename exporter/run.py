@@ -35,6 +35,7 @@ from exporter.snapshots.withheld import withheld, withhold
 from exporter.sources.base import Source
 from exporter.sources.cloud.plan import Plan
 from exporter.sources.cloud.source import CloudSource
+from exporter.sources.oci.source import OciSource
 from exporter.staging.hold import hold
 from exporter.staging.layout import StagedFile, first_free, new_snapshot_id
 from exporter.staging.workspace import (
@@ -87,7 +88,7 @@ async def export(
     `CancelledError` once none of its threads works there any more.
     """
     progress = progress or Progress()
-    source = source or CloudSource(settings)
+    source = source or source_of(settings)
     _keep_off_stdout()
     # The default id is chosen under the lock, so a run that waits has the id of its real start.
     with structlog.contextvars.bound_contextvars(run_id=uuid.uuid4().hex, snapshot_id=snapshot_id):
@@ -146,6 +147,11 @@ async def export(
             raise
         log.info("export_finished", **summary(manifest))
     return manifest
+
+
+def source_of(settings: Settings) -> Source:
+    """Return the source that the settings name."""
+    return OciSource(settings) if settings.source == "oci" else CloudSource(settings)
 
 
 def _keep_off_stdout() -> None:
