@@ -51,8 +51,9 @@ class Client:
     Any number of `get`s may wait; a limiter per host decides how many are sent at once. `open_api`
     makes the API with its addresses and credentials, `read_error` reads its errors, `token_header`
     is the header for tokens. `ca_file` names the authorities to trust instead of the
-    system's, `ca_files` those for single hosts, with their port if it is not the usual one. `sleep`
-    waits between attempts, in seconds.
+    system's, `ca_files` those for single hosts, with their port if it is not the usual one. With
+    `watches_queues`, no host gets more calls at once than it works on. `sleep` waits between
+    attempts, in seconds.
     """
 
     def __init__(
@@ -64,9 +65,11 @@ class Client:
         token_header: TokenHeader = BEARER,
         ca_file: Path | None = None,
         ca_files: Mapping[str, Path] = NO_CA_FILES,
+        watches_queues: bool = False,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._limits = limits
+        self._watches_queues = watches_queues
         self._sleep = sleep
         self._transport = Transport(
             # Discovery, tokens and probes have connections of their own.
@@ -197,6 +200,7 @@ class Client:
                 netloc,
                 concurrency=self._limits.concurrency,
                 requests_per_second=self._limits.requests_per_second,
+                watches_queue=self._watches_queues,
             )
             others = [one for (name, _), one in self._hosts.items() if name == netloc]
             watch = others[0].watch if others else self._new_watch(base, netloc)

@@ -62,6 +62,7 @@ class OciClient(Client):
             token_header=HEADER,
             ca_file=settings.network.ca_file,
             ca_files=ca_files,
+            watches_queues=True,  # A registry of one's own never says that it is overloaded.
             sleep=sleep,
         )
 
