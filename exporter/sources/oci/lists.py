@@ -45,7 +45,8 @@ class NamesTask:
 
     `call` makes the call for a query, and `decode` reads its answer. `found` is told the new names
     of each page and the page's number, `ended` how it ended: with an error or None. With `attempt`
-    a list is made again: its pages are told from those of the first time.
+    a list is made again: its pages are told from those of the first time. `first` makes the query
+    of the first page for a page size.
     """
 
     has_prefetched = False
@@ -63,7 +64,9 @@ class NamesTask:
         ended: Callable[[ApiError | None], None],
         rank: Rank = Rank.LISTING,
         attempt: int = 0,
+        first: Callable[[int | None], Query] = first_query,
     ) -> None:
+        self._first = first
         self._client = client
         self._pipeline = pipeline
         self._entry = entry
@@ -118,7 +121,7 @@ class NamesTask:
     async def _page(self) -> tuple[NamesPage, Cost]:
         if self._query is None:
             self._asked_size = self._sizes.size
-        query = first_query(self._asked_size) if self._query is None else self._query
+        query = self._first(self._asked_size) if self._query is None else self._query
         call = self._call(query)
         # By its number: another size may be asked for in another attempt.
         key = PageKey(f"{call.service}{call.path}#{self._attempt}.{self._number}")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
 from exporter.crawl.task import Rank, Task
 from exporter.errors import ApiError
+from exporter.http.types import Call, Received
 from exporter.settings import OciRegistry
 from exporter.settings.oci import HUB
 from exporter.sources.base import Crawl
+from exporter.sources.oci import harbor
+from exporter.sources.oci.calls import Query
 from exporter.sources.oci.lists import NamesTask, PageSizes
-from exporter.sources.oci.paging import decode_catalog
+from exporter.sources.oci.paging import NamesPage, decode_catalog, first_query
 from exporter.sources.oci.repository import Registry, RepositoryListing
 from exporter.sources.patterns import Patterns
 from exporter.tables.schemas import REPOSITORIES
@@ -38,7 +42,6 @@ class RegistryListing:
         self.registry_id = settings.host
         self.left_out = False
         """Whether a filter of the user left a repository out."""
-        self.untagged_visible = False
         self._settings = settings
         self._registry = registry
         self._crawl = crawl
@@ -47,6 +50,8 @@ class RegistryListing:
         self._entry = crawl.coverage.open("repositories", self.registry_id, known=False)
         self._waiting: deque[str] = deque()
         self._open: set[RepositoryListing] = set()
+        self._lists = 0  # Those under way.
+        self._error: ApiError | None = None
         self._names: list[str] = []
         self.is_listed = False
         self.not_found: list[str] = []
@@ -66,18 +71,51 @@ class RegistryListing:
             self._entry.skip(NAMED_ONLY)
             self._ended(None)
             return
+        if self._registry.is_harbor:
+            self._list_projects()
+        else:
+            self._list(self._registry.calls.catalog, decode_catalog, self._found)
+
+    def _list_projects(self) -> None:
+        """List the projects of Harbor, and the repositories of each."""
+        calls = self._registry.calls
+
+        def found(projects: Sequence[str], junk: Sequence[str]) -> None:
+            self._entry.lose(f"project {name}" for name in junk)
+            for project in projects:
+                call = partial(harbor.repositories_call, calls, project)
+                self._list(call, harbor.decode_names, self._found, harbor.first_query)
+
+        call = partial(harbor.projects_call, calls)
+        self._list(call, harbor.decode_names, found, harbor.first_query)
+
+    def _list(
+        self,
+        call: Callable[[Query], Call],
+        decode: Callable[[Received], NamesPage],
+        found: Callable[[Sequence[str], Sequence[str]], None],
+        first: Callable[[int | None], Query] = first_query,
+    ) -> None:
+        self._lists += 1
         task = NamesTask(
             self._crawl.client,
             self._crawl.pipeline,
             self._entry,
-            self._registry.calls.catalog,
-            decode_catalog,
+            call,
+            decode,
             PageSizes(),
-            found=lambda names, junk, _page: self._found(names, junk),
-            ended=self._ended,
+            found=lambda names, junk, _page: found(names, junk),
+            ended=self._list_ended,
             rank=Rank.DISCOVERY,
+            first=first,
         )
         self._crawl.scheduler.add(task)
+
+    def _list_ended(self, error: ApiError | None) -> None:
+        self._lists -= 1
+        self._error = self._error or error
+        if not self._lists:
+            self._ended(self._error)
 
     def next_task(self) -> Task | None:
         """Return the first task of another repository, unless enough of them are open."""
@@ -98,8 +136,8 @@ class RegistryListing:
             "registry_id": self.registry_id,
             "name": self.registry_id,
             "source": "oci",
-            "flavor": "distribution",
-            "untagged_visible": self.untagged_visible,
+            "flavor": "harbor" if self._registry.is_harbor else "distribution",
+            "untagged_visible": self._registry.is_harbor,
         }
 
     def repositories(self) -> pa.Table:

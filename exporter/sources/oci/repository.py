@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -34,6 +35,12 @@ from exporter.sources.oci.batches import (
     failure,
 )
 from exporter.sources.oci.calls import Calls
+from exporter.sources.oci.harbor import (
+    artifact_of,
+    artifacts_call,
+    decode_artifacts,
+    first_query,
+)
 from exporter.sources.oci.lists import NamesTask, PageSizes
 from exporter.sources.oci.paging import decode_tags
 from exporter.sources.oci.reading import Reader, Spent
@@ -60,6 +67,7 @@ class Registry:
     reader: Reader
     submit: Callable[[Task], None]
     with_configs: bool
+    is_harbor: bool = False
     sizes: PageSizes = field(default_factory=PageSizes)
 
 
@@ -96,7 +104,9 @@ class RepositoryListing:
         self._images = 0
         coverage = registry.coverage
         self._tags_entry = coverage.open("tags", self._name, known=known)
+        self._pushed_at: dict[str, datetime | None] = {}
         self._manifests: ListingStatus | None = None
+        self._untagged: ListingStatus | None = None
         self._configs: ListingStatus | None = None
         self._failed: ApiError | None = None
         self._configs_failed: ApiError | None = None
@@ -121,8 +131,37 @@ class RepositoryListing:
         return not self._known and self._tags_entry.error_code == "NOT_FOUND"
 
     def first_task(self) -> Task:
-        """Return the task that lists the tags."""
+        """Return the task that lists the tags, or on Harbor, everything that has a digest."""
+        if self._registry.is_harbor:
+            return self._artifacts_task()
         return self._tags_task(found=self._take_tags, ended=self._tags_listed)
+
+    # Step 1 on Harbor: artifacts, with their tags or without.
+
+    def _artifacts_task(self) -> Task:
+        registry = self._registry
+        return NamesTask(
+            registry.client,
+            registry.pipeline,
+            self._tags_entry,
+            partial(artifacts_call, registry.calls, self._path),
+            decode_artifacts,
+            PageSizes(),
+            found=self._take_artifacts,
+            ended=self._tags_listed,
+            first=first_query,
+        )
+
+    def _take_artifacts(self, names: Sequence[str], junk: Sequence[str], _page: int) -> None:
+        if self._manifests is None:
+            self._open_entries()
+        self._tags_entry.lose(f"artifact {name}" for name in junk)
+        for artifact in map(artifact_of, names):
+            self._tags.setdefault(artifact.digest, []).extend(artifact.tags)
+            self._present[artifact.digest] = True
+            self._pushed_at[artifact.digest] = artifact.pushed_at
+            if artifact.media_type:
+                self._media_types[artifact.digest] = artifact.media_type
 
     # Step 1: tags.
 
@@ -159,7 +198,9 @@ class RepositoryListing:
         self._manifests = coverage.open("manifests", self._name)
         self._manifests.begin()
         self._configs = coverage.open("configs", self._name)
-        coverage.open("untagged", self._name).skip(NOT_LISTED)
+        self._untagged = coverage.open("untagged", self._name)
+        if not self._registry.is_harbor:
+            self._untagged.skip(NOT_LISTED)
 
     def _tags_listed(self, error: ApiError | None) -> None:
         if error is not None and not self._is_empty(error):
@@ -305,6 +346,7 @@ class RepositoryListing:
             config=config,
             sizes=sizes,
             is_attestation=digest in self._attestations,
+            seen_at=self._pushed_at.get(digest),
         )
         result["is_image"] = True
 
@@ -314,6 +356,8 @@ class RepositoryListing:
             if "failed" in result:
                 self._note_failure(error_of(result["failed"]))
             self._present[digest] = result.get("present", self._present.get(digest))
+            if not level and result.get("present") is False:
+                self._gone += self._tags[digest] or [digest]
             if "unreadable" in result and self._manifests is not None:
                 self._manifests.lose([f"manifest {digest} ({result['unreadable']})"])
             self._note_config(result)
@@ -458,6 +502,11 @@ class RepositoryListing:
                 manifests.resolve(gone=True, reason="and the list of tags no longer names them")
             else:
                 manifests.complete()
+        untagged = self._untagged
+        if untagged is not None and untagged.status is None:
+            untagged.begin()
+            untagged.rows = sum(not tags for tags in self._tags.values())
+            untagged.complete()
         if configs is not None:
             if not self._registry.with_configs:
                 configs.skip("oci.configs is false")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import pyarrow as pa
 
@@ -16,6 +17,8 @@ from exporter.sources.base import Crawl, SourceResult
 from exporter.sources.oci.cache import Cache, open_cache
 from exporter.sources.oci.calls import Calls
 from exporter.sources.oci.client import OciClient
+from exporter.sources.oci.endpoint import Endpoint
+from exporter.sources.oci.flavor import FlavorTask
 from exporter.sources.oci.reading import Reader
 from exporter.sources.oci.registry import RegistryListing
 from exporter.sources.oci.repository import Registry
@@ -46,6 +49,7 @@ class OciSource:
         self._patterns = Patterns(settings.scope.repositories)
         self._cache: Cache | None = None
         self._crawl: Crawl | None = None
+        self._endpoints: Mapping[str, Endpoint] = {}
 
     def identity(self) -> Mapping[str, object]:
         """Return the registries, the repositories that are named in them, and what is read."""
@@ -64,7 +68,9 @@ class OciSource:
 
     def open_client(self) -> Client:
         """Return a client of the registries; it sends nothing until it is entered."""
-        return OciClient(self._settings)
+        client = OciClient(self._settings)
+        self._endpoints = client.endpoints
+        return client
 
     def start(self, crawl: Crawl) -> None:
         """Begin to list each registry in scope."""
@@ -75,9 +81,12 @@ class OciSource:
             if setting := self._left_out_by(registry.host):
                 crawl.coverage.open("repositories", registry.host).skip(f"left out by {setting}")
                 continue
-            listing = self._listing(registry, crawl, self._cache)
-            self._listings.append(listing)
-            listing.start()
+            begin = partial(self._begin, registry, crawl, self._cache)
+            if registry.flavor == "auto":
+                endpoint = self._endpoints[registry.host]
+                crawl.scheduler.add(FlavorTask(endpoint, begin))
+            else:
+                begin(registry.flavor == "harbor")
 
     def idle_task(self) -> Task | None:
         """Begin another repository: of the registry with the fewest that are under way."""
@@ -102,7 +111,7 @@ class OciSource:
         left_out = [("registry", one.registry_id) for one in self._listings if one.left_out]
         return SourceResult(tables, left_out, self._refusal())
 
-    def _listing(self, settings: OciRegistry, crawl: Crawl, cache: Cache) -> RegistryListing:
+    def _begin(self, settings: OciRegistry, crawl: Crawl, cache: Cache, is_harbor: bool, /) -> None:
         calls = Calls(settings.host)
         reader = Reader(
             calls,
@@ -121,14 +130,12 @@ class OciSource:
             reader,
             crawl.scheduler.add,
             with_configs=self._settings.oci.configs,
+            is_harbor=is_harbor,
         )
-        return RegistryListing(
-            settings,
-            shared,
-            crawl,
-            self._patterns,
-            most_open=self._settings.limits.concurrency,
-        )
+        most_open = self._settings.limits.concurrency
+        listing = RegistryListing(settings, shared, crawl, self._patterns, most_open=most_open)
+        self._listings.append(listing)
+        listing.start()
 
     def _left_out_by(self, host: str) -> str | None:
         scope = self._settings.scope

@@ -102,12 +102,12 @@ class RegistryAuth:
 
     async def _header(self, scope: str, *, refused: SecretStr | None) -> SecretStr:
         challenge = self._challenge
-        if challenge is None:
+        if challenge is None and scope != BASIC_SCOPE:
             return NOBODY
         credentials = await self._credentials(scope)
         if credentials is not None and credentials.registry_token is not None:
             return SecretStr(f"Bearer {credentials.registry_token.get_secret_value()}")
-        if challenge.scheme == "basic" or scope == BASIC_SCOPE:
+        if challenge is None or challenge.scheme == "basic" or scope == BASIC_SCOPE:
             return (credentials and credentials.basic()) or NOBODY
         return await self._token(challenge, scope, credentials, refused)
 
