@@ -27,6 +27,8 @@ _TOKEN_IS_BAD = re.compile(r"authorization token (is invalid|has expired)", re.I
 _WAIT_IN_BODY = re.compile(r"retry-after:\s*([0-9.]+)\s*(ns|µs|us|ms|s|m)?")
 _UNITS = {"ns": 1e-9, "µs": 1e-6, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 _LEAST_WAIT = 1.0
+LONGEST_WAIT = 600.0
+"""The longest wait in seconds that a registry is waited for."""
 _LONGEST_MESSAGE = 300
 _HTML = re.compile(rb"^\s*<", re.DOTALL)
 
@@ -46,7 +48,11 @@ def read_error(answer: ErrorAnswer) -> ErrorText:
     if answer.status == 400 and _TOKEN_IS_BAD.search(message):
         code = "UNAUTHENTICATED"
     text = ": ".join(part for part in (own, message) if part)
-    return ErrorText(code, text[:_LONGEST_MESSAGE], _wait(answer))
+    wait = _wait(answer)
+    if wait is not None and float(wait) > LONGEST_WAIT:
+        # A quota of hours is used up: asking again does not help, and other calls need not wait.
+        return ErrorText("FAILED_PRECONDITION", text[:_LONGEST_MESSAGE], "0")
+    return ErrorText(code, text[:_LONGEST_MESSAGE], wait)
 
 
 def _read(body: bytes) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from exporter.http.types import Answer, Call, PageT, Received, Sent
 from exporter.sources.oci.cache import Cache
 from exporter.sources.oci.calls import Calls
 from exporter.sources.oci.digests import digest_of, is_digest
+from exporter.sources.oci.quota import Quota
 
 NOT_FOUND_WAITS = (0.2,)
 """Seconds before what is not found is asked for again: a replica may be behind."""
@@ -77,6 +78,7 @@ class Reader:
         self._cache = cache
         self._immutable = immutable
         self._heads = heads
+        self._quota = Quota()
 
     async def tag(self, path: str, tag: str, spent: Spent, weight: float) -> Found | None:
         """Return what a tag names; None if it is gone. Raises `ApiError`.
@@ -199,16 +201,22 @@ class Reader:
     ) -> Answer[PageT] | None:
         """Return an answer; None if what was asked for is not there. Raises `ApiError`."""
         sent = Sent()
+        is_pull = call.kind == "manifests" and call.method == "GET"
+        if is_pull:
+            self._quota.take(call)
         try:
             answer = await not_found.get(
                 self._client, call, decode, waits=NOT_FOUND_WAITS, weight=weight, sent=sent
             )
         except ApiError as error:
+            if is_pull and isinstance(error, StatusError) and error.http_status == 429:
+                self._quota.exhausted()
             if not is_not_found(error):
                 raise
             spent.add(Cost(sent.calls, sent.wire_bytes, 0, pages=0))
             return None
         spent.add(self._pipeline.cost(answer))
+        self._quota.note(answer.headers)
         return answer
 
 
