@@ -20,6 +20,7 @@ from exporter.errors import (
     LostStagingError,
     OutageError,
     ScopeError,
+    SettingsError,
 )
 from exporter.inventory import look_ahead, take_inventory
 from exporter.output import open_output
@@ -333,8 +334,12 @@ async def plan(settings: Settings, *, progress: Progress | None = None) -> Plan:
     """Discover clouds, folders and registries, and nothing below them; nothing is written.
 
     The image counts of the last complete snapshot in `output.url` say how many calls to expect.
-    Raises one of `exporter.errors`.
+    Raises one of `exporter.errors`: `SettingsError` for registries, into which it does not look.
     """
+    if settings.source != "cloud":
+        raise SettingsError(
+            "source: plan looks into a cloud alone, and these settings list registries; run export."
+        )
     try:
         expected = await asyncio.to_thread(image_counts, open_output(settings))
     except ExporterError:

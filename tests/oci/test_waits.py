@@ -1,4 +1,4 @@
-"""How registries put a caller off: for a moment, which is waited for, or for hours, which is not."""
+"""A registry puts a caller off: for a moment, which is waited for, or for hours."""
 
 from __future__ import annotations
 
