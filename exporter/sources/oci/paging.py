@@ -16,12 +16,12 @@ import orjson
 from exporter.errors import PageError
 from exporter.http.types import Received
 from exporter.sources.oci.calls import Query
+from exporter.sources.oci.decode.tags import is_tag
 
 PAGE_SIZES: tuple[int | None, ...] = (1000, 100, None)
 """The page sizes to try, in order: a registry may refuse one; None asks for no size."""
 _LINK = re.compile(r"<([^>]*)>([^<]*)")
 _NEXT = re.compile(r';\s*rel\s*=\s*"?\s*next\b', re.IGNORECASE)
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _REPOSITORY = re.compile(r"[^\s\x00-\x1f/?#][^\s\x00-\x1f?#]*")
 _LONGEST_REPOSITORY = 255
 _LONGEST_SHOWN = 60
@@ -41,7 +41,7 @@ class NamesPage:
 
 def decode_tags(received: Received) -> NamesPage:
     """Return a page of tags; raises `PageError`. No tags may be an empty list, null or nothing."""
-    return _decode(received, "tags", _TAG.fullmatch)
+    return _decode(received, "tags", is_tag)
 
 
 def decode_catalog(received: Received) -> NamesPage:
