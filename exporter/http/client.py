@@ -264,6 +264,7 @@ class Client:
     ) -> Answer[PageT]:
         """Make one attempt; raises `FaultError`, `HostClosedError` and `CredentialsError`."""
         tokens = self._good_tokens
+        sent.began = asyncio.get_running_loop().time()  # In case no token can be had.
         token = await tokens.get(target.call.token_scope)
         reply = await self._sender.send(target, token, sent)
         if is_unauthenticated(reply):

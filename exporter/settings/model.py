@@ -215,9 +215,24 @@ class Settings(InWords, BaseSettings):
         return load(cls, Path(file), over or {})
 
     @model_validator(mode="after")
-    def _has_registries(self) -> Settings:
-        if self.source == "oci" and not self.oci.registries:
+    def _registries_are_told(self) -> Settings:
+        if self.source != "oci":
+            return self
+        if not self.oci.registries:
             raise ValueError("source: oci needs a registry: name one in oci.registries")
+        scope = self.scope
+        for name in ("organization_id", "clouds", "folders"):
+            if getattr(scope, name):
+                raise ValueError(
+                    f"scope.{name} is of a cloud; with source: oci, name hosts in scope.registries"
+                )
+        hosts = {one.host for one in self.oci.registries}
+        unknown = sorted({*scope.registries, *scope.exclude.registries} - hosts)
+        if unknown:
+            raise ValueError(
+                f"scope names the registry {unknown[0]}, which is none of oci.registries; name "
+                f"one of {', '.join(sorted(hosts))}"
+            )
         return self
 
     @property

@@ -92,6 +92,16 @@ def test_each_repository_has_a_token_of_its_own(tmp_path: Path) -> None:
         assert has_no_secret(each, "eyJ")
 
 
+def test_a_registry_that_is_not_there_is_an_outage(tmp_path: Path) -> None:
+    with serving(tmp_path / "registry") as registry:
+        pass
+    limits = {"limits": {"outage": 0}}
+    run = export(tmp_path / "run", {"registry": registry.host}, settings=limits)
+    assert run.code == 1, run.stderr
+    assert f"http://{registry.host} does not answer" in run.said
+    assert not run.published
+
+
 def test_a_private_authority_and_a_prefix(tmp_path: Path) -> None:
     certificates = signed(tmp_path)
     with serving(tmp_path / "registry", certificates=certificates, prefix="/deep/down") as registry:

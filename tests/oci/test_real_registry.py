@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.waiting import staged_pages, until
-from tests.oci.estate import Estate
+from tests.oci.estate import Estate, digest_of
 from tests.oci.exports import ROOT, command, export
 from tests.oci.server import Registry, serving
 from tests.oracle.snapshots import Snapshot
@@ -84,6 +84,25 @@ def test_cold_and_warm_exports_list_what_was_pushed(
     without = [{**row, "present": None} for row in warm.tables["image_references"]]
     unproven = [{**row, "present": None} for row in frozen.tables["image_references"]]
     assert in_order(unproven) == in_order(without)
+
+
+def test_an_independent_client_sees_the_same(
+    registry: Registry, estate: Estate, tmp_path: Path
+) -> None:
+    name = "team1/app"
+    only = {"scope": {"repositories": {"include": [name]}}}
+    snapshot = export(tmp_path, {"registry": registry.host}, settings=only).snapshot()
+    place = f"docker://{registry.host}/{name}"
+
+    def skopeo(*arguments: str) -> bytes:
+        command = ["skopeo", *arguments, "--tls-verify=false"]
+        return subprocess.run(command, check=True, capture_output=True, cwd=tmp_path).stdout
+
+    tags = {row["tag"]: row["digest"] for row in snapshot.tables["tags"]}
+    assert sorted(tags) == sorted(json.loads(skopeo("list-tags", place))["Tags"])
+    for tag, digest in tags.items():
+        raw = skopeo("inspect", "--raw", f"{place}:{tag}")
+        assert digest == digest_of(raw), tag
 
 
 def test_a_killed_export_resumes_and_asks_for_nothing_twice(

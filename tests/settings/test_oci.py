@@ -48,6 +48,14 @@ def test_a_registry_is_named_by_its_host(told: str, registry: str, host: str, lo
         ),
         ("oci: {registries: [{registry: a.b, repositories: [' x']}]}", "not the name of a reposit"),
         ("oci: {registries: [{registryy: a.b}]}", "did you mean oci.registries.registry?"),
+        (
+            "{source: oci, oci: {registries: [{registry: a.b}]}, scope: {folders: [b1g]}}",
+            "scope.folders is of a cloud; with source: oci, name hosts in scope.registries",
+        ),
+        (
+            "{source: oci, oci: {registries: [{registry: a.b}]}, scope: {registries: [c.d]}}",
+            "scope names the registry c.d, which is none of oci.registries; name one of a.b",
+        ),
         ("source: cluod", "'cloud' or 'oci' is needed"),
     ],
 )

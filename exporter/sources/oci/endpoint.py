@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 from exporter.http.faults import FaultError, fault_of_reply, fault_of_silence
 from exporter.http.redirects import is_local
@@ -36,10 +37,11 @@ class Endpoint:
         self._asking = asyncio.Lock()
 
     async def base(self) -> str:
-        """Return the URL before `/v2/`; raises `FaultError` if it must be tried and is not up."""
+        """Return the URL before `/v2/`."""
         if self._scheme is None:
-            await self.first_answer()
-        return self._url(self._scheme or "https")
+            with suppress(FaultError):  # The call that asks for this meets the same, and waits.
+                await self.first_answer()
+        return self._url(self._scheme or "http")
 
     async def challenges(self) -> Sequence[str]:
         """Return the WWW-Authenticate headers of `GET /v2/`; raises `FaultError`."""
