@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
+from types import TracebackType
 
 from yarl import URL
 
@@ -46,9 +48,19 @@ class OciApi:
 
 
 class OciClient(Client):
-    """A client of several registries; `endpoints` are their addresses, by id."""
+    """A client of several registries; `endpoints` are their addresses, by id.
 
-    def __init__(self, settings: Settings, sleep: Sleep = asyncio.sleep) -> None:
+    `on_close` is called once no call is under way any more, however the run ends.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        sleep: Sleep = asyncio.sleep,
+        *,
+        on_close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._on_close = on_close
         ca_files = {
             URL(f"https://{one.host}").host_port_subcomponent or "": one.ca_file
             for one in settings.oci.registries
@@ -65,6 +77,17 @@ class OciClient(Client):
             watches_queues=True,  # A registry of one's own never says that it is overloaded.
             sleep=sleep,
         )
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await super().__aexit__(kind, error, traceback)
+        finally:
+            self._on_close()
 
     def _open(self, settings: Settings, transport: Transport, sleep: Sleep) -> OciApi:
         api = OciApi(settings, transport, sleep)

@@ -157,7 +157,8 @@ class RepositoryListing:
             self._open_entries()
         self._tags_entry.lose(f"artifact {name}" for name in junk)
         for artifact in map(artifact_of, names):
-            self._tags.setdefault(artifact.digest, []).extend(artifact.tags)
+            tags = self._tags.setdefault(artifact.digest, [])
+            tags += [tag for tag in artifact.tags if tag not in tags]
             self._present[artifact.digest] = True
             self._pushed_at[artifact.digest] = artifact.pushed_at
             if artifact.media_type:

@@ -26,6 +26,8 @@ from exporter.sources.patterns import Patterns
 from exporter.tables.schemas import REGISTRIES, REPOSITORIES
 
 _LET_IN = "give this user a role that may pull it, or name other credentials in oci.registries"
+_NAME_THEM = "name the repositories in oci.registries, under `repositories`"
+_NO_LIST = frozenset({"NOT_FOUND", "INVALID_ARGUMENT"})
 
 
 class OciAdvice(Advice):
@@ -33,9 +35,12 @@ class OciAdvice(Advice):
 
     def on_denied(self, status: ListingStatus) -> str:
         """See `Advice`; repositories can be named where a registry does not list them."""
-        if status.listing == "repositories":
-            return f"{_LET_IN}, or name the repositories in oci.registries, under `repositories`"
-        return _LET_IN
+        return f"{_LET_IN}, or {_NAME_THEM}" if status.listing == "repositories" else _LET_IN
+
+    def on_failed(self, status: ListingStatus) -> str:
+        """See `Advice`; a registry may have no list of its repositories."""
+        has_none = status.listing == "repositories" and status.error_code in _NO_LIST
+        return _NAME_THEM if has_none else super().on_failed(status)
 
 
 class OciSource:
@@ -68,7 +73,7 @@ class OciSource:
 
     def open_client(self) -> Client:
         """Return a client of the registries; it sends nothing until it is entered."""
-        client = OciClient(self._settings)
+        client = OciClient(self._settings, on_close=self._close_cache)
         self._endpoints = client.endpoints
         return client
 
@@ -98,8 +103,6 @@ class OciSource:
 
     def result(self) -> SourceResult:
         """Return registries and repositories; enter what was named and not found."""
-        if self._cache is not None:
-            self._cache.close()
         tables = {
             "registries": pa.Table.from_pylist(
                 [one.row() for one in self._listings], schema=REGISTRIES.schema
@@ -136,6 +139,10 @@ class OciSource:
         listing = RegistryListing(settings, shared, crawl, self._patterns, most_open=most_open)
         self._listings.append(listing)
         listing.start()
+
+    def _close_cache(self) -> None:
+        if self._cache is not None:
+            self._cache.close()
 
     def _left_out_by(self, host: str) -> str | None:
         scope = self._settings.scope
