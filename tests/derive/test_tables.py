@@ -47,7 +47,7 @@ def total(staging: Path, scope: str, scope_id: str) -> dict[str, object]:
 
 
 @settings(
-    max_examples=30,
+    max_examples=20,
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],

@@ -1,4 +1,4 @@
-"""Snapshots of the first format, alone and beside newer ones: read, verified, listed and pruned."""
+"""Snapshots of the first format, alone and beside newer ones: read, verified, listed, pruned."""
 
 from __future__ import annotations
 
@@ -31,6 +31,20 @@ WORLD = World(
 )
 
 
+REGISTRY = World(
+    images=(
+        Image(f"r1/a@{digest(5)}", "r1/a", digest=digest(5), kind="index", tags=("v1",),
+              children=((digest(6), True), (digest(7), False))),
+        Image(f"r1/a@{digest(6)}", "r1/a", (Blob(digest(1), 10, distributable=False),),
+              digest=digest(6), kind="image", manifest_size=500),
+    ),
+    registries=(("r1", None, None),),
+    repositories=("r1/a",),
+    coverage=(("untagged", "r1/a", "skipped"), ("manifests", "r1/a", "complete")),
+    visible=frozenset(),
+)  # fmt: skip
+
+
 @pytest.fixture(params=[("parquet",), ("ndjson",), ("parquet", "ndjson")], ids="-".join)
 def output(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """An output with a snapshot `old` of the first format, and a later one `new`."""
@@ -51,6 +65,14 @@ def test_a_snapshot_of_the_first_format_is_sound_and_a_change_in_it_is_found(out
     assert "manifests/old.json: names no file of the table layers" in {
         str(problem) for problem in verify(str(output), "old")
     }
+
+
+def test_a_snapshot_of_an_oci_registry_beside_them_is_sound(output: Path) -> None:
+    formats: tuple[Format, ...] = ("parquet", "ndjson")
+    manifest = publish_estate(output, "registry", REGISTRY, night=2, formats=formats)
+    assert manifest.totals["untagged_size"] is None
+    assert (manifest.totals["complete"], manifest.totals["index_count"]) == (True, 1)
+    assert verify(str(output), "registry") == []
 
 
 def test_a_newer_snapshot_without_the_newer_table_is_broken(output: Path) -> None:

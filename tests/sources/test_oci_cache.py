@@ -114,6 +114,34 @@ def test_a_corrupt_entry_is_a_miss_and_can_be_put_again(path: Path) -> None:
     cache.close()
 
 
+def test_values_that_were_never_written_are_no_error(path: Path) -> None:
+    for column in ("used = 'never'", "used = x'ff'", "digest = 5"):
+        cache = Cache(path)
+        put(cache, range(10))
+        cache.put_tag(REPOSITORY, "v1", digest(1))
+        cache.close()
+        with sqlite3.connect(path) as database:
+            database.execute(f"UPDATE entries SET {column} WHERE id = 1")
+            database.execute(f"UPDATE tags SET {column}")
+        database.close()
+        cache = Cache(path)
+        found(cache, range(10))
+        assert cache.tag(REPOSITORY, "v1") in (None, digest(1))
+        cache.close()
+
+
+def test_a_closed_cache_is_empty_and_its_file_stays(path: Path) -> None:
+    cache = Cache(path)
+    put(cache, range(10))
+    cache.close()
+    cache.close()
+    assert not cache.has(digest(1))
+    assert cache.get(digest(1)) is None
+    cache = Cache(path)
+    assert found(cache, range(10)) == list(range(10))
+    cache.close()
+
+
 @pytest.mark.parametrize("break_", ["no database", "empty", "cut", "overwritten"])
 def test_a_broken_file_is_begun_anew(path: Path, break_: str) -> None:
     cache = Cache(path)

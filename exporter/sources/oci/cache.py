@@ -30,6 +30,19 @@ _MOST_WAITING, _MOST_WAITING_BYTES = 256, 4 * 1024**2
 _LONGEST_WAIT = 0.1
 """Seconds after which the next entry does not wait: so little is lost by a kill."""
 
+_ERRORS = (sqlite3.Error, ValueError, TypeError)
+"""What a file may cause: an error of SQLite, or a value of a type that was never written."""
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_BROKEN = (
+    0,
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_CONSTRAINT,
+    sqlite3.SQLITE_MISMATCH,
+)
+"""Codes that say that the file is no database of this program, whatever it once was."""
+
 _T = TypeVar("_T")
 
 _log = structlog.get_logger()
@@ -49,7 +62,7 @@ class Cache:
         self._written_at = time.monotonic()
         self._used: set[str] = set()
         self._used_tags: set[TagKey] = set()
-        self._store = self._opened()
+        self._store: Store | None = self._opened()
 
     def has(self, digest: str) -> bool:
         """Return whether there is content for a digest; `get` may find that it is broken."""
@@ -92,15 +105,17 @@ class Cache:
         self._write_if_many()
 
     def close(self) -> None:
-        """Write what waits, drop what is old, and close the file."""
+        """Write what waits, drop what is old, and close the file; then nothing is kept or found."""
         self._write()
         if self._path is not None:
             self._try(lambda store: store.prune(self._keep_runs, self._most_bytes))
-        self._store.close()
+        if self._store is not None:
+            self._store.close()
+            self._store = None
 
     def _note(self, used: set[_T], key: _T, run: int | None) -> bool:
         """Remember the first use in this run; return whether there was anything to use."""
-        if run is not None and run < self._store.run:
+        if self._store is not None and run is not None and run < self._store.run:
             used.add(key)
             self._write_if_many()
         return run is not None
@@ -125,38 +140,47 @@ class Cache:
     def _try(self, work: Callable[[Store], _T]) -> _T | None:
         """Do something with the file; None where that fails, even with a new one."""
         for _ in range(2):
+            if self._store is None:
+                return None
             try:
                 return work(self._store)
-            except sqlite3.Error as error:
-                if _is_busy(error):
+            except _ERRORS as error:
+                if _code(error) in _BUSY:
                     return None
-                self._start_over(error)
+                self._start_over(self._store, error)
         return None
 
-    def _start_over(self, error: sqlite3.Error) -> None:
+    def _start_over(self, store: Store, error: Exception) -> None:
         """Go on with a new file where this one is broken or was deleted."""
         _log.warning("cache_lost", path=str(self._path), reason=str(error))
         with suppress(sqlite3.Error):
-            self._store.close()
-        # Another run may have made a new one meanwhile; it notices, and does the same.
-        if self._path is not None and not _was_deleted(error):
-            with suppress(OSError):
-                self._path.unlink(missing_ok=True)
+            store.close()
+        self._remove_broken(error)
         self._store = self._opened()
 
     def _opened(self) -> Store:
         if self._path is not None:
-            for is_last in (False, True):
+            for _ in range(2):
                 try:
                     return Store(self._path)
-                except (sqlite3.Error, OSError) as error:
-                    if is_last or isinstance(error, OSError) or _is_busy(error):
-                        _log.warning("cache_unusable", path=str(self._path), reason=str(error))
-                        break
-                    with suppress(OSError):
-                        self._path.unlink(missing_ok=True)
+                except (*_ERRORS, OSError) as error:
+                    if self._remove_broken(error):
+                        continue
+                    _log.warning("cache_unusable", path=str(self._path), reason=str(error))
+                    break
             self._path = None
         return Store(IN_MEMORY_FIRST)
+
+    def _remove_broken(self, error: Exception) -> bool:
+        """Remove the file if an error says that it is broken; return whether it did.
+
+        Another run may have made a new one meanwhile; it notices, and makes a third.
+        """
+        if self._path is None or isinstance(error, OSError) or _code(error) not in _BROKEN:
+            return False
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
+        return True
 
 
 def open_cache(setting: str | None) -> Cache:
@@ -176,12 +200,7 @@ def _default_folder() -> Path | None:
     return caches / "registry-exporter" / "oci"
 
 
-def _is_busy(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-    )
-
-
-def _was_deleted(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_DBMOVED
+def _code(error: Exception) -> int:
+    """Return SQLite's primary code of an error; 0 where a value was none that can be."""
+    code: int = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code
