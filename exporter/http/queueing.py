@@ -7,7 +7,8 @@ calls a second. So the level is raised only as long as n/t grows with it:
 1. It doubles while each doubling wins `WORTH_DOUBLING` calls a second. One that does not is undone.
 2. Then it stays. Every `PATIENCE` windows it is tried, in turn, by `STEP` higher and lower. The
    higher level stays if it wins `WORTH_A_STEP`, and doubling goes on from there. The lower one
-   stays if it loses less than `TOLERATED_LOSS`, and is tried lower still.
+   stays if it loses less than `TOLERATED_LOSS`, and is tried lower still. While neither is better,
+   trials become rarer: each costs a little.
 
 A window is some calls that began while all slots of the present level were in use; the first ones
 at a new level do not count, because calls of the old one are still under way. The slowest of a
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-FIRST_LEVEL = 8
+FIRST_LEVEL = 16
 WORTH_DOUBLING = 1.2
 """By how much calls a second must grow for twice the level to stay."""
 STEP = 1.5
@@ -26,7 +27,8 @@ WORTH_A_STEP = 1.1
 """The same for a level that is higher by `STEP`."""
 TOLERATED_LOSS = 0.05
 PATIENCE = 6
-"""Windows at one level before another is tried."""
+"""Windows at one level before another is tried; twice as many after each trial in vain."""
+MOST_PATIENCE = 48
 _LEAST_CALLS = 24
 _SLOWEST_SHARE = 0.1
 
@@ -55,6 +57,7 @@ class QueueWatch:
         self._seconds: list[float] = []
         self._to_skip = 0
         self._windows = 0
+        self._patience = PATIENCE
         self._goes_higher = True
 
     def answered(self, seconds: float, level: int) -> None:
@@ -65,13 +68,16 @@ class QueueWatch:
             self._to_skip -= 1
             return
         self._seconds.append(seconds)
-        if len(self._seconds) >= max(2 * self.level, _LEAST_CALLS):
+        # A doubling wins so much that fewer calls show it.
+        enough = self.level if self._phase is _Phase.DOUBLING else 2 * self.level
+        if len(self._seconds) >= max(enough, _LEAST_CALLS):
             self._decide(self.level / _mean(self._seconds))
 
     def begin_anew(self) -> None:
         """Forget what was measured: the host was down, and may be another one now."""
         self.level = self._settled = min(FIRST_LEVEL, self._most)
         self._phase, self._per_second = _Phase.DOUBLING, None
+        self._patience = PATIENCE
         self._seconds.clear()
 
     def _decide(self, per_second: float) -> None:
@@ -100,7 +106,7 @@ class QueueWatch:
             case _Phase.STEADY:
                 self._per_second = per_second
                 self._windows += 1
-                if self._windows >= PATIENCE:
+                if self._windows >= self._patience:
                     self._try_another()
 
     def _try_another(self) -> None:
@@ -119,15 +125,17 @@ class QueueWatch:
         self._move(level, phase)
 
     def _settle(self, per_second: float) -> None:
+        self._patience = PATIENCE
         self._settled = self.level
         self._per_second = per_second
 
     def _go_back(self) -> None:
+        self._patience = min(2 * self._patience, MOST_PATIENCE)
         self._windows = 0
         self._move(self._settled, _Phase.STEADY)
 
     def _move(self, level: int, phase: _Phase) -> None:
-        self._to_skip = max(level, self.level)
+        self._to_skip = max(level, self.level) // 2
         self.level, self._phase = level, phase
 
 
