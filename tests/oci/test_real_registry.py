@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from exporter import verify
+from tests.derive import expected
+from tests.derive.estates import by_key
 from tests.e2e.waiting import staged_pages, until
 from tests.oci.estate import Estate, digest_of
 from tests.oci.exports import ROOT, command, export
@@ -36,6 +39,21 @@ def assert_lists(snapshot: Snapshot, estate: Estate) -> None:
     for rows in snapshot.rows.values():
         for table in TABLES:
             assert in_order(rows[table]) == in_order(estate.table(table)), table
+
+
+def assert_follows(snapshot: Snapshot) -> None:
+    """Hold what is derived against a calculation in plain Python from the listed rows."""
+    tables = snapshot.tables
+    totals = by_key(tables["size_totals"], "scope", "scope_id")
+    assert totals == expected.size_totals(tables)
+    assert by_key(tables["blobs"], "registry_id", "digest", "kind") == expected.blobs(tables)
+    assert totals["total", "*"]["untagged_known"] is False
+    assert totals["total", "*"]["complete"] is True
+    reached = expected.reachable(tables)
+    assert all(row["reachable"] == (row["image_id"] in reached) for row in tables["images"])
+    gone = {row["child_image_id"] for row in tables["image_references"] if not row["present"]}
+    found = [row for row in tables["findings"] if row["kind"] == "missing_child"]
+    assert gone == {row["subject"] for row in found} != set()
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +82,8 @@ def test_cold_and_warm_exports_list_what_was_pushed(
     snapshot = cold.snapshot()
     assert snapshot.manifest["status"] == "complete"
     assert_lists(snapshot, estate)
+    assert_follows(snapshot)
+    assert verify(str(cold.output)) == []
     shutil.rmtree(cold.output)
 
     estate.another("team0/app", "new", 77)
