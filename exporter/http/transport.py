@@ -8,6 +8,7 @@ removed: the answer goes to the journal and to error messages.
 from __future__ import annotations
 
 import asyncio
+import base64
 import codecs
 import ssl
 from collections.abc import Iterable, Mapping
@@ -222,6 +223,7 @@ class Transport:
                 )
                 error = None
                 if not usable:
+                    body = _unquoted_bytes(body, _passwords(token))
                     error = self._read_error(ErrorAnswer(response.status, received, body))
                 reply = Reply(
                     status=response.status,
@@ -278,6 +280,19 @@ def _telling(secrets: Iterable[SecretStr]) -> list[str]:
     """Return the secrets that are long enough to differ from words, without a scheme before."""
     texts = (secret.get_secret_value().rpartition(" ")[2] for secret in secrets)
     return [text for text in texts if len(text) >= _SHORTEST_SECRET]
+
+
+def _passwords(token: SecretStr | None) -> list[str]:
+    """Return the secrets in a header of the Basic scheme (RFC 7617), which an error may quote.
+
+    They may be short, so answers that are data are not searched for them: they could be any word.
+    """
+    scheme, _, pair = (token.get_secret_value() if token else "").partition(" ")
+    if scheme.lower() != "basic":
+        return []
+    decoded = base64.b64decode(pair).decode("utf-8", "replace")
+    password = decoded.partition(":")[2]
+    return [pair, password] if password else []
 
 
 def _unquoted(text: str, secrets: Iterable[str]) -> str:

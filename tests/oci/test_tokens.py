@@ -126,6 +126,25 @@ async def test_a_token_that_is_never_accepted_denies_its_repository(tmp_path: Pa
     assert statuses["manifests", f"{registry.host}/a/b"] == "complete"
 
 
+async def test_a_password_that_a_registry_quotes_is_shown_nowhere(tmp_path: Path) -> None:
+    registry = ScriptedRegistry()
+    registry.fill("a", "v1")
+    short = {"username": "alice", "password": "hush7"}
+
+    def quoting(request: web.Request) -> web.Response:
+        given = request.headers.get("Authorization", "")
+        pair = base64.b64decode(given.partition(" ")[2]).decode()
+        challenge = {"WWW-Authenticate": 'Basic realm="tests"'}
+        return error(401, "UNAUTHORIZED", f"no {given} of {pair} here", **challenge)
+
+    registry.authorized = quoting
+    async with registry.served():
+        with pytest.raises(DeniedError, match="UNAUTHORIZED: no Basic") as caught:
+            await export(settings_for(registry.host, tmp_path, short))
+    assert "hush7" not in str(caught.value)
+    assert "of alice:… here" in str(caught.value)
+
+
 @pytest.mark.parametrize("realm", ["http://169.254.169.254/token", "ftp://elsewhere.example/token"])
 async def test_a_realm_that_secrets_must_not_go_to_is_refused(realm: str, tmp_path: Path) -> None:
     registry = TokenRegistry()
