@@ -20,7 +20,7 @@ from tests.e2e.waiting import staged_pages, until
 from tests.oci.estate import Estate, digest_of
 from tests.oci.exports import ROOT, command, export
 from tests.oci.server import Registry, serving
-from tests.oracle.snapshots import Snapshot
+from tests.oracle.snapshots import Snapshot, read_snapshot
 
 TABLES = ("repositories", "images", "layers", "config_blobs", "image_references", "tags")
 
@@ -104,6 +104,25 @@ def test_cold_and_warm_exports_list_what_was_pushed(
     without = [{**row, "present": None} for row in warm.tables["image_references"]]
     unproven = [{**row, "present": None} for row in frozen.tables["image_references"]]
     assert in_order(unproven) == in_order(without)
+
+
+def test_what_a_garbage_collector_took_is_missing_though_it_is_cached(tmp_path: Path) -> None:
+    with serving(tmp_path / "registry") as registry:
+        estate = Estate(registry, seed=5, repositories=1)
+        estate.fill(images=2)
+        export(tmp_path, {"registry": registry.host})
+        registry.collect_garbage()
+        (repository,) = estate.repositories.values()
+        tagged = set(repository.tags.values())
+        repository.deleted = {digest for digest in repository.manifests if digest not in tagged}
+        run = export(tmp_path, {"registry": registry.host}, flags=("--snapshot-id", "after"))
+    assert run.code == 0, run.stderr
+    after = read_snapshot(run.output, "after")
+    assert_lists(after, estate)
+    missing = [row for row in after.tables["image_references"] if not row["present"]]
+    found = [row["subject"] for row in after.tables["findings"] if row["kind"] == "missing_child"]
+    assert missing
+    assert len(found) == len({row["child_image_id"] for row in missing})
 
 
 def test_an_independent_client_sees_the_same(

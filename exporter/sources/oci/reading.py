@@ -202,11 +202,13 @@ class Reader:
         """Return an answer; None if what was asked for is not there. Raises `ApiError`."""
         sent = Sent()
         is_pull = call.kind == "manifests" and call.method == "GET"
+        # A GET follows a HEAD that finds nothing.
+        waits = NOT_FOUND_WAITS if call.method == "GET" else ()
         if is_pull:
             self._quota.take(call)
         try:
             answer = await not_found.get(
-                self._client, call, decode, waits=NOT_FOUND_WAITS, weight=weight, sent=sent
+                self._client, call, decode, waits=waits, weight=weight, sent=sent
             )
         except ApiError as error:
             if is_pull and isinstance(error, StatusError) and error.http_status == 429:
