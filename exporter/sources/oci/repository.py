@@ -12,6 +12,7 @@ In memory are digests and tags; content is in the cache.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -162,7 +163,7 @@ class RepositoryListing:
             self._present[artifact.digest] = True
             self._pushed_at[artifact.digest] = artifact.pushed_at
             if artifact.media_type:
-                self._media_types[artifact.digest] = artifact.media_type
+                self._media_types[artifact.digest] = sys.intern(artifact.media_type)
 
     # Step 1: tags.
 
@@ -237,7 +238,7 @@ class RepositoryListing:
             if digest is not None:
                 self._tags.setdefault(digest, []).append(result["tag"])
                 if result["media_type"]:
-                    self._media_types[digest] = result["media_type"]
+                    self._media_types[digest] = sys.intern(result["media_type"])
                 is_proven = result["is_proven"] or self._present.get(digest)
                 self._present[digest] = True if is_proven else None
                 if result["claimed"]:
@@ -379,7 +380,7 @@ class RepositoryListing:
         if child in self._present or child in self._asks:
             return
         if media_type:
-            self._media_types.setdefault(child, media_type)
+            self._media_types.setdefault(child, sys.intern(media_type))
         is_proven = self._present.get(parent) is not None
         self._following[child] = self._following.get(child, False) or is_proven
 
