@@ -56,6 +56,7 @@ def export(
     registry: options.Registries = None,
     source: options.Source = None,
     registry_url: options.RegistryUrl = None,
+    immutable_tags: options.ImmutableTags = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace an existing snapshot of the same id.")
     ] = False,
@@ -137,6 +138,7 @@ def export(
                     registries=registry,
                     source=source,
                     registry_urls=registry_url,
+                    immutable_tags=immutable_tags,
                 ),
             )
         except SettingsError as error:

@@ -63,6 +63,14 @@ RegistryUrl = Annotated[
         help="List this registry, with --source oci; may be repeated. [oci.registries]",
     ),
 ]
+ImmutableTags = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--immutable-tags",
+        metavar="GLOB",
+        help="Tags of --registry-url that never move: those read before are not asked for.",
+    ),
+]
 Clouds = Annotated[
     list[str] | None,
     typer.Option("--cloud", metavar="ID", help="Only this cloud; may be repeated."),
@@ -127,13 +135,23 @@ def settings_flags(
     clouds: list[str] | None = None,
     source: str | None = None,
     registry_urls: list[str] | None = None,
+    immutable_tags: list[str] | None = None,
 ) -> dict[str, Any]:
-    """Return the flags that were given, nested as the settings file is, for `load_settings`."""
+    """Return the flags that were given, nested as the settings file is, for `load_settings`.
+
+    Raises `SettingsError` for immutable tags of no registry.
+    """
+    if immutable_tags and not registry_urls:
+        raise SettingsError(
+            "--immutable-tags is about the registries of --registry-url; in a file, set "
+            "immutable_tags beside the registry."
+        )
+    kept = {"immutable_tags": immutable_tags} if immutable_tags else {}
     told: dict[str, dict[str, Any]] = {
         "output": {"url": output, "formats": [one.value for one in formats or ()]},
         "limits": {"concurrency": concurrency},
         "scope": {"folders": folders, "registries": registries, "clouds": clouds},
-        "oci": {"registries": [{"registry": one} for one in registry_urls or ()]},
+        "oci": {"registries": [{"registry": one, **kept} for one in registry_urls or ()]},
     }
     flags: dict[str, Any] = {} if source is None else {"source": source}
     return flags | {

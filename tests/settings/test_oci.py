@@ -6,6 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from exporter.cli.app import app
+from exporter.cli.options import settings_flags
+from exporter.errors import SettingsError
 from exporter.settings import load_settings
 from tests.settings.conftest import Load, Refuse
 
@@ -63,6 +65,14 @@ def test_a_setting_that_cannot_be_used_is_refused(text: str, reason: str, refuse
     refusal = refuse(text)
     assert reason in refusal
     assert "hush" not in refusal
+
+
+def test_flags_name_registries_and_the_tags_that_never_move() -> None:
+    flags = settings_flags(source="oci", registry_urls=["a.b", "c.d"], immutable_tags=["v*"])
+    told = load_settings(None, flags).oci.registries
+    assert [(one.host, one.immutable_tags) for one in told] == [("a.b", ["v*"]), ("c.d", ["v*"])]
+    with pytest.raises(SettingsError, match="--immutable-tags is about the registries of"):
+        settings_flags(immutable_tags=["v*"])
 
 
 def test_registries_in_the_environment_are_json(monkeypatch: pytest.MonkeyPatch) -> None:
