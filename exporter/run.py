@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from exporter.crawl.progress import Progress
-from exporter.errors import ExporterError, ImplausibleError
+from exporter.errors import ExporterError, ImplausibleError, SettingsError
 from exporter.inventory import look_ahead, take_inventory
 from exporter.output import open_output
 from exporter.report.publishing import check_packages, publish_report
@@ -29,6 +29,7 @@ from exporter.snapshots.withheld import withhold
 from exporter.sources.base import Source
 from exporter.sources.cloud.plan import Plan
 from exporter.sources.cloud.source import CloudSource
+from exporter.sources.oci.source import OciSource
 from exporter.staging.hold import hold
 from exporter.staging.layout import first_free, new_snapshot_id
 from exporter.staging.workspace import Workspace, clean_up, staged_ids, staging_root
@@ -67,7 +68,7 @@ async def export(
     `CancelledError` once none of its threads works there any more.
     """
     progress = progress or Progress()
-    source = source or CloudSource(settings)
+    source = source or source_of(settings)
     _keep_off_stdout()
     # The default id is chosen under the lock, so a run that waits has the id of its real start.
     with structlog.contextvars.bound_contextvars(run_id=uuid.uuid4().hex, snapshot_id=snapshot_id):
@@ -124,6 +125,11 @@ async def export(
             raise
         log.info("export_finished", **summary(manifest))
     return manifest
+
+
+def source_of(settings: Settings) -> Source:
+    """Return the source that the settings name."""
+    return OciSource(settings) if settings.source == "oci" else CloudSource(settings)
 
 
 def _keep_off_stdout() -> None:
@@ -231,8 +237,12 @@ async def plan(settings: Settings, *, progress: Progress | None = None) -> Plan:
     """Discover clouds, folders and registries, and nothing below them; nothing is written.
 
     The image counts of the last complete snapshot in `output.url` say how many calls to expect.
-    Raises one of `exporter.errors`.
+    Raises one of `exporter.errors`: `SettingsError` for registries, into which it does not look.
     """
+    if settings.source != "cloud":
+        raise SettingsError(
+            "source: plan looks into a cloud alone, and these settings list registries; run export."
+        )
     try:
         expected = await asyncio.to_thread(image_counts, open_output(settings))
     except ExporterError:

@@ -19,6 +19,7 @@ from exporter.settings import Settings
 from exporter.settings.values import parse_percent
 from exporter.snapshots.identity import differences, identity
 from exporter.snapshots.manifest import Manifest
+from exporter.tables.schemas import FORMAT_VERSION
 from exporter.wording import number, switch
 
 
@@ -36,6 +37,7 @@ def fingerprint(
         "values": what.values,
         "page_size": settings.limits.page_size,
         "split": settings.limits.split_listings,
+        "format": FORMAT_VERSION,  # A snapshot has the parts of one format.
         "output": hashlib.sha256(os.fsencode(output)).hexdigest(),
     }
     return hashlib.sha256(orjson.dumps(decisive, option=orjson.OPT_SORT_KEYS)).hexdigest()

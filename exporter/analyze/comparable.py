@@ -35,7 +35,9 @@ class Verdict:
 
     `may_lose_images` is whether an image that is missing afterwards counts as removed;
     `may_lose_repositories` says it of a repository; `may_gain_…` of what is missing before.
-    `ignores_patterns`: the registry as a whole came or went, so no pattern matters.
+    `saw_untagged` and `sees_untagged` are whether the registry showed images that no tag leads to,
+    before and afterwards. `ignores_patterns`: the registry as a whole came or went, so no pattern
+    matters.
     `before_reason` and `after_reason` are the clauses why something may have been there before, or
     still be there afterwards; empty where that is known.
     """
@@ -47,6 +49,8 @@ class Verdict:
     may_lose_repositories: bool = False
     may_gain_images: bool = False
     may_gain_repositories: bool = False
+    saw_untagged: bool = True
+    sees_untagged: bool = True
     before_reason: str = ""
     after_reason: str = ""
 
@@ -66,6 +70,10 @@ def decide(registry_id: str, sides: Sides) -> Verdict:
     A repository is missing only where its registry's images are listed, too: the list of
     repositories may lack one that has images (`unlisted_repository`). Where the listings of a
     registry that came or went are not complete, some of its images are unknown as well.
+    Where an OCI registry does not show images that no tag leads to, one that is missing afterwards
+    was not looked for: its tags are gone or moved, and it is not called removed unless its
+    repository is. One that is missing before may have been there without a tag; it is called added,
+    and the row says so.
     A listing that ended as `vanished` is not complete. A registry that vanished while it was listed
     is unknown, therefore, and the next snapshot has it removed.
     """  # noqa: E501 - a table's row is one line
@@ -81,6 +89,8 @@ def decide(registry_id: str, sides: Sides) -> Verdict:
             may_lose_repositories=not lists_after.reason,
             may_gain_images=not lists_before.images,
             may_gain_repositories=not lists_before.reason,
+            saw_untagged=before.sees_untagged(registry_id),
+            sees_untagged=after.sees_untagged(registry_id),
             before_reason=lists_before.reason,
             after_reason=lists_after.reason,
         )

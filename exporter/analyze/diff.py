@@ -62,6 +62,8 @@ _VERDICTS = pa.schema(
                 "may_lose_repositories",
                 "may_gain_images",
                 "may_gain_repositories",
+                "saw_untagged",
+                "sees_untagged",
             )
         ),
         ("detail", pa.string()),
@@ -119,18 +121,18 @@ class Diff:
         query = f"SELECT {columns} FROM {name} ORDER BY {key}"  # noqa: S608 - names of ours
         return self._reader(query, table.schema)
 
-    def within_scope(self) -> Mapping[str, int] | None:
+    def within_scope(self) -> Mapping[str, int | None] | None:
         """Return the totals of what the scope takes in, `before_…` and `after_…` each measure.
 
         Unlike `totals`, they are known where patterns leave something out. None where a snapshot is
-        not complete, or the scopes differ.
+        not complete, or the scopes differ; a measure that is not known is None.
         """
         before, after = self.before, self.after
         same = identity(before.source, before.scope) == identity(after.source, after.scope)
         if not (same and before.status == after.status == "complete"):
             return None
         return {
-            f"{side}_{measure}": int(manifest.totals.get(measure) or 0)
+            f"{side}_{measure}": _whole(manifest.totals.get(measure))
             for side, manifest in (("before", before), ("after", after))
             for measure in MEASURES
         }
@@ -199,6 +201,10 @@ def _refuse_other_source(before: Manifest, after: Manifest) -> None:
         )
 
 
+def _whole(total: Any) -> int | None:
+    return None if total is None else int(total)
+
+
 def _counts(connection: DuckDBPyConnection) -> Mapping[str, int]:
     found = connection.execute("SELECT kind, count(*) FROM changes GROUP BY kind").fetchall()
     return dict.fromkeys(KINDS, 0) | dict(found)
@@ -241,12 +247,17 @@ def _sight(snapshot: Snapshot, named: frozenset[str]) -> Sight:
             )
         },
         places={
-            registry_id: Place(registry_id, folder_id, cloud_id, organizations.get(cloud_id), name)
-            for registry_id, folder_id, cloud_id, name in _tuples(
-                snapshot, "registries", ["registry_id", "folder_id", "cloud_id", "name"]
+            registry_id: Place(
+                registry_id, folder_id, cloud_id, organizations.get(cloud_id), name, visible
+            )
+            for registry_id, folder_id, cloud_id, name, visible in _tuples(
+                snapshot,
+                "registries",
+                ["registry_id", "folder_id", "cloud_id", "name", "untagged_visible"],
             )
         },
         named=named,
+        source=snapshot.manifest.source,
     )
 
 

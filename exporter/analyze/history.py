@@ -213,13 +213,14 @@ def _is_wanted(tag: str, wanted: str | None) -> bool:
 
 def _listed_whole(snapshot: Snapshot, repository: str) -> bool:
     registry = repository.partition("/")[0]
-    where = (ds.field("listing") == "images") & (ds.field("parent_id") == registry)
+    where = ds.field("parent_id").isin([registry, repository])
     listings = {
         (row["listing"], row["parent_id"]): Ended(row["status"])
         for row in _read(snapshot, "coverage", ["listing", "parent_id", "status"], where)
     }
-    sight = Sight(snapshot.manifest.scope, listings, places={})
-    return sight.patterns.match(repository) and not sight.not_listed(registry, "images")
+    manifest = snapshot.manifest
+    sight = Sight(manifest.scope, listings, places={}, source=manifest.source)
+    return sight.patterns.match(repository) and not sight.repository_not_listed(repository)
 
 
 def _place(snapshot: Snapshot, repository: str) -> Place | None:
@@ -237,7 +238,8 @@ def _is_gone(snapshot: Snapshot, place: Place) -> bool:
     columns = ["listing", "parent_id", "status"]
     rows = _read(snapshot, "coverage", columns, ds.field("parent_id").isin(above))
     listings = {(row["listing"], row["parent_id"]): Ended(row["status"]) for row in rows}
-    sight = Sight(snapshot.manifest.scope, listings, places={})
+    manifest = snapshot.manifest
+    sight = Sight(manifest.scope, listings, places={}, source=manifest.source)
     return not sight.not_looked_for(place, same_organization=True)
 
 

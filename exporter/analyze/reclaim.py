@@ -29,6 +29,7 @@ from exporter.snapshots.reader import Snapshot
 from exporter.sql.engine import create_view, script
 from exporter.sql.memory import limit_for_readers
 from exporter.tables.answers import RECLAIM_IMAGES, RECLAIM_REGISTRIES, RECLAIM_REPOSITORIES
+from exporter.tables.schemas import TABLES
 from exporter.wording import option
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ _READ = (
     "registries",
     "repositories",
     "images",
+    "image_references",
     "layers",
     "blobs",
     "size_totals",
@@ -100,6 +102,7 @@ class ReclaimPlan:
         policy: ReclaimPolicy,
         left_out: Sequence[LeftOut],
         strays: int,
+        unseen: Sequence[str],
         totals: Sequence[int],
         connection: DuckDBPyConnection,
         stack: ExitStack,
@@ -112,6 +115,9 @@ class ReclaimPlan:
         """The registries that were asked about and have no part in the answer, by id."""
         self.strays = strays
         """The images whose name tells no registry; they have no part in the answer either."""
+        self.unseen: tuple[str, ...] = tuple(unseen)
+        """The registries in the answer that do not show images that no tag leads to, by id. Such
+        images have no part in it, and may use layers that it says would be freed."""
         self.image_count, self.freed_size, self.logical_size, self.stored_size = totals
         """The images to delete; bytes of layers that deleting them all would free; the sum of their
         `compressed_size`; bytes of layers stored now in the registries that were asked about."""
@@ -191,7 +197,8 @@ def reclaim(
 
     `policy` says which images: a `ReclaimPolicy`, or the vendor's lifecycle rules, as a list of
     objects as JSON has them or as the path of a JSON file. A registry whose images are not all
-    listed is left out, for an image that was not listed may use a layer. Every file that is read is
+    listed is left out, for an image that was not listed may use a layer. An image that an index
+    refers to, however deep, stays as long as the index does. Every file that is read is
     compared with its SHA-256 first.
 
     Raises `SettingsError` for a policy that cannot be used, or that names a registry which the
@@ -203,15 +210,16 @@ def reclaim(
         connection = stack.enter_context(open_reader(_memory(snapshot)))
         connection.execute(f"SET threads = {_THREADS}")
         for name in _READ:
-            create_view(connection, name, snapshot.checked_paths(name))
+            create_view(connection, name, snapshot.checked_paths(name), TABLES[name].schema)
         run_steps(connection, ("scopes",))
+        connection.execute(script("reclaim/listed"))
         left_out = _left_out(connection, wanted)
         _select(connection, snapshot.manifest, wanted)
         connection.execute(script("reclaim/freed"))
         connection.execute(script("reclaim/answer"))
         totals = connection.execute(script("reclaim/totals")).fetchall()[0]
         strays = 0 if wanted.registries else _strays(connection)
-        found = (snapshot.manifest, wanted, left_out, strays, totals)
+        found = (snapshot.manifest, wanted, left_out, strays, _unseen(connection), totals)
         return ReclaimPlan(*found, connection, stack.pop_all())
 
 
@@ -240,8 +248,7 @@ def _left_out(connection: DuckDBPyConnection, policy: ReclaimPolicy) -> list[Lef
     if not policy.registries:
         return [LeftOut(*row) for *row, excluded in found if not excluded]
     whole = connection.execute(
-        "SELECT registry_id FROM registries "
-        "UNION SELECT parent_id FROM coverage WHERE listing = 'images'"
+        "SELECT registry_id FROM registries UNION SELECT registry_id FROM listed"
     ).fetchall()
     known = {row[0] for row in (*whole, *found)}
     for asked in policy.registries:
@@ -259,6 +266,14 @@ def _strays(connection: DuckDBPyConnection) -> int:
         "SELECT count(*) FROM images WHERE registry_id IS NULL OR repository_name IS NULL"
     ).fetchone()
     return counted[0] if counted else 0
+
+
+def _unseen(connection: DuckDBPyConnection) -> list[str]:
+    found = connection.execute(
+        "SELECT registry_id FROM registries SEMI JOIN asked_registries USING (registry_id) "
+        "WHERE NOT untagged_visible ORDER BY registry_id"
+    ).fetchall()
+    return [row[0] for row in found]
 
 
 def _select(connection: DuckDBPyConnection, manifest: Manifest, policy: ReclaimPolicy) -> None:
@@ -299,6 +314,7 @@ def _select(connection: DuckDBPyConnection, manifest: Manifest, policy: ReclaimP
         connection.execute(f"DROP TABLE {used}")
     if policy.keep_last:
         _run(connection, "spare", keep_last=policy.keep_last)
+    _run(connection, "kept")
 
 
 def _run(connection: DuckDBPyConnection, name: str, **values: Any) -> None:

@@ -15,6 +15,13 @@ from exporter.patterns import PathPatterns
 from exporter.tables.listings import ALL, Listing
 
 _SINGULAR: Mapping[str, str] = {"clouds": "cloud", "folders": "folder", "registries": "registry"}
+_PARENTS: Mapping[str, str] = {
+    "registries": "folder",
+    "folders": "cloud",
+    "tags": "repository",
+    "manifests": "repository",
+}
+"""What a listing is of, where that is no registry."""
 _WENT: Mapping[str, str] = {
     "denied": "was denied",
     "vanished": "ended because the {of} vanished",
@@ -33,6 +40,7 @@ class Place:
     cloud_id: str | None = None
     organization_id: str | None = None
     name: str | None = None
+    untagged_visible: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -49,13 +57,17 @@ class Sight:
 
     `scope` is the manifest's. `listings` are the rows of `coverage`, by listing and parent.
     `places` are the rows of `registries`. `named` are the registries that images or repositories
-    name, listed or not. `whole` is whether every listing of the snapshot is complete.
+    name, listed or not. `source` is the manifest's.
+
+    OCI registries are in no folder, and no list names them: the settings do (`source.registries`).
+    Their images are listed by repository, as `tags` and `manifests`.
     """
 
     scope: Mapping[str, Any]
     listings: Mapping[tuple[str, str], Ended]
     places: Mapping[str, Place]
     named: Collection[str] = frozenset()
+    source: Mapping[str, Any] = field(default_factory=dict)
     patterns: PathPatterns = field(init=False)
 
     def __post_init__(self) -> None:
@@ -67,6 +79,16 @@ class Sight:
     def whole(self) -> bool:
         """Whether every listing of the snapshot is complete."""
         return all(ended.status == "complete" for ended in self.listings.values())
+
+    @property
+    def is_oci(self) -> bool:
+        """Whether the snapshot is of OCI registries."""
+        return self.source.get("kind") == "oci"
+
+    def sees_untagged(self, registry_id: str) -> bool:
+        """Return whether a registry shows images without a tag; some OCI registries do not."""
+        place = self.places.get(registry_id)
+        return place is None or place.untagged_visible is not False
 
     def has(self, registry_id: str) -> bool:
         """Return whether the snapshot has a registry, or anything that names it."""
@@ -91,6 +113,7 @@ class Sight:
         | … not complete | that listing |
         | its cloud was not met, and the clouds were listed: complete | - |
         | … not complete, or not listed | that listing |
+        | of OCI registries: the settings do not name it | they do not |
 
         A registry that the scope names by its id is asked for directly, whatever the scope says of
         folders and clouds; so is a folder, whatever it says of clouds (`sources/cloud/scope.py`).
@@ -100,6 +123,8 @@ class Sight:
         for listing in ("repositories", "images"):
             if reason := self._not_complete(listing, place.registry_id):
                 return reason
+        if self.is_oci:
+            return "oci.registries does not name it"
         for listing, parent_id, parent in (
             ("registries", place.folder_id, "its folder"),
             ("folders", place.cloud_id, "the cloud of its folder"),
@@ -121,7 +146,14 @@ class Sight:
         | was skipped otherwise: patterns left something out (`Sight.patterns`) | - |
         | ended otherwise (denied, failed, partial, vanished) | it |
         | was not made: what names the registry came with another's listing | nobody knows which |
+
+        The images of an OCI registry are listed where its repositories are, and the tags and
+        manifests of each. A tag that vanished before its manifest was read is known to be gone.
         """
+        if self.is_oci and listing == "images":
+            inside = f"{registry_id}/"
+            names = {parent_id for _, parent_id in self.listings if parent_id.startswith(inside)}
+            return self.not_listed(registry_id, "repositories") or self._tags_not_listed(names)
         ended = self.listings.get((listing, registry_id))
         if ended is None:
             return "it was not listed itself: what is known of it came with other registries"
@@ -129,11 +161,36 @@ class Sight:
             return ""
         return self._not_complete(listing, registry_id)
 
+    def repository_not_listed(self, repository: str) -> str:
+        """Return why the tags of one repository may not all be listed.
+
+        One that an OCI registry's list of repositories lacks has none, if that list is complete.
+        """
+        registry = repository.partition("/")[0]
+        if not self.is_oci:
+            return self.not_listed(registry, "images")
+        if ("tags", repository) in self.listings:
+            return self._tags_not_listed([repository])
+        named = self.source.get("repositories") or ()
+        if repository not in named and any(one.startswith(f"{registry}/") for one in named):
+            return "oci.registries does not name it"
+        return self.not_listed(registry, "repositories")
+
+    def _tags_not_listed(self, repositories: Collection[str]) -> str:
+        """Return why the tags of these OCI repositories may not all be listed."""
+        for name in sorted(repositories):
+            read = self.listings.get(("manifests", name))
+            of_all = ("tags",) if read and read.status == "vanished" else ("tags", "manifests")
+            for listing in of_all:
+                if reason := self._not_complete(listing, name):
+                    return reason
+        return ""
+
     def _not_complete(self, listing: str, parent_id: str) -> str:
         ended = self.listings.get((listing, parent_id))
         if ended is None or ended.status == "complete":
             return ""
-        level = {"registries": "folder", "folders": "cloud"}.get(listing, "registry")
+        level = _PARENTS.get(listing, "registry")
         of = "" if parent_id == ALL else f" of {level} {parent_id}"
         went = _WENT.get(ended.status, "failed").format(of=level)
         said = f" ({ended.message.rstrip('.')})" if ended.message else ""

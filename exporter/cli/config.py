@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,10 @@ def _check_usable(settings: Settings) -> None:
 
 
 def _checks(settings: Settings) -> Iterator[Callable[[], object]]:
+    if settings.source == "oci":
+        for one in settings.oci.registries:
+            if one.ca_file is not None:
+                yield partial(trusted, one.ca_file, f"oci.registries ({one.host}): ca_file")
     credentials, ca_file = settings.credentials, settings.network.ca_file
     token, token_file = credentials.iam_token, credentials.iam_token_file
     key_file = credentials.service_account_key_file
@@ -133,17 +138,19 @@ def _settings_in_force(settings: Settings) -> str:
     """Return the settings in force as YAML, secrets masked, and where credentials come from."""
     content = _plain(settings.model_dump())
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-    return (
-        f"# The settings in force; secrets are masked.\n{text}"
-        f"# API: {settings.api_domain}\n"
-        f"# Credentials: {_credentials_origin(settings)}\n"
-    )
+    where = f"# API: {settings.api_domain}\n# Credentials: {_credentials_origin(settings)}\n"
+    if settings.source == "oci":
+        hosts = ", ".join(one.registry for one in settings.oci.registries)
+        where = f"# Registries: {hosts}\n# Credentials: {_registry_credentials(settings)}\n"
+    return f"# The settings in force; secrets are masked.\n{text}{where}"
 
 
 def _plain(value: object) -> object:
     """Return a setting as it stands in a file."""
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
     if isinstance(value, timedelta):
         return f"{value.total_seconds():g}s"
     # A secret's text is its mask.
@@ -160,6 +167,16 @@ def _credentials_origin(settings: Settings) -> str:
         if os.environ.get(name, "").strip():
             return f"the environment variable {name}"
     return "none are set; a run asks the metadata service of its machine"
+
+
+def _registry_credentials(settings: Settings) -> str:
+    """Return in words where a run takes the credentials of registries from; no secret is read."""
+    told = [one.host for one in settings.oci.registries if one.username is not None]
+    rest = len(settings.oci.registries) - len(told)
+    parts = [f"oci.registries for {', '.join(told)}"] if told else []
+    if rest:
+        parts.append("the credential files of docker, podman and skopeo")
+    return "; for others ".join(parts)
 
 
 def _settings_schema() -> str:

@@ -54,6 +54,9 @@ def export(
     cloud: options.Clouds = None,
     folder: options.Folders = None,
     registry: options.Registries = None,
+    source: options.Source = None,
+    registry_url: options.RegistryUrl = None,
+    immutable_tags: options.ImmutableTags = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace an existing snapshot of the same id.")
     ] = False,
@@ -107,6 +110,7 @@ def export(
     Examples:
       registry-exporter export --config cron.yaml --quiet
       registry-exporter export --registry crp1abc --output s3://bucket/images
+      registry-exporter export --source oci --registry-url localhost:5000
 
     \b
     Exit codes:
@@ -132,6 +136,9 @@ def export(
                     clouds=cloud,
                     folders=folder,
                     registries=registry,
+                    source=source,
+                    registry_urls=registry_url,
+                    immutable_tags=immutable_tags,
                 ),
             )
         except SettingsError as error:

@@ -48,6 +48,30 @@ Registries = Annotated[
     list[str] | None,
     typer.Option("--registry", metavar="ID", help="Only this registry; may be repeated."),
 ]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        metavar="cloud|oci",
+        help="Where images are listed from: a cloud's list API, or OCI registries. [source]",
+    ),
+]
+RegistryUrl = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--registry-url",
+        metavar="HOST",
+        help="List this registry, with --source oci; may be repeated. [oci.registries]",
+    ),
+]
+ImmutableTags = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--immutable-tags",
+        metavar="GLOB",
+        help="Tags of --registry-url that never move: those read before are not asked for.",
+    ),
+]
 Clouds = Annotated[
     list[str] | None,
     typer.Option("--cloud", metavar="ID", help="Only this cloud; may be repeated."),
@@ -122,20 +146,34 @@ def settings_flags(
     folders: list[str] | None = None,
     registries: list[str] | None = None,
     clouds: list[str] | None = None,
+    source: str | None = None,
+    registry_urls: list[str] | None = None,
+    immutable_tags: list[str] | None = None,
     price: str | None = None,
     currency: str | None = None,
 ) -> dict[str, Any]:
-    """Return the flags that were given, nested as the settings file is, for `load_settings`."""
+    """Return the flags that were given, nested as the settings file is, for `load_settings`.
+
+    Raises `SettingsError` for immutable tags of no registry.
+    """
+    if immutable_tags and not registry_urls:
+        raise SettingsError(
+            "--immutable-tags is about the registries of --registry-url; in a file, set "
+            "immutable_tags beside the registry."
+        )
+    kept = {"immutable_tags": immutable_tags} if immutable_tags else {}
     told: dict[str, dict[str, Any]] = {
         "output": {"url": output, "formats": [one.value for one in formats or ()]},
         "limits": {"concurrency": concurrency},
         "scope": {"folders": folders, "registries": registries, "clouds": clouds},
+        "oci": {"registries": [{"registry": one, **kept} for one in registry_urls or ()]},
         "report": {"price_per_gb_month": price, "currency": currency},
     }
-    return {
+    flags: dict[str, Any] = {} if source is None else {"source": source}
+    return flags | {
         section: given
-        for section, flags in told.items()
-        if (given := {name: flag for name, flag in flags.items() if flag not in (None, [])})
+        for section, named in told.items()
+        if (given := {name: flag for name, flag in named.items() if flag not in (None, [])})
     }
 
 

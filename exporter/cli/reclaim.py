@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +17,7 @@ from exporter.analyze.reclaim import reclaim as plan_of
 from exporter.analyze.reclaim_policy import ReclaimPolicy
 from exporter.cli import options
 from exporter.cli.groups import new_app
+from exporter.cli.process import messages
 from exporter.cli.process.failures import answered
 from exporter.cli.process.incomplete import say_incomplete, say_partial
 from exporter.cli.process.reading import reading
@@ -113,6 +115,8 @@ def reclaim(
     creation is never old, and the oldest where the newest are kept.
 
     A layer is billed once in its registry, and freed once every image there that uses it is gone.
+    In an OCI registry, an image to which a tag leads through an index counts as tagged, and what an
+    index refers to stays as long as the index does.
     Registries whose images are not all listed are left out, for an image that was not listed may
     use a layer; the exit code is then 3. Images come by repository, the oldest first.
 
@@ -201,7 +205,29 @@ def _reclaim(settings: Settings, name: str, policy: ReclaimPolicy, answer: _Answ
             opened = stack.enter_context(read_snapshot(open_existing(settings), name))
             plan = stack.enter_context(plan_of(opened, policy))
         answer.give(plan, settings.report)
+        _say_unseen(plan)
         return _say_incomplete(plan)
+
+
+def _say_unseen(plan: ReclaimPlan) -> None:
+    """Say of which registries images without a tag cannot be seen; the answer is whole without."""
+    if not plan.unseen:
+        return
+    names, is_one = _few(plan.unseen), len(plan.unseen) == 1
+    messages.write(
+        f"{number(len(plan.unseen), 'registry', 'registries')} ({names}) "
+        f"{'does' if is_one else 'do'} not show images that no tag leads to, so the answer has "
+        "none of them, and a layer that one of them uses stays: take what is freed as the most it "
+        "can be.",
+        event="untagged_not_seen",
+        level="warning",
+    )
+
+
+def _few(ids: Sequence[str]) -> str:
+    more = len(ids) - _NAMED
+    named = ", ".join(printable(one) for one in ids[:_NAMED])
+    return f"{named} and {more:,} more" if more > 0 else named
 
 
 def _say_incomplete(plan: ReclaimPlan) -> int:
@@ -209,11 +235,9 @@ def _say_incomplete(plan: ReclaimPlan) -> int:
         return 0
     lacks = []
     if plan.left_out:
-        ids = [printable(one.registry_id) for one in plan.left_out[:_NAMED]]
-        more = len(plan.left_out) - len(ids)
         lacks.append(
             f"{number(len(plan.left_out), 'registry', 'registries')} "
-            f"({', '.join(ids)}{f' and {more:,} more' if more else ''}), whose images are not all "
+            f"({_few([one.registry_id for one in plan.left_out])}), whose images are not all "
             "listed, for one that is not may use a layer"
         )
     if plan.strays:

@@ -47,7 +47,7 @@ _LEARNING = 0.1
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of a page: its requests, and its bytes as they were sent.
+    """The cost of a page, or of several: requests, and bytes as they were sent.
 
     `throttled` counts the requests, for any page, that were answered with 429 or 503 since the page
     before.
@@ -56,6 +56,16 @@ class Cost:
     calls: int
     wire_bytes: int
     throttled: int
+    pages: int = 1
+
+    def __add__(self, more: Cost) -> Cost:
+        """Return the sum of both."""
+        return Cost(
+            self.calls + more.calls,
+            self.wire_bytes + more.wire_bytes,
+            self.throttled + more.throttled,
+            self.pages + more.pages,
+        )
 
 
 class PagePipeline:
@@ -215,10 +225,10 @@ class PagePipeline:
 
     def count_stored(self, cost: Cost) -> None:
         """Count a stored page, with its cost in an earlier attempt."""
-        self._progress.pages += 1
-        self._progress.recalled_pages += 1
+        self._progress.pages += cost.pages
+        self._progress.recalled_pages += cost.pages
         self._progress.calls_before += cost.calls
-        self._progress.retries_before += cost.calls - 1
+        self._progress.retries_before += max(cost.calls - cost.pages, 0)
         self._progress.throttled_before += cost.throttled
         self._progress.wire_bytes_before += cost.wire_bytes
 

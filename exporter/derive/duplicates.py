@@ -30,9 +30,9 @@ CHANGED_SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("image_id", "registry_id", "repository_name", "detail")]
 )
 
-# Layers and configs have no key of their own: they come twice if their image does.
+# The others come twice if their image does.
 _KEYS = {"repositories": "repository_name", "images": "image_id"}
-_LISTED = (*_KEYS, "layers", "config_blobs")
+_LISTED = (*_KEYS, "layers", "config_blobs", "image_references")
 
 
 class DuplicatesError(Exception):
@@ -42,10 +42,11 @@ class DuplicatesError(Exception):
 def rows_left(connection: DuckDBPyConnection, staging: Path) -> dict[str, dict[str, int]]:
     """Return how many rows `repositories` and `images` have, by table and registry.
 
-    These two, `layers` and `config_blobs` are views of the staged parts; `create_changed` has made
-    `changed`. Raises `DuplicatesError` if a repository or an image is in them more than once. An
-    image's later occurrences will be dropped with their layers and configs. If their content
-    differs from the first one's, `staging`/changed.parquet names the image.
+    These two, `layers`, `config_blobs` and `image_references` are views of the staged parts;
+    `create_changed` has made `changed`. Raises `DuplicatesError` if a repository or an image is in
+    them more than once. An image's later occurrences will be dropped with their layers, configs and
+    references. If their content differs from the first one's, `staging`/changed.parquet names the
+    image.
     """
     if any(_has_duplicates(connection, *each) for each in _KEYS.items()):
         _plan(connection, staging)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exporter.derive.reachable import reachable_problem
 from exporter.derive.steps import SOURCES, create_sources, run_steps
 from exporter.sql.engine import (
     FOR_MANY,
@@ -18,7 +19,7 @@ from exporter.sql.engine import (
     script,
     with_enough_memory,
 )
-from exporter.tables.schemas import TABLES
+from exporter.tables.schemas import ADDED_IN, TABLES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -28,14 +29,17 @@ RECHECKED = ("tags", "blobs", "size_totals")
 
 
 def recompute_problems(parts: Mapping[str, Sequence[Path]], working: Path) -> list[str]:
-    """Recompute `tags`, `blobs` and `size_totals` and compare them with the published ones.
+    """Recompute `tags`, `blobs`, `size_totals`, and what is `reachable`, and compare them.
 
     `parts` are the local Parquet files of a snapshot's tables, by table: these three, the listed
-    ones and `coverage`. DuckDB spills to a folder of its own below `working`. Returns a sentence
+    ones and `coverage`. Snapshots of an older minor format are without tables and columns that are
+    newer. DuckDB spills to a folder of its own below `working`. Returns a sentence
     for each table that differs, and for unreadable tables. Raises `OutputError` if the disk is
     full.
     """
-    missing = [name for name in (*SOURCES, *RECHECKED) if not parts.get(name)]
+    missing = [
+        name for name in (*SOURCES, *RECHECKED) if not parts.get(name) and name not in ADDED_IN
+    ]
     if missing:
         return [f"{name}: there is no Parquet file to recompute totals from" for name in missing]
     with tempfile.TemporaryDirectory(dir=working) as folder:
@@ -49,15 +53,21 @@ def _recompute(
 
     with open_engine(folder, resources, elsewhere="TMPDIR") as connection:
         try:
-            create_sources(connection, {name: parts[name] for name in SOURCES})
+            create_sources(connection, {name: parts.get(name, ()) for name in SOURCES})
             run_steps(connection, left_out=_left_out(connection, parts))
-            return [
-                problem for name in RECHECKED for problem in _compare(connection, name, parts[name])
-            ]
+            return list(_problems(connection, parts))
         except (duckdb.IOException, duckdb.OutOfMemoryException):
             raise  # The fault is not in the snapshot; the engine's error is a sentence already.
         except duckdb.Error as error:
             return [f"totals cannot be recomputed: {first_line(error)}"]
+
+
+def _problems(connection: DuckDBPyConnection, parts: Mapping[str, Sequence[Path]]) -> Iterator[str]:
+    for name in RECHECKED:
+        yield from _compare(connection, name, parts[name])
+    reachable = reachable_problem(connection)
+    if reachable is not None:
+        yield reachable
 
 
 def _left_out(
@@ -79,9 +89,11 @@ def _left_out(
 def _compare(connection: DuckDBPyConnection, name: str, parts: Sequence[Path]) -> Iterator[str]:
     """Yield the differences between the recomputed and the published rows of a table."""
     table = TABLES[name]
-    columns = ", ".join(table.schema.names)
     key = ", ".join(table.key)
     create_view(connection, "published", parts)
+    # An older minor format has fewer columns.
+    published = {column for column, *_ in connection.execute("DESCRIBE published").fetchall()}
+    columns = ", ".join(column for column in table.schema.names if column in published)
     connection.execute(f"CREATE OR REPLACE VIEW recomputed AS {script(f'tables/{name}')}")
     # Equal rows of both sides cancel each other; each row that is left is on one side only.
     differing = connection.execute(

@@ -2,7 +2,8 @@
 
 The snapshot may be staged or published: the scripts only use views of its tables in a DuckDB
 connection. `create_sources` makes them from Parquet files, `Snapshot.register` from a published
-snapshot. Analyses use the same tables and views: `uses`, `shared`, `held`, `repeats`.
+snapshot. Analyses use the same tables and views: `uses`, `shared`, `held`, `repeats`,
+`unreached`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ SOURCES = tuple(table.name for table in TABLES.values() if table.kind != "derive
 NEEDS: Mapping[str, Collection[str]] = {
     "scopes": (),
     "coverage": (),
-    "layer_uses": ("scopes",),
+    "reach": (),
+    "layer_uses": ("scopes", "reach"),
     "tags": ("scopes",),
     "config_uses": ("scopes",),
     "listings": ("scopes", "coverage"),
@@ -40,9 +42,12 @@ STEPS = tuple(name for name in NEEDS if name not in TABLES)
 
 
 def create_sources(connection: DuckDBPyConnection, parts: Mapping[str, Sequence[Path]]) -> None:
-    """Make a view of each table's Parquet files, by the table's name."""
+    """Make a view of each table's Parquet files, by the table's name.
+
+    Columns that files of an older minor format lack are null; a table may be without files.
+    """
     for name, paths in parts.items():
-        create_view(connection, name, paths)
+        create_view(connection, name, paths, TABLES[name].schema)
 
 
 def run_steps(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from exporter.derive.duplicates import create_changed, rows_left
+from exporter.derive.reachable import fill_reachable
 from exporter.derive.steps import NEEDS, SOURCES, create_left_out, create_sources, run_step
 from exporter.sql.engine import (
     Resources,
@@ -47,12 +48,12 @@ def derive(
     """Write `coverage`, `tags`, `blobs`, `size_totals` and `findings` from the listed tables.
 
     Each becomes one or more parts below `staging`/parquet, in the order of its key (`blobs` only in
-    the order of registries). Parts of an earlier attempt are replaced. Every listed table needs at
-    least one part. `coverage` is called in another thread, and again if memory was too small.
-    `left_out` are the scopes, by kind and id, that a filter left something out of; no table has
-    them. DuckDB spills below `staging`, and begins with `resources`, by default by the number of
-    rows. `stop` interrupts the queries. Raises `OutputError`, and `DuplicatesError` if rows must be
-    dropped first.
+    the order of registries). Parts of an earlier attempt are replaced. Then `images.reachable` is
+    filled in. Every listed table needs at least one part. `coverage` is called in another thread,
+    and again if memory was too small. `left_out` are the scopes, by kind and id, that a filter left
+    something out of; no table has them. DuckDB spills below `staging`, and begins with `resources`,
+    by default by the number of rows. `stop` interrupts the queries. Raises `OutputError`, and
+    `DuplicatesError` if rows must be dropped first.
     """
     with output_errors(staging):
         resources = resources or resources_for(staged_parts(staging, "layers"))
@@ -88,6 +89,7 @@ def _derive(
                 done[name] = threads.submit(_step, *step)
             for each in done.values():
                 each.result()
+            fill_reachable(connection, staging)
         finally:
             threads.shutdown(cancel_futures=True)
 

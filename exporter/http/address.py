@@ -24,7 +24,7 @@ def call_line(call: Call, base: str = "") -> str:
     query = "&".join(
         f"{name}={'…' if name == position else _shorten(value)}" for name, value in call.params
     )
-    return f"GET {base}{call.path}" + (f"?{query}" if query else "")
+    return f"{call.method} {base}{call.path}" + (f"?{query}" if query else "")
 
 
 def _shorten(value: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,7 +17,9 @@ class TokenHeader:
     scheme: str = ""
 
     def of(self, token: SecretStr) -> dict[str, str]:
-        """Return the header with a token in it."""
+        """Return the header with a token in it; none for an empty token."""
+        if not token.get_secret_value():
+            return {}
         return {self.name: f"{self.scheme} {token.get_secret_value()}".lstrip()}
 
 
@@ -42,10 +45,13 @@ class Authenticator(Protocol):
         answered for too long.
         """
 
-    async def renew(self, refused: SecretStr, scope: str | None = None) -> SecretStr:
+    async def renew(
+        self, refused: SecretStr, scope: str | None = None, challenges: Sequence[str] = ()
+    ) -> SecretStr:
         """Return a newer token than `refused`, which the API has refused.
 
-        Raises `CredentialsError` if there is no newer one.
+        `challenges` are the values of the refusal's WWW-Authenticate headers. Raises
+        `CredentialsError` if there is no newer one.
         """
 
     async def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -27,13 +27,13 @@ from exporter.http.faults import (
     is_unauthenticated,
 )
 from exporter.http.limiter import Limiter, LimiterStatistics
-from exporter.http.outage import Attempts, HostClosedError, Outages
+from exporter.http.outage import Attempts, HostClosedError, HostWatch, Outages
 from exporter.http.retry import Sleep, retrying
 from exporter.http.sending import Host, Sender, Target
 from exporter.http.silence import OutageStatistics
 from exporter.http.status import ErrorReader
 from exporter.http.too_large import Signs, with_advice
-from exporter.http.transport import Reply, Transport
+from exporter.http.transport import NO_CA_FILES, Reply, Transport
 from exporter.http.types import Answer, Call, Counts, PageT, Received, Sent
 from exporter.http.unauthorized import Unauthorized
 from exporter.settings import Limits
@@ -51,7 +51,9 @@ class Client:
     Any number of `get`s may wait; a limiter per host decides how many are sent at once. `open_api`
     makes the API with its addresses and credentials, `read_error` reads its errors, `token_header`
     is the header for tokens. `ca_file` names the authorities to trust instead of the
-    system's. `sleep` waits between attempts, in seconds.
+    system's, `ca_files` those for single hosts, with their port if it is not the usual one. With
+    `watches_queues`, no host gets more calls at once than it works on. `sleep` waits between
+    attempts, in seconds.
     """
 
     def __init__(
@@ -62,9 +64,12 @@ class Client:
         read_error: ErrorReader,
         token_header: TokenHeader = BEARER,
         ca_file: Path | None = None,
+        ca_files: Mapping[str, Path] = NO_CA_FILES,
+        watches_queues: bool = False,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._limits = limits
+        self._watches_queues = watches_queues
         self._sleep = sleep
         self._transport = Transport(
             # Discovery, tokens and probes have connections of their own.
@@ -72,11 +77,12 @@ class Client:
             ca_file=ca_file,
             read_error=read_error,
             token_header=token_header,
+            ca_files=ca_files,
         )
         self._api = open_api(self._transport, sleep)
         self._sender = Sender(self._transport, limits)
         self._outages = Outages(limits.outage.total_seconds())
-        self._hosts: dict[str, Host] = {}
+        self._hosts: dict[tuple[str, str], Host] = {}
         self._by_service: dict[str, Host] = {}
         self._tokens: Authenticator | None = None
         self._unauthorized = Unauthorized(self._sender)
@@ -188,21 +194,35 @@ class Client:
     async def _locate(self, call: Call, weight: float) -> Target:
         base = await self._api.base(call.service)
         netloc = urlsplit(base).netloc
-        host = self._hosts.get(netloc)
+        host = self._hosts.get((netloc, call.kind))
         if host is None:
             limiter = Limiter(
                 netloc,
                 concurrency=self._limits.concurrency,
                 requests_per_second=self._limits.requests_per_second,
+                watches_queue=self._watches_queues,
             )
-            watch = self._outages.watch(
-                base,
-                held_until=lambda: limiter.statistics().held_until,
-                back=limiter.begin_anew,
-            )
-            host = self._hosts[netloc] = Host(base, limiter, watch)
+            others = [one for (name, _), one in self._hosts.items() if name == netloc]
+            watch = others[0].watch if others else self._new_watch(base, netloc)
+            host = self._hosts[netloc, call.kind] = Host(base, limiter, watch)
         self._by_service[call.service] = host
         return Target(call, call_url(base, call), call_line(call, base), host, weight)
+
+    def _new_watch(self, base: str, netloc: str) -> HostWatch:
+        """Return the watch of a host, which all kinds of calls to it share."""
+
+        def limiters() -> list[Limiter]:
+            return [one.limiter for (name, _), one in self._hosts.items() if name == netloc]
+
+        def held_until() -> float | None:
+            holds = [one.statistics().held_until for one in limiters()]
+            return max((hold for hold in holds if hold is not None), default=None)
+
+        def back() -> None:
+            for limiter in limiters():
+                limiter.begin_anew()
+
+        return self._outages.watch(base, held_until=held_until, back=back)
 
     async def _back_off(self, limiter: Limiter, seconds: float) -> None:
         with limiter.away():
@@ -233,7 +253,10 @@ class Client:
                 raise FaultError(fault, answer)
 
     async def _probe(self, target: Target, seconds: float | None) -> Fault | None:
-        token = await self._good_tokens.get(target.call.token_scope)
+        try:
+            token = await self._good_tokens.get(target.call.token_scope)
+        except FaultError as error:
+            return error.fault
         return await self._sender.probe(target, token, seconds)
 
     async def _attempt(
@@ -241,6 +264,7 @@ class Client:
     ) -> Answer[PageT]:
         """Make one attempt; raises `FaultError`, `HostClosedError` and `CredentialsError`."""
         tokens = self._good_tokens
+        sent.began = asyncio.get_running_loop().time()  # In case no token can be had.
         token = await tokens.get(target.call.token_scope)
         reply = await self._sender.send(target, token, sent)
         if is_unauthenticated(reply):

@@ -118,7 +118,7 @@ def fault_of_silence(error: NoReplyError) -> Fault:
 def fault_of_reply(reply: Reply) -> Fault | None:
     """Return the fault of an answer; None for a success that may be a JSON object."""
     if is_success(reply.status, posted=reply.posted):
-        if reply.body.lstrip(b" \t\r\n")[:1] == b"{":
+        if reply.any_body or reply.body.lstrip(b" \t\r\n")[:1] == b"{":
             return None
         what = "nothing" if not reply.body.strip() else "something other than a JSON object"
         return _wrong_answer("not_json", f"the API answered {reply.status} with {what}", reply)
@@ -126,7 +126,9 @@ def fault_of_reply(reply: Reply) -> Fault | None:
         what = f"the API answered {name_status(reply.status)}, which promises no page"
         return _wrong_answer(f"http_{reply.status}", what, reply, _CHECK_THE_WAY)
     if reply.status < 400:
-        pointing = f", pointing to {reply.location[:_LONGEST_LOCATION]}" if reply.location else ""
+        # A query may hold the signature of a link.
+        where = (reply.location or "").partition("?")[0][:_LONGEST_LOCATION]
+        pointing = f", pointing to {where}" if where else ""
         return _wrong_answer(
             f"http_{reply.status}",
             f"the API answered {reply.status}{pointing}; redirects are not followed",

@@ -16,6 +16,9 @@ What always holds:
    random 503s of any large service would keep the level low (TCP halves on every loss; Mathis et
    al. 1997 put its level at 1.2/√share of loss: 12 slots at 1%).
 
+7. If it watches the queue, there are never more slots than those that calls a second grow with
+   (`queueing.py`).
+
 There are two kinds of congestion. A 429 means *too fast*: the first such event sets the pace's
 rate, and from then on a 429 lowers the rate, not the slots. Few slots with a short round trip may
 still be too fast, and many with a long one too slow. A 503 or a timeout means *too much at once*,
@@ -33,6 +36,7 @@ from itertools import count
 
 import structlog
 
+from exporter.http.queueing import QueueWatch
 from exporter.http.rate import Pace, RateSample
 
 INITIAL_LEVEL = 32
@@ -68,10 +72,12 @@ class LimiterStatistics:
 class Slot:
     """Permission for one call; its holder may report how the call went."""
 
-    def __init__(self, limiter: Limiter, sample: RateSample) -> None:
+    def __init__(self, limiter: Limiter, sample: RateSample, level: int) -> None:
         self._limiter = limiter
         self.sample = sample
         """The call as the pace sees it."""
+        self.level = level
+        """The slots there were when it began."""
 
     def good(self) -> None:
         """The host answered as it should."""
@@ -89,12 +95,19 @@ class Slot:
 class Limiter:
     """Gives out slots for calls to one host; belongs to one event loop.
 
-    `concurrency` is the most slots ever, `requests_per_second` a fixed ceiling, if any.
+    `concurrency` is the most slots ever, `requests_per_second` a fixed ceiling, if any. With
+    `watches_queue` the slots are also bounded by what the times of calls say (`queueing`).
     """
 
     def __init__(
-        self, host: str, *, concurrency: int, requests_per_second: float | None = None
+        self,
+        host: str,
+        *,
+        concurrency: int,
+        requests_per_second: float | None = None,
+        watches_queue: bool = False,
     ) -> None:
+        self._queue = QueueWatch(concurrency) if watches_queue else None
         self._host = host
         self._concurrency = concurrency
         self._level = float(min(INITIAL_LEVEL, concurrency))
@@ -119,11 +132,17 @@ class Limiter:
         """The level, the threshold of slow growth, and the rate, at the last good answer."""
 
     @property
+    def _slots(self) -> int:
+        """The slots that may be used now."""
+        level = int(self._level)
+        return level if self._queue is None else min(level, self._queue.level)
+
+    @property
     def spare(self) -> bool:
         """Whether one more call could start right now without delaying another."""
         return (
             self._held_until is None
-            and self._in_use + len(self._waiters) + self._away < int(self._level)
+            and self._in_use + len(self._waiters) + self._away < self._slots
             and self._pace.next_start <= asyncio.get_running_loop().time()
         )
 
@@ -136,7 +155,7 @@ class Limiter:
         """Return this moment's figures."""
         return LimiterStatistics(
             host=self._host,
-            level=int(self._level),
+            level=self._slots,
             concurrency=self._concurrency,
             in_use=self._in_use,
             waiting=len(self._waiters),
@@ -187,6 +206,8 @@ class Limiter:
         """
         level, self._additive_from, rate = self._last_good
         self._level = min(level, float(INITIAL_LEVEL))
+        if self._queue is not None:
+            self._queue.begin_anew()
         self._pace.begin_anew(rate, asyncio.get_running_loop().time())
         self._refusals = self._overloads = 0.0
         self._event_at = self._started
@@ -226,7 +247,7 @@ class Limiter:
         if self._held_until is not None and now >= self._held_until:
             self._held_until = None
             self._tell_pace()
-        while self._waiters and self._in_use < int(self._level):
+        while self._waiters and self._in_use < self._slots:
             may_start = max(self._held_until or now, self._pace.next_start)
             if may_start > now:
                 self._alarm = loop.call_at(may_start, self._give)
@@ -238,9 +259,10 @@ class Limiter:
                 continue
             self._in_use += 1
             full = self._in_use >= self._concurrency
-            waiter.set_result(Slot(self, self._pace.start(now, full=full)))
+            slots = self._slots
+            waiter.set_result(Slot(self, self._pace.start(now, full=full), slots))
             self._started += 1
-            if self._in_use >= int(self._level):
+            if self._in_use >= slots:
                 self._full_until = self._started
 
     def _good(self, slot: Slot) -> None:
@@ -248,7 +270,12 @@ class Limiter:
         self._refusals = max(0.0, self._refusals - TOLERATED)
         self._overloads = max(0.0, self._overloads - TOLERATED)
         self._last_good = (self._level, self._additive_from, self._pace.learned)
-        if not self._is_news(slot) or slot.sample.number >= self._full_until:
+        if slot.sample.number >= self._full_until:
+            return
+        if self._queue is not None:
+            taken = asyncio.get_running_loop().time() - slot.sample.began_at
+            self._queue.answered(taken, slot.level)
+        if not self._is_news(slot):
             return
         doubling = self._level < self._additive_from
         self._level = min(
@@ -267,7 +294,7 @@ class Limiter:
                 self._pace.learn(slot.sample, now, self._in_use)
                 # From here on the pace protects the host, so the slots may grow fast again.
                 self._additive_from = self._level
-                self._level = max(1.0, self._level / 2)
+                self._level = max(1.0, self._slots / 2)
                 self._event("slots and rate")
 
     def _overloaded(self, slot: Slot) -> None:
@@ -275,7 +302,7 @@ class Limiter:
         if self._is_news(slot):
             self._overloads += 1.0
             if self._overloads >= _ENOUGH_OVERLOADS:
-                self._level = self._additive_from = max(1.0, self._level / 2)
+                self._level = self._additive_from = max(1.0, self._slots / 2)
                 self._event("slots")
 
     def _is_news(self, slot: Slot) -> bool:

@@ -75,12 +75,8 @@ class Sender:
             self.counts += Counts(calls=1, retries=int(retry))
             began = time.monotonic()
             try:
-                reply = await self._transport.send(
-                    target.url,
-                    timeout=self._limits.request_timeout.total_seconds(),
-                    max_bytes=self._limits.max_page_bytes,
-                    token=token,
-                )
+                longest = self._limits.request_timeout.total_seconds()
+                reply = await self._send(target.call, target.url, token, longest)
             except NoReplyError as error:
                 if error.trouble == "timeout":
                     slot.overloaded()
@@ -101,12 +97,8 @@ class Sender:
         longest = self._limits.request_timeout.total_seconds()
         self.counts += Counts(calls=1, retries=1)
         try:
-            reply = await self._transport.send(
-                target.url,
-                timeout=longest if seconds is None else min(seconds, longest),
-                max_bytes=self._limits.max_page_bytes,
-                token=token,
-            )
+            most = longest if seconds is None else min(seconds, longest)
+            reply = await self._send(target.call, target.url, token, most)
         except NoReplyError as error:
             self.counts += Counts(wire_bytes=error.wire_bytes)
             return fault_of_silence(error)
@@ -117,6 +109,18 @@ class Sender:
         if fault.retry_after:
             target.host.limiter.hold(fault.retry_after)
         return None if is_answer(fault) else fault
+
+    async def _send(self, call: Call, url: str, token: SecretStr, seconds: float) -> Reply:
+        return await self._transport.send(
+            url,
+            timeout=seconds,
+            max_bytes=call.most_bytes or self._limits.max_page_bytes,
+            token=token,
+            headers=dict(call.headers),
+            method=call.method,
+            redirects=call.redirects,
+            any_body=call.any_body or call.method == "HEAD",
+        )
 
     def _judge(self, host: Host, slot: Slot, reply: Reply) -> None:
         """Report an answer to the host's limiter and watch."""

@@ -8,11 +8,33 @@ nothing, and with any status. It says nothing about the call, so it counts as te
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import NamedTuple
 
-ErrorReader = Callable[[bytes], tuple[str, str]]
-"""Reads the body of an error: the code's name and the message; empty if not from the API."""
+
+class ErrorAnswer(NamedTuple):
+    """An answer that is no success: its status, its headers and its body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class ErrorText(NamedTuple):
+    """An error of the API: the code's name and the message, both empty if a gateway answered.
+
+    `retry_after` is when to ask again, as a `Retry-After` header would say it, if the API says so
+    in a way of its own.
+    """
+
+    code: str
+    message: str
+    retry_after: str | None = None
+
+
+ErrorReader = Callable[[ErrorAnswer], ErrorText]
+"""Reads an error."""
 
 _PASSING_CODES = frozenset(
     {

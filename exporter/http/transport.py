@@ -8,12 +8,14 @@ removed: the answer goes to the journal and to error messages.
 from __future__ import annotations
 
 import asyncio
+import base64
 import codecs
 import ssl
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 import aiohttp
@@ -26,7 +28,8 @@ from exporter.http.auth import BEARER, TokenHeader
 from exporter.http.body import BodyBrokenError, BodyTooLargeError, read_body
 from exporter.http.dates import parse_http_date
 from exporter.http.proxies import proxy_for
-from exporter.http.status import ErrorReader, is_success
+from exporter.http.redirects import REDIRECTS, RefusedRedirectError, redirected
+from exporter.http.status import ErrorAnswer, ErrorReader, is_success
 from exporter.http.trouble import (
     LONGEST_HEADER,
     MOST_HEADERS,
@@ -40,6 +43,8 @@ _ERROR_BODY_BYTES = 1 << 16
 
 _LONGEST_ID = 100
 
+NO_CA_FILES: Mapping[str, Path] = MappingProxyType({})
+
 _SHORTEST_SECRET = 16
 """A secret is searched for in answers if it has this many characters; a shorter one could be any
 word of the data. (Tokens have some 200.)"""
@@ -51,11 +56,12 @@ class Reply:
 
     A byte order mark before the body is removed. Names of `headers` know no case. For an error,
     `code` and `message` are those of the API, empty if there are none. `date` is the server's
-    clock, in seconds since 1970. `posted` is true for the answer to a POST.
+    clock, in seconds since 1970. `posted` is true for the answer to a POST, `any_body` if
+    the body need not be a JSON object.
     """
 
     status: int
-    headers: Mapping[str, str]
+    headers: CIMultiDict[str]
     body: bytes
     wire_bytes: int
     request_id: str | None
@@ -63,6 +69,7 @@ class Reply:
     location: str | None
     date: float | None
     posted: bool
+    any_body: bool = False
     code: str = ""
     message: str = ""
 
@@ -72,7 +79,7 @@ class Transport:
 
     `connections` is the size of the pool, `read_error` reads the body of an error, `token_header`
     is how a token is sent. `ca_file` names the certificate authorities to trust instead of the
-    system's; TLS is always verified.
+    system's, `ca_files` those for single hosts; TLS is always verified.
     HTTPS_PROXY and NO_PROXY of the environment apply. Raises `SettingsError` on entering if
     `ca_file` cannot be used.
     """
@@ -84,7 +91,10 @@ class Transport:
         ca_file: Path | None,
         read_error: ErrorReader,
         token_header: TokenHeader = BEARER,
+        ca_files: Mapping[str, Path] = NO_CA_FILES,
     ) -> None:
+        self._ca_files = ca_files
+        self._trusted: dict[str, ssl.SSLContext | bool] = {}
         self._connections = connections
         self._token_header = token_header
         self._read_error = read_error
@@ -93,6 +103,9 @@ class Transport:
         self._proven: set[str] = set()
 
     async def __aenter__(self) -> Self:
+        self._trusted = {
+            host: trusted(file, f"the ca_file of {host}") for host, file in self._ca_files.items()
+        }
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=self._connections, ssl=trusted(self._ca_file), keepalive_timeout=30
@@ -127,18 +140,61 @@ class Transport:
         post: Mapping[str, SecretStr] | None = None,
         headers: Mapping[str, str] | None = None,
         connect_timeout: float | None = None,
+        method: str = "GET",
+        as_form: bool = False,
+        redirects: int = 0,
+        any_body: bool = False,
     ) -> Reply:
-        """Send one GET, or one POST of `post` as JSON, and return the whole answer.
+        """Send one GET or HEAD, or one POST of `post` as JSON, and return the whole answer.
 
-        `timeout` bounds everything in seconds, also a slow body. `max_bytes` bounds the unpacked
-        body. Redirects are not followed: the token must not go to another address.
-        Raises `NoReplyError`.
+        With `as_form`, a POST is a form instead. `timeout` bounds every request in seconds, also a
+        slow body. `max_bytes` bounds the unpacked body. So many `redirects` are followed, without
+        the token and the headers: neither must go to another address. Raises `NoReplyError`.
         """
+        address = URL(url, encoded=True)
+        ask = partial(
+            self._send,
+            timeout=timeout,
+            max_bytes=max_bytes,
+            post=post,
+            as_form=as_form,
+            connect_timeout=connect_timeout,
+            method=method if post is None else "POST",
+            any_body=any_body,
+        )
+        reply = await ask(address, token=token, headers=headers)
+        for _ in range(redirects):
+            if reply.status not in REDIRECTS or reply.location is None:
+                break
+            wire_bytes = reply.wire_bytes
+            try:
+                address = await redirected(
+                    address, reply.location, resolve=proxy_for(address) is None
+                )
+            except RefusedRedirectError as error:
+                raise NoReplyError("unusable", f"{error}, and is not followed") from None
+            reply = await ask(address, token=None, headers=None)
+            reply = replace(reply, wire_bytes=reply.wire_bytes + wire_bytes)
+        return reply
+
+    async def _send(
+        self,
+        address: URL,
+        *,
+        timeout: float,  # noqa: ASYNC109 - as for `send`
+        max_bytes: int,
+        token: SecretStr | None,
+        post: Mapping[str, SecretStr] | None,
+        as_form: bool,
+        headers: Mapping[str, str] | None,
+        connect_timeout: float | None,
+        method: str,
+        any_body: bool,
+    ) -> Reply:
         if self._session is None:
             raise RuntimeError("the transport is used outside its `async with`")
         wire: list[int] = []
         request_id: str | None = None
-        address = URL(url, encoded=True)
         host = address.host_port_subcomponent or ""
         secrets = _telling(value for value in (token, *(post or {}).values()) if value)
         proxy = proxy_for(address)
@@ -146,11 +202,13 @@ class Transport:
             async with (
                 asyncio.timeout(timeout),
                 self._session.request(
-                    "GET" if post is None else "POST",
+                    method,
                     address,
                     headers=self._headers(token, headers),
-                    json=None if post is None else _reveal(post),
+                    json=None if post is None or as_form else _reveal(post),
+                    data=None if post is None or not as_form else _reveal(post),
                     proxy=proxy,
+                    ssl=self._trusted.get(host, True),
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout),
                 ) as response,
@@ -160,32 +218,36 @@ class Transport:
                 usable = is_success(response.status, posted=post is not None)
                 body = await _read(response, max_bytes if usable else None, wire)
                 body = _unquoted_bytes(body.removeprefix(codecs.BOM_UTF8), secrets)
-                code, message = ("", "") if usable else self._read_error(body)
                 received = CIMultiDict(
                     (name, _unquoted(value, secrets)) for name, value in response.headers.items()
                 )
+                error = None
+                if not usable:
+                    body = _unquoted_bytes(body, _passwords(token))
+                    error = self._read_error(ErrorAnswer(response.status, received, body))
                 reply = Reply(
                     status=response.status,
                     headers=received,
                     body=body,
                     wire_bytes=sum(wire),
                     request_id=request_id,
-                    retry_after=received.get("Retry-After"),
+                    retry_after=(error and error.retry_after) or received.get("Retry-After"),
                     location=received.get("Location") or None,
                     date=parse_http_date(received.get("Date", "")),
                     posted=post is not None,
-                    code=code,
-                    message=message,
+                    any_body=any_body,
+                    code=error.code if error else "",
+                    message=error.message if error else "",
                 )
                 if usable:
                     self._proven.add(host)
                 return reply
-        except _ExplainedError as error:
-            explained = error.explained
-        except (TimeoutError, BodyTooLargeError, BodyBrokenError) as error:
-            explained = _explain(error, timeout, max_bytes)
-        except (OSError, aiohttp.ClientError) as error:
-            explained = explain(error, host=host, proxy=proxy)
+        except _ExplainedError as broken:
+            explained = broken.explained
+        except (TimeoutError, BodyTooLargeError, BodyBrokenError) as broken:
+            explained = _explain(broken, timeout, max_bytes)
+        except (OSError, aiohttp.ClientError) as broken:
+            explained = explain(broken, host=host, proxy=proxy)
         # Raised here, so that the new error has no link to the old one.
         trouble, message, advice = explained
         raise NoReplyError(
@@ -215,9 +277,22 @@ async def _read(response: aiohttp.ClientResponse, max_bytes: int | None, wire: l
 
 
 def _telling(secrets: Iterable[SecretStr]) -> list[str]:
-    """Return the secrets that are long enough to differ from words."""
-    texts = (secret.get_secret_value() for secret in secrets)
+    """Return the secrets that are long enough to differ from words, without a scheme before."""
+    texts = (secret.get_secret_value().rpartition(" ")[2] for secret in secrets)
     return [text for text in texts if len(text) >= _SHORTEST_SECRET]
+
+
+def _passwords(token: SecretStr | None) -> list[str]:
+    """Return the secrets in a header of the Basic scheme (RFC 7617), which an error may quote.
+
+    They may be short, so answers that are data are not searched for them: they could be any word.
+    """
+    scheme, _, pair = (token.get_secret_value() if token else "").partition(" ")
+    if scheme.lower() != "basic":
+        return []
+    decoded = base64.b64decode(pair).decode("utf-8", "replace")
+    password = decoded.partition(":")[2]
+    return [pair, password] if password else []
 
 
 def _unquoted(text: str, secrets: Iterable[str]) -> str:
@@ -236,7 +311,7 @@ def _reveal(post: Mapping[str, SecretStr]) -> dict[str, str]:
     return {name: value.get_secret_value() for name, value in post.items()}
 
 
-def trusted(ca_file: Path | None) -> ssl.SSLContext | bool:
+def trusted(ca_file: Path | None, setting: str = "network.ca_file") -> ssl.SSLContext | bool:
     """Return the trusted authorities in aiohttp's form; raises `SettingsError`."""
     if ca_file is None:
         return True  # aiohttp's own context, which uses the system's authorities
@@ -249,7 +324,7 @@ def trusted(ca_file: Path | None) -> ssl.SSLContext | bool:
         return ssl.create_default_context(cadata=text)
     except OSError as error:  # ssl.SSLError is one
         reason = error.strerror or "it holds no PEM certificates"
-    raise SettingsError(f"network.ca_file {ca_file} cannot be used: {reason}")
+    raise SettingsError(f"{setting} {ca_file} cannot be used: {reason}")
 
 
 class _ExplainedError(Exception):

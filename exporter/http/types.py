@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 PageT = TypeVar("PageT")
 
@@ -22,11 +22,14 @@ class Paging:
 
 @dataclass(frozen=True)
 class Call:
-    """One GET of an API.
+    """One GET of an API, or one HEAD.
 
     `service` is the source's name for the service. `scope` names the listing in errors and the log:
     `images of registry crp1`. `paging` is None if the call has no pages. `token_scope` is the scope
-    of the token to send, for an API with a token for each part of it.
+    of the token to send, for an API with a token for each part of it. `headers` are sent with it.
+    Calls of another `kind` to the same host have a limiter of their own. `redirects` is how many
+    redirects may be followed, without the token. `any_body` says that the body need not be a JSON
+    object, and `most_bytes` is the largest body, if it is not that of a page.
     """
 
     service: str
@@ -35,6 +38,12 @@ class Call:
     scope: str
     paging: Paging | None = None
     token_scope: str | None = None
+    method: Literal["GET", "HEAD"] = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    kind: str = ""
+    redirects: int = 0
+    any_body: bool = False
+    most_bytes: int | None = None
 
     @property
     def is_long(self) -> bool:

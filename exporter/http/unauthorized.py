@@ -47,7 +47,8 @@ class Unauthorized:
         if not scoped and self._refuses_listings and await self._is_accepted(token, sent):
             return reply  # the API refuses listings: another token would not help
         try:
-            fresh = await tokens.renew(token, target.call.token_scope)
+            challenges = reply.headers.getall("WWW-Authenticate", [])
+            fresh = await tokens.renew(token, target.call.token_scope, challenges)
         except CredentialsError:
             if scoped or await self._is_accepted(token, sent):
                 return reply  # there is no newer token, and this one is not the cause

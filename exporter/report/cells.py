@@ -53,8 +53,10 @@ def name_cell(name: str, detail: str = "") -> Cell:
     return Cell(shown, detail=cut(detail), full=name if shown != name else "")
 
 
-def size_cell(value: int, most: int = 0) -> Cell:
-    """Return bytes; with `most`, the largest of the column, also a bar."""
+def size_cell(value: int | None, most: int = 0) -> Cell:
+    """Return bytes, or that they are not known; with `most`, the column's largest, also a bar."""
+    if value is None:
+        return Cell("not known", -1)
     return Cell(bytes_(value), value, bar=round(100 * value / most, 1) if most > 0 else None)
 
 

@@ -33,7 +33,7 @@ _MOST_DOTS = 60
 
 
 def growth(points: Sequence[Point], frame: Frame) -> Spec:
-    """Return the stored bytes over time, and those that untagged images alone hold."""
+    """Return the stored bytes over time, and those of untagged images alone, if known."""
     import altair as alt  # noqa: PLC0415 - it belongs to an extra, and takes long
 
     points = _spread(points, _MOST_POINTS)
@@ -51,6 +51,7 @@ def growth(points: Sequence[Point], frame: Frame) -> Spec:
             ("stored", point.stored_size, "billed"),
             ("untagged", point.untagged_size, "held by untagged images alone"),
         )
+        if value is not None
     ]
     base = alt.Chart(alt.InlineData(values=rows)).encode(
         x=_time(points, frame),

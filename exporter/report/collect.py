@@ -122,12 +122,13 @@ def _point(manifest: Manifest) -> Point:
         value = totals.get(measure)
         return value if isinstance(value, int) else 0
 
+    unknown = totals.get("untagged_size") is None
     return Point(
         snapshot_id=manifest.snapshot_id,
         started_at=manifest.started_at,
         complete=manifest.status == "complete",
         images=figure("image_count"),
         stored_size=figure("stored_size"),
-        untagged_size=figure("untagged_size"),
+        untagged_size=None if unknown else figure("untagged_size"),
         logical_size=figure("logical_size"),
     )

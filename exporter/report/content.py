@@ -26,9 +26,9 @@ class Registry:
     folder: str
     repositories: int
     images: int
-    untagged_images: int
+    untagged_images: int | None
     stored_size: int
-    untagged_size: int
+    untagged_size: int | None
     logical_size: int
     complete: bool
 
@@ -41,10 +41,10 @@ class Repository:
     name: str
     registry: str
     images: int
-    untagged_images: int
+    untagged_images: int | None
     stored_size: int
     exclusive_size: int
-    untagged_size: int
+    untagged_size: int | None
     newest_image_at: datetime | None
     complete: bool
 
@@ -56,10 +56,10 @@ class ScopeSum:
     scope: str
     count: int
     images: int
-    untagged_images: int
+    untagged_images: int | None
     stored_size: int
     exclusive_size: int
-    untagged_size: int
+    untagged_size: int | None
     logical_size: int
     repositories: int
 
@@ -82,13 +82,14 @@ class Tile:
 
 @dataclass(frozen=True)
 class LargeImage:
-    """An image among the largest."""
+    """An image among the largest; `is_untagged`: no tag leads to it, also not through an index."""
 
     id: str
     repository_name: str
     registry: str
     digest: str
     tags: list[str]
+    is_untagged: bool
     compressed_size: int
     layer_count: int
     created_at: datetime | None
@@ -141,13 +142,15 @@ class Freeing:
     """What deleting would free: by age, and the repositories that would free most.
 
     `repository_count` counts all repositories with untagged images. `left_out` are registries of
-    which nothing can be said, for not all of their images were listed.
+    which nothing can be said, for not all of their images were listed. `unseen` counts those that
+    do not show images without a tag.
     """
 
     steps: tuple[Freed, ...]
     repositories: tuple[FreeingRepository, ...]
     repository_count: int
     left_out: int
+    unseen: int
 
 
 @dataclass(frozen=True)
@@ -250,7 +253,7 @@ class Point:
     complete: bool
     images: int
     stored_size: int
-    untagged_size: int
+    untagged_size: int | None
     logical_size: int
 
 

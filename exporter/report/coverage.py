@@ -13,6 +13,10 @@ LISTINGS = {
     "registries": "Registries",
     "repositories": "Repositories",
     "images": "Images",
+    "tags": "Tags",
+    "manifests": "Manifests",
+    "configs": "Configurations",
+    "untagged": "Images without a tag",
 }
 
 _STATUSES = {

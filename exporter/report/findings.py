@@ -60,6 +60,46 @@ FINDINGS = {
         "The API sent values that are no valid text, time or number. They are left out.",
         "Ask the vendor; the details name each value.",
     ),
+    "missing_child": Meaning(
+        "An index without one of its images",
+        "An index refers to a manifest that the registry does not have, so pulls of it fail.",
+        "Push it again; then see whether garbage collection deletes what an index needs.",
+    ),
+    "digest_mismatch": Meaning(
+        "A manifest that is not what its digest says",
+        "The registry sent a manifest whose content has another digest.",
+        "Do not trust the image; ask the registry's operator to look at its storage.",
+    ),
+    "invalid_tag": Meaning(
+        "Names that no tag can have",
+        "A list of tags has names that are no tags. They are left out.",
+        "Ask the registry's operator; nobody can pull by them.",
+    ),
+    "empty_repository": Meaning(
+        "A repository without images",
+        "The registry lists the repository, and no image was found in it.",
+        "Delete it if nobody needs it; where untagged images cannot be seen, it may have some.",
+    ),
+    "schema1_manifest": Meaning(
+        "Manifests of the old form",
+        "A manifest has schema 1, which gives no sizes and which registries give up.",
+        "Build and push the image again.",
+    ),
+    "dangling_subject": Meaning(
+        "A signature or attachment without its image",
+        "An image refers to a subject that is not there, or that cannot be seen without a tag.",
+        "Delete it if its image is gone.",
+    ),
+    "unknown_media_type": Meaning(
+        "Media types that are not known",
+        "A manifest, or what an index refers to, has a media type that is not known.",
+        "Nothing, if the tool that pushed it is known; its layers may not be counted.",
+    ),
+    "implausible_time": Meaning(
+        "Times that cannot be right",
+        "An image says that it was created before 1970, or after the run that found it.",
+        "Do not select it by its age.",
+    ),
 }
 
 

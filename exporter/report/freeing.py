@@ -25,7 +25,7 @@ def read_freeing(snapshot: Snapshot, most: int) -> Freeing:
         with reclaim(snapshot, _policy(days, untagged=True)) as plan:
             steps.append(_freed(plan, days, untagged=True))
             if not days:
-                left_out = len(plan.left_out)
+                left_out, unseen = len(plan.left_out), len(plan.unseen)
                 count = plan.count("repositories")
                 rows = plan.largest("repositories", most).to_pylist()
     with reclaim(snapshot, _policy(OLD_DAYS, untagged=False)) as plan:
@@ -36,7 +36,7 @@ def read_freeing(snapshot: Snapshot, most: int) -> Freeing:
         )
         for row in rows
     )
-    return Freeing(tuple(steps), repositories, count, left_out)
+    return Freeing(tuple(steps), repositories, count, left_out, unseen)
 
 
 def _policy(days: int, *, untagged: bool) -> ReclaimPolicy:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from exporter.report.cells import Cell, Column, Table, count_cell, name_cell, size_cell
 from exporter.report.content import Content, LargeImage, Registry, Repository, SharedLayer
 from exporter.report.wording import cut, day, short_digest, time
@@ -20,7 +22,7 @@ def registries(content: Content) -> Table:
         rest = (
             Cell(number(more, "smaller registry", "smaller registries")),
             size_cell(sums.stored_size - sum(one.stored_size for one in shown)),
-            size_cell(sums.untagged_size - sum(one.untagged_size for one in shown)),
+            size_cell(_rest(sums.untagged_size, [one.untagged_size for one in shown])),
             count_cell(sums.repositories - sum(one.repositories for one in shown)),
             count_cell(sums.images - sum(one.images for one in shown)),
             size_cell(sums.logical_size - sum(one.logical_size for one in shown)),
@@ -53,7 +55,7 @@ def repositories(content: Content) -> Table:
             Cell(number(more, "smaller repository", "smaller repositories")),
             size_cell(sums.stored_size - sum(one.stored_size for one in shown)),
             size_cell(sums.exclusive_size - sum(one.exclusive_size for one in shown)),
-            size_cell(sums.untagged_size - sum(one.untagged_size for one in shown)),
+            size_cell(_rest(sums.untagged_size, [one.untagged_size for one in shown])),
             count_cell(sums.images - sum(one.images for one in shown)),
             Cell(""),
         )
@@ -108,6 +110,11 @@ def shared_layers(content: Content) -> Table:
     )
 
 
+def _rest(whole: int | None, shown: Sequence[int | None]) -> int | None:
+    """Return what is left of a sum; None where it is not known."""
+    return None if whole is None else whole - sum(one or 0 for one in shown)
+
+
 def _registry(one: Registry, most: int) -> tuple[Cell, ...]:
     remarks = (
         one.folder,
@@ -139,7 +146,9 @@ def _repository(one: Repository, most: int) -> tuple[Cell, ...]:
 def _image(one: LargeImage, most: int) -> tuple[Cell, ...]:
     created = one.created_at
     path = one.repository_name.partition("/")[2] or one.repository_name
-    tags = ", ".join(cut(tag, 40) for tag in one.tags[:_TAGS_SHOWN]) or "untagged"
+    tags = ", ".join(cut(tag, 40) for tag in one.tags[:_TAGS_SHOWN]) or (
+        "untagged" if one.is_untagged else "through another image"
+    )
     if len(one.tags) > _TAGS_SHOWN:
         tags += f" and {len(one.tags) - _TAGS_SHOWN:,} more"
     return (

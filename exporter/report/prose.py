@@ -47,6 +47,8 @@ def lede(content: Content) -> str:
     if not images:
         return f"There are no images{where}."
     said = f"{number(images, 'image')}{where} take {bytes_(stored)} of billed storage."
+    if content.freeing.unseen:
+        return f"{said} How much images without a tag take is not known for all of it."
     if untagged <= 0:
         return f"{said} Deleting the images without a tag would free none of it."
     return (
@@ -58,6 +60,7 @@ def lede(content: Content) -> str:
 def figures(content: Content) -> list[Figure]:
     """Return the headline numbers."""
     images, untagged = content.total("image_count"), content.total("untagged_image_count")
+    sees_untagged = content.manifest.totals.get("untagged_image_count") is not None
     stored, held = content.total("stored_size"), content.freeing.steps[0].size
     logical, repositories = content.total("logical_size"), content.total("repository_count")
     registries = content.sums.get("registry")
@@ -71,15 +74,19 @@ def figures(content: Content) -> list[Figure]:
         ),
         Figure(
             "Can be freed",
-            bytes_(held),
-            f"held by untagged images alone, {percent(held, stored)} of the bill",
+            bytes_(held) if held or not content.freeing.unseen else "not known",
+            f"held by the untagged images that were seen, {percent(held, stored)} of the bill"
+            if content.freeing.unseen
+            else f"held by untagged images alone, {percent(held, stored)} of the bill",
             change(content, "untagged_size"),
             money(content, held),
         ),
         Figure(
             "Images",
             count(images),
-            f"{count(untagged)} without a tag, {percent(untagged, images)}",
+            f"{count(untagged)} without a tag, {percent(untagged, images)}"
+            if sees_untagged
+            else "how many have no tag is not known",
             change(content, "image_count"),
         ),
         Figure(
@@ -154,8 +161,10 @@ def concentration(content: Content) -> str:
     """Return how much of all bytes the largest repositories hold."""
     stored = content.total("stored_size")
     largest = [tile for tile in content.tiles if tile.kind == "repository"][:5]
-    if not largest or stored <= 0:
+    if stored <= 0:
         return "Nothing is stored."
+    if not largest:
+        return "Several repositories use every byte, so no repository holds any by itself."
     held = sum(tile.size for tile in largest)
     if len(largest) == 1:
         return f"One repository, {_full(largest[0])}, holds {percent(held, stored)} of all bytes."
@@ -183,6 +192,8 @@ def freeing(content: Content) -> str:
         f"Deleting {number(every.images, 'image')} without a tag would free "
         f"{bytes_(every.size)}{_saving(content, every.size)}."
         if every.images
+        else "No images without a tag were seen."
+        if content.freeing.unseen
         else "There are no images without a tag."
     )
     if 0 < old.size < every.size:
@@ -194,6 +205,11 @@ def freeing(content: Content) -> str:
         said += (
             f" {number(left_out, 'registry is', 'registries are')} left out: images that were not "
             "listed may use the same layers."
+        )
+    if content.freeing.unseen:
+        said += (
+            f" {number(content.freeing.unseen, 'registry does', 'registries do')} not show images "
+            "that no tag leads to: they are not in these figures, and layers that they use stay."
         )
     return said
 

@@ -1,7 +1,7 @@
 """The settings: their model, where they are read from, and how they are checked.
 
-`model` and `output` define the settings, with the types of `values`. `load` reads them from a
-`document` with its `placeholders`, from the `environment` and from flags. A `refusal` uses `keys`
+`model`, `oci` and `output` define the settings, with the types of `values`. `load` reads them from
+a `document` with its `placeholders`, from the `environment` and from flags. A `refusal` uses `keys`
 and `words`.
 """
 
@@ -20,6 +20,7 @@ from exporter.settings.model import (
     load_settings,
     settings_alone,
 )
+from exporter.settings.oci import Oci, OciRegistry
 from exporter.settings.output import S3, Gs, Keep, Output
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "Keep",
     "Limits",
     "Network",
+    "Oci",
+    "OciRegistry",
     "Output",
     "Profile",
     "Report",

@@ -34,7 +34,7 @@ def read_environment(model: type[BaseModel]) -> Environment:
     Raises `SettingsError` for a variable that is no setting, that cannot be read, or that would be
     a setting with another underscore. Its value, which may be a secret, is not shown.
     """
-    known = known_keys(model)
+    known = {name: type_ for name, type_ in known_keys(model).items() if not _in_list(name, model)}
     _refuse_slips(known)
     found = Environment({}, {})
     # Sections come before their keys, because a section's name is shorter.
@@ -91,7 +91,15 @@ def _place(variable: str) -> str:
     return f"{variable} in the environment"
 
 
+def _in_list(name: str, model: type[BaseModel]) -> bool:
+    """Return whether a key is one of a section of which a list has several."""
+    above = name.rpartition(".")[0]
+    return bool(above) and holds_a_list(known_keys(model).get(above))
+
+
 def _value(text: str, annotation: Any, place: str) -> Any:
+    if section_of(annotation) is not None and holds_a_list(annotation):
+        return _json(text, f'{place}: a list is needed as JSON, such as [{{"key": "value"}}].')
     if section_of(annotation) is not None:
         return _json(text, f'{place}: a section is needed as JSON, such as {{"key": "value"}}.')
     if not holds_a_list(annotation):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -45,6 +46,7 @@ def may_be_null(annotation: Any) -> bool:
 
 def unknown(key: str, model: type[BaseModel]) -> str:
     """Return the message about an unknown key, with the nearest known one."""
+    key = re.sub(r"\[\d+\]", "", key)
     known = list(known_keys(model))
     last = {name: name.rpartition(".")[2] for name in known}
     siblings = [name for name in known if name.rpartition(".")[0] == key.rpartition(".")[0]]

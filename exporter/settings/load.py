@@ -22,6 +22,8 @@ FLAGS: Mapping[Key, str] = {
     ("limits", "concurrency"): "--concurrency",
     ("output", "formats"): "--format",
     ("output", "url"): "--output",
+    ("source",): "--source",
+    ("oci", "registries"): "--registry-url",
     ("report", "currency"): "--currency",
     ("report", "price_per_gb_month"): "--price",
     ("scope", "clouds"): "--cloud",
@@ -67,6 +69,8 @@ def load(
 
 def _place(key: Key, *, document: Document | None, origins: Mapping[Key, str]) -> str | None:
     """Return the origin of a value, as one place; None for a value from the caller."""
+    if not key:
+        return None  # It is about several settings, which the message names.
     for end in range(len(key), 0, -1):
         if key[:end] in origins:
             return origins[key[:end]]

@@ -21,6 +21,7 @@ from pydantic_settings import (
 
 from exporter.settings.environment import read_environment
 from exporter.settings.load import load
+from exporter.settings.oci import Oci
 from exporter.settings.output import Output
 from exporter.settings.refusal import InWords
 from exporter.settings.section import Section
@@ -31,9 +32,11 @@ from exporter.settings.values import (
     Id,
     Number,
     Patience,
+    RegistryId,
     Url,
 )
 
+SourceKind = Literal["cloud", "oci"]
 Profile = Literal["nebius-il", "yandex"]
 
 DOMAINS: dict[Profile, str] = {
@@ -100,7 +103,7 @@ class Exclude(Section):
     """Leave out these clouds with everything in them."""
     folders: list[Id] = Field(default=[])
     """Leave out these folders with everything in them."""
-    registries: list[Id] = Field(default=[])
+    registries: list[RegistryId] = Field(default=[])
     """Leave out these registries."""
 
 
@@ -113,8 +116,8 @@ class Scope(Section):
     """Only these clouds, by id."""
     folders: list[Id] = Field(default=[])
     """Only these folders, by id."""
-    registries: list[Id] = Field(default=[])
-    """Only these registries, by id."""
+    registries: list[RegistryId] = Field(default=[])
+    """Only these registries, by id; with `source: oci`, by host."""
     repositories: Repositories = Repositories()
     """Only some repositories."""
     exclude: Exclude = Exclude()
@@ -183,6 +186,8 @@ class Settings(InWords, BaseSettings):
         hide_input_in_errors=True,
     )
 
+    source: SourceKind = "cloud"
+    """Where images are listed from: the list API of a cloud, or registries with the OCI API."""
     profile: Profile = "nebius-il"
     """The vendor of the cloud; it sets the domain."""
     domain: Domain | None = None
@@ -191,6 +196,8 @@ class Settings(InWords, BaseSettings):
     """Base URLs of services that discovery should not look for."""
     credentials: Credentials = Credentials()
     """Where the IAM token comes from."""
+    oci: Oci = Oci()
+    """The registries of `source: oci`."""
     scope: Scope = Scope()
     """What to list."""
     limits: Limits = Limits()
@@ -217,6 +224,27 @@ class Settings(InWords, BaseSettings):
         `SettingsError`, with a line for each error and its place in the file.
         """
         return load(cls, Path(file), over or {})
+
+    @model_validator(mode="after")
+    def _registries_are_told(self) -> Settings:
+        if self.source != "oci":
+            return self
+        if not self.oci.registries:
+            raise ValueError("source: oci needs a registry: name one in oci.registries")
+        scope = self.scope
+        for name in ("organization_id", "clouds", "folders"):
+            if getattr(scope, name):
+                raise ValueError(
+                    f"scope.{name} is of a cloud; with source: oci, name hosts in scope.registries"
+                )
+        hosts = {one.host for one in self.oci.registries}
+        unknown = sorted({*scope.registries, *scope.exclude.registries} - hosts)
+        if unknown:
+            raise ValueError(
+                f"scope names the registry {unknown[0]}, which is none of oci.registries; name "
+                f"one of {', '.join(sorted(hosts))}"
+            )
+        return self
 
     @property
     def api_domain(self) -> str:

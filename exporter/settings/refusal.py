@@ -59,6 +59,7 @@ def _line(problem: Any, model: type[BaseModel], place: Callable[[Key], str | Non
     key: Key = problem["loc"]
     name = dotted(key)
     where = ": ".join(part for part in (place(key), name) if part)
+    where = f"{where}: " if where else ""
     if problem["type"] == "extra_forbidden":
-        return f"{where}: {unknown(name, model)}"
-    return f"{where}: {reason(problem)}."
+        return f"{where}{unknown(name, model)}"
+    return f"{where}{reason(problem)}."

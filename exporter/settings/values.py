@@ -27,6 +27,7 @@ _BESIDE_A_BUCKET = {
     "gs": "another service is named in output.gs.endpoint, a key in "
     "output.gs.service_account_key_file",
 }
+_LONGEST_ID = 50
 _HOST_NAME = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?")
 
 
@@ -125,7 +126,7 @@ def _check_url(url: str) -> str:
         raise ValueError("not a URL such as https://host")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("a URL with nothing but scheme, host, port and path is needed")
-    _check_host(parts)
+    check_host(parts)
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError(
             "plain http:// would send secrets in the clear; only a loopback address may use it"
@@ -133,7 +134,8 @@ def _check_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _check_host(parts: SplitResult) -> None:
+def check_host(parts: SplitResult) -> None:
+    """Refuse what is no host with its port; raises `ValueError`."""
     host = parts.hostname or ""
     # Brackets contain an address: `urlsplit` has checked that.
     if not (":" in host or _HOST_NAME.fullmatch(host)):
@@ -151,7 +153,7 @@ def _check_domain(domain: str) -> str:
         return _check_url(domain)
     if not re.fullmatch(r"[A-Za-z0-9.-]+(:\w*)?", domain):
         raise ValueError("not a domain such as api.il.nebius.cloud")
-    _check_host(urlsplit(f"//{domain}"))
+    check_host(urlsplit(f"//{domain}"))
     return domain
 
 
@@ -196,10 +198,18 @@ def _check_bucket(scheme: str, bucket: str, prefix: str) -> None:
             raise ValueError(f"its prefix has {what}; write {_PLACES[scheme]}")
 
 
+def _check_registry_id(id_: str) -> str:
+    if len(id_) > _LONGEST_ID and not ("." in id_ or ":" in id_):
+        raise ValueError(f"at most {_LONGEST_ID} characters are allowed in an id of the cloud")
+    return id_
+
+
 Url = Annotated[str, AfterValidator(_check_url)]
 Domain = Annotated[str, AfterValidator(_check_domain)]
 OutputUrl = Annotated[str, AfterValidator(_check_output)]
-Id = Annotated[str, Field(min_length=1, max_length=50)]
+Id = Annotated[str, Field(min_length=1, max_length=_LONGEST_ID)]
+RegistryId = Annotated[str, Field(min_length=1, max_length=260), AfterValidator(_check_registry_id)]
+"""An id of the cloud, or a host with its port."""
 Count = Annotated[int, BeforeValidator(_refuse_bool)]
 Number = Annotated[float, BeforeValidator(_refuse_bool), Field(allow_inf_nan=False)]
 _DURATION_SCHEMA = WithJsonSchema({"type": ["string", "number"], "examples": ["90s", "24h"]})

@@ -120,10 +120,11 @@ class SnapshotFiles:
         import duckdb  # noqa: PLC0415  (its import takes long, and Parquet is read without it)
 
         working = self._folder()
+        columns = {column.name for column in self._manifest.tables[table].columns}
         with output_errors(f"work in {working}"):
             try:
                 with open_spilling(working, limit_for_readers()) as connection:
-                    write_as_parquet(connection, table, lines, parquet)
+                    write_as_parquet(connection, table, columns, lines, parquet)
             except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
                 raise OutputError(f"Cannot read {file.path}: {first_line(error)}.") from error
             except duckdb.Error as error:

@@ -37,14 +37,15 @@ class ScopeSizes:
     """A registry or a repository, with its bytes from `size_totals`.
 
     `id` is a registry's id or a repository's full name. `name` is the name of the registry, or of
-    the repository's registry; empty if it has none.
+    the repository's registry; empty if it has none. `untagged_size` is None where untagged images
+    cannot be seen.
     """
 
     id: str
     name: str
     images: int
     stored_size: int
-    untagged_size: int
+    untagged_size: int | None
 
 
 @dataclass(frozen=True)

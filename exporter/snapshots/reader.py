@@ -2,7 +2,8 @@
 
 What is checked, and when:
 
-- Opening a snapshot reads its manifest alone. A newer major `format_version` is refused.
+- Opening a snapshot reads its manifest alone. A newer major `format_version` is refused. What an
+  older minor one does not have is null: a column, or no rows: a table.
 - The first use of a table checks that each of its files exists and has the manifest's size, and
   that the first one has the manifest's columns.
 - A file that is copied from a bucket must also have the manifest's SHA-256.
@@ -33,7 +34,7 @@ from exporter.sql.engine import create_view, first_line
 from exporter.sql.ndjson import quoted
 from exporter.storage.destination import Destination
 from exporter.storage.os_errors import output_errors
-from exporter.tables.schemas import TABLES
+from exporter.tables.schemas import TABLES, tables_in
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -81,9 +82,12 @@ class Snapshot:
     def tables(self) -> list[str]:
         """The names of the tables that can be read.
 
-        They include a table of a newer minor format if it has Parquet files.
+        They include a table of a newer minor format if it has Parquet files. A table that the
+        snapshot's format does not have is empty.
         """
-        return [name for name in self.manifest.tables if name in TABLES or self._parquet(name)]
+        news = [name for name in self.manifest.tables if name not in TABLES]
+        known = [name for name in TABLES if name in self.manifest.tables or self._is_later(name)]
+        return [*known, *(name for name in news if self._parquet(name))]
 
     def files(self, table: str) -> list[File]:
         """Return a table's files in all its formats, as the manifest describes them.
@@ -92,6 +96,8 @@ class Snapshot:
         `ExporterError` if the snapshot has no such table.
         """
         entry = self.manifest.tables.get(table)
+        if self._is_later(table):
+            return []
         if entry is None:
             raise ExporterError(
                 f"Snapshot {self.manifest.snapshot_id} has no table {table}: its tables are "
@@ -117,8 +123,11 @@ class Snapshot:
         """Return a table as Parquet files on this machine, for a reader that needs such files.
 
         They are the snapshot's own, copies of them, or made from the NDJSON files; do not write to
-        them. Raises what `dataset` raises.
+        them. They have the columns of the snapshot's format, and there are none for a table that it
+        does not have. Raises what `dataset` raises.
         """
+        if self._is_later(table):
+            return []
         if table not in self._paths:
             parquet = self._parquet(table)
             if self.folder is not None:
@@ -151,9 +160,14 @@ class Snapshot:
         what `dataset` raises.
         """
         paths = self.paths(table)
+        if not paths:
+            return TABLES[table].schema.empty_table().select(columns)
         with self._reading(str(paths[0])):
+            schema = _whole_schema(table, pq.read_schema(paths[0]))
             # A `key=value` in the output's path must not become a column.
-            return pq.read_table(paths, columns=list(columns), filters=where, partitioning=None)
+            return pq.read_table(
+                paths, columns=list(columns), filters=where, partitioning=None, schema=schema
+            )
 
     def register(
         self,
@@ -176,7 +190,7 @@ class Snapshot:
                 connection.register(source, self.dataset(name))
                 connection.execute(f"CREATE OR REPLACE VIEW {view} AS FROM {quoted(source)}")
             else:
-                create_view(connection, view, self.paths(name))
+                create_view(connection, view, self.paths(name), _contract(name))
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """Run one SELECT of DuckDB's SQL on the snapshot's tables, and return its rows.
@@ -216,18 +230,25 @@ class Snapshot:
     def _parquet(self, table: str) -> list[File]:
         return [file for file in self.files(table) if file.format == "parquet"]
 
+    def _is_later(self, table: str) -> bool:
+        """Say whether a table came with a later minor format than the snapshot's."""
+        return table in TABLES and table not in tables_in(self.manifest.format_version)
+
     def is_remote(self, table: str) -> bool:
         """Say whether a table is read in place in a bucket."""
         return self.folder is None and bool(self._parquet(table))
 
     def _local(self, table: str) -> ds.Dataset:
         paths = [str(path) for path in self.paths(table)]
+        if not paths:
+            return ds.dataset(TABLES[table].schema.empty_table())
         with self._reading(paths[0]):
-            return ds.dataset(paths, format="parquet")
+            schema = _whole_schema(table, pq.read_schema(paths[0]))
+            return ds.dataset(paths, format="parquet", schema=schema)
 
     def _remote_dataset(self, table: str) -> ds.Dataset:
         fragments = self.fragments(table)
-        schema = fragments[0].physical_schema
+        schema = _whole_schema(table, fragments[0].physical_schema)
         return ds.FileSystemDataset(fragments, schema, ds.ParquetFileFormat())
 
     def _check_columns(self, table: str, found: pa.Schema) -> None:
@@ -246,6 +267,19 @@ class Snapshot:
                 raise IntegrityError(
                     f"{what} is not readable Parquet ({first_line(error)}): {self._files.advice()}."
                 ) from error
+
+
+def _contract(table: str) -> pa.Schema | None:
+    """Return a table's columns in this program's format; None for a table that it does not know."""
+    return TABLES[table].schema if table in TABLES else None
+
+
+def _whole_schema(table: str, found: pa.Schema) -> pa.Schema:
+    """Return a file's schema with the columns that its older format does not have."""
+    for field in _contract(table) or ():
+        if field.name not in found.names:
+            found = found.append(field)
+    return found
 
 
 def _types(columns: Collection[Column]) -> list[tuple[str, str]]:

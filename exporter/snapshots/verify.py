@@ -28,7 +28,7 @@ from exporter.snapshots.manifest import (
     sha256,
 )
 from exporter.storage.destination import Destination
-from exporter.tables.schemas import COMPLETE_STATUSES, TABLES
+from exporter.tables.schemas import COMPLETE_STATUSES, tables_in
 from exporter.wording import number
 
 # A chunk of gzip text grows at most a thousandfold, which bounds the memory for it.
@@ -115,7 +115,7 @@ def _strays(destination: Destination, manifest: Manifest) -> list[Problem]:
 def _missing_tables(manifest: Manifest) -> Iterator[Problem]:
     path = manifest_path(manifest.snapshot_id)
     formats = sorted({file.format for file in manifest.files})
-    for name in TABLES:
+    for name in tables_in(manifest.format_version):
         entry = manifest.tables.get(name)
         found = {file.format for file in entry.files} if entry else set()
         if not found:

@@ -16,6 +16,7 @@ import pyarrow.dataset as ds
 from exporter.snapshots.manifest import Manifest
 from exporter.sql.ndjson import quoted
 from exporter.tables.columns import TIME
+from exporter.tables.schemas import TABLES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -79,6 +80,10 @@ def make_views(
                 paths = [path for one in same for path in one.paths(table)]
                 files += paths
                 parts.append(_scan(paths, same))
+        if _lacks_columns(snapshots, table):
+            source = f"{table} without rows"
+            connection.register(source, _without_rows(table))
+            parts.insert(0, f"FROM {quoted(source)}")
         both = " UNION ALL BY NAME ".join(parts)
         connection.execute(
             f"CREATE VIEW {quoted(table)} AS "
@@ -93,11 +98,25 @@ def _alike(snapshots: Iterable[Source], table: str) -> list[list[Source]]:
     """Return the snapshots that have a table, those together whose files one scan can read."""
     groups: dict[tuple[bool, tuple[tuple[str, str], ...]], list[Source]] = {}
     for one in snapshots:
-        if table in one.tables:
+        if table in one.manifest.tables and table in one.tables:
             columns = one.manifest.tables[table].columns
             shape = tuple((column.name, column.type) for column in columns)
             groups.setdefault((one.is_remote(table), shape), []).append(one)
     return list(groups.values())
+
+
+def _lacks_columns(snapshots: Iterable[Source], table: str) -> bool:
+    """Say whether a snapshot is of an older minor format that has not all columns of a table."""
+    if table not in TABLES:
+        return False
+    tables = [one.manifest.tables.get(table) for one in snapshots]
+    names = [{column.name for column in found.columns} if found else set() for found in tables]
+    return any(not found.issuperset(TABLES[table].schema.names) for found in names)
+
+
+def _without_rows(table: str) -> pa.Table:
+    schema = TABLES[table].schema.append(pa.field("snapshot_id", pa.string()))
+    return schema.remove_metadata().empty_table()
 
 
 def _scan(paths: Iterable[Path], snapshots: Sequence[Source]) -> str:

@@ -135,16 +135,29 @@ def create_view(
 ) -> None:
     """Make `name` a view of the Parquet files' rows.
 
-    With a `schema`, whose columns must all be texts, the list of files may be empty.
+    With a `schema`, the view has its columns, and those that the files have beside them. A column
+    that the first file lacks, as a snapshot of an older minor format does, is null, and the list of
+    files may be empty.
     """
-    if schema is not None and not paths:
-        columns = ", ".join(f"NULL::VARCHAR AS {column}" for column in schema.names)
-        connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {columns} LIMIT 0")
-        return
-    connection.execute(
-        f"CREATE OR REPLACE VIEW {name} AS "
-        f"FROM read_parquet([{_quoted(paths)}], hive_partitioning = false)"
-    )
+    source = f"FROM read_parquet([{_quoted(paths)}], hive_partitioning = false)" if paths else ""
+    nulls = [] if schema is None else _nulls(connection, schema, source)
+    columns = ", ".join(["*", *nulls] if paths else nulls)
+    limit = "" if paths else "LIMIT 0"
+    connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {columns} {source} {limit}")
+
+
+def _nulls(connection: DuckDBPyConnection, schema: pa.Schema, source: str) -> list[str]:
+    """Return an expression, with its type, for each column of a schema that a source lacks."""
+    described = connection.execute(f"DESCRIBE {source}").fetchall() if source else []
+    found = {column for column, *_ in described}
+    lacking = [field for field in schema if field.name not in found]
+    if not lacking:
+        return []
+    empty = connection.from_arrow(pa.schema(lacking).empty_table())
+    return [
+        f'NULL::{type_} AS "{column}"'
+        for column, type_ in zip(empty.columns, empty.types, strict=True)
+    ]
 
 
 def create_numbered_view(connection: DuckDBPyConnection, name: str, paths: Iterable[Path]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,10 +35,19 @@ def open_spilling(working: Path, memory_limit: str) -> Iterator[DuckDBPyConnecti
 
 
 def write_as_parquet(
-    connection: DuckDBPyConnection, table: str, lines: Path, parquet: Path
+    connection: DuckDBPyConnection,
+    table: str,
+    columns: Collection[str],
+    lines: Path,
+    parquet: Path,
 ) -> None:
-    """Write the rows of an NDJSON file of a table to a new Parquet file; raises DuckDB's errors."""
-    source = read_ndjson(contract_types(connection, table))
+    """Write some columns of an NDJSON file of a table to a new Parquet file.
+
+    Raises DuckDB's errors.
+    """
+    wanted = set(map(quoted, columns))
+    types = contract_types(connection, table)
+    source = read_ndjson({name: types[name] for name in types if name in wanted})
     connection.execute(
         f"COPY (FROM {source}) TO $parquet (FORMAT parquet)",
         {"files": [str(lines)], "parquet": str(parquet)},

@@ -84,10 +84,15 @@ def json_lines(batch: pa.RecordBatch) -> memoryview:
             # The common case: the column is copied once, with quotes around each value.
             pieces += [f'{text}"', column]
             text = '",'
+        elif column.null_count == len(column):
+            text += "null,"
         else:
             pieces += [text, pc.fill_null(json_texts(column), "null")]
             text = ","
-    pieces.append(f"{text.removesuffix(',')}}}\n")
+    text = f"{text.removesuffix(',')}}}\n"
+    if not pieces:
+        return memoryview(text.encode() * len(batch))
+    pieces.append(text)
     lines = pc.binary_join_element_wise(*pieces, "")
     return _bytes_of(lines)
 

@@ -45,17 +45,38 @@ _REPEATING: Mapping[str, tuple[str, ...]] = {
     "images": ("cloud_id", "folder_id", "registry_id", "repository_name"),
     "layers": ("image_id", "registry_id", "repository_name"),
     "config_blobs": ("registry_id", "repository_name"),
+    "image_references": ("image_id", "registry_id", "repository_name"),
 }
+_PLATFORM = ("os", "os_version", "architecture", "variant")
 # Base layers are shared, so their digests repeat; other ids and digests do not, and trying a
 # dictionary for them costs time and saves nothing. Tables that are not named here are small.
 _SHARED: Mapping[str, tuple[str, ...]] = {
-    "layers": ("digest",),
+    "images": (
+        "kind",
+        "media_type",
+        "artifact_type",
+        *_PLATFORM,
+        "annotations.key_value.key",
+        "labels.key_value.key",
+        "created_source",
+    ),
+    "layers": ("digest", "media_type"),
+    "config_blobs": ("media_type",),
+    "image_references": ("media_type", *_PLATFORM, "relation", "annotations.key_value.key"),
     "tags": ("registry_id", "repository_name"),
     "blobs": ("registry_id", "kind"),
 }
 # These are as good as random: their least and greatest values, which take a few percent of the time
 # to find, let no reader skip anything. (Lists and maps have no statistics either.)
-_WITHOUT_STATISTICS = ("image_id", "blob_id", "digest", "config_digest")
+_WITHOUT_STATISTICS = (
+    "image_id",
+    "blob_id",
+    "digest",
+    "config_digest",
+    "subject_digest",
+    "child_digest",
+    "child_image_id",
+)
 
 
 def written_schema(table: Table) -> pa.Schema:
@@ -103,25 +124,36 @@ class PartWriter:
         self.path = staged_path(staging, table.name, number, "parquet")
         self.rows = 0
         self._schema = written_schema(table)
+        self._schemas: dict[int, pa.Schema] = {}
         self._pending: list[pa.Table] = []
         self._pending_bytes = 0
         make_folder(self.path.parent)
         self._writer = open_parquet(self.path, table)
 
     def append(self, rows: pa.Table) -> None:
-        """Add rows with the table's columns; plain and dictionary-encoded texts may mix."""
+        """Add rows with the table's first columns; those that are missing become null.
+
+        Plain and dictionary-encoded texts may mix.
+        """
         if rows.num_rows == 0:
             return
-        batch = rows.cast(self._schema)
+        # Nulls would take memory until the row group is written.
+        batch = rows.cast(self._first_columns(rows.num_columns))
         self._pending.append(batch)
         self._pending_bytes += batch.nbytes
         self.rows += batch.num_rows
         if self._pending_bytes >= ROW_GROUP_BYTES:
             self._write_row_group()
 
+    def _first_columns(self, count: int) -> pa.Schema:
+        if count not in self._schemas:
+            self._schemas[count] = pa.schema(list(self._schema)[:count])
+        return self._schemas[count]
+
     def _write_row_group(self) -> None:
         if self._pending:
-            group = pa.concat_tables(self._pending).unify_dictionaries()
+            group = pa.concat_tables(self._pending, promote_options="default")
+            group = _with_nulls(group, self._schema).unify_dictionaries()
             self._writer.write_table(group, row_group_size=max(1, group.num_rows))
             self._pending = []
             self._pending_bytes = 0
@@ -144,6 +176,13 @@ class PartWriter:
             self._writer.close()
         except (OSError, pa.ArrowException):
             return
+
+
+def _with_nulls(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return rows with the columns that they lack, all null."""
+    for field in list(schema)[rows.num_columns :]:
+        rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
+    return rows
 
 
 class Parts:

@@ -1,6 +1,6 @@
-"""Items with values that could not be read, from the page they were on to the findings.
+"""What only the crawl sees, most of all values that cannot be read, on its way to the findings.
 
-Their rows are staged like those of the listed tables, page by page, so that they survive with the
+The rows are staged like those of the listed tables, page by page, so that they survive with the
 page, come as often as it does, and are never all in memory. No snapshot has them as a table.
 """
 
@@ -20,9 +20,12 @@ _PLACES = ("registry_id", "repository_name", "image_id")
 BAD_VALUES = Table(
     name="bad_values",
     kind="staged",
-    description="Items with values that cannot be read: of which listing, and what in a sentence",
-    key=("listing", "subject"),
-    schema=pa.schema([(name, pa.string()) for name in ("listing", "subject", *_PLACES, "detail")]),
+    description="Findings of the crawl: of which listing, and what in a sentence; those without a "
+    "kind are of values that cannot be read",
+    key=("listing", "subject", "kind"),
+    schema=pa.schema(
+        [(name, pa.string()) for name in ("listing", "subject", *_PLACES, "detail", "kind")]
+    ),
 )
 
 LOST = "lost"

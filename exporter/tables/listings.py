@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-Listing = Literal["clouds", "folders", "registries", "repositories", "images"]
+Listing = Literal[
+    "clouds",
+    "folders",
+    "registries",
+    "repositories",
+    "images",
+    "tags",
+    "manifests",
+    "configs",
+    "untagged",
+]
 
 LISTINGS: tuple[Listing, ...] = get_args(Listing)
 """All of them, in the order in which `coverage` is sorted."""

@@ -2,6 +2,8 @@
 
 Names, types and meanings are a contract with those who load a snapshot (`README.md`):
 adding a column is a new minor `FORMAT_VERSION`, anything else a new major one.
+
+Columns and tables that 1.1 added tell of what the cloud's API does not have: null there, or empty.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import pyarrow as pa
 
 from exporter.tables.columns import LABELS, TEXTS, Table, column, number, small, table, text, time
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
 
 _CREATED = time("created_at", "When the resource was created; digits past the microsecond are cut")
 _LABELS = column("labels", LABELS, "The resource's labels")
@@ -22,6 +24,13 @@ _FOLDER_ID = text("folder_id", "The folder the resource is in")
 _REGISTRY_ID = text("registry_id", "The registry: the repository name up to its first slash")
 _REPOSITORY_NAME = text("repository_name", "The repository's full name, <registry_id>/<path>")
 _IMAGE_ID = text("image_id", "The image's id")
+_MEDIA_TYPE = text("media_type", "The media type that the manifest states; null for the cloud")
+_PLATFORM = (
+    text("os", "The operating system, such as linux"),
+    text("os_version", "The version of the operating system"),
+    text("architecture", "The processor architecture, such as amd64"),
+    text("variant", "The variant of the architecture, such as v8"),
+)
 _BLOB = (
     text("blob_id", "The blob's id"),
     text("digest", "The blob's content digest, sha256:…"),
@@ -68,6 +77,13 @@ REGISTRIES = table(
     text("status", "CREATING, ACTIVE, DELETING, or a name newer than this program"),
     _LABELS,
     _CREATED,
+    text("source", "The kind of API that lists it: 'oci', or 'cloud', which is meant by null"),
+    text("flavor", "The kind of server, such as distribution or harbor; null for the cloud"),
+    column(
+        "untagged_visible",
+        pa.bool_(),
+        "Whether the API lists images that no tag leads to; null for the cloud, which does",
+    ),
 )
 
 REPOSITORIES = table(
@@ -99,6 +115,29 @@ IMAGES = table(
     small("tag_count", "How many tags the image has"),
     column("tags", TEXTS, "The image's tags in the API's order; empty where untagged"),
     _CREATED,
+    text(
+        "kind",
+        "'image', 'index' (of several platforms), 'artifact', 'attestation' (of an image, in an "
+        "index) or 'schema1'; null for the cloud",
+    ),
+    text("media_type", "The manifest's media type; null for the cloud"),
+    text("artifact_type", "The type of an artifact, where the manifest states one"),
+    number("manifest_size", "The manifest's own size in bytes; null for the cloud"),
+    *_PLATFORM,
+    text("subject_digest", "The digest of the manifest that this one refers to as its subject"),
+    column("annotations", LABELS, "The manifest's annotations; null for the cloud"),
+    column("labels", LABELS, "The config's labels; null where no config was read"),
+    text(
+        "created_source",
+        "Where created_at comes from: 'config', 'annotation' or 'registry'; null where it is null, "
+        "and for the cloud",
+    ),
+    column(
+        "reachable",
+        pa.bool_(),
+        "Whether a tag leads to it: its own, an index's that refers to it, or its subject's; null "
+        "for the cloud",
+    ),
 )
 
 LAYERS = table(
@@ -111,6 +150,13 @@ LAYERS = table(
     _REGISTRY_ID,
     _REPOSITORY_NAME,
     *_BLOB,
+    _MEDIA_TYPE,
+    column(
+        "distributable",
+        pa.bool_(),
+        "False for a layer that registries do not store: it counts in compressed_size alone; null "
+        "for the cloud",
+    ),
 )
 
 CONFIG_BLOBS = table(
@@ -122,6 +168,34 @@ CONFIG_BLOBS = table(
     _REGISTRY_ID,
     _REPOSITORY_NAME,
     *_BLOB,
+    _MEDIA_TYPE,
+)
+
+IMAGE_REFERENCES = table(
+    "image_references",
+    "listed",
+    ("image_id", "position"),
+    "What indexes refer to, one row for each place; empty for the cloud",
+    text("image_id", "The index's id"),
+    small("position", "The reference's place in the index, from 0"),
+    _REGISTRY_ID,
+    _REPOSITORY_NAME,
+    text("child_digest", "The digest of the manifest that is referred to"),
+    text("child_image_id", "The id in `images` that this manifest has, or would have"),
+    text("media_type", "The media type that the index states"),
+    number("size", "The manifest's size in bytes, as the index states it"),
+    *_PLATFORM,
+    text(
+        "relation",
+        "'platform' (the image of a platform), 'attestation' (of another image), 'nested' (an "
+        "index) or 'other'",
+    ),
+    column("annotations", LABELS, "The reference's annotations"),
+    column(
+        "present",
+        pa.bool_(),
+        "Whether the registry has it; null where that was not found out",
+    ),
 )
 
 TAGS = table(
@@ -165,18 +239,38 @@ SIZE_TOTALS = table(
     number("repository_count", "Repositories in the scope"),
     number("image_count", "Images in the scope"),
     number("tagged_image_count", "Images with at least one tag"),
-    number("untagged_image_count", "Images without a tag"),
+    number(
+        "untagged_image_count",
+        "Images without a tag; where `images.reachable` is not null, those that no tag leads to; "
+        "null where they cannot be seen",
+    ),
     number("tag_count", "Tags on the scope's images"),
     number("layer_count", "Rows of `layers` of the scope's images"),
     number("blob_count", "Distinct layer digests, once per registry; a repository's: within it"),
     number("logical_size", "Sum of compressed_size: what pulling every image would transfer"),
     number("stored_size", "Layer bytes, each digest once per registry: what is billed"),
     number("exclusive_size", "Layer bytes that deleting the whole scope would free"),
-    number("untagged_size", "Layer bytes that deleting the scope's untagged images would free"),
+    number(
+        "untagged_size",
+        "Layer bytes that deleting the scope's untagged images would free; null where they cannot "
+        "be seen",
+    ),
     number("config_size", "Config blob bytes, each digest once per registry; in no other size"),
     time("oldest_image_at", "When the scope's oldest image was created"),
     time("newest_image_at", "When the scope's newest image was created"),
     column("complete", pa.bool_(), "False where a listing inside the scope is not complete"),
+    column(
+        "untagged_known",
+        pa.bool_(),
+        "Whether untagged images can be seen; where not, stored_size and exclusive_size are the "
+        "least that they can be; null for the cloud",
+    ),
+    number("index_count", "Images that are indexes; null for the cloud"),
+    number(
+        "manifest_size",
+        "Manifest bytes, each digest once per registry; a repository's: within it; in no other "
+        "size; null for the cloud",
+    ),
 )
 
 FINDINGS = table(
@@ -191,8 +285,13 @@ FINDINGS = table(
         "tag_on_two_images, image_changed (one id, two contents), unlisted_repository "
         "(no repository list names it), unknown_registry (images or a repository of no registry "
         "that was listed), bad_value (values that cannot be read, and are left out, or an item "
-        "whose id cannot be, which has no row), negative_size "
-        "or size_overflow (a sum that is more than its column can hold)",
+        "whose id cannot be, which has no row), negative_size, "
+        "size_overflow (a sum that is more than its column can hold), missing_child (an index "
+        "refers to what the registry does not have), digest_mismatch (a manifest is not what its "
+        "digest says), invalid_tag (a name that no tag can have), empty_repository (without an "
+        "image), schema1_manifest (of the form that registries give up), dangling_subject (what "
+        "an image refers to as its subject is not there), unknown_media_type or implausible_time "
+        "(before 1970, or after the run)",
     ),
     text("registry_id", "The registry concerned"),
     text("repository_name", "The repository concerned, where it is one"),
@@ -210,8 +309,15 @@ COVERAGE = table(
     "ledger",
     ("listing", "parent_id"),
     "Every listing the run set out to make, and how it went",
-    text("listing", "'clouds', 'folders', 'registries', 'repositories' or 'images'"),
-    text("parent_id", "What was listed: '*', a cloud, a folder, a registry, a registry"),
+    text(
+        "listing",
+        "'clouds', 'folders', 'registries', 'repositories' or 'images'; of one repository, 'tags', "
+        "'manifests', 'configs' or 'untagged'",
+    ),
+    text(
+        "parent_id",
+        "What was listed: '*', a cloud, a folder, a registry, a registry; a repository",
+    ),
     text("status", "complete, denied, vanished, failed, partial or skipped"),
     small("pages", "Pages that arrived"),
     number("rows", "Rows that were kept"),
@@ -235,6 +341,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             IMAGES,
             LAYERS,
             CONFIG_BLOBS,
+            IMAGE_REFERENCES,
             TAGS,
             BLOBS,
             SIZE_TOTALS,
@@ -244,3 +351,12 @@ TABLES: Mapping[str, Table] = MappingProxyType(
     }
 )
 """Every table of a snapshot by name, in the order they are shown."""
+
+ADDED_IN: Mapping[str, int] = MappingProxyType({IMAGE_REFERENCES.name: 1})
+"""The minor `FORMAT_VERSION` that added a table; all others are in every snapshot."""
+
+
+def tables_in(format_version: str) -> list[str]:
+    """Return the names of the tables that a snapshot of a format version, `1.0`, has."""
+    minor = int(format_version.split(".")[1])
+    return [name for name in TABLES if ADDED_IN.get(name, 0) <= minor]

@@ -22,7 +22,7 @@ from exporter.staging.layout import Format
 from exporter.storage.destination import Destination
 from exporter.storage.opening import open_destination
 from exporter.tables.schemas import COMPLETE_STATUSES, TABLES
-from tests.derive.estates import START, World, rows_of, stage
+from tests.derive.estates import START, World, registry, rows_of, stage
 
 SOURCE = {"profile": "nebius-il", "domain": "registries.example"}
 NIGHT = timedelta(days=1)
@@ -32,16 +32,30 @@ PARQUET: tuple[Format, ...] = ("parquet",)
 def covered(world: World) -> World:
     """Return the estate with a row of coverage for every listing, complete where it names none."""
     named = {(listing, parent): status for listing, parent, status in world.coverage}
-    registries = [registry for registry, _, _ in world.registries]
+    registries = [one for one, _, _ in world.registries]
+    if world.visible is not None:
+        return replace(world, coverage=_covered_oci(world, registries, named))
     every = [
         ("clouds", "*"),
         *(("folders", cloud) for cloud in world.clouds),
         *(("registries", folder) for folder, _ in world.folders),
-        *(("repositories", registry) for registry in registries),
-        *(("images", registry) for registry in registries),
+        *(("repositories", one) for one in registries),
+        *(("images", one) for one in registries),
     ]
     full = dict.fromkeys(every, "complete") | named
     return replace(world, coverage=tuple((*each, status) for each, status in full.items()))
+
+
+def _covered_oci(
+    world: World, registries: Collection[str], named: dict[tuple[str, str], str]
+) -> tuple[tuple[str, str, str], ...]:
+    """Return the rows of OCI registries: of each, and of each of their repositories."""
+    full = {("repositories", one): "complete" for one in registries}
+    for name in world.repositories:
+        sees_untagged = registry(name) in (world.visible or ())
+        full |= {(listing, name): "complete" for listing in ("tags", "manifests", "configs")}
+        full["untagged", name] = "complete" if sees_untagged else "skipped"
+    return tuple((*each, status) for each, status in (full | named).items())
 
 
 def publish_estate(

@@ -44,7 +44,7 @@ class Reclaimed:
 
 def expected(world: World, started_at: datetime, asked: Asked) -> Reclaimed:
     """Return what `reclaim` must say; `world` has a row of coverage for every listing."""
-    listed = {parent: status for listing, parent, status in world.coverage if listing == "images"}
+    listed = _listed(world)
     known = {registry for registry, _, _ in world.registries}
     used = {_registry(image) for image in world.images}
     whole = {one for one in known if listed.get(one) == "complete"}
@@ -54,7 +54,8 @@ def expected(world: World, started_at: datetime, asked: Asked) -> Reclaimed:
         whole &= set(asked.registries)
         left_out &= set(asked.registries)
     there = [image for image in world.images if _registry(image) in whole]
-    going, rules = _going(there, started_at, asked)
+    going, rules = _going(there, started_at, asked, _untagged(world))
+    going = _without_kept(there, going)
     freed = {one.image_id for one in going}
     return Reclaimed(
         images={one: _freed(there, {one}) for one in freed},
@@ -71,6 +72,46 @@ def expected(world: World, started_at: datetime, asked: Asked) -> Reclaimed:
     )
 
 
+def _listed(world: World) -> dict[str, str]:
+    """Return how the images of each registry were listed; OCI registries list by repository."""
+    if world.visible is None:
+        return {parent: status for listing, parent, status in world.coverage if listing == "images"}
+    listed = {registry: "complete" for registry, _, _ in world.registries}
+    for listing, parent, status in world.coverage:
+        if listing in ("repositories", "tags", "manifests") and status != "complete":
+            listed[parent.partition("/")[0]] = status
+    return listed
+
+
+def _untagged(world: World) -> set[str]:
+    """Return the images without a tag; of an OCI registry, those that no tag leads to."""
+    by_id = {image.image_id: image for image in world.images}
+    left = [image for image in world.images if image.tags]
+    reached = set()
+    while left:
+        image = left.pop()
+        reached.add(image.image_id)
+        ids = (f"{image.repository_name}@{child}" for child, _ in image.children)
+        left += [by_id[one] for one in ids if one in by_id and one not in reached]
+    return by_id.keys() - reached
+
+
+def _without_kept(there: Iterable[Image], going: list[Image]) -> list[Image]:
+    """Leave out what an index that stays refers to, until no index that stays refers to one."""
+    gone = {one.image_id for one in going}
+    while (
+        kept := {
+            f"{image.repository_name}@{child}"
+            for image in there
+            if image.image_id not in gone
+            for child, _ in image.children
+        }
+        & gone
+    ):
+        gone -= kept
+    return [one for one in going if one.image_id in gone]
+
+
 def _registry(image: Image) -> str:
     return image.repository_name.partition("/")[0]
 
@@ -81,13 +122,15 @@ def _age(image: Image) -> tuple[bool, datetime | None, str]:
 
 
 def _going(
-    there: Iterable[Image], started_at: datetime, asked: Asked
+    there: Iterable[Image], started_at: datetime, asked: Asked, untagged: Collection[str]
 ) -> tuple[list[Image], dict[str, list[int]]]:
     called: defaultdict[str, dict[int, bool]] = defaultdict(dict)
     for place, rule in enumerate(asked.rules, 1):
         top = rule.get("retained_top", 0)
         period = rule.get("expire_period")
-        for images in _by_repository(image for image in there if _filters(rule, image)).values():
+        for images in _by_repository(
+            image for image in there if _filters(rule, image, untagged)
+        ).values():
             kept = {one.image_id for one in images[max(0, len(images) - top) :]}
             for image in images:
                 old = period is None or _is_older(image, started_at, _period(period))
@@ -97,7 +140,7 @@ def _going(
         image
         for image in there
         if (not asked.rules or image.image_id in rules)
-        and (not asked.untagged or not image.tags)
+        and (not asked.untagged or image.image_id in untagged)
         and (asked.older_than is None or _is_older(image, started_at, asked.older_than))
         and (not asked.tags or (image.tags and all(_any(asked.tags, tag) for tag in image.tags)))
         and (not asked.repositories or _is_in(asked.repositories, image.repository_name))
@@ -119,8 +162,8 @@ def _by_repository(images: Iterable[Image]) -> dict[str, list[Image]]:
     return {name: sorted(some, key=_age) for name, some in grouped.items()}
 
 
-def _filters(rule: Mapping[str, Any], image: Image) -> bool:
-    if not image.tags:
+def _filters(rule: Mapping[str, Any], image: Image, untagged: Collection[str]) -> bool:
+    if image.image_id in untagged:
         return bool(rule.get("untagged"))
     pattern = rule.get("tag_regexp")
     return pattern is not None and any(re.fullmatch(pattern, tag) for tag in image.tags)

@@ -121,7 +121,7 @@ def answer(output: Path, policy: Any) -> Reclaimed:
             assert sum(row["image_count"] for row in tables[name]) == plan.image_count == len(ids)
             assert sum(row["logical_size"] for row in tables[name]) == plan.logical_size
         assert sum(row["freed_size"] for row in tables["registries"]) == plan.freed_size
-        assert plan.logical_size == sum(row["compressed_size"] for row in images)
+        assert plan.logical_size == sum(row["compressed_size"] or 0 for row in images)
         return Reclaimed(
             images={row["image_id"]: row["alone_size"] for row in images},
             repositories={

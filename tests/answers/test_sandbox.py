@@ -246,10 +246,12 @@ def test_of_several_snapshots_each_row_says_of_which(output: Path) -> None:
 def test_snapshots_with_more_columns_or_a_table_less_are_read_together(tmp_path: Path) -> None:
     for night, name in enumerate(("one", "two", "three")):
         publish_estate(tmp_path, name, WORLD, night=night)
-    change(tmp_path, "two", "images", lambda table: table.append_column("os", [["linux"] * 2]))
+    change(tmp_path, "two", "images", lambda table: table.append_column("newer", [["linux"] * 2]))
     change(tmp_path, "three", "tags", None)
     snapshots, _ = every_snapshot(open_destination(str(tmp_path)))
-    both = "SELECT i.snapshot_id, count(*) AS n, count(os) AS with_os, count(tag) AS tags FROM "
+    both = (
+        "SELECT i.snapshot_id, count(*) AS n, count(newer) AS with_newer, count(tag) AS tags FROM "
+    )
     both += "images i LEFT JOIN tags t USING (snapshot_id, image_id) GROUP BY ALL ORDER BY ALL"
     with open_query(snapshots, both) as rows:
         assert [tuple(row.values()) for row in rows.read_all().to_pylist()] == [

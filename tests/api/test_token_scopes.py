@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -42,7 +43,9 @@ class TokensByScope:
     async def get(self, scope: str | None = None) -> SecretStr:
         return SecretStr(f"{scope}.{self.numbers[str(scope)]}")
 
-    async def renew(self, refused: SecretStr, scope: str | None = None) -> SecretStr:
+    async def renew(
+        self, refused: SecretStr, scope: str | None = None, challenges: Sequence[str] = ()
+    ) -> SecretStr:
         if scope == "closed":
             raise CredentialsError("no token for this repository")
         self.numbers[str(scope)] += 1

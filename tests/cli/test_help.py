@@ -230,6 +230,8 @@ def test_the_flags_that_refusals_name_are_those_of_the_settings() -> None:
         folders=["f"],
         registries=["r"],
         clouds=["c"],
+        source="oci",
+        registry_urls=["u"],
         price="0.02",
         currency="USD",
     )

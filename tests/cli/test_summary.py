@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -53,7 +54,9 @@ def manifest(status: str) -> Manifest:
     )
 
 
-def shown(status: str, width: int, height: int) -> list[str]:
+def shown(
+    status: str, width: int, height: int, *, found: Highlights = FOUND, **totals: int | None
+) -> list[str]:
     console = Console(
         file=io.StringIO(),
         force_terminal=True,
@@ -62,7 +65,9 @@ def shown(status: str, width: int, height: int) -> list[str]:
         _environ={"TERM": "xterm", "NO_COLOR": "1"},
     )
     with console.capture() as captured:
-        show_summary(console, manifest(status), FOUND, output="s3://bucket/" + "prefix/" * 20)
+        of = manifest(status)
+        of = of.model_copy(update={"totals": {**of.totals, **totals}})
+        show_summary(console, of, found, output="s3://bucket/" + "prefix/" * 20)
     return [Text.from_ansi(line).plain for line in captured.get().split("\n")[:-1]]
 
 
@@ -87,6 +92,18 @@ def test_where_there_is_room_every_scope_has_its_id_and_its_name_on_one_line() -
         assert len(of_it) == 2, "a registry, and a repository in it"
         assert all(beginning in line for line in of_it)
     assert not [line for line in lines if "\x1b" in line or "\u202e" in line]
+
+
+def test_untagged_images_that_cannot_be_seen_are_unknown_and_not_none() -> None:
+    blind = tuple(replace(one, untagged_size=None) for one in FOUND.registries)
+    found = replace(FOUND, registries=blind, repositories=())
+    lines = shown("complete", 200, 60, found=found, untagged_size=None, untagged_image_count=None)
+    text = "\n".join(lines)
+    assert "1,000,000 images (the untagged cannot be seen)" in text
+    assert "Stored at least" in text
+    assert [line.split()[-1] for line in lines if IDS[0] in line] == ["unknown"]
+    assert "these registries do not list untagged images" in text
+    assert "deleting" not in text
 
 
 def test_the_reason_of_a_missing_listing_takes_three_lines_at_most() -> None:

@@ -11,8 +11,8 @@ from exporter.crawl.progress import Progress
 from exporter.errors import AnswerError, ApiError, IncompleteError, StatusError, UnreachableError
 from exporter.settings import Repositories, Scope
 from exporter.sources.cloud.levels import CloudAdvice
-from exporter.sources.cloud.patterns import Patterns
 from exporter.sources.cloud.scope import ScopeFilter
+from exporter.sources.patterns import Patterns
 from exporter.tables.schemas import TABLES
 
 

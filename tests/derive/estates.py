@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,16 @@ class Blob:
     size: int = 1
     blob_id: str = "blob"
     urls: tuple[str, ...] = ()
+    distributable: bool | None = None
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image as the API sends it; `compressed_size` is by default the sum of its layers."""
+    """An image as the API sends it; `compressed_size` is by default the sum of its layers.
+
+    Of an OCI registry, it has a `kind`, and `children` if it is an index: their digests, and
+    whether the registry has them.
+    """
 
     image_id: str
     repository_name: str
@@ -45,13 +50,18 @@ class Image:
     digest: str = "sha256:m"
     compressed_size: int | None = None
     created_at: datetime | None = START
+    kind: str | None = None
+    manifest_size: int | None = None
+    subject: str | None = None
+    children: tuple[tuple[str, bool | None], ...] = ()
 
 
 @dataclass(frozen=True)
 class World:
     """All that was listed.
 
-    Folders are (id, cloud), registries (id, folder, cloud), coverage (listing, parent, status).
+    Folders are (id, cloud), registries (id, folder, cloud), coverage (listing, parent, status). If
+    the registries are OCI registries, `visible` says which of them list untagged images.
     """
 
     images: tuple[Image, ...] = ()
@@ -60,6 +70,7 @@ class World:
     registries: tuple[tuple[str, str | None, str | None], ...] = ()
     repositories: tuple[str, ...] = ()
     coverage: tuple[tuple[str, str, str], ...] = field(default=())
+    visible: frozenset[str] | None = None
 
 
 def rows_of(world: World) -> Tables:
@@ -72,6 +83,7 @@ def rows_of(world: World) -> Tables:
         ],
         "registries": [
             {"registry_id": one, "folder_id": folder, "cloud_id": cloud, "name": f"name of {one}"}
+            | _source(world, one)
             for one, folder, cloud in world.registries
         ],
         "repositories": [
@@ -81,14 +93,21 @@ def rows_of(world: World) -> Tables:
         "images": [],
         "layers": [],
         "config_blobs": [],
+        "image_references": [],
         "coverage": [
-            {"listing": listing, "parent_id": parent, "status": status}
+            {"listing": listing, "parent_id": parent, "status": status, "finished_at": START}
             for listing, parent, status in world.coverage
         ],
     }
     for image in world.images:
         add_image(tables, image)
     return tables
+
+
+def _source(world: World, registry_id: str) -> Row:
+    if world.visible is None:
+        return {}
+    return {"source": "oci", "untagged_visible": registry_id in world.visible}
 
 
 def add_image(tables: Tables, image: Image) -> None:
@@ -99,22 +118,32 @@ def add_image(tables: Tables, image: Image) -> None:
         "repository_name": image.repository_name,
     }
     total = sum(layer.size for layer in image.layers)
+    stated = total if image.compressed_size is None else image.compressed_size
+    compressed = None if image.kind == "index" else stated
     tables["images"].append(
         where
         | {
             "digest": image.digest,
-            "compressed_size": total if image.compressed_size is None else image.compressed_size,
+            "compressed_size": compressed,
             "config_digest": image.config.digest if image.config else None,
             "layer_count": len(image.layers),
             "tag_count": len(image.tags),
             "tags": list(image.tags),
             "created_at": image.created_at,
+            "kind": image.kind,
+            "manifest_size": image.manifest_size,
+            "subject_digest": image.subject,
         }
     )
+    for position, (child, present) in enumerate(image.children):
+        id_ = f"{image.repository_name}@{child}"
+        reference = {"position": position, "child_digest": child, "child_image_id": id_}
+        tables["image_references"].append(where | reference | {"present": present})
     for position, layer in enumerate(image.layers):
         tables["layers"].append(where | {"position": position} | _blob(layer))
     if image.config:
         tables["config_blobs"].append(where | _blob(image.config))
+        del tables["config_blobs"][-1]["distributable"]
 
 
 def _blob(blob: Blob) -> Row:
@@ -123,6 +152,7 @@ def _blob(blob: Blob) -> Row:
         "digest": blob.digest,
         "size": blob.size,
         "urls": list(blob.urls),
+        "distributable": blob.distributable,
     }
 
 
@@ -137,7 +167,7 @@ def stage(staging: Path, world: World, parts: int = 1) -> Path:
     small = rows_of(World(**{**vars(world), "images": ()}))
     for name, rows in small.items():
         write(staging, name, [rows])
-    for name in ("images", "layers", "config_blobs"):
+    for name in ("images", "layers", "config_blobs", "image_references"):
         write(staging, name, [rows_of(World(images=tuple(page)))[name] for page in pages])
     assert len(in_order) == len(world.images)
     return staging
@@ -217,6 +247,76 @@ _SIZES = st.sampled_from([0, 1, 10, 11, 2**53 + 1, 2**60 - 1])
 _BLOBS = st.builds(Blob, _DIGESTS, _SIZES)
 # Most often a digest has one size: that it has two is the exception.
 _USUAL = st.integers(0, 5).map(lambda number: Blob(digest(number), 10 + number))
+
+
+def oci_worlds() -> st.SearchStrategy[World]:
+    """Estates of OCI registries: indexes of indexes, missing children, subjects, foreign layers."""
+    registries = (("r1", "f1", "c1"), ("r2", "f1", "c1"), ("r3", "f3", "c2"))
+    listings = [
+        *(("repositories", registry_) for registry_, _, _ in registries),
+        *((listing, name) for listing in _OF_REPOSITORY for name in _NAMES[:7]),
+    ]
+    return st.builds(
+        World,
+        images=_manifests(),
+        clouds=st.just(("c1", "c2")),
+        folders=st.just((("f1", "c1"), ("f3", "c2"))),
+        registries=st.just(registries),
+        repositories=st.lists(st.sampled_from(_NAMES), unique=True).map(tuple),
+        coverage=st.lists(
+            st.tuples(st.sampled_from(listings), st.sampled_from(("complete", *STATUSES))).map(
+                lambda pair: (*pair[0], pair[1])
+            ),
+            unique_by=lambda row: row[:2],
+            max_size=12,
+        ).map(tuple),
+        visible=st.frozensets(st.sampled_from(["r1", "r2", "r3"])),
+    )
+
+
+_OF_REPOSITORY = ("tags", "manifests", "configs", "untagged")
+
+
+def _manifests() -> st.SearchStrategy[tuple[Image, ...]]:
+    """Manifests whose digests are few, so that much refers to something that is there."""
+    few = st.integers(0, 7).map(digest)
+    layer = st.builds(
+        lambda blob, distributable: replace(blob, distributable=distributable),
+        st.one_of(_USUAL, _USUAL, _BLOBS),
+        st.sampled_from([True, True, False]),
+    )
+    usual = {
+        "image_id": st.just(""),
+        "repository_name": st.sampled_from(_NAMES[:4]),
+        "digest": few,
+        "tags": st.sampled_from([(), (), (), ("v1",), ("v1", "v2")]),
+        "created_at": st.sampled_from(
+            [None, START, START.replace(year=1), START.replace(year=1970), START.replace(year=2999)]
+        ),
+        "manifest_size": st.sampled_from([500, 700]),
+        "subject": st.one_of(st.none(), st.none(), few),
+    }
+    index = st.builds(
+        Image,
+        **usual,
+        kind=st.just("index"),
+        children=st.lists(
+            st.tuples(few, st.sampled_from([True, True, None, False])),
+            max_size=3,
+            unique_by=lambda child: child[0],
+        ).map(tuple),
+    )
+    image = st.builds(
+        Image,
+        **usual,
+        kind=st.sampled_from(["image", "artifact", "attestation", "schema1"]),
+        layers=st.lists(layer, max_size=3).map(tuple),
+        config=st.one_of(st.none(), _USUAL),
+    )
+    named = st.one_of(index, image).map(
+        lambda one: replace(one, image_id=f"{one.repository_name}@{one.digest}")
+    )
+    return st.lists(named, max_size=14, unique_by=lambda one: one.image_id).map(tuple)
 
 
 def _images() -> st.SearchStrategy[tuple[Image, ...]]:

@@ -22,6 +22,36 @@ def in_known_registries(listed: Tables) -> Tables:
     }
 
 
+def reachable(listed: Tables) -> set[str]:
+    """Return the ids of the images that a tag leads to; of the cloud, those that have one."""
+    images = {image["image_id"]: image for image in listed["images"]}
+    found: set[str] = set()
+    waiting = [id_ for id_, image in images.items() if image["tags"]]
+    while waiting:
+        id_ = waiting.pop()
+        if id_ in found or id_ not in images:
+            continue
+        found.add(id_)
+        waiting += [
+            row["child_image_id"] for row in listed["image_references"] if row["image_id"] == id_
+        ]
+        waiting += [
+            other
+            for other, image in images.items()
+            if image["subject_digest"]
+            and f"{image['repository_name']}@{image['subject_digest']}" == id_
+        ]
+    return found
+
+
+def stored(listed: Tables) -> Tables:
+    """Return the rows where layers that no registry stores have no digest."""
+    layers = [
+        row | {"digest": None} if row["distributable"] is False else row for row in listed["layers"]
+    ]
+    return {**listed, "layers": layers}
+
+
 def tags(listed: Tables) -> set[tuple[Any, ...]]:
     return {
         (
@@ -39,7 +69,7 @@ def tags(listed: Tables) -> set[tuple[Any, ...]]:
 
 def blobs(listed: Tables) -> dict[tuple[str, str, str], Row]:
     """Return the rows of `blobs` by registry, digest and kind."""
-    listed = in_known_registries(listed)
+    listed = stored(in_known_registries(listed))
     rows: dict[tuple[str, str, str], Row] = {}
     for kind, table in (("layer", "layers"), ("config", "config_blobs")):
         uses = [use for use in listed[table] if use["digest"] is not None]
@@ -59,7 +89,12 @@ def blobs(listed: Tables) -> dict[tuple[str, str, str], Row]:
 
 def size_totals(listed: Tables) -> dict[tuple[str, str], Row]:
     """Return the rows of `size_totals` by scope and id."""
-    listed = in_known_registries(listed)
+    listed = stored(in_known_registries(listed))
+    reached = reachable(listed)
+    is_oci = any(row.get("source") == "oci" for row in listed["registries"])
+    blind = {
+        row["registry_id"] for row in listed["registries"] if row.get("untagged_visible") is False
+    }
     parents = {
         row["registry_id"]: (row["folder_id"], row["cloud_id"], row["name"])
         for row in listed["registries"]
@@ -78,6 +113,12 @@ def size_totals(listed: Tables) -> dict[tuple[str, str], Row]:
         if scope == "repository":
             wanted = {scope_id: names[scope_id]}
         registry_id, folder_id, cloud_id = ids
+        known = not blind & ({registry_id} if scope == "repository" else inside)
+        measures = _measures(listed, set(wanted), reached)
+        if not known:
+            measures |= {"untagged_image_count": None, "untagged_size": None}
+        if not is_oci:
+            measures |= {"index_count": None, "manifest_size": None}
         rows[scope, scope_id] = {
             "scope": scope,
             "scope_id": scope_id,
@@ -86,8 +127,9 @@ def size_totals(listed: Tables) -> dict[tuple[str, str], Row]:
             "folder_id": folder_id,
             "cloud_id": cloud_id,
             "repository_count": len(wanted),
-            **_measures(listed, set(wanted)),
+            **measures,
             "complete": _complete(listed, scope, scope_id, names, parents),
+            "untagged_known": known if is_oci else None,
         }
 
     for registry_id in registries:
@@ -107,10 +149,14 @@ def size_totals(listed: Tables) -> dict[tuple[str, str], Row]:
     return rows
 
 
-def _measures(listed: Tables, repositories: set[str]) -> Row:
+def _measures(listed: Tables, repositories: set[str], reached: set[str]) -> Row:
     images = [image for image in listed["images"] if image["repository_name"] in repositories]
     ids = {image["image_id"] for image in images}
-    untagged = {image["image_id"] for image in images if not image["tags"]}
+    untagged = ids - reached
+    manifests = {(one["registry_id"], one["digest"]): one["manifest_size"] for one in images}
+    for one in images:
+        size = manifests[one["registry_id"], one["digest"]]
+        manifests[one["registry_id"], one["digest"]] = max(size or 0, one["manifest_size"] or 0)
     layers = [layer for layer in listed["layers"] if layer["image_id"] in ids]
     configs = [config for config in listed["config_blobs"] if config["image_id"] in ids]
     sizes, users = _by_digest(listed["layers"])
@@ -120,18 +166,20 @@ def _measures(listed: Tables, repositories: set[str]) -> Row:
     times = [image["created_at"] for image in images if image["created_at"] is not None]
     return {
         "image_count": len(images),
-        "tagged_image_count": len(images) - len(untagged),
+        "tagged_image_count": sum(bool(image["tags"]) for image in images),
         "untagged_image_count": len(untagged),
         "tag_count": sum(len(image["tags"]) for image in images),
         "layer_count": len(layers),
         "blob_count": len(held),
-        "logical_size": sum(image["compressed_size"] for image in images),
+        "logical_size": sum(image["compressed_size"] or 0 for image in images),
         "stored_size": sum(sizes[blob] for blob in held),
         "exclusive_size": sum(sizes[blob] for blob in held if users[blob] <= ids),
         "untagged_size": sum(sizes[blob] for blob in held if users[blob] <= untagged),
         "config_size": sum(config_sizes[blob] for blob in held_configs),
         "oldest_image_at": min(times, default=None),
         "newest_image_at": max(times, default=None),
+        "index_count": sum(image["kind"] == "index" for image in images),
+        "manifest_size": sum(manifests.values()),
     }
 
 
@@ -162,11 +210,18 @@ def _complete(
             inside |= {("cloud", parent)}
         elif listing == "registries":
             inside |= {("folder", parent), ("cloud", cloud_of.get(parent))}
+        elif listing in ("tags", "manifests", "configs", "untagged"):
+            registry = parent.split("/")[0]
+            folder_id, cloud_id, _ = parents.get(registry, (None, None, None))
+            inside |= {("repository", parent), ("registry", registry)}
+            inside |= {("folder", folder_id), ("cloud", cloud_id)}
         elif listing != "clouds":
             folder_id, cloud_id, _ = parents.get(parent, (None, None, None))
             inside |= {("registry", parent), ("folder", folder_id), ("cloud", cloud_id)}
         if listing == "images":
             inside |= {("repository", name) for name, of in names.items() if of == parent}
+        if listing in ("configs", "untagged") and status == "skipped":
+            continue
         if status != "complete" and (scope, scope_id) in inside:
             return False
     return True
@@ -184,7 +239,7 @@ def _sizes(layers: list[Row], config: int) -> set[int]:
 def findings(listed: Tables) -> set[tuple[Any, ...]]:
     """Return kind, registry, repository, image and subject, but for changed images."""
     found: set[tuple[Any, ...]] = set()
-    known_only = in_known_registries(listed)
+    known_only = stored(in_known_registries(listed))
     uses = [use for use in [*known_only["layers"], *known_only["config_blobs"]] if use["digest"]]
     for digest in {use["digest"] for use in uses}:
         own = [use for use in uses if use["digest"] == digest]
@@ -199,7 +254,7 @@ def findings(listed: Tables) -> set[tuple[Any, ...]]:
         config = sum(
             one["size"] for one in listed["config_blobs"] if one["image_id"] == image["image_id"]
         )
-        if image["compressed_size"] not in _sizes(layers, config):
+        if image["kind"] != "index" and image["compressed_size"] not in _sizes(layers, config):
             found.add(("size_mismatch", *where, image["image_id"], image["image_id"]))
         for tag in image["tags"]:
             tagged[(*where, tag)].add(image["image_id"])
@@ -220,4 +275,41 @@ def findings(listed: Tables) -> set[tuple[Any, ...]]:
         if row["registry_id"] is None:
             name = row["repository_name"]
             found.add(("unknown_registry", None, name, None, name))
+    return found | _oci_findings(listed)
+
+
+def _oci_findings(listed: Tables) -> set[tuple[Any, ...]]:
+    found: set[tuple[Any, ...]] = set()
+    images = {image["image_id"]: image for image in listed["images"]}
+    whole = {(one["listing"], one["parent_id"]) for one in listed["coverage"]
+             if one["status"] == "complete"}  # fmt: skip
+    missing: dict[str, list[Row]] = defaultdict(list)
+    for row in listed["image_references"]:
+        if row["present"] is False:
+            missing[row["child_image_id"]].append(row)
+    for subject, rows in missing.items():
+        row = min(rows, key=lambda one: str(one["image_id"]))
+        where = (row["registry_id"], row["repository_name"], row["image_id"])
+        found.add(("missing_child", *where, subject))
+    referrers: dict[str, list[Row]] = defaultdict(list)
+    for id_, image in images.items():
+        where = (image["registry_id"], image["repository_name"], id_)
+        if image["kind"] == "schema1":
+            found.add(("schema1_manifest", *where, id_))
+        wrong_years = (1, 2999) if listed["coverage"] else (1,)  # The run's end is in the ledger.
+        if image["kind"] and image["created_at"] and image["created_at"].year in wrong_years:
+            found.add(("implausible_time", *where, id_))
+        if image["subject_digest"]:
+            referrers[f"{image['repository_name']}@{image['subject_digest']}"].append(image)
+    for subject, rows in referrers.items():
+        row = min(rows, key=lambda one: str(one["image_id"]))
+        where = (row["registry_id"], row["repository_name"], row["image_id"])
+        if subject not in images and ("manifests", row["repository_name"]) in whole:
+            found.add(("dangling_subject", *where, subject))
+    having = {image["repository_name"] for image in images.values()}
+    oci = {row["registry_id"] for row in listed["registries"] if row.get("source") == "oci"}
+    for row in listed["repositories"]:
+        name, registry_id = row["repository_name"], row["registry_id"]
+        if registry_id in oci and name not in having and ("tags", name) in whole:
+            found.add(("empty_repository", registry_id, name, None, name))
     return found

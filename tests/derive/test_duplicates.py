@@ -59,9 +59,10 @@ def kept(images: tuple[Image, ...]) -> dict[str, list[Row]]:
     tables: dict[str, list[Row]] = {"images": [], "layers": [], "config_blobs": []}
     for image in first.values():
         add_image(tables, image)
-    null = {"cloud_id": None, "folder_id": None}
-    tables["images"] = [null | row for row in tables["images"]]
-    return tables
+    return {
+        name: [dict.fromkeys(TABLES[name].schema.names) | row for row in rows]
+        for name, rows in tables.items()
+    }
 
 
 def write_pages(staging: Path, *pages: tuple[Image, ...]) -> Path:

@@ -27,6 +27,7 @@ from tests.derive.estates import (
     by_key,
     derive_staged,
     digest,
+    oci_worlds,
     read,
     rows_of,
     stage,
@@ -46,12 +47,12 @@ def total(staging: Path, scope: str, scope_id: str) -> dict[str, object]:
 
 
 @settings(
-    max_examples=15,
+    max_examples=20,
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )
-@given(worlds())
+@given(worlds() | oci_worlds())
 def test_derived_tables_are_those_of_a_calculation_in_plain_python(world: World) -> None:
     listed = rows_of(world)
     with tempfile.TemporaryDirectory() as folder:
@@ -66,6 +67,10 @@ def test_derived_tables_are_those_of_a_calculation_in_plain_python(world: World)
         findings = by_key(read(staging, "findings"), *TABLES["findings"].key).values()
         assert all(row["detail"] for row in findings)
         assert {tuple(row.values())[:5] for row in findings} == expected.findings(listed)
+        reached = expected.reachable(listed)
+        for image in read(staging, "images"):
+            is_reached = image["image_id"] in reached
+            assert image["reachable"] == (is_reached if image["kind"] else None)
         for name in ("tags", "blobs", "size_totals", "findings"):
             key = TABLES[name].key if name != "blobs" else ("registry_id",)
             keys = [tuple(row[column] or "" for column in key) for row in read(staging, name)]
@@ -292,6 +297,72 @@ def test_a_scope_is_incomplete_where_a_listing_inside_it_is(
     )
     rows = read(derived(tmp_path, world), "size_totals")
     assert {row["scope_id"] for row in rows if not row["complete"]} == {*inside, "*"}
+
+
+@pytest.mark.parametrize(
+    ("listing", "status", "is_complete"),
+    [
+        ("tags", "skipped", False),
+        ("manifests", "partial", False),
+        ("configs", "denied", False),
+        ("untagged", "failed", False),
+        # A setting leaves these out, or the registry: a column tells of it.
+        ("configs", "skipped", True),
+        ("untagged", "skipped", True),
+    ],
+)
+def test_a_listing_of_one_repository_leaves_the_others_complete(
+    listing: str, status: str, is_complete: bool, tmp_path: Path
+) -> None:
+    world = World(
+        registries=(("r1", None, None), ("r2", None, None)),
+        repositories=("r1/a/b", "r1/a", "r2/a"),
+        coverage=((listing, "r1/a/b", status), (listing, "r1/a", "complete")),
+        visible=frozenset({"r1", "r2"}),
+    )
+    rows = read(derived(tmp_path, world), "size_totals")
+    incomplete = {row["scope_id"] for row in rows if not row["complete"]}
+    assert incomplete == (set() if is_complete else {"r1/a/b", "r1", "*"})
+
+
+def pushed(name: str, layer: Blob) -> Image:
+    """The same manifest in any repository."""
+    return Image(f"{name}@x", name, (layer,), digest="x", kind="image", manifest_size=7)
+
+
+def test_what_is_not_known_in_one_registry_is_not_known_above_it(tmp_path: Path) -> None:
+    foreign = Blob(digest(2), 5, distributable=False)
+    world = World(
+        images=(
+            pushed("r1/a", Blob(digest(1), 10)),
+            pushed("r2/a", Blob(digest(1), 10)),
+            pushed("r2/b", foreign),
+        ),
+        clouds=("c1", "c2"),
+        folders=(("f1", "c1"), ("f2", "c2")),
+        registries=(("r1", "f1", "c1"), ("r2", "f2", "c2")),
+        visible=frozenset({"r2"}),
+    )
+    staging = derived(tmp_path, world)
+    names = ("untagged_known", "untagged_image_count", "untagged_size", "manifest_size")
+    table = {
+        key: tuple(row[name] for name in names)
+        for key, row in by_key(read(staging, "size_totals"), "scope", "scope_id").items()
+    }
+    assert table == {
+        ("repository", "r1/a"): (False, None, None, 7),
+        ("repository", "r2/a"): (True, 1, 10, 7),
+        ("repository", "r2/b"): (True, 1, 0, 7),
+        ("registry", "r1"): (False, None, None, 7),
+        ("registry", "r2"): (True, 2, 10, 7),  # One manifest in two repositories.
+        ("folder", "f1"): (False, None, None, 7),
+        ("folder", "f2"): (True, 2, 10, 7),
+        ("cloud", "c1"): (False, None, None, 7),
+        ("cloud", "c2"): (True, 2, 10, 7),
+        ("total", "*"): (False, None, None, 14),
+    }
+    assert total(staging, "repository", "r2/b")["stored_size"] == 0
+    assert total(staging, "repository", "r2/b")["logical_size"] == 5
 
 
 def test_times_keep_their_microseconds_in_any_year(tmp_path: Path) -> None:

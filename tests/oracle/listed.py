@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.oracle.schema import COLUMNS
+from tests.oracle.schema import COLUMNS, of_cloud
 from tests.oracle.values import (
     Resource,
     Row,
@@ -59,7 +59,7 @@ class World:
 
 
 def listed_tables(world: World) -> Tables:
-    """Return the rows of `clouds` to `config_blobs`; an id that comes twice stands once."""
+    """Return the rows of `clouds` to `image_references`; an id that comes twice stands once."""
     parents = world.parents()
     images = first_of_each(world.images)
     unseen = world.unseen_registries
@@ -76,6 +76,7 @@ def listed_tables(world: World) -> Tables:
         ],
         "layers": [row for image in images for row in layer_rows(image)],
         "config_blobs": [row for image in images for row in config_rows(image)],
+        "image_references": [],
     }
 
 
@@ -120,6 +121,7 @@ def registry_row(registry: Resource, parents: Parents) -> Row:
         "status": enum(registry, "status"),
         "labels": labels(registry),
         "created_at": api_time(registry),
+        **of_cloud("registries"),
     }
 
 
@@ -159,6 +161,7 @@ def image_row(image: Resource, parents: Parents, listed_in: str = "") -> Row:
         "tag_count": len(tags),
         "tags": tags,
         "created_at": api_time(image),
+        **of_cloud("images"),
     }
 
 
@@ -169,6 +172,7 @@ def layer_rows(image: Resource) -> Rows:
         {"image_id": place["image_id"], "position": position}
         | {"registry_id": place["registry_id"], "repository_name": place["repository_name"]}
         | blob_columns(layer)
+        | of_cloud("layers")
         for position, layer in enumerate(image.get("layers") or [])
     ]
 
@@ -176,7 +180,9 @@ def layer_rows(image: Resource) -> Rows:
 def config_rows(image: Resource) -> Rows:
     """Return the row of the image's config, or none where the image has no config."""
     config = image.get("config")
-    return [] if config is None else [_place(image) | blob_columns(config)]
+    return (
+        [] if config is None else [_place(image) | blob_columns(config) | of_cloud("config_blobs")]
+    )
 
 
 def blob_columns(blob: Resource) -> Row:

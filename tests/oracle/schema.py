@@ -12,6 +12,7 @@ Columns = Mapping[str, str]
 
 _RESOURCE = {"name": "text", "description": "text"}
 _USED_BLOB = {"blob_id": "text", "digest": "text", "size": "int64", "urls": "texts"}
+_PLATFORM = {"os": "text", "os_version": "text", "architecture": "text", "variant": "text"}
 _COUNTS = (
     "repository_count",
     "image_count",
@@ -51,6 +52,9 @@ COLUMNS: Mapping[str, Columns] = {
         "status": "text",
         "labels": "labels",
         "created_at": "time",
+        "source": "text",
+        "flavor": "text",
+        "untagged_visible": "bool",
     },
     "repositories": {
         "repository_id": "text",
@@ -72,6 +76,16 @@ COLUMNS: Mapping[str, Columns] = {
         "tag_count": "int32",
         "tags": "texts",
         "created_at": "time",
+        "kind": "text",
+        "media_type": "text",
+        "artifact_type": "text",
+        "manifest_size": "int64",
+        **_PLATFORM,
+        "subject_digest": "text",
+        "annotations": "labels",
+        "labels": "labels",
+        "created_source": "text",
+        "reachable": "bool",
     },
     "layers": {
         "image_id": "text",
@@ -79,12 +93,29 @@ COLUMNS: Mapping[str, Columns] = {
         "registry_id": "text",
         "repository_name": "text",
         **_USED_BLOB,
+        "media_type": "text",
+        "distributable": "bool",
     },
     "config_blobs": {
         "image_id": "text",
         "registry_id": "text",
         "repository_name": "text",
         **_USED_BLOB,
+        "media_type": "text",
+    },
+    "image_references": {
+        "image_id": "text",
+        "position": "int32",
+        "registry_id": "text",
+        "repository_name": "text",
+        "child_digest": "text",
+        "child_image_id": "text",
+        "media_type": "text",
+        "size": "int64",
+        **_PLATFORM,
+        "relation": "text",
+        "annotations": "labels",
+        "present": "bool",
     },
     "tags": {
         "registry_id": "text",
@@ -114,6 +145,9 @@ COLUMNS: Mapping[str, Columns] = {
         "oldest_image_at": "time",
         "newest_image_at": "time",
         "complete": "bool",
+        "untagged_known": "bool",
+        "index_count": "int64",
+        "manifest_size": "int64",
     },
     "findings": {
         "kind": "text",
@@ -148,6 +182,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "images": ("image_id",),
     "layers": ("image_id", "position"),
     "config_blobs": ("image_id",),
+    "image_references": ("image_id", "position"),
     "tags": ("repository_name", "tag", "image_id"),
     "blobs": ("registry_id", "digest", "kind"),
     "size_totals": ("scope", "scope_id"),
@@ -155,3 +190,28 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "coverage": ("listing", "parent_id"),
 }
 """Every table's key: no two rows of a snapshot have the same."""
+
+OF_OCI: Mapping[str, tuple[str, ...]] = {
+    "registries": ("source", "flavor", "untagged_visible"),
+    "images": (
+        "kind",
+        "media_type",
+        "artifact_type",
+        "manifest_size",
+        *_PLATFORM,
+        "subject_digest",
+        "annotations",
+        "labels",
+        "created_source",
+        "reachable",
+    ),
+    "layers": ("media_type", "distributable"),
+    "config_blobs": ("media_type",),
+    "size_totals": ("untagged_known", "index_count", "manifest_size"),
+}
+"""The columns that are null in a cloud's snapshot, by table; `image_references` has no rows."""
+
+
+def of_cloud(table: str) -> dict[str, None]:
+    """Return the columns that a row of the cloud has no values for, null."""
+    return dict.fromkeys(OF_OCI[table])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.oracle.listed import World
+from tests.oracle.schema import OF_OCI, of_cloud
 from tests.oracle.truth import truth
 from tests.oracle.values import Row, cut_time
 from tests.oracle.worlds import blob, finding, image, small_world, total
@@ -33,6 +34,7 @@ def test_a_repository_counts_each_digest_once_within_itself() -> None:
         "oldest_image_at": "2021-01-01T00:00:00.000000Z",
         "newest_image_at": "2023-01-01T00:00:00.000000Z",
         "complete": True,
+        **of_cloud("size_totals"),
     }
 
 
@@ -63,7 +65,8 @@ def test_an_empty_scope_has_a_row_of_zeros() -> None:
     for scope_id in ("g", "r/nothing"):
         row = total(tables, scope_id)
         counts = {name: row[name] for name in row if name.endswith(("_size", "_count"))}
-        counts.pop("repository_count")
+        for other in ("repository_count", *OF_OCI["size_totals"]):
+            counts.pop(other, None)
         assert set(counts.values()) == {0}
         assert (row["oldest_image_at"], row["newest_image_at"]) == (None, None)
     assert total(tables, "g")["repository_count"] == 0
@@ -158,6 +161,7 @@ def test_absent_fields_are_what_proto3_says() -> None:
             "status": None,
             "labels": {},
             "created_at": None,
+            **of_cloud("registries"),
         }
     ]
     assert tables["images"][0] | {"image_id": "i"} == {
@@ -173,11 +177,13 @@ def test_absent_fields_are_what_proto3_says() -> None:
         "tag_count": 0,
         "tags": [],
         "created_at": None,
+        **of_cloud("images"),
     }
     nothing: Row = {"blob_id": None, "digest": None, "size": 0, "urls": []}
     place: Row = {"image_id": "i", "registry_id": "r", "repository_name": "r/x/y"}
-    assert tables["config_blobs"] == [place | nothing]
-    assert tables["layers"] == [place | {"position": 0} | nothing]
+    assert tables["config_blobs"] == [place | nothing | of_cloud("config_blobs")]
+    assert tables["layers"] == [place | {"position": 0} | nothing | of_cloud("layers")]
+    assert tables["image_references"] == []
 
 
 @pytest.mark.parametrize(

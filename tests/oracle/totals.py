@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from tests.oracle.schema import of_cloud
 from tests.oracle.values import Row, Rows, Tables
 
 
@@ -93,6 +94,7 @@ def size_total_rows(
                 "repository_count": 1 if only else sum(len(names[r]) for r in scope.registries),
                 **_sizes(inside, only),
                 "complete": (scope.scope, scope.scope_id) not in incomplete,
+                **of_cloud("size_totals"),
             }
         )
     return rows

@@ -134,7 +134,7 @@ def _with_file(**changes: object) -> bytes:
         (b"", "latest is not JSON"),
         (b"\xff\xfe", "latest is not JSON"),
         (b"[]", "latest is not a JSON object"),
-        (b"{}", "latest has no format_version such as 1.0"),
+        (b"{}", "latest has no format_version such as 1.1"),
         (_broken(format_version=1.0), "latest has no format_version"),
         (
             _broken(format_version="2.0"),

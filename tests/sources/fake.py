@@ -6,7 +6,7 @@ there are, free slots take the others from the end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -20,6 +20,7 @@ from exporter.errors import ApiError, CredentialsError
 from exporter.http.auth import Authenticator, TokenHeader
 from exporter.http.client import Client
 from exporter.http.outage import Outages
+from exporter.http.status import ErrorAnswer, ErrorText
 from exporter.http.types import Call
 from exporter.settings import Limits
 from exporter.sources.base import Crawl, SourceResult
@@ -30,13 +31,13 @@ Json = dict[str, Any]
 CODES = {"no-entry": "PERMISSION_DENIED", "no-such-key": "UNAUTHENTICATED"}
 
 
-def read_error(body: bytes) -> tuple[str, str]:
+def read_error(answer: ErrorAnswer) -> ErrorText:
     """Read `{"oops": {"kind": "no-entry", "text": "…"}}`."""
     try:
-        oops = orjson.loads(body)["oops"]
-        return CODES.get(oops["kind"], "UNKNOWN"), oops["text"]
+        oops = orjson.loads(answer.body)["oops"]
+        return ErrorText(CODES.get(oops["kind"], "UNKNOWN"), oops["text"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        return "", ""
+        return ErrorText("", "")
 
 
 class ShelfApi:
@@ -56,7 +57,9 @@ class ShelfApi:
     async def get(self, scope: str | None = None) -> SecretStr:
         return self._key
 
-    async def renew(self, refused: SecretStr, scope: str | None = None) -> SecretStr:
+    async def renew(
+        self, refused: SecretStr, scope: str | None = None, challenges: Sequence[str] = ()
+    ) -> SecretStr:
         raise CredentialsError(f"the key from {self.source_name} is not accepted")
 
     async def close(self) -> None:

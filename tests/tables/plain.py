@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from exporter.sources.cloud.decode.images import ImagesPage
 from exporter.tables.schemas import TABLES
+from tests.oracle.schema import OF_OCI
 
 Json = dict[str, Any]
 Row = dict[str, Any]
@@ -75,6 +76,13 @@ def tables_of(page: ImagesPage) -> dict[str, pa.Table]:
     return {"images": page.images, "layers": page.layers, "config_blobs": page.config_blobs}
 
 
+def _of_cloud(table: pa.Table, name: str) -> pa.Table:
+    """Return the columns that the cloud has values for, the first ones, with their types."""
+    schema = pa.schema([field for field in TABLES[name].schema if field.name not in OF_OCI[name]])
+    assert not any(len(column) - column.null_count for column in table.columns[len(schema) :])
+    return table.select(schema.names).cast(schema)
+
+
 def plain_rows(tables: Mapping[str, pa.Table]) -> Rows:
     """Return Arrow tables as lists of dicts, times in UTC."""
     return {
@@ -83,7 +91,7 @@ def plain_rows(tables: Mapping[str, pa.Table]) -> Rows:
                 key: value.astimezone(UTC) if isinstance(value, datetime) else value
                 for key, value in row.items()
             }
-            for row in table.cast(TABLES[name].schema).to_pylist()
+            for row in _of_cloud(table, name).to_pylist()
         ]
         for name, table in tables.items()
     }

@@ -81,10 +81,12 @@ def _totals(found: Diff) -> Iterator[RenderableType]:
         totals = within
     table = new_table("", "before", "after", "difference", right=("before", "after", "difference"))
     for title, measure, is_bytes in _TOTALS:
-        before, after = (totals[f"{side}_{measure}"] or 0 for side in ("before", "after"))
+        before, after = (totals[f"{side}_{measure}"] for side in ("before", "after"))
         figure = size if is_bytes else number
         table.add_row(
-            title, figure(before), figure(after), _signed(after - before, is_bytes=is_bytes)
+            title,
+            *("not known" if one is None else figure(one) for one in (before, after)),
+            "" if before is None or after is None else _signed(after - before, is_bytes=is_bytes),
         )
     yield table
 

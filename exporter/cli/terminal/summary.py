@@ -28,6 +28,8 @@ _REASON_LINES = 2
 _FIGURES = 40
 """The most columns that the figures of a scope and the space between them take."""
 _SHORTEST_NAME = 8
+UNSEEN = "unknown"
+"""Stands for the size of untagged images where they cannot be seen: it is not 0."""
 
 
 @dataclass(frozen=True)
@@ -152,11 +154,12 @@ def _counts(manifest: Manifest, recalled_pages: int) -> list[_Line]:
             ("repositories", "repository", "repositories"),
         )
     ]
-    untagged = _int(totals["untagged_image_count"])
+    untagged = totals["untagged_image_count"]
+    of_them = "the untagged cannot be seen" if untagged is None else f"{untagged:,} untagged"
     lines: list[_Line] = [
         _line(", ".join(scopes)),
         _line(
-            f"{number(_int(totals['image_count']), 'image')} ({untagged:,} untagged), "
+            f"{number(_int(totals['image_count']), 'image')} ({of_them}), "
             f"{number(_int(totals['tag_count']), 'tag')}, "
             f"{number(_int(totals['layer_count']), 'layer')}"
         ),
@@ -174,20 +177,30 @@ def _counts(manifest: Manifest, recalled_pages: int) -> list[_Line]:
 
 
 def _sizes(console: Console, manifest: Manifest) -> list[_Line]:
-    logical, stored, untagged = (
-        _int(manifest.totals[name]) for name in ("logical_size", "stored_size", "untagged_size")
-    )
+    logical, stored = (_int(manifest.totals[name]) for name in ("logical_size", "stored_size"))
     saved = share(max(0, logical - stored), logical)
+    untagged = manifest.totals["untagged_size"]
+    if untagged is None:
+        lines = (
+            ("Stored at least", size(stored), f"sharing layers saves {saved}"),
+            ("Only in untagged images", UNSEEN, "these registries do not list untagged images"),
+        )
+    else:
+        lines = (
+            ("Stored", size(stored), f"is billed: sharing layers saves {saved}"),
+            (
+                "Only in untagged images",
+                size(_int(untagged)),
+                f"deleting them frees {share(_int(untagged), stored)}",
+            ),
+        )
     table = _table()
     table.add_column()
     table.add_column(justify="right", no_wrap=True, style="bold")
-    for name, bytes_, meaning in (
-        ("Every image on its own", logical, "what pulling each would transfer"),
-        ("Stored", stored, f"is billed: sharing layers saves {saved}"),
-        ("Only in untagged images", untagged, f"deleting them frees {share(untagged, stored)}"),
-    ):
+    alone = ("Every image on its own", size(logical), "what pulling each would transfer")
+    for name, bytes_, meaning in (alone, *lines):
         explained = [] if console.width < _NARROW else [Text(meaning, style="dim")]
-        table.add_row(name, size(bytes_), *explained)
+        table.add_row(name, bytes_, *explained)
     return [_title("Sizes"), _indented(table)]
 
 
@@ -214,7 +227,7 @@ def _largest(console: Console, title: str, scopes: tuple[ScopeSizes, ...]) -> li
             *([Text(printable(scope.name))] if named else []),
             size(scope.stored_size),
             f"{scope.images:,}",
-            size(scope.untagged_size),
+            UNSEEN if scope.untagged_size is None else size(scope.untagged_size),
         )
     return [_indented(table)]
 
@@ -257,7 +270,8 @@ def _next(manifest: Manifest, output: str, found: Highlights | None) -> list[lis
         Text("Next", style="bold"),
         *_suggested("Is every file, row and total as it should be?", verify),
     ]
-    if found is not None:
+    sees_untagged = manifest.totals["untagged_size"] is not None
+    if found is not None and sees_untagged:
         asked = ("--name", "untagged-repositories", "--snapshot", manifest.snapshot_id)
         query = command("query", *asked, "--output", output)
         lines += _suggested("Where would deleting untagged images free the most space?", query)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from exporter.settings import Scope
-from exporter.sources.cloud.patterns import Patterns
+from exporter.sources.patterns import Patterns
 from exporter.tables.listings import Listing
 
 _MAGIC = re.compile(r"[*?\[]")

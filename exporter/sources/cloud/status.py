@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import orjson
 
+from exporter.http.status import ErrorAnswer, ErrorText
+
 _CODES = (
     "OK",
     "CANCELLED",
@@ -28,20 +30,23 @@ _CODES = (
 _LONGEST_MESSAGE = 300
 
 
-def read_status(body: bytes) -> tuple[str, str]:
+_NONE = ErrorText("", "")
+
+
+def read_status(answer: ErrorAnswer) -> ErrorText:
     """Return the code's name and the message of a google.rpc.Status; empty for anything else.
 
     The code may be a number, the number as a text, as proto3's JSON allows, or the code's name. A
     code that google.rpc.Code does not have is a gateway's, which often put the HTTP status there.
     """
     try:
-        status = orjson.loads(body)
+        status = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
-        return "", ""
+        return _NONE
     if not isinstance(status, dict):
-        return "", ""
+        return _NONE
     message = status.get("message")
-    return (
+    return ErrorText(
         _code_name(status.get("code")),
         " ".join(message.split())[:_LONGEST_MESSAGE] if isinstance(message, str) else "",
     )

@@ -9,6 +9,8 @@ SELECT
     repository_name,
     in_before,
     in_after,
+    saw_untagged,
+    sees_untagged OR NOT in_after AS sees_untagged,
     may_lose_images AND (ignores_patterns OR not_after IS NULL) AS may_lose_images,
     may_gain_images AND (ignores_patterns OR not_before IS NULL) AS may_gain_images,
     may_lose_repositories AND (ignores_patterns OR not_after IS NULL) AS may_lose,
@@ -32,14 +34,19 @@ SELECT
     CASE WHEN in_before THEN image_id END AS before_image_id,
     before_digest,
     size_delta,
+    saw_untagged,
     differences
 FROM image_changes
-JOIN (SELECT repository_name, may_lose_images, may_gain_images FROM judged) AS judged
+JOIN (
+    SELECT repository_name, may_lose_images, may_gain_images, saw_untagged, sees_untagged
+    FROM judged
+) AS judged
     ON coalesce(image_changes.repository_name, '') = judged.repository_name
 WHERE CASE
     WHEN in_before AND in_after THEN true
     WHEN in_after THEN may_gain_images
-    ELSE may_lose_images
+    -- Where images without a tag cannot be seen, one that is missing may still be there.
+    ELSE may_lose_images AND sees_untagged
 END;
 
 -- The bytes of a repository or a registry that came or went: those of its images.
@@ -116,9 +123,10 @@ SELECT
     before_digest,
     size_delta,
     image_id,
-    CASE kind
-        WHEN 'image_added' THEN 'The image is new.'
-        WHEN 'image_removed' THEN 'The image is gone.'
+    CASE
+        WHEN kind = 'image_added' AND saw_untagged THEN 'The image is new.'
+        WHEN kind = 'image_added' THEN 'The image is new, or no tag led to it before.'
+        WHEN kind = 'image_removed' THEN 'The image is gone.'
         ELSE format('The image of this id is not the same: {}.', differences)
     END
 FROM judged_images

@@ -7,7 +7,7 @@ WITH months AS (
     SELECT
         image_id,
         repository_name,
-        tag_count,
+        coalesce(NOT reachable, tag_count = 0) AS is_untagged,
         compressed_size,
         coalesce(strftime(created_at AT TIME ZONE 'UTC', '%Y-%m'), 'unknown') AS month
     FROM images
@@ -25,7 +25,7 @@ FROM (
     SELECT
         months.month,
         count(*) AS image_count,
-        count(*) FILTER (tag_count = 0) AS untagged_image_count,
+        count(*) FILTER (is_untagged) AS untagged_image_count,
         count(DISTINCT repository_name) AS repository_count,
         sum(compressed_size) AS logical_size,
         coalesce(any_value(came.size), 0) AS new_size

@@ -1,7 +1,7 @@
 -- The untagged images by age, and what deleting them and all older ones would free.
 -- The age is that on the day of the snapshot. logical_size is the sum of the images'
 -- compressed_size, freed_size what deleting the images of this age and all older ones would free.
--- none: No image is untagged.
+-- none: No image that was listed is untagged; some OCI registries do not show such images.
 WITH ages AS (
     FROM (VALUES
         (0, 'unknown', NULL),
@@ -17,7 +17,7 @@ aged AS (
         image_id,
         repository_name,
         compressed_size,
-        tag_count = 0 AS is_untagged,
+        coalesce(NOT reachable, tag_count = 0) AS is_untagged,
         CASE
             WHEN created_at IS NULL THEN 0
             WHEN created_at >= started_at - INTERVAL 7 DAY THEN 1
@@ -34,6 +34,7 @@ freed AS (
     FROM (
         SELECT max(layers.size) AS size, min(place) AS place
         FROM layers JOIN aged USING (image_id)
+        WHERE distributable IS DISTINCT FROM false
         GROUP BY layers.registry_id, layers.digest
         HAVING bool_and(is_untagged)
     )

@@ -11,7 +11,7 @@ SELECT
     whole(size) AS alone_size,
     concat_ws(
         '; ',
-        array_to_string(list_transform(rules, lambda rule: labels[rule]), ', '),
+        array_to_string(list_transform(rules, lambda rule: asked.labels[rule]), ', '),
         nullif(flags, '')
     ) AS rule,
     repository

@@ -14,6 +14,6 @@ FROM (
         ) AS place
     FROM candidates
     WHERE
-        ($untagged AND len(tags) = 0)
+        ($untagged AND is_untagged)
         OR len(list_filter(tags, lambda tag: regexp_full_match(tag, $tag_regexp::VARCHAR))) > 0
 );

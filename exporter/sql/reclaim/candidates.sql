@@ -1,6 +1,7 @@
 -- `candidates`: the images of these repositories to which all flags apply but --keep-last. Lifecycle
 -- rules compare all images of a repository, so with rules the others are here too, without `holds`.
--- `image` numbers them: joining and grouping by numbers is cheaper than by ids.
+-- `image` numbers them: joining and grouping by numbers is cheaper than by ids. An image of an OCI
+-- registry is untagged if no tag leads to it, also not through an index.
 
 CREATE TABLE candidates AS
 SELECT (row_number() OVER ())::INTEGER AS image, *
@@ -12,8 +13,9 @@ FROM (
         compressed_size,
         created_at,
         CASE WHEN $has_rules THEN tags END AS tags,
+        coalesce(NOT reachable, tag_count = 0) AS is_untagged,
         coalesce(
-            (NOT $untagged OR tag_count = 0)
+            (NOT $untagged OR coalesce(NOT reachable, tag_count = 0))
             AND (NOT $has_period OR created_at < $before::TIMESTAMPTZ)
             AND (
                 $tags::VARCHAR IS NULL

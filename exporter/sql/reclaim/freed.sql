@@ -1,7 +1,7 @@
 -- What deleting `going` frees, held against `blobs`, where the derivation has put who uses a layer in
 -- its registry, how often, and its size: a layer is freed where all its uses are in `going`.
 
--- The layers that `going` uses. `repository` and `image` are the only ones that do, if there is only
+-- The stored layers that `going` uses. `repository` and `image` are the only ones that do, if there is only
 -- one; else `repository` is null, and `image` any of them.
 CREATE TABLE going_uses AS
 SELECT
@@ -11,7 +11,7 @@ SELECT
     CASE WHEN min(repository) = max(repository) THEN min(repository) END AS repository,
     any_value(image) AS image
 FROM layers JOIN (SELECT image_id, image, repository, registry FROM going) USING (image_id)
-WHERE digest IS NOT NULL
+WHERE digest IS NOT NULL AND distributable IS DISTINCT FROM false
 GROUP BY registry, digest;
 
 -- `freed`: bytes by registry, by the repository whose images alone use them (null: of several), and

@@ -3,11 +3,7 @@
 -- is billed there is not known. `excluded` are those that scope.exclude leaves out: they have no row
 -- in `registries`, and nobody expects an answer about them.
 
-WITH listed AS (
-    SELECT parent_id AS registry_id, status, message FROM coverage WHERE listing = 'images'
-),
-
-used AS (
+WITH used AS (
     SELECT DISTINCT registry_id FROM images WHERE registry_id IS NOT NULL
 ),
 

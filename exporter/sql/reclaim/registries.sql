@@ -4,6 +4,5 @@
 CREATE TABLE asked_registries AS
 SELECT registry, registry_id
 FROM registry_scopes
-SEMI JOIN (FROM coverage WHERE listing = 'images' AND status = 'complete')
-    ON registry_id = parent_id
+SEMI JOIN (FROM listed WHERE status = 'complete') AS whole USING (registry_id)
 WHERE len($registries::VARCHAR[]) = 0 OR list_contains($registries::VARCHAR[], registry_id);

@@ -5,12 +5,12 @@
 
 SELECT
     list_last(list_filter($days::BIGINT[], lambda bound: bound <= days)) AS days,
-    count(*) FILTER (tag_count > 0) AS tagged_images,
-    count(*) FILTER (tag_count = 0) AS untagged_images,
-    sum(compressed_size) AS logical_size
+    count(*) FILTER (NOT is_untagged) AS tagged_images,
+    count(*) FILTER (is_untagged) AS untagged_images,
+    coalesce(sum(compressed_size), 0) AS logical_size
 FROM (
     SELECT
-        tag_count,
+        coalesce(NOT reachable, tag_count = 0) AS is_untagged,
         compressed_size,
         greatest(0, floor(epoch($started_at::TIMESTAMPTZ - created_at) / 86400))::BIGINT AS days
     FROM images

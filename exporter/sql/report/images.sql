@@ -6,6 +6,7 @@ SELECT
     coalesce(nullif(scope_name, ''), images.registry_id, '') AS registry,
     coalesce(digest, '') AS digest,
     coalesce(tags, []) AS tags,
+    coalesce(NOT reachable, images.tag_count = 0, true) AS is_untagged,
     coalesce(compressed_size, 0) AS compressed_size,
     coalesce(images.layer_count, 0) AS layer_count,
     created_at

@@ -12,4 +12,7 @@ SELECT
     coalesce(sum(retries), 0) AS retries
 FROM coverage
 GROUP BY listing
-ORDER BY list_position(['clouds', 'folders', 'registries', 'repositories', 'images'], listing)
+ORDER BY list_position([
+        'clouds', 'folders', 'registries', 'repositories', 'images',
+        'tags', 'manifests', 'configs', 'untagged'
+    ], listing)

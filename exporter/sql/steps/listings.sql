@@ -1,30 +1,52 @@
 -- `listings`: the listings inside each scope, and their status. A registry that is not in
 -- `registries` has no folder and no cloud, so its listings count only for itself and for the total.
 -- Resources that a filter left out are in no table: `left_out` names the scopes that lack them.
+--
+-- Listings of one repository name its registry up to the first slash. Those of untagged images and of
+-- configs that were skipped do not count: a column tells of the one, and no number comes from the
+-- other.
 
 CREATE TABLE listings AS
-SELECT 'total' AS scope, '*' AS scope_id, status FROM coverage
+WITH counted AS (
+    SELECT
+        *,
+        CASE
+            WHEN listing IN ('repositories', 'images') THEN parent_id
+            WHEN of_repository THEN split_part(parent_id, '/', 1)
+        END AS registry_id
+    FROM (
+        SELECT
+            listing,
+            parent_id,
+            status,
+            listing IN ('tags', 'manifests', 'configs', 'untagged') AS of_repository
+        FROM coverage
+        WHERE listing NOT IN ('configs', 'untagged') OR status IS DISTINCT FROM 'skipped'
+    )
+)
+
+SELECT 'total' AS scope, '*' AS scope_id, status FROM counted
 UNION ALL
 SELECT scope, scope_id, 'skipped' FROM left_out
 UNION ALL
-SELECT 'cloud', parent_id, status FROM coverage WHERE listing = 'folders'
+SELECT 'cloud', parent_id, status FROM counted WHERE listing = 'folders'
 UNION ALL
-SELECT 'folder', parent_id, status FROM coverage WHERE listing = 'registries'
+SELECT 'folder', parent_id, status FROM counted WHERE listing = 'registries'
 UNION ALL
-SELECT 'cloud', folders.cloud_id, coverage.status
-FROM coverage JOIN folders ON parent_id = folder_id
+SELECT 'cloud', folders.cloud_id, counted.status
+FROM counted JOIN folders ON parent_id = folder_id
 WHERE listing = 'registries'
 UNION ALL
-SELECT 'registry', parent_id, status FROM coverage WHERE listing IN ('repositories', 'images')
+SELECT 'registry', registry_id, status FROM counted WHERE registry_id IS NOT NULL
 UNION ALL
-SELECT 'folder', registries.folder_id, coverage.status
-FROM coverage JOIN registries ON parent_id = registry_id
-WHERE listing IN ('repositories', 'images')
+SELECT 'folder', registries.folder_id, counted.status
+FROM counted JOIN registries USING (registry_id)
 UNION ALL
-SELECT 'cloud', registries.cloud_id, coverage.status
-FROM coverage JOIN registries ON parent_id = registry_id
-WHERE listing IN ('repositories', 'images')
+SELECT 'cloud', registries.cloud_id, counted.status
+FROM counted JOIN registries USING (registry_id)
 UNION ALL
 SELECT 'repository', repository_name, status
-FROM coverage JOIN repository_scopes ON parent_id = registry_id
-WHERE listing = 'images';
+FROM counted JOIN repository_scopes USING (registry_id)
+WHERE listing = 'images'
+UNION ALL
+SELECT 'repository', parent_id, status FROM counted WHERE of_repository;

@@ -10,6 +10,7 @@ SELECT
 FROM (
     SELECT image_id, digest, any_value(repository_name) AS repository_name, count(*) AS times
     FROM layers SEMI JOIN (SELECT DISTINCT digest FROM layer_uses WHERE moves) USING (digest)
+    WHERE distributable IS DISTINCT FROM false
     GROUP BY image_id, digest
     HAVING count(*) > 1
 ) LEFT JOIN repository_scopes USING (repository_name)

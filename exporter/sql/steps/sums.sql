@@ -11,13 +11,27 @@ WITH image_facts AS (
         repository,
         count(*) AS image_count,
         count(*) FILTER (tag_count > 0) AS tagged_image_count,
-        count(*) FILTER (tag_count = 0) AS untagged_image_count,
+        count(*) FILTER (tag_count = 0 AND kind IS NULL) AS untagged_image_count,
         sum(tag_count) AS tag_count,
         sum(compressed_size) AS logical_size,
         min(created_at) AS oldest_image_at,
-        max(created_at) AS newest_image_at
+        max(created_at) AS newest_image_at,
+        count(*) FILTER (kind = 'index') AS index_count
     FROM images LEFT JOIN repository_scopes USING (repository_name)
     GROUP BY registry, repository
+),
+
+unreached_facts AS (
+    SELECT registry, repository, count(*) AS untagged_image_count
+    FROM unreached LEFT JOIN repository_scopes USING (repository_name)
+    GROUP BY registry, repository
+),
+
+-- Manifests have their digest once in a repository.
+manifests AS (
+    SELECT registry, repository, md5_number(digest) AS digest_hash, manifest_size
+    FROM images LEFT JOIN repository_scopes USING (repository_name)
+    WHERE kind IS NOT NULL
 ),
 
 -- Each digest once per repository.
@@ -60,6 +74,10 @@ held_facts AS (
 repository_facts AS (
     SELECT * EXCLUDE (registry) FROM image_facts
     UNION ALL BY NAME
+    SELECT * EXCLUDE (registry) FROM unreached_facts
+    UNION ALL BY NAME
+    SELECT repository, manifest_size FROM manifests
+    UNION ALL BY NAME
     SELECT * EXCLUDE (registry) FROM use_facts
     UNION ALL BY NAME
     SELECT * FROM larger_facts
@@ -73,6 +91,12 @@ registry_facts AS (
     SELECT registry_scopes.* EXCLUDE (name), facts.* EXCLUDE (registry)
     FROM (
         SELECT * EXCLUDE (repository) FROM image_facts
+        UNION ALL BY NAME
+        SELECT * EXCLUDE (repository) FROM unreached_facts
+        UNION ALL BY NAME
+        SELECT registry, max(manifest_size) AS manifest_size
+        FROM manifests
+        GROUP BY registry, digest_hash
         UNION ALL BY NAME
         SELECT registry, layer_count FROM use_facts
         UNION ALL BY NAME
@@ -112,6 +136,8 @@ SELECT
     sum(untagged_size) AS untagged_size,
     sum(config_size) AS config_size,
     min(oldest_image_at) AS oldest_image_at,
-    max(newest_image_at) AS newest_image_at
+    max(newest_image_at) AS newest_image_at,
+    sum(index_count) AS index_count,
+    sum(manifest_size) AS manifest_size
 FROM facts
 GROUP BY scope, scope_id;

@@ -150,6 +150,129 @@ found AS (
     SELECT subject, listing FROM bad_values WHERE listing = 'lost'
 ),
 
+-- What follows from the rows of OCI registries. The cloud's rows have nulls where these look first.
+missing_children AS (
+    SELECT
+        child_image_id AS subject,
+        any_value(registry_id) AS registry_id,
+        any_value(repository_name) AS repository_name,
+        min(image_id) AS image_id,
+        count(DISTINCT image_id) AS indexes
+    FROM image_references
+    WHERE NOT present
+    GROUP BY child_image_id
+),
+
+subjects AS (
+    SELECT
+        concat(repository_name, '@', subject_digest) AS subject,
+        any_value(registry_id) AS registry_id,
+        any_value(repository_name) AS repository_name,
+        min(image_id) AS image_id,
+        count(*) AS referrers
+    FROM images
+    WHERE subject_digest IS NOT NULL
+    GROUP BY repository_name, subject_digest
+),
+
+dangling_subjects AS (
+    SELECT subjects.*
+    FROM subjects
+    ANTI JOIN (SELECT subject FROM images JOIN subjects ON images.image_id = subject) AS there
+        USING (subject)
+    JOIN coverage ON listing = 'manifests' AND parent_id = repository_name
+    WHERE status = 'complete'
+),
+
+of_rows AS (
+    SELECT
+        'missing_child' AS kind,
+        registry_id,
+        repository_name,
+        image_id,
+        subject,
+        format(
+            'The registry does not have it, though {}.',
+            CASE
+                WHEN indexes = 1 THEN 'an index refers to it'
+                ELSE format('{} indexes refer to it', indexes)
+            END
+        ) AS detail
+    FROM missing_children
+    UNION ALL
+    SELECT
+        'dangling_subject',
+        registry_id,
+        repository_name,
+        image_id,
+        subject,
+        format(
+            '{} to it as the subject, and {}.',
+            CASE WHEN referrers = 1 THEN 'An image refers' ELSE format('{} images refer', referrers)
+            END,
+            CASE
+                WHEN untagged_visible THEN 'the registry does not have it'
+                ELSE 'no tag leads to it, so that nothing tells whether the registry has it'
+            END
+        )
+    FROM dangling_subjects LEFT JOIN registries USING (registry_id)
+    UNION ALL
+    SELECT
+        'empty_repository',
+        registry_id,
+        repository_name,
+        NULL,
+        repository_name,
+        'There is no image in this repository, and all its tags were listed.'
+    FROM repositories
+    JOIN registries USING (registry_id)
+    JOIN coverage ON listing = 'tags' AND parent_id = repository_name
+    LEFT JOIN sums ON scope = 'repository' AND scope_id = repository_name
+    WHERE source = 'oci' AND coverage.status = 'complete' AND coalesce(image_count, 0) = 0
+    UNION ALL
+    SELECT
+        'schema1_manifest',
+        registry_id,
+        repository_name,
+        image_id,
+        image_id,
+        'The manifest is of schema 1, which clients and registries no longer take.'
+    FROM images
+    WHERE kind = 'schema1'
+    UNION ALL
+    SELECT
+        'implausible_time',
+        registry_id,
+        repository_name,
+        image_id,
+        image_id,
+        format('The image says that it was created at {} UTC.', created_at::TIMESTAMP)
+    FROM images
+    WHERE kind IS NOT NULL AND (
+        created_at < '1970-01-01 00:00:00+00'::TIMESTAMPTZ
+        OR created_at > (SELECT max(finished_at) + INTERVAL 1 DAY FROM coverage)
+    )
+),
+
+-- Beside them, what only the crawl has seen.
+seen AS (
+    SELECT
+        kind,
+        min(registry_id) AS registry_id,
+        min(repository_name) AS repository_name,
+        min(image_id) AS image_id,
+        subject,
+        string_agg(DISTINCT detail, ' ' ORDER BY detail) AS detail
+    FROM (
+        FROM of_rows
+        UNION ALL BY NAME
+        SELECT kind, registry_id, repository_name, image_id, subject, detail
+        FROM bad_values
+        WHERE kind IS NOT NULL
+    )
+    GROUP BY kind, subject
+),
+
 -- If the list of repositories is not complete, a missing name proves nothing.
 fully_named AS (
     SELECT parent_id AS registry_id
@@ -251,12 +374,16 @@ WHERE bytes <> whole(bytes)
 GROUP BY scope, scope_id, registry_id
 UNION ALL
 SELECT
-    'bad_value',
+    'bad_value' AS kind,
     min(registry_id),
     min(repository_name),
     min(image_id),
     subject,
     string_agg(DISTINCT detail, ' ' ORDER BY detail)
 FROM bad_values SEMI JOIN found USING (listing, subject)
+WHERE kind IS NULL
 GROUP BY subject
+UNION ALL
+SELECT kind, registry_id, repository_name, image_id, subject, detail
+FROM seen
 ORDER BY kind, subject

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from pydantic import SecretStr
@@ -69,7 +69,9 @@ class Tokens:
             await self._renew("due")
         return self._current()
 
-    async def renew(self, refused: SecretStr, scope: str | None = None) -> SecretStr:
+    async def renew(
+        self, refused: SecretStr, scope: str | None = None, challenges: Sequence[str] = ()
+    ) -> SecretStr:
         """Return a newer token than `refused`, which the API has refused.
 
         Raises `CredentialsError` if there is no newer one.

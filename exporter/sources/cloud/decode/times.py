@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from exporter.errors import PageError
-from exporter.sources.cloud.decode.values import time_of
 from exporter.tables.columns import TIME
+from exporter.tables.times import time_of
 
 _MICROSECONDS = len("2026-11-23T02:00:00.123456")
 _USUAL = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z$"

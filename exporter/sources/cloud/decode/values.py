@@ -10,18 +10,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from exporter.sources.cloud.decode.pages import is_unicode
+from exporter.tables.times import time_of
 
 LARGEST, SMALLEST = 2**63 - 1, -(2**63)
 _MOST_DIGITS = 19
-_TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-]\d\d):(\d\d))", re.ASCII
-)
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _CAPITAL = re.compile("[A-Z]")
 _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
@@ -46,33 +44,6 @@ def field_of(item: Mapping[str, Any], name: str) -> Any:
     """Return a field in either spelling; None if it is absent or null in both."""
     value = item.get(name)
     return item.get(snake_case(name)) if value is None else value
-
-
-def time_of(text: str) -> datetime | None:
-    """Return an RFC 3339 time in UTC, cut to the microsecond; None for any other text.
-
-    A leap second, 23:59:60 in UTC, is the first second of the next day, as POSIX counts. None for
-    times outside of the years 1 to 9999 in UTC.
-    """
-    found = _TIME.fullmatch(text)
-    if found is None:
-        return None
-    year, month, day, hour, minute, second = (int(found[group]) for group in range(1, 7))
-    micros = int((found[7] or "")[:6].ljust(6, "0"))
-    leap = second == 60
-    try:
-        at = datetime(year, month, day, hour, minute, second - leap, micros, tzinfo=UTC)
-        if found[8]:
-            hours, minutes = int(found[8][1:]), int(found[9])
-            if hours > 23 or minutes > 59:
-                return None
-            offset = timedelta(hours=hours, minutes=minutes)
-            at += offset if found[8].startswith("-") else -offset
-        if leap and (at.hour, at.minute) != (23, 59):
-            return None
-        return at + timedelta(seconds=leap)
-    except (ValueError, OverflowError):
-        return None
 
 
 def whole_of(value: object) -> int | None:

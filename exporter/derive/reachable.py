@@ -1,0 +1,63 @@
+"""`images.reachable`: whether a tag leads to an image, known once all references are.
+
+A source may state it. Parts where it is missing or wrong are written again, each at once, so that a
+kill in between does no harm: the next attempt computes it again.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from exporter.derive.dropping import rewrite
+from exporter.sql.engine import create_numbered_view
+from exporter.staging.layout import staged_parts
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_WRONG = "kind IS NOT NULL AND reachable IS DISTINCT FROM (unreached.image_id IS NULL)"
+"""Of an image beside the row of `unreached` that it may have."""
+
+
+def fill_reachable(connection: DuckDBPyConnection, staging: Path) -> None:
+    """Fill in the column in the staged parts of `images`.
+
+    The step `reach` has made `unreached`. The cloud's images have no kind, and stay as they are.
+    Raises `OutputError`.
+    """
+    create_numbered_view(connection, "places_images", staged_parts(staging, "images"))
+    wrong = connection.execute(
+        "SELECT DISTINCT part FROM places_images LEFT JOIN unreached USING (image_id) "  # noqa: S608
+        f"WHERE {_WRONG} ORDER BY part"
+    ).fetchall()
+    for (part,) in wrong:
+        query = "SELECT part_row FROM places_images SEMI JOIN unreached USING (image_id)"
+        rows = connection.sql(f"{query} WHERE part = ?", params=[part]).to_arrow_table()["part_row"]
+        path = staged_parts(staging, "images")[0].with_name(part)
+        rewrite(staging, "images", path, partial(_filled, rows))
+
+
+def reachable_problem(connection: DuckDBPyConnection) -> str | None:
+    """Say in a sentence where the column of the view `images` is not what follows, if anywhere."""
+    found = connection.execute(
+        "SELECT min(image_id), count(*) FROM images LEFT JOIN unreached USING (image_id) "  # noqa: S608
+        f"WHERE {_WRONG}"
+    ).fetchone()
+    if found is None or not found[1]:
+        return None
+    more = f", and {found[1] - 1} more like it" if found[1] > 1 else ""
+    return f"images has a row whose reachable does not follow from the others: {found[0]}{more}"
+
+
+def _filled(unreached: pa.ChunkedArray, batch: pa.RecordBatch, start: int) -> pa.RecordBatch:
+    """Return a batch with the column; `unreached` are rows of its part, from 0."""
+    numbers = pa.arange(start, start + len(batch))
+    reached = pc.invert(pc.is_in(numbers, unreached.combine_chunks()))
+    place = batch.schema.get_field_index("reachable")
+    column = pc.if_else(batch["kind"].is_valid(), reached, None)
+    return batch.set_column(place, batch.schema.field(place), column)

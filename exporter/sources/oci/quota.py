@@ -1,0 +1,57 @@
+"""The pulls that a registry allows, as Docker Hub counts them: so many in six hours.
+
+A run does not sleep until there are more. Once they are used up, it reads no more manifests, and
+their listings say so; what is cached, and what HEAD tells, costs no pull.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from exporter.errors import StatusError
+from exporter.http.types import Call
+
+_COUNT = re.compile(r"\s*(\d+)\s*(?:;|$)")
+_WINDOW = re.compile(r";\s*w=(\d+)")
+USED_UP = "the registry allows no more pulls for now"
+
+
+class Quota:
+    """What is left of one registry's pulls; None until it says so, as most never do."""
+
+    def __init__(self) -> None:
+        self.left: int | None = None
+        self._window = ""
+
+    def note(self, headers: Mapping[str, str]) -> None:
+        """Note what an answer says."""
+        count = _COUNT.match(headers.get("ratelimit-remaining", ""))
+        if count is None:
+            return
+        told = int(count[1])
+        # Calls under way are counted here already.
+        self.left = told if self.left is None else min(self.left, told)
+        window = _WINDOW.search(headers.get("ratelimit-limit", ""))
+        if window is not None:
+            self._window = f" in {int(window[1]) / 3600:g} hours"
+
+    def exhausted(self) -> None:
+        """Note that a pull was refused."""
+        self.left = 0
+
+    def take(self, call: Call) -> None:
+        """Count a pull that is about to be sent; raises `StatusError` if none is left."""
+        if self.left is None:
+            return
+        if self.left <= 0:
+            raise StatusError(
+                f"{USED_UP}: its quota{self._window} is used up, so this manifest was not read; "
+                "run again later, or with credentials that have a larger quota",
+                call=f"GET {call.path}",
+                scope=call.scope,
+                http_status=429,
+                code="FAILED_PRECONDITION",
+                calls=0,
+            )
+        self.left -= 1

@@ -1,0 +1,180 @@
+"""Registries that speak the OCI distribution API, as a source (`sources.base.Source`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import pyarrow as pa
+
+from exporter.crawl.coverage import Advice, ListingStatus
+from exporter.crawl.task import Task
+from exporter.errors import DeniedError, ExporterError, ScopeError
+from exporter.http.client import Client
+from exporter.settings import OciRegistry, Settings
+from exporter.settings.oci import HUB
+from exporter.sources.base import Crawl, SourceResult
+from exporter.sources.oci.cache import Cache, open_cache
+from exporter.sources.oci.calls import Calls
+from exporter.sources.oci.client import OciClient
+from exporter.sources.oci.endpoint import Endpoint
+from exporter.sources.oci.flavor import FlavorTask
+from exporter.sources.oci.reading import Reader
+from exporter.sources.oci.registry import RegistryListing
+from exporter.sources.oci.repository import Registry
+from exporter.sources.patterns import Patterns
+from exporter.tables.schemas import REGISTRIES, REPOSITORIES
+
+_LET_IN = "give this user a role that may pull it, or name other credentials in oci.registries"
+_NAME_THEM = "name the repositories in oci.registries, under `repositories`"
+_NO_LIST = frozenset({"NOT_FOUND", "INVALID_ARGUMENT"})
+
+
+class OciAdvice(Advice):
+    """Advice that names the settings of registries."""
+
+    def on_denied(self, status: ListingStatus) -> str:
+        """See `Advice`; repositories can be named where a registry does not list them."""
+        return f"{_LET_IN}, or {_NAME_THEM}" if status.listing == "repositories" else _LET_IN
+
+    def on_failed(self, status: ListingStatus) -> str:
+        """See `Advice`; a registry may have no list of its repositories."""
+        has_none = status.listing == "repositories" and status.error_code in _NO_LIST
+        return _NAME_THEM if has_none else super().on_failed(status)
+
+
+class OciSource:
+    """Lists the registries of the settings' `oci`, as far as `scope` names them."""
+
+    kind = "oci"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._listings: list[RegistryListing] = []
+        self._patterns = Patterns(settings.scope.repositories)
+        self._cache: Cache | None = None
+        self._crawl: Crawl | None = None
+        self._endpoints: Mapping[str, Endpoint] = {}
+
+    def identity(self) -> Mapping[str, object]:
+        """Return the registries, the repositories that are named in them, and what is read."""
+        oci = self._settings.oci
+        named = [f"{one.host}/{name}" for one in oci.registries for name in one.repositories]
+        return {
+            "kind": self.kind,
+            "registries": [one.registry for one in oci.registries],
+            "repositories": named,
+            "configs": None if oci.configs else False,
+        }
+
+    def scope(self) -> Mapping[str, object]:
+        """Return the settings' `scope`."""
+        return self._settings.scope.model_dump(mode="json")
+
+    def open_client(self) -> Client:
+        """Return a client of the registries; it sends nothing until it is entered."""
+        client = OciClient(self._settings, on_close=self._close_cache)
+        self._endpoints = client.endpoints
+        return client
+
+    def start(self, crawl: Crawl) -> None:
+        """Begin to list each registry in scope."""
+        self._crawl = crawl
+        crawl.coverage.advice = OciAdvice()
+        self._cache = open_cache(self._settings.oci.cache)
+        for registry in self._settings.oci.registries:
+            if setting := self._left_out_by(registry.host):
+                crawl.coverage.open("repositories", registry.host).skip(f"left out by {setting}")
+                continue
+            begin = partial(self._begin, registry, crawl, self._cache)
+            if registry.flavor == "auto":
+                endpoint = self._endpoints[registry.host]
+                crawl.scheduler.add(FlavorTask(endpoint, begin))
+            else:
+                begin(registry.flavor == "harbor")
+
+    def idle_task(self) -> Task | None:
+        """Begin another repository: of the registry with the fewest that are under way."""
+        for listing in sorted(self._listings, key=lambda one: one.open_count):
+            task = listing.next_task()
+            if task is not None:
+                return task
+        return None
+
+    def result(self) -> SourceResult:
+        """Return registries and repositories; enter what was named and not found."""
+        tables = {
+            "registries": pa.Table.from_pylist(
+                [one.row() for one in self._listings], schema=REGISTRIES.schema
+            ),
+            "repositories": pa.concat_tables(
+                [REPOSITORIES.schema.empty_table(), *(one.repositories() for one in self._listings)]
+            ),
+        }
+        left_out = [("registry", one.registry_id) for one in self._listings if one.left_out]
+        return SourceResult(tables, left_out, self._refusal())
+
+    def _begin(self, settings: OciRegistry, crawl: Crawl, cache: Cache, is_harbor: bool, /) -> None:
+        calls = Calls(settings.host)
+        reader = Reader(
+            calls,
+            crawl.client,
+            crawl.pipeline,
+            cache,
+            immutable=tuple(settings.immutable_tags),
+            heads=settings.host == HUB,  # Where a HEAD is not counted as a pull.
+        )
+        shared = Registry(
+            settings.host,
+            calls,
+            crawl.client,
+            crawl.pipeline,
+            crawl.coverage,
+            reader,
+            crawl.scheduler.add,
+            with_configs=self._settings.oci.configs,
+            is_harbor=is_harbor,
+        )
+        most_open = self._settings.limits.concurrency
+        listing = RegistryListing(settings, shared, crawl, self._patterns, most_open=most_open)
+        self._listings.append(listing)
+        listing.start()
+
+    def _close_cache(self) -> None:
+        if self._cache is not None:
+            self._cache.close()
+
+    def _left_out_by(self, host: str) -> str | None:
+        scope = self._settings.scope
+        if host in scope.exclude.registries:
+            return "scope.exclude.registries"
+        return "scope.registries" if scope.registries and host not in scope.registries else None
+
+    def _refusal(self) -> ExporterError | None:
+        """Return a `ScopeError` if nothing named was found, a `DeniedError` if all is denied."""
+        if self._crawl is None:
+            raise RuntimeError("the source was not started")
+        coverage = self._crawl.coverage
+        lost = [name for one in self._listings for name in one.not_found]
+        for pattern in self._patterns.unmatched:
+            if pattern.strip("*") and any(one.is_listed for one in self._listings):
+                entry = coverage.open("images", pattern, known=False)
+                entry.miss("it matches no repository: patterns are held against the path alone")
+                lost.append(f"{pattern} of scope.repositories.include ({entry.message})")
+        entries = coverage.entries()
+        has_read = any(
+            one.pages for one in entries if one.listing in ("tags", "manifests", "untagged")
+        )
+        if lost and not has_read:
+            return ScopeError(
+                f"Nothing of what is named was found, so nothing is published: {'; '.join(lost)}; "
+                "name repositories that there are and these credentials may pull."
+            )
+        missing = [entry for entry in entries if not entry.whole]
+        if not missing or has_read or any(entry.status != "denied" for entry in missing):
+            return None
+        first, more = missing[0], len(missing) - 1
+        return DeniedError(
+            f"Every listing was denied, so nothing is published: {first.listing} of "
+            f"{first.parent_id}{f' and {more} more' if more else ''}: {first.message}."
+        )

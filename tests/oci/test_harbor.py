@@ -1,0 +1,122 @@
+"""Harbor's own list API: all artifacts are seen, tagged or not, and their tags in bulk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from exporter import export
+from tests.oci.scripted import INDEX, MANIFEST, ScriptedRegistry, error
+from tests.oci.test_misbehaving import settings_for
+from tests.oracle.snapshots import Snapshot, read_only_snapshot
+
+PUSHED = "2024-02-03T04:05:06.789Z"
+
+
+class Harbor(ScriptedRegistry):
+    """A Harbor with pages of at most two items; `untagged` are more digests by repository."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.untagged: dict[str, list[str]] = {}
+        self.other = self._api
+        self.authorized = self._challenged
+        self.catalog = lambda _: error(401, "UNAUTHORIZED")
+
+    def _challenged(self, request: web.Request) -> web.Response | None:
+        if "Authorization" in request.headers:
+            return None
+        challenge = f'Bearer realm="http://{self.host}/service/token",service="harbor-registry"'
+        return error(401, "UNAUTHORIZED", **{"WWW-Authenticate": challenge})
+
+    def _api(self, request: web.Request) -> web.Response:
+        if request.path == "/service/token":
+            return web.json_response({"token": "t-" + request.query["scope"]})
+        place = request.path.removeprefix("/api/v2.0/projects").strip("/").split("/")
+        projects = sorted({name.partition("/")[0] for name in self.tags})
+        items: list[dict[str, Any]] = []
+        match place:
+            case [""]:
+                items = [{"name": name, "project_id": 1} for name in projects]
+            case [project, "repositories"]:
+                items = [{"name": n} for n in sorted(self.tags) if n.startswith(f"{project}/")]
+            case [project, "repositories", name, "artifacts"]:
+                items = self._artifacts(f"{project}/{unquote(name)}")
+        if int(request.query["page_size"]) > 100:
+            return error(422, "UNPROCESSABLE")
+        page = int(request.query["page"])
+        shown = items[2 * page - 2 : 2 * page]
+        more = len(items) > 2 * page
+        query = f"page={page + 1}&page_size={request.query['page_size']}"
+        link = {"Link": f'<{request.path}?{query}>; rel="next"'} if more else {}
+        return web.json_response(shown, headers=link)
+
+    def _artifacts(self, repository: str) -> list[dict[str, Any]]:
+        tags: dict[str, list[dict[str, str]] | None] = {}
+        for tag, digest in self.tags[repository].items():
+            tags.setdefault(digest, [])
+            tags[digest] = [*(tags[digest] or []), {"name": tag}]
+        for digest in self.untagged.get(repository, []):
+            tags[digest] = None
+        return [
+            {"digest": digest, "tags": told, "push_time": PUSHED, "manifest_media_type": ""}
+            for digest, told in tags.items()
+        ]
+
+
+def row_of(snapshot: Snapshot, table: str, **where: str) -> dict[str, Any]:
+    rows = snapshot.tables[table]
+    (row,) = [row for row in rows if all(row[name] == value for name, value in where.items())]
+    return row
+
+
+async def test_untagged_artifacts_are_listed_and_children_are_not_among_them(
+    tmp_path: Path,
+) -> None:
+    harbor = Harbor()
+    harbor.fill("library/app", "v1", "v2", "v3")
+    harbor.fill("library/deep/er", "v1")
+    harbor.fill("team/app", "v1")
+    child, body = harbor.blobs.image("child")
+    entry = {"mediaType": MANIFEST, "digest": child, "size": len(body)}
+    index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}).encode()
+    harbor.tags["team/app"]["multi"] = harbor.blobs.add(index)
+    harbor.tags["library/app"]["same"] = harbor.tags["library/app"]["v1"]
+    lone, _ = harbor.blobs.image("untagged")
+    harbor.untagged["team/app"] = [lone]
+    user = {"username": "robot$inventory", "password": "planted-password-of-robot"}
+    async with harbor.served():
+        manifest = await export(settings_for(harbor.host, tmp_path, user))
+        calls = harbor.asked.total()
+        harbor.asked.clear()
+        again = await export(settings_for(harbor.host, tmp_path, user), snapshot_id="again")
+    assert (manifest.status, again.status) == ("complete", "complete")
+    # Without anything new, tags cost a call a page, and children one each.
+    assert sum(1 for path in harbor.asked if "/manifests/" in path) == 1
+    assert harbor.asked.total() < calls
+    (tmp_path / "out/manifests/again.json").unlink()
+    (tmp_path / "out/manifests/again.json.sha256").unlink()
+    snapshot = read_only_snapshot(tmp_path / "out", ("parquet",))
+    name = f"{harbor.host}/team/app"
+    assert row_of(snapshot, "registries")["flavor"] == "harbor"
+    assert row_of(snapshot, "registries")["untagged_visible"] is True
+    same = row_of(
+        snapshot,
+        "images",
+        image_id=f"{harbor.host}/library/app@" + harbor.tags["library/app"]["v1"],
+    )
+    assert same["tags"] == ["same", "v1"]
+    reached = {row["digest"]: row["reachable"] for row in snapshot.tables["images"]}
+    assert reached[child] is True
+    assert reached[lone] is False
+    assert sum(not reachable for reachable in reached.values()) == 1
+    assert row_of(snapshot, "images", digest=lone)["created_source"] == "registry"
+    totals = row_of(snapshot, "size_totals", scope_id=name)
+    assert (totals["untagged_image_count"], totals["untagged_known"]) == (1, True)
+    untagged = row_of(snapshot, "coverage", listing="untagged", parent_id=name)
+    assert (untagged["status"], untagged["rows"]) == ("complete", 1)
+    assert snapshot.statuses()["tags", f"{harbor.host}/library/deep/er"] == "complete"
