@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
+from exporter.analyze.answer import Answer
 from exporter.analyze.comparable import Sides, Verdict, decide, explain
 from exporter.analyze.sight import Ended, Place, Sight
 from exporter.errors import SettingsError
@@ -71,7 +71,7 @@ _VERDICTS = pa.schema(
 )
 
 
-class Diff:
+class Diff(Answer):
     """The differences between two snapshots; a context manager, for one thread at a time.
 
     It reads the snapshots' files only while it is made. What it found is in DuckDB until `close`,
@@ -87,29 +87,13 @@ class Diff:
         connection: DuckDBPyConnection,
         stack: ExitStack,
     ) -> None:
+        super().__init__(connection, stack)
         self.before = before
         self.after = after
         self.counts = counts
         """How many rows of `changes` there are of each kind, none of them left out."""
         self.totals = totals
         """The `total` row of `growth`, by column; None where one of the two is not complete."""
-        self._connection = connection
-        self._stack = stack
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
-
-    def close(self) -> None:
-        """Let go of what was found; a second call does nothing."""
-        self._stack.close()
 
     def rows(self, name: Rows = "changes") -> pa.RecordBatchReader:
         """Return the rows of `changes` or `growth`, by their keys, a batch at a time.

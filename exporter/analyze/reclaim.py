@@ -13,11 +13,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
+from exporter.analyze.answer import Answer
 from exporter.analyze.globs import as_re2
 from exporter.analyze.lifecycle import parse_rules, read_rules
 from exporter.analyze.reclaim_policy import ReclaimPolicy, cutoff
@@ -89,7 +89,7 @@ class LeftOut:
     message: str | None
 
 
-class ReclaimPlan:
+class ReclaimPlan(Answer):
     """What deleting the images of a policy would free; a context manager, for one thread at a time.
 
     It reads the snapshot's files until `close`: keep the snapshot open as long. What it found is in
@@ -107,8 +107,7 @@ class ReclaimPlan:
         connection: DuckDBPyConnection,
         stack: ExitStack,
     ) -> None:
-        self._connection = connection
-        self._stack = stack
+        super().__init__(connection, stack)
         self.manifest = manifest
         self.policy = policy
         self.left_out: tuple[LeftOut, ...] = tuple(left_out)
@@ -121,21 +120,6 @@ class ReclaimPlan:
         self.image_count, self.freed_size, self.logical_size, self.stored_size = totals
         """The images to delete; bytes of layers that deleting them all would free; the sum of their
         `compressed_size`; bytes of layers stored now in the registries that were asked about."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
-
-    def close(self) -> None:
-        """Let go of what was found; a second call does nothing."""
-        self._stack.close()
 
     @property
     def is_complete(self) -> bool:
