@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
-from exporter.analyze.answer import Answer
+from exporter.analyze.answer import BATCH_ROWS, Answer
 from exporter.analyze.comparable import Sides, Verdict, decide, explain
 from exporter.analyze.sight import Ended, Place, Sight
 from exporter.errors import SettingsError
@@ -48,7 +48,6 @@ KINDS = (
 
 _TABLES = {"changes": CHANGES, "growth": GROWTH}
 _READ = ("repositories", "images", "tags", "size_totals")
-_BATCH_ROWS = 16_384
 _VERDICTS = pa.schema(
     [
         ("registry_id", pa.string()),
@@ -143,16 +142,6 @@ class Diff(Answer):
     def _shown(self, name: str, **values: int | str | None) -> pa.Table:
         found = self._connection.cursor().sql(script(f"diff/{name}"), params=values)
         return found.to_arrow_table()
-
-    def _reader(self, query: str, schema: pa.Schema) -> pa.RecordBatchReader:
-        # A cursor of its own: the connection may answer something else meanwhile.
-        found = self._connection.cursor().sql(query).to_arrow_reader(_BATCH_ROWS)
-
-        def batches() -> Iterator[pa.RecordBatch]:
-            for batch in found:
-                yield batch.cast(schema)
-
-        return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def diff(before: Snapshot, after: Snapshot) -> Diff:
@@ -276,7 +265,7 @@ def _judge(connection: DuckDBPyConnection, sides: Sides) -> None:
 def _outside(connection: DuckDBPyConnection, sight: Sight, other: str) -> list[str]:
     """Return the repositories of the other side that a snapshot's patterns do not take in."""
     query = f"SELECT repository_name FROM named WHERE {other} ORDER BY ALL"  # noqa: S608 - ours
-    found = connection.sql(query).to_arrow_reader(_BATCH_ROWS)
+    found = connection.sql(query).to_arrow_reader(BATCH_ROWS)
     return [
         name
         for batch in found

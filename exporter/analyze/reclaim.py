@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -67,7 +67,6 @@ _READ = (
     "size_totals",
     "coverage",
 )
-_BATCH_ROWS = 16_384
 _THREADS = 2
 _MEMORY = 200_000_000
 _MEMORY_OF_A_LAYER = 20
@@ -142,16 +141,16 @@ class ReclaimPlan(Answer):
         first), then by id; repositories and registries by name and id. The reader can be used until
         `close`.
         """
-        return self._reader(name, f"ORDER BY {_ORDERS[name]}")
+        return self._table(name, f"ORDER BY {_ORDERS[name]}")
 
     def ids(self) -> pa.RecordBatchReader:
         """Return the `image_id` of all images, in the order of `rows`, a batch at a time."""
         query = "SELECT image_id FROM going ORDER BY repository, created_at NULLS FIRST, image_id"
-        return self._connection.cursor().sql(query).to_arrow_reader(_BATCH_ROWS)
+        return self._reader(query)
 
     def largest(self, name: Rows, most: int) -> pa.Table:
         """Return the rows of a table that free the most bytes, the largest first."""
-        return self._reader(name, f"ORDER BY {_LARGEST[name]} LIMIT {int(most)}").read_all()
+        return self._table(name, f"ORDER BY {_LARGEST[name]} LIMIT {int(most)}").read_all()
 
     def count(self, name: Rows) -> int:
         """Return how many rows a table has."""
@@ -160,17 +159,10 @@ class ReclaimPlan(Answer):
         counted = self._connection.execute(query).fetchone()
         return counted[0] if counted else 0
 
-    def _reader(self, name: Rows, tail: str) -> pa.RecordBatchReader:
+    def _table(self, name: Rows, tail: str) -> pa.RecordBatchReader:
         schema = _ANSWERS[name].schema
         query = f"SELECT {', '.join(schema.names)} FROM reclaim_{name} {tail}"  # noqa: S608 - names of ours
-        # A cursor of its own: the connection may answer something else meanwhile.
-        found = self._connection.cursor().sql(query).to_arrow_reader(_BATCH_ROWS)
-
-        def batches() -> Iterator[pa.RecordBatch]:
-            for batch in found:
-                yield batch.cast(schema)
-
-        return pa.RecordBatchReader.from_batches(schema, batches())
+        return self._reader(query, schema)
 
 
 def reclaim(
