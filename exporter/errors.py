@@ -12,7 +12,8 @@
      │   ├─ IntegrityError         1   a published snapshot differs from its manifest
      │   │   └─ LostStagingError       an earlier run's staging is unusable
      │   └─ NoConditionsError          a bucket's service has no conditional writes
-     ├─ LockedError               11   another run holds the output
+     ├─ LoadError                  7   a warehouse could not be loaded
+     ├─ LockedError               11   another run holds the output, or another load the warehouse
      ├─ PageError                  1   a body that is not a valid page
      ├─ ApiError                   1   a call that failed for good
      │   ├─ AnswerError                an answer that is not what the API promises
@@ -164,8 +165,20 @@ class NoConditionsError(OutputError):
     """The bucket's service has no conditional writes, which its lock needs."""
 
 
+class LoadError(ExporterError):
+    """A warehouse could not be loaded, or refuses a snapshot; the text names the warehouse.
+
+    What was committed before stays; of the snapshot under way, nothing is there.
+    """
+
+    exit_code = 7
+
+
 class LockedError(ExporterError):
-    """Another live run holds the output; the text names its host, process and start."""
+    """Another live run holds the output; the text names its host, process and start.
+
+    Or another process holds the warehouse.
+    """
 
     exit_code = 11
 

@@ -92,19 +92,21 @@ def main() -> None:
 
 
 def _write_refusal(arguments: list[str], reason: str) -> None:
-    """Write the files that a refused command line of `export` names for other programs."""
-    if arguments[:1] != ["export"]:
+    """Write the files that a refused `export` or `load` names for other programs."""
+    if arguments[:1] not in (["export"], ["load"]):
         return
     flags = ("--metrics-file", "--metrics-job", "--summary-json")
     metrics_file, job, summary_json = (given(arguments, flag) for flag in flags)
     if metrics_file or summary_json:
         # These import what an export imports: other refused lines must not wait for that.
+        from exporter.cli.process.loading import refused_load  # noqa: PLC0415
         from exporter.cli.process.report_files import ReportFiles  # noqa: PLC0415
         from exporter.cli.process.runner import refused  # noqa: PLC0415
 
         metrics = Path(metrics_file) if metrics_file else None
         files = ReportFiles(metrics, job or "", summary_json)
-        files.writable().write(refused(SettingsError(reason)))
+        outcome = refused if arguments[:1] == ["export"] else refused_load
+        files.writable().write(outcome(SettingsError(reason)))
 
 
 def _answer_shells() -> None:

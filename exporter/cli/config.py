@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 import yaml
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, Secret, SecretStr
 from pydantic.json_schema import GenerateJsonSchema
 
 from exporter.cli import options
@@ -136,7 +136,7 @@ def _unwritable(name: str, folder: Path) -> Iterator[str]:
 
 def _settings_in_force(settings: Settings) -> str:
     """Return the settings in force as YAML, secrets masked, and where credentials come from."""
-    content = _plain(settings.model_dump())
+    content = _plain(settings.model_dump(by_alias=True))
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     where = f"# API: {settings.api_domain}\n# Credentials: {_credentials_origin(settings)}\n"
     if settings.source == "oci":
@@ -154,7 +154,7 @@ def _plain(value: object) -> object:
     if isinstance(value, timedelta):
         return f"{value.total_seconds():g}s"
     # A secret's text is its mask.
-    return str(value) if isinstance(value, SecretStr | Path) else value
+    return str(value) if isinstance(value, Secret | SecretStr | Path) else value
 
 
 def _credentials_origin(settings: Settings) -> str:
@@ -190,5 +190,5 @@ class _Schema(GenerateJsonSchema):
     """Shows defaults as a file has them: pydantic's own would be ISO 8601 for a duration."""
 
     def encode_default(self, dft: Any) -> Any:
-        values = dft.model_dump() if isinstance(dft, BaseModel) else dft
+        values = dft.model_dump(by_alias=True) if isinstance(dft, BaseModel) else dft
         return super().encode_default(_plain(values))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,15 +12,18 @@ from exporter.cli import options
 from exporter.cli.groups import new_app
 from exporter.cli.process import messages
 from exporter.cli.process.failures import reported
+from exporter.cli.process.loading import LoadOptions, log_load, run_load
 from exporter.cli.process.logs import configure_logs
 from exporter.cli.process.messages import LogFormat, LogLevel, log_format
+from exporter.cli.process.outcome import Outcome
 from exporter.cli.process.progress import log_progress
 from exporter.cli.process.report_files import ReportFiles
 from exporter.cli.process.runner import RunOptions, refused, run_export
 from exporter.cli.terminal.live import LiveProgress, can_show
+from exporter.cli.terminal.loading import LiveLoad
 from exporter.cli.terminal.summary import MISSING_SHOWN, show_summary
 from exporter.crawl.progress import Progress
-from exporter.errors import SettingsError
+from exporter.errors import LoadError, SettingsError
 from exporter.output import open_output
 from exporter.settings import Settings, load_settings
 from exporter.snapshots.highlights import Highlights, highlights
@@ -83,22 +85,9 @@ def export(
     log_format: options.LogFormatChoice = None,
     log_level: options.LogLevelChoice = None,
     quiet: options.Quiet = False,
-    metrics_file: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="PATH", help="Write Prometheus metrics here, for a textfile collector."
-        ),
-    ] = None,
-    metrics_job: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", help="Label the metrics export_job=NAME, to tell several jobs apart."
-        ),
-    ] = "",
-    summary_json: Annotated[
-        str | None,
-        typer.Option(metavar="PATH", help="Write the summary here as JSON; - is stdout."),
-    ] = None,
+    metrics_file: options.MetricsFile = None,
+    metrics_job: options.MetricsJob = "",
+    summary_json: options.RunSummary = None,
     debug: options.Debug = False,
 ) -> None:
     """Take an inventory and publish it as a snapshot.
@@ -118,6 +107,7 @@ def export(
       2 usage or settings     3 published, but partial
       4 credentials refused   5 the output cannot be written
       6 implausibly small, nothing published
+      7 published, but a warehouse was not loaded (load.after_export)
       11 another run holds the output
       130 interrupted, 143 terminated, 129 hung up: the staged data is kept
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
@@ -183,6 +173,8 @@ def export_and_show(settings: Settings, options: RunOptions, display: DisplayOpt
     progress = Progress()
     watch = LiveProgress(console) if live else log_progress
     outcome = run_export(settings, options, progress, watch, debug=display.debug)
+    if settings.load.after_export and outcome.exit_code == 0:
+        outcome = _load_after(outcome, settings, console if live else None, debug=display.debug)
     manifest = outcome.manifest
     if manifest is not None:
         found = highlights(open_output(settings), manifest)
@@ -207,6 +199,21 @@ def export_and_show(settings: Settings, options: RunOptions, display: DisplayOpt
         outcome = replace(outcome, registries=found.registries if found else ())
     display.files.write(outcome)
     return outcome.exit_code
+
+
+def _load_after(
+    outcome: Outcome, settings: Settings, console: Console | None, *, debug: bool
+) -> Outcome:
+    """Load what the warehouse does not have, and return the outcome of both.
+
+    The snapshot is published whatever the load does, so every failure of it is one of the load.
+    """
+    watch = log_load if console is None else LiveLoad(console)
+    load, _ = run_load(settings, LoadOptions(), watch, debug=debug)
+    code = load.exit_code
+    if load.status == "failed":
+        code = LoadError.exit_code
+    return replace(outcome, exit_code=code, load=replace(load, exit_code=code))
 
 
 def _partial_sentence(manifest: Manifest, found: Highlights | None) -> str:

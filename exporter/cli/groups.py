@@ -23,6 +23,7 @@ COMMANDS = {
     "sizes.",
     "history": "Show which images a tag pointed to, or with --sizes how a scope grew.",
     "reclaim": "Show what deleting some images would free, exactly as it is billed.",
+    "load": "Bring published snapshots into a warehouse.",
     "report": "Make a report about a snapshot: one HTML file that opens without a network.",
     "verify": "Check a snapshot: files, rows, keys, formats and totals.",
     "prune": "Remove the complete snapshots that no rule keeps, and the remains of killed runs.",

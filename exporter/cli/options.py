@@ -104,6 +104,20 @@ Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", help="Print only errors, and which listings are missing."),
 ]
+MetricsFile = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="Write Prometheus metrics here, for a textfile collector."),
+]
+MetricsJob = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="Label the metrics export_job=NAME, to tell several jobs apart."
+    ),
+]
+RunSummary = Annotated[
+    str | None,
+    typer.Option(metavar="PATH", help="Write the summary here as JSON; - is stdout."),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
 SnapshotName = Annotated[
@@ -151,6 +165,10 @@ def settings_flags(
     immutable_tags: list[str] | None = None,
     price: str | None = None,
     currency: str | None = None,
+    to: str | None = None,
+    schema: str | None = None,
+    tables: list[str] | None = None,
+    partial: bool | None = None,
 ) -> dict[str, Any]:
     """Return the flags that were given, nested as the settings file is, for `load_settings`.
 
@@ -168,6 +186,7 @@ def settings_flags(
         "scope": {"folders": folders, "registries": registries, "clouds": clouds},
         "oci": {"registries": [{"registry": one, **kept} for one in registry_urls or ()]},
         "report": {"price_per_gb_month": price, "currency": currency},
+        "load": {"to": to, "schema": schema, "tables": tables, "partial": partial},
     }
     flags: dict[str, Any] = {} if source is None else {"source": source}
     return flags | {

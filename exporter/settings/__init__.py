@@ -1,8 +1,8 @@
 """The settings: their model, where they are read from, and how they are checked.
 
-`model`, `oci` and `output` define the settings, with the types of `values`. `load` reads them from
-a `document` with its `placeholders`, from the `environment` and from flags. A `refusal` uses `keys`
-and `words`.
+`model`, `oci`, `output` and `warehouse` define the settings, with the types of `values`. `load`
+reads them from a `document` with its `placeholders`, from the `environment` and from flags. A
+`refusal` uses `keys` and `words`.
 """
 
 from exporter.settings.model import (
@@ -22,6 +22,7 @@ from exporter.settings.model import (
 )
 from exporter.settings.oci import Oci, OciRegistry
 from exporter.settings.output import S3, Gs, Keep, Output
+from exporter.settings.warehouse import Load, WarehouseUrl
 
 __all__ = [
     "READING",
@@ -32,6 +33,7 @@ __all__ = [
     "Gs",
     "Keep",
     "Limits",
+    "Load",
     "Network",
     "Oci",
     "OciRegistry",
@@ -41,6 +43,7 @@ __all__ = [
     "Repositories",
     "Scope",
     "Settings",
+    "WarehouseUrl",
     "load_settings",
     "settings_alone",
 ]

@@ -20,7 +20,8 @@ def dotted(key: Key) -> str:
 def known_keys(model: type[BaseModel], before: str = "") -> dict[str, Any]:
     """Return every dotted key of a model, its sections and their keys, with its annotation."""
     keys: dict[str, Any] = {}
-    for name, field in model.model_fields.items():
+    for attribute, field in model.model_fields.items():
+        name = field.alias or attribute
         keys[before + name] = field.annotation
         section = section_of(field.annotation)
         if section is not None:

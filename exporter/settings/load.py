@@ -20,6 +20,10 @@ from exporter.settings.refusal import raw_refusals, refusal
 
 FLAGS: Mapping[Key, str] = {
     ("limits", "concurrency"): "--concurrency",
+    ("load", "partial"): "--partial",
+    ("load", "schema"): "--schema",
+    ("load", "tables"): "--table",
+    ("load", "to"): "--to",
     ("output", "formats"): "--format",
     ("output", "url"): "--output",
     ("source",): "--source",

@@ -35,6 +35,7 @@ from exporter.settings.values import (
     RegistryId,
     Url,
 )
+from exporter.settings.warehouse import Load
 
 SourceKind = Literal["cloud", "oci"]
 Profile = Literal["nebius-il", "yandex"]
@@ -208,6 +209,8 @@ class Settings(InWords, BaseSettings):
     """Where the snapshot goes."""
     report: Report = Report()
     """What the bytes cost, for answers about money."""
+    load: Load = Load()
+    """Bring published snapshots into a warehouse."""
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override] # all are given by their names

@@ -70,6 +70,22 @@ class SnapshotFiles:
         """Return a file on this machine: itself, or a copy with the manifest's SHA-256."""
         return self._open.enter_context(self._fetched(file))
 
+    @contextmanager
+    def checked(self, table: str, file: File) -> Iterator[Path]:
+        """Give a file of a table as a local Parquet file for a block, after a check of its SHA-256.
+
+        It is the file itself, or a copy, or made from NDJSON, which are removed after the block.
+        """
+        if self.folder is not None:
+            self.check_sums([file])
+        if file.format == "parquet":
+            with self._fetched(file) as path:
+                yield path
+            return
+        (path,) = self.converted(table, [file])
+        yield path
+        path.unlink(missing_ok=True)
+
     def converted(self, table: str, files: Iterable[File]) -> list[Path]:
         """Return Parquet files made from a table's NDJSON files; the order of rows is undefined."""
         if table not in TABLES:

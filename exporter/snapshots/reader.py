@@ -151,6 +151,38 @@ class Snapshot:
             self._files.check_sums(self._parquet(table) or self.files(table))
         return paths
 
+    def schema(self, table: str) -> pa.Schema:
+        """Return a table's columns: those of this program's format, then those that are newer.
+
+        The columns' meanings are in the metadata of the fields. Raises what `dataset` raises.
+        """
+        contract = _contract(table)
+        entry = self.manifest.tables.get(table)
+        if contract is not None and (
+            entry is None or {column.name for column in entry.columns} <= {*contract.names}
+        ):
+            return contract
+        found = self.dataset(table).schema
+        if contract is None:
+            return found
+        newer = [field for field in found if field.name not in contract.names]
+        return pa.schema([*contract, *newer], metadata=contract.metadata)
+
+    def checked_parts(self, table: str) -> Iterator[Path]:
+        """Yield a table as Parquet files on this machine, one after the other.
+
+        Each has the SHA-256 that the manifest states. Copies, and files that are made from NDJSON,
+        are removed when the next file is asked for. They have the columns of the snapshot's format,
+        and there are none for a table that it does not have. Raises what `dataset` raises.
+        """
+        files = self._parquet(table) or self.files(table)
+        self._files.check_sizes(files)
+        for file in files:
+            with self._files.checked(table, file) as path:
+                with self._reading(str(path)):
+                    self._check_columns(table, pq.read_schema(path))
+                yield path
+
     def read(
         self, table: str, columns: Sequence[str], *, where: ds.Expression | None = None
     ) -> pa.Table:

@@ -30,6 +30,7 @@ COMMANDS = (
     ("diff",),
     ("history",),
     ("reclaim",),
+    ("load",),
     ("report",),
     ("verify",),
     ("prune",),
@@ -220,7 +221,7 @@ def test_the_formats_of_the_flag_are_those_of_the_setting() -> None:
 
 def test_the_flags_that_refusals_name_are_those_of_the_settings() -> None:
     shown = "".join(
-        CliRunner().invoke(app, [one, "--help"]).output for one in ("export", "reclaim")
+        CliRunner().invoke(app, [one, "--help"]).output for one in ("export", "reclaim", "load")
     )
     assert [flag for flag in FLAGS.values() if flag not in shown] == []
     told = options.settings_flags(
@@ -234,5 +235,9 @@ def test_the_flags_that_refusals_name_are_those_of_the_settings() -> None:
         registry_urls=["u"],
         price="0.02",
         currency="USD",
+        to="duckdb:w",
+        schema="s",
+        tables=["t"],
+        partial=True,
     )
     assert set(leaves(told)) == set(FLAGS)

@@ -13,8 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.cli.process import metrics
 from exporter.cli.process.metrics import PREFIX, write_metrics
-from exporter.cli.process.outcome import Outcome
+from exporter.cli.process.outcome import LoadOutcome, Outcome
 from exporter.crawl.progress import Progress
+from exporter.load.progress import Loaded
 from exporter.snapshots.highlights import ScopeSizes
 from exporter.snapshots.manifest import Manifest, Requests
 
@@ -32,7 +33,11 @@ MANIFEST = Manifest(
     requests=Requests(calls=12, retries=1, throttled=0, bytes=1000),
 )
 REGISTRIES = tuple(ScopeSizes(f"crp{n:02}", "same name", n, 10 * n, 0) for n in range(25))
-COMPLETE = Outcome("complete", 0, Progress().statistics(), MANIFEST, registries=REGISTRIES)
+LOADED = Loaded("run-1", "complete", {"images": 150, "layers": 900}, 1.5)
+LOAD = LoadOutcome("complete", 0, 2.0, "duckdb:w", (LOADED,))
+COMPLETE = Outcome(
+    "complete", 0, Progress().statistics(), MANIFEST, registries=REGISTRIES, load=LOAD
+)
 FAILED = Outcome("failed", 4, replace(Progress().statistics(), calls=3, retries=2), error="no")
 
 
@@ -55,6 +60,7 @@ def test_a_complete_run_writes_everything_the_module_documents(tmp_path: Path) -
     assert written["last_run_exit_code"] == 0
     assert written["last_run_statuscomplete"] == 1
     assert written["last_run_statusfailed"] == 0
+    assert written["last_load_rows"] == 1050
     text = path.read_text(encoding="utf-8")
     documented = {
         word.partition("{")[0]

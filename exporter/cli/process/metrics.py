@@ -22,6 +22,15 @@ does a complete run during which a part of the scope vanished:
     registry_exporter_registry_images{registry="…",name="…"}        images of a registry
     registry_exporter_registry_stored_bytes{registry="…",name="…"}  its layer bytes
 
+About the last load into a warehouse, however it ended, by `load` or by `load.after_export`:
+
+    registry_exporter_last_load_timestamp_seconds           when it ended
+    registry_exporter_last_load_duration_seconds            how long it took
+    registry_exporter_last_load_exit_code                   its exit code
+    registry_exporter_last_load_snapshots                   snapshots that it loaded
+    registry_exporter_last_load_rows                        rows that it loaded
+    registry_exporter_last_load_success_timestamp_seconds   when one last ended with exit code 0
+
 The registries are the 20 that store most; `registry="other"` sums up all others. With
 `--metrics-job NAME` every metric has the label `export_job="NAME"`: `job` is Prometheus' own. Each
 job needs a file of its own.
@@ -33,7 +42,7 @@ Alert on `time() - registry_exporter_last_success_timestamp_seconds > 129600` an
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,7 +50,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.cli.process.outcome import STATUSES, Outcome
+from exporter.cli.process.outcome import STATUSES, LoadOutcome, Outcome
 from exporter.cli.process.reports import READABLE_BY_ALL, write_report
 from exporter.snapshots.highlights import ScopeSizes
 from exporter.snapshots.manifest import Manifest
@@ -72,7 +81,17 @@ _OF_SUCCESS = {
     "registry_images": "Images of a registry in the last complete snapshot.",
     "registry_stored_bytes": "Layer bytes of a registry in the last complete snapshot.",
 }
-_MEANINGS = _OF_RUN | _OF_SUCCESS
+_OF_LOAD = {
+    "last_load_timestamp_seconds": "When the last load ended.",
+    "last_load_duration_seconds": "How long the last load took.",
+    "last_load_exit_code": "The exit code of the last load.",
+    "last_load_snapshots": "Snapshots that the last load brought into the warehouse.",
+    "last_load_rows": "Rows that the last load brought into the warehouse.",
+}
+_OF_LOAD_SUCCESS = {
+    "last_load_success_timestamp_seconds": "When a load last ended with exit code 0.",
+}
+_MEANINGS = _OF_RUN | _OF_SUCCESS | _OF_LOAD | _OF_LOAD_SUCCESS
 
 _log = structlog.get_logger()
 
@@ -84,12 +103,20 @@ class _Sample:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-def write_metrics(path: Path, outcome: Outcome, *, job: str = "") -> None:
-    """Write a run's metrics as `write_report` does; raises `OSError`."""
-    of_success = list(_of_success(outcome)) or _read_back(path)
+def write_metrics(path: Path, outcome: Outcome | LoadOutcome, *, job: str = "") -> None:
+    """Write the metrics of a run, or of a load, as `write_report` does; raises `OSError`."""
+    if isinstance(outcome, LoadOutcome):
+        samples = _of_load(outcome, path)
+    else:
+        samples = [
+            *_of_run(outcome),
+            *(list(_of_success(outcome)) or _read_back(path, _OF_SUCCESS)),
+        ]
+        if outcome.load is not None:
+            samples += _of_load(outcome.load, path)
     registry = CollectorRegistry()
     gauges: dict[str, Gauge] = {}
-    for sample in (*_of_run(outcome), *of_success):
+    for sample in samples:
         labels = {**sample.labels, **({JOB: job} if job else {})}
         if sample.name not in gauges:
             gauges[sample.name] = Gauge(
@@ -146,8 +173,24 @@ def _of_registries(registries: Iterable[ScopeSizes]) -> Iterator[_Sample]:
         yield _Sample("registry_stored_bytes", one.stored_size, labels)
 
 
-def _read_back(path: Path) -> list[_Sample]:
-    """Return the last success as an earlier run wrote it; nothing where there is none."""
+def _of_load(load: LoadOutcome, path: Path) -> list[_Sample]:
+    now = time.time()
+    if load.exit_code == 0:
+        success = [_Sample("last_load_success_timestamp_seconds", now)]
+    else:
+        success = _read_back(path, _OF_LOAD_SUCCESS)
+    return [
+        _Sample("last_load_timestamp_seconds", now),
+        _Sample("last_load_duration_seconds", load.seconds),
+        _Sample("last_load_exit_code", load.exit_code),
+        _Sample("last_load_snapshots", len(load.loaded)),
+        _Sample("last_load_rows", sum(sum(one.rows.values()) for one in load.loaded)),
+        *success,
+    ]
+
+
+def _read_back(path: Path, names: Collection[str]) -> list[_Sample]:
+    """Return the samples of these names as an earlier run wrote them; none where there are none."""
     if not path.is_file():
         return []  # Reading from a FIFO would wait for a writer.
     try:
@@ -163,5 +206,5 @@ def _read_back(path: Path) -> list[_Sample]:
         )
         for family in families
         for sample in family.samples
-        if sample.name.startswith(PREFIX) and sample.name.removeprefix(PREFIX) in _OF_SUCCESS
+        if sample.name.startswith(PREFIX) and sample.name.removeprefix(PREFIX) in names
     ]

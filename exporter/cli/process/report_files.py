@@ -1,15 +1,15 @@
-"""The files that flags of `export` name for other programs: metrics, and the summary as JSON."""
+"""The files that flags of `export` and `load` name for other programs: metrics and a summary."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from exporter.cli.process import messages
 from exporter.cli.process.failures import sentence
 from exporter.cli.process.metrics import write_metrics
-from exporter.cli.process.outcome import Outcome
+from exporter.cli.process.outcome import LoadOutcome, Outcome
 from exporter.cli.process.reports import can_write, write_report
 from exporter.cli.terminal.tables import json_text, print_json
 from exporter.errors import OutputError, SettingsError
@@ -38,7 +38,7 @@ class ReportFiles:
                     "that exists and that this user may write to."
                 )
 
-    def write(self, outcome: Outcome) -> None:
+    def write(self, outcome: Outcome | LoadOutcome) -> None:
         """Write the files; a failure is reported, and changes nothing about the run."""
         try:
             if self.metrics_file is not None:
@@ -67,13 +67,33 @@ def _can_write(named: Path | str) -> bool:
     return named == _STDOUT or can_write(Path(named))
 
 
-def _write_summary(target: str, outcome: Outcome) -> None:
+def _write_summary(target: str, outcome: Outcome | LoadOutcome) -> None:
+    content = _of_load(outcome) if isinstance(outcome, LoadOutcome) else _of_run(outcome)
+    if target == _STDOUT:
+        print_json(content)
+    else:
+        write_report(Path(target), json_text(content))
+
+
+def _of_run(outcome: Outcome) -> dict[str, Any]:
     content: dict[str, Any] = {"exit_code": outcome.exit_code}
     if outcome.manifest is None:
         content |= {"status": outcome.status, "error": outcome.error}
     else:
         content |= summary(outcome.manifest)
-    if target == _STDOUT:
-        print_json(content)
-    else:
-        write_report(Path(target), json_text(content))
+    if outcome.load is not None:
+        content["load"] = _of_load(outcome.load)
+    return content
+
+
+def _of_load(outcome: LoadOutcome) -> dict[str, Any]:
+    return {
+        "exit_code": outcome.exit_code,
+        "status": outcome.status,
+        "error": outcome.error,
+        "warehouse": outcome.warehouse,
+        "seconds": round(outcome.seconds, 3),
+        "loaded": [asdict(one) for one in outcome.loaded],
+        "removed": outcome.removed,
+        "left_out": {"partial": outcome.partial, "unreadable": outcome.unreadable},
+    }
