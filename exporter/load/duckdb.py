@@ -29,7 +29,7 @@ from exporter.load.tables import (
     meaning,
 )
 from exporter.load.warehouse import LoadedSnapshot, SnapshotLoad, TableSource
-from exporter.settings import Load
+from exporter.settings import Settings
 from exporter.snapshots.files import temporary_folder
 from exporter.sql.database import connect as connect_duckdb
 from exporter.sql.engine import first_line
@@ -50,18 +50,19 @@ _PROCESS = re.compile(r"\(PID (\d+)\)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def connect(settings: Load, *, look_only: bool) -> DuckDb:
-    """Return the DuckDB file that `settings.to` names; raises `SettingsError` for a wrong path."""
-    if settings.to is None:
+def connect(settings: Settings, *, look_only: bool) -> DuckDb:
+    """Return the DuckDB file that `load.to` names; raises `SettingsError` for a wrong path."""
+    load = settings.load
+    if load.to is None:
         raise SettingsError("load.to names no DuckDB file.")
     try:
-        path = Path(settings.to.place).expanduser().absolute()
+        path = Path(load.to.place).expanduser().absolute()
     except RuntimeError:
         raise SettingsError(
-            f"load.to {settings.to} begins with a home folder, and this user has none: write the "
+            f"load.to {load.to} begins with a home folder, and this user has none: write the "
             "whole path, or set HOME."
         ) from None
-    return DuckDb(str(settings.to), path, settings.warehouse_schema, look_only=look_only)
+    return DuckDb(str(load.to), path, load.warehouse_schema, look_only=look_only)
 
 
 @dataclass

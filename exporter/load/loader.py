@@ -64,7 +64,7 @@ def load(
     before an error stays.
     """
     progress = progress or LoadProgress()
-    warehouse = open_warehouse(settings.load, look_only=dry_run)
+    warehouse = open_warehouse(settings, look_only=dry_run)
     destination = open_existing(settings)
     selection = select(destination, names, partial=settings.load.partial)
     only = settings.load.tables
@@ -90,9 +90,10 @@ def load(
                 )
             except IntegrityError as error:
                 unloaded.append((snapshot.manifest.snapshot_id, error))
-        if surplus:
+        if prune:
             warehouse.prune(surplus)
             progress.removed += surplus
+        if surplus:
             log.info("snapshots_removed", snapshots=surplus)
         log.info("load_finished", loaded=len(progress.loaded), removed=len(surplus))
     return LoadResult(

@@ -66,7 +66,7 @@ class TableRows:
             with pq.ParquetFile(path, pre_buffer=False) as file:
                 for batch in file.iter_batches(BATCH_ROWS):
                     yield from _small(self._whole(batch))
-        except pa.ArrowException as error:
+        except (pa.ArrowException, OSError) as error:
             self.failure = IntegrityError(
                 f"The table {self._table.name} of snapshot {self._snapshot.manifest.snapshot_id} "
                 f"cannot be read ({first_line(error)}); `registry-exporter verify` tells what is "

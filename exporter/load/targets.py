@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 from exporter.errors import LoadError, SettingsError
 from exporter.load.warehouse import Warehouse
-from exporter.settings import Load
+from exporter.settings import Settings
 from exporter.wording import option
 
 _PACKAGES = {
@@ -24,28 +24,28 @@ _PACKAGES = {
 class _Target(Protocol):
     """A module of a kind of warehouse."""
 
-    def connect(self, settings: Load, *, look_only: bool) -> Warehouse:
-        """Return the warehouse that `settings.to` names; entering it opens it.
+    def connect(self, settings: Settings, *, look_only: bool) -> Warehouse:
+        """Return the warehouse that `load.to` names; entering it opens it.
 
         With `look_only`, nothing is locked or created. Raises `SettingsError`.
         """
 
 
-def open_warehouse(settings: Load, *, look_only: bool) -> Warehouse:
-    """Return the warehouse that `settings.to` names; entering it opens it.
+def open_warehouse(settings: Settings, *, look_only: bool) -> Warehouse:
+    """Return the warehouse that `load.to` names; entering it opens it.
 
     With `look_only`, nothing is locked or created. Raises `SettingsError` if none is named, or one
     that cannot be, and `LoadError` if packages are missing.
     """
-    if settings.to is None:
+    if settings.load.to is None:
         raise SettingsError(
             f"No warehouse is named: name one with {option('to')}, or in the settings with load.to."
         )
-    kind = settings.to.kind
+    kind = settings.load.to.kind
     missing = [name for name in _PACKAGES[kind] if find_spec(name) is None]
     if missing:
         raise LoadError(
-            f"Loading into {settings.to} needs packages that are not installed "
+            f"Loading into {settings.load.to} needs packages that are not installed "
             f"({', '.join(missing)}): install them with pip install 'registry-exporter[{kind}]'."
         )
     module = cast("_Target", import_module(f"exporter.load.{kind}"))

@@ -136,4 +136,7 @@ class Warehouse(Protocol):
         """
 
     def prune(self, ids: Collection[str]) -> None:
-        """Remove snapshots from every table, and from `snapshots`."""
+        """Remove snapshots from every table, and from `snapshots`.
+
+        Also with no ids: then only what killed loads left goes.
+        """
