@@ -1,4 +1,4 @@
-"""`schema`: print the tables of a snapshot, column by column."""
+"""`schema`: print the tables of a snapshot, column by column, or the SQL that reads them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ import typer
 from exporter.cli import options
 from exporter.cli.groups import new_app
 from exporter.cli.process.failures import reported
+from exporter.ddl.dialects import Dialect
+from exporter.ddl.write import script
 from exporter.errors import SettingsError
+from exporter.settings import Load
 from exporter.snapshots.manifest import columns_of
 from exporter.tables.columns import Table
 from exporter.tables.schemas import FORMAT_VERSION, TABLES
@@ -26,6 +29,10 @@ class SchemaFormat(StrEnum):
     TEXT = "text"
     MARKDOWN = "markdown"
     JSON = "json"
+    DDL = "ddl"
+
+
+_SCHEMA = str(Load.model_fields["warehouse_schema"].default)
 
 
 @app.command()
@@ -36,22 +43,64 @@ def schema(
     format_: Annotated[
         SchemaFormat, typer.Option("--format", help="The format of the output.")
     ] = SchemaFormat.TEXT,
+    dialect: Annotated[
+        Dialect | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"With --format ddl: the engine that reads the SQL: {', '.join(Dialect)}.",
+        ),
+    ] = None,
+    place: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="URL",
+            help="With --format ddl: where the snapshots are, such as s3://bucket/prefix.",
+        ),
+    ] = None,
+    schema_: Annotated[
+        str | None,
+        typer.Option(
+            "--schema",
+            metavar="NAME",
+            help=f"With --format ddl: the schema of the tables; by default {_SCHEMA}.",
+        ),
+    ] = None,
     debug: options.Debug = False,
 ) -> None:
     """Print the columns of a snapshot's tables, each with its type and its meaning.
+
+    With --format ddl, print the SQL with which a warehouse reads the snapshots where they are, or
+    copies them: tables with partitions by snapshot, and views of the newest complete one.
 
     \b
     Examples:
       registry-exporter schema images
       registry-exporter schema --format markdown > tables.md
+      registry-exporter schema --format ddl --dialect spark --from s3://bucket/x
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
     with reported(debug):
-        typer.echo(_render(table, format_))
+        tables = [_table(table)] if table else list(TABLES.values())
+        if format_ is SchemaFormat.DDL:
+            typer.echo(_ddl(tables, dialect, place, schema_ or _SCHEMA))
+            return
+        for flag, given in (("--dialect", dialect), ("--from", place), ("--schema", schema_)):
+            if given is not None:
+                raise SettingsError(f"{flag} is about SQL: give --format ddl too.")
+        typer.echo(_render(tables, format_))
 
 
-def _render(name: str | None, format_: SchemaFormat) -> str:
-    """Return one table's schema, or all of them; raises `SettingsError` for an unknown table."""
-    tables = [_table(name)] if name else list(TABLES.values())
+def _ddl(tables: list[Table], dialect: Dialect | None, place: str | None, schema: str) -> str:
+    """Return the SQL of a dialect; raises `SettingsError` without a dialect or a place."""
+    if dialect is None:
+        raise SettingsError(f"--format ddl needs --dialect: {', '.join(Dialect)}.")
+    if place is None:
+        raise SettingsError("--format ddl needs --from: the place of the snapshots.")
+    return script(dialect, tables, place, schema)
+
+
+def _render(tables: list[Table], format_: SchemaFormat) -> str:
+    """Return the schemas of tables in one of the formats for reading."""
     if format_ is SchemaFormat.JSON:
         return _json(tables)
     render = _text if format_ is SchemaFormat.TEXT else _markdown

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from exporter.staging.layout import Format
 from exporter.storage.destination import Destination
 from exporter.storage.opening import open_destination
 from exporter.tables.schemas import COMPLETE_STATUSES, TABLES
-from tests.derive.estates import START, World, registry, rows_of, stage
+from tests.derive.estates import START, Row, World, registry, rows_of, stage, write
 
 SOURCE = {"profile": "nebius-il", "domain": "registries.example"}
 NIGHT = timedelta(days=1)
@@ -69,18 +69,22 @@ def publish_estate(
     scope: Mapping[str, Any] | None = None,
     left_out: Collection[tuple[str, str]] = (),
     formats: Collection[Format] = PARQUET,
+    clouds: Sequence[Row] = (),
 ) -> Manifest:
     """Publish an estate as a snapshot, and return its manifest.
 
     A listing that `world.coverage` does not name is complete. The run starts `night` days after
     `START`, or at `started_at`, and takes a minute. `left_out` are the scopes, by kind and id, that
-    a repository pattern left something out of.
+    a repository pattern left something out of. `clouds` are rows of that table, in place of the
+    world's.
     """
     world = covered(world)
     destination = output if isinstance(output, Destination) else open_destination(str(output))
     start = started_at or START + night * NIGHT
     with tempfile.TemporaryDirectory() as folder:
         staging = stage(Path(folder), world)
+        if clouds:
+            write(staging, "clouds", [list(clouds)])
         rows = [dict.fromkeys(TABLES["coverage"].schema.names) | row for row in _coverage(world)]
         coverage = pa.Table.from_pylist(rows, schema=TABLES["coverage"].schema)
         files = conclude(staging, {}, lambda _rows: coverage, formats, left_out=left_out)
