@@ -40,3 +40,16 @@ install_missing() {
         exit 2
     }
 }
+
+# prepare_pipelines: make .venv/pipelines, with this program, dbt and Airflow; after `prepare`.
+prepare_pipelines() {
+    folder=.venv/pipelines
+    stamp=$folder/.installed
+    wanted=$(cat pyproject.toml scripts/constraints-pipelines.txt | cksum)
+    [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ] || return 0
+    echo "Installing into $folder …" >&2
+    .venv/bin/uv venv --quiet --clear --python .venv/bin/python "$folder"
+    .venv/bin/uv pip install --quiet --system-certs --no-cache --python "$folder" \
+        --constraint scripts/constraints-pipelines.txt --editable ".[pipelines]"
+    echo "$wanted" >"$stamp"
+}
