@@ -4,3 +4,7 @@
 is the interface of a warehouse, `tables` and `rows` are what it is given. Each kind of warehouse
 has a module of its own.
 """
+
+from exporter.load.loader import LoadResult, load
+
+__all__ = ["LoadResult", "load"]

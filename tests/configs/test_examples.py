@@ -261,3 +261,15 @@ def test_the_examples_of_buckets_are_settings_that_reach_one(
     assert s3.endpoint is not None
     assert host in s3.endpoint
     assert open_output(settings).url == "s3://inventory/registry"
+
+
+def test_the_example_of_a_warehouse_loads_after_each_export(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WAREHOUSE_PASSWORD", "secret")
+    settings = load_settings(CONFIGS / "warehouse.yaml")
+    assert settings.load.after_export
+    assert settings.load.warehouse_schema == "registry_inventory"
+    assert settings.load.to is not None
+    assert settings.load.to.kind == "postgresql"
+    assert "secret" not in str(settings.load.to)

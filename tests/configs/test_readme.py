@@ -172,52 +172,6 @@ def test_a_program_reads_a_snapshot_as_the_readme_says(place: Workspace) -> None
     assert printed[-1] == f"{len(untagged)} images without a tag"
 
 
-AIRFLOW = """
-import asyncio
-import inspect
-
-
-class Output:
-    def __init__(self, value):
-        self.value = value
-
-    def __rshift__(self, other):
-        return other
-
-
-def dag(**_):
-    return lambda function: function
-
-
-def task(function):
-    # As a worker of Airflow does: it calls a function without a loop, and awaits a coroutine in a
-    # loop of its own.
-    def run(*given):
-        found = function(*(one.value for one in given))
-        if inspect.iscoroutine(found):
-            found = asyncio.run(found)
-        print(function.__name__, found)
-        return Output(found)
-
-    return run
-"""
-"""What the README's tasks use of Airflow, which is not installed here."""
-
-
-def test_the_tasks_of_airflow_run_as_the_readme_says(place: Workspace) -> None:
-    (place.folder / "airflow").mkdir()
-    (place.folder / "airflow" / "sdk.py").write_text(AIRFLOW)
-    config = place.folder / "night.yaml"
-    config.write_text(
-        SETTINGS.replace("/etc/registry-exporter/key.json", str(place.folder / "key.json")).replace(
-            "s3://inventory/registry", str(place.folder / "nights")
-        )
-    )
-    text = snippet("from airflow.sdk").replace("/etc/registry-exporter/cron.yaml", str(config))
-    (night,) = re.findall(r"^take (\S+)\ncheck None\ntidy \[\]\n", place.python(text))
-    assert snapshot_ids(place.folder / "nights") == [night]
-
-
 def test_the_loop_deletes_what_is_selected_before_and_after_another_export(
     place: Workspace,
 ) -> None:
