@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from datetime import timedelta
@@ -46,12 +47,11 @@ class Warehouse:
 
     def build(self) -> None:
         """Run what the project's first lines name; all its tests must hold."""
-        command = [DBT, "--no-send-anonymous-usage-stats", "build"]
-        folders = ["--target-path", self.folder / "target", "--log-path", self.folder / "logs"]
-        places = ["--project-dir", PROJECT, "--profiles-dir", PROJECT]
+        command = f"{DBT} --no-send-anonymous-usage-stats build --project-dir {PROJECT} "
+        command += f"--profiles-dir {PROJECT} --target-path target --log-path logs"
         inventory = {"INVENTORY": str(self.output), "INVENTORY_WAREHOUSE": str(self.database)}
         done = subprocess.run(
-            [*command, *places, *folders],
+            shlex.split(command),
             env=os.environ | inventory,
             cwd=self.folder,
             capture_output=True,
