@@ -48,7 +48,8 @@ class Warehouse:
     def build(self) -> None:
         """Run what the project's first lines name; all its tests must hold."""
         command = f"{DBT} --no-send-anonymous-usage-stats build --project-dir {PROJECT} "
-        command += f"--profiles-dir {PROJECT} --target-path target --log-path logs"
+        command += f"--profiles-dir {PROJECT} --target-path {self.folder}/target "
+        command += f"--log-path {self.folder}/logs"
         inventory = {"INVENTORY": str(self.output), "INVENTORY_WAREHOUSE": str(self.database)}
         done = subprocess.run(
             shlex.split(command),

@@ -223,7 +223,7 @@ def test_the_image_is_the_one_that_the_cron_job_runs_and_has_nothing_to_build_wi
 
 
 def test_nothing_is_installed_by_a_name_that_is_not_ours() -> None:
-    for file in (README, *CONFIGS.iterdir()):
+    for file in (README, *(one for one in CONFIGS.rglob("*") if one.is_file())):
         text = file.read_text(encoding="utf-8")
         installs = re.findall(r"(?:pip|pipx|uv tool) install ([^\n`]*)", text)
         assert [one for one in installs if re.search(rf"(^|\s){PROGRAM}", one)] == []
