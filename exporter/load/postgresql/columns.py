@@ -90,8 +90,8 @@ def _may_have_nul(values: pa.Array) -> bool:
         return False
     bounds = memoryview(offsets).cast("i")
     start, end = bounds[values.offset], bounds[values.offset + len(values)]
-    found: bool = _NUL in data.slice(start, end - start).to_pybytes()
-    return found
+    texts: bytes = data.slice(start, end - start).to_pybytes()
+    return _NUL in texts
 
 
 def _with_values(lists: pa.Array, values: pa.Array) -> pa.Array:

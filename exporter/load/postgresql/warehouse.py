@@ -126,18 +126,32 @@ class PostgreSql:
             "SELECT current_setting('server_version'), current_setting('server_version_num')::int, "
             "current_setting('server_encoding'), pg_catalog.pg_is_in_recovery()",
         )
-        if number < _OLDEST * 10_000:
-            raise LoadError(
-                f"{self.name} is PostgreSQL {version}, and a load needs {_OLDEST} or newer: "
-                f"upgrade it, or name another database with {option('to')}."
-            )
-        if encoding != "UTF8":
-            raise LoadError(
-                f"The database {self.name} has the encoding {encoding}, which cannot hold every "
-                "name: create one with ENCODING 'UTF8', and load into that."
-            )
-        if is_standby and not self._look_only:
-            raise LoadError(
-                f"{self.name} is a standby, which is read-only: name the primary server with "
-                f"{option('to')}."
-            )
+        error = refusal(
+            self.name, version, number, encoding, is_standby=is_standby and not self._look_only
+        )
+        if error is not None:
+            raise error
+
+
+def refusal(
+    name: str, version: str, number: int, encoding: str, *, is_standby: bool
+) -> LoadError | None:
+    """Return why a server cannot be loaded into; None if it can be.
+
+    `number` is its version as `server_version_num` states it.
+    """
+    if number < _OLDEST * 10_000:
+        return LoadError(
+            f"{name} is PostgreSQL {version}, and a load needs {_OLDEST} or newer: upgrade it, or "
+            f"name another database with {option('to')}."
+        )
+    if encoding != "UTF8":
+        return LoadError(
+            f"The database {name} has the encoding {encoding}, which cannot hold every name: "
+            "create one with ENCODING 'UTF8', and load into that."
+        )
+    if is_standby:
+        return LoadError(
+            f"{name} is a standby, which is read-only: name the primary server with {option('to')}."
+        )
+    return None
