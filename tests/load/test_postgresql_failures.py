@@ -238,7 +238,7 @@ def test_a_url_is_read_as_libpq_reads_it(url: str, conninfo: str) -> None:
 
 def test_statements_have_a_limit_of_the_loads_own(postgres: Server, loader: str) -> None:
     target = Target(postgres, "lent", Path())
-    settings = target.settings(to=postgres.url(user=loader)).load
+    settings = target.settings(to=postgres.url(user=loader))
     with connect(settings, look_only=False) as warehouse:
         limits = warehouse._session.rows("ask", "SELECT current_setting('statement_timeout')")
     assert limits == [("2h",)]

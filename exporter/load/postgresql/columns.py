@@ -76,7 +76,7 @@ class CopyRows:
 def is_json(type_: pa.DataType) -> bool:
     """Say whether a column of this Arrow type becomes `jsonb`."""
     nested = pa.types.is_list(type_) and pa.types.is_nested(type_.value_type)
-    return nested or pa.types.is_map(type_) or pa.types.is_struct(type_)
+    return bool(nested or pa.types.is_map(type_) or pa.types.is_struct(type_))
 
 
 def _copied_type(type_: pa.DataType) -> pa.DataType:

@@ -19,19 +19,19 @@ from exporter.load.postgresql.transactions import Transactions
 from exporter.load.postgresql.writer import PostgreSqlWriter
 from exporter.load.tables import SNAPSHOTS
 from exporter.load.warehouse import LoadedSnapshot, SnapshotLoad
-from exporter.settings import Load
+from exporter.settings import Settings
 from exporter.wording import option
 
 _OLDEST = 12
 """The first version of PostgreSQL that attaches a partition while readers go on."""
 
 
-def connect(settings: Load, *, look_only: bool) -> PostgreSql:
-    """Return the database that `settings.to` names; raises `SettingsError` for a malformed URL."""
-    if settings.to is None:
+def connect(settings: Settings, *, look_only: bool) -> PostgreSql:
+    """Return the database that `load.to` names; raises `SettingsError` for a malformed URL."""
+    if settings.load.to is None:
         raise SettingsError("load.to names no PostgreSQL database.")
-    address = parse_address(settings.to.get_secret_value())
-    return PostgreSql(address, settings.warehouse_schema, look_only=look_only)
+    address = parse_address(settings.load.to.get_secret_value())
+    return PostgreSql(address, settings.load.warehouse_schema, look_only=look_only)
 
 
 class PostgreSql:
