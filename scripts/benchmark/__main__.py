@@ -6,9 +6,12 @@ import argparse
 import json
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from benchmark.contenders import CONTENDERS
+from benchmark.loads import NAME as LOAD
+from benchmark.loads import Loads, judge_loads, loads_table, run_loads
 from benchmark.report import as_json, scenario_table, target_table
 from benchmark.runner import BenchmarkError, Result, run_scenario
 from benchmark.scenarios import FULL, QUICK
@@ -28,7 +31,9 @@ def main() -> int:
 
     results: dict[str, Result] = {}
     for scenario in QUICK if given.quick else FULL:
-        taking_part = [name for name in scenario.contenders if name in given.contender]
+        taking_part = [
+            name for name in scenario.contenders if name in (given.contender or CONTENDERS)
+        ]
         if scenario.name not in given.scenario or not taking_part:
             continue
         try:
@@ -39,23 +44,31 @@ def main() -> int:
         results[scenario.name] = result
         print(scenario_table(result), flush=True)
         print()
-    targets = judge(results)
+    loads: Loads | None = None
+    if LOAD in given.scenario and not given.contender:
+        try:
+            loads = run_loads(given.repeats, say, quick=given.quick)
+        except BenchmarkError as error:
+            print(error, file=sys.stderr)
+            return 1
+        print(f"{loads_table(loads)}\n", flush=True)
+    targets = judge(results) + (judge_loads(loads) if loads else [])
     if targets:
         print(target_table(targets))
     if given.quick:
         print("\nThese sizes show that the benchmark works; they are too small for a judgement.")
     given.json.parent.mkdir(parents=True, exist_ok=True)
-    content = as_json(results, targets, quick=given.quick)
+    content = as_json(results, asdict(loads) if loads else None, targets, quick=given.quick)
     given.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     say(f"written to {given.json}")
     return 0
 
 
 def _arguments() -> argparse.Namespace:
-    scenarios = [scenario.name for scenario in FULL]
+    scenarios = [*(scenario.name for scenario in FULL), LOAD]
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
-        description="Measure the exporter beside others on an emulated estate.",
+        description="Measure the exporter beside others on an emulated estate, and its loads.",
         epilog="Contenders: "
         + "; ".join(f"{name}: {one.about}" for name, one in CONTENDERS.items()),
     )
@@ -72,7 +85,6 @@ def _arguments() -> argparse.Namespace:
     )
     given = parser.parse_args()
     given.scenario = given.scenario or scenarios
-    given.contender = given.contender or list(CONTENDERS)
     given.repeats = given.repeats or (1 if given.quick else 3)
     return given
 

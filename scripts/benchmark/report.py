@@ -93,7 +93,9 @@ def table(head: list[str], rows: list[list[str]]) -> list[str]:
     return [line(head), line(rule), *map(line, rows)]
 
 
-def as_json(results: dict[str, Result], targets: list[Target], *, quick: bool) -> dict[str, Any]:
+def as_json(
+    results: dict[str, Result], loads: dict[str, Any] | None, targets: list[Target], *, quick: bool
+) -> dict[str, Any]:
     """Return all measurements: every run, the medians, the targets, the machine."""
     return {
         "quick": quick,
@@ -112,6 +114,7 @@ def as_json(results: dict[str, Result], targets: list[Target], *, quick: bool) -
             }
             for name, result in results.items()
         },
+        "loads": loads,
         "targets": [{**asdict(target), "met": target.met} for target in targets],
     }
 

@@ -23,7 +23,7 @@ PASSWORD = "s3cret/@ %4' \\x"  # What breaks a URL and a quoted value.
 
 
 class Server:
-    """A server that `start` and `stop` begin and end; its log has every statement."""
+    """A server that `start` and `stop` begin and end."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -38,8 +38,12 @@ class Server:
         """Stop the server: `fast`, or `immediate`, which is a crash."""
         self._run("pg_ctl", "stop", "-w", "-m", mode, "-D", str(self._data))
 
-    def create(self) -> None:
-        """Make the cluster; over TCP, a user needs a password."""
+    def create(self, *, usual: bool) -> None:
+        """Make the cluster; over TCP, a user needs a password.
+
+        With `usual`, no password is checked, and its settings are those that PostgreSQL comes with,
+        to be measured. Otherwise it is small and quick, and its log has every statement.
+        """
         self._run(
             "initdb",
             "-D",
@@ -50,18 +54,21 @@ class Server:
             "UTF8",
             "--locale=C.UTF-8",
             "--auth-local=trust",
-            "--auth-host=scram-sha-256",
+            f"--auth-host={'trust' if usual else 'scram-sha-256'}",
             "--no-sync",
         )
         settings = {
             "port": self.port,
             "listen_addresses": "'127.0.0.1'",
             "unix_socket_directories": f"'{self.folder}'",
-            "fsync": "off",
-            "log_statement": "all",
-            "log_line_prefix": "'%a|'",
-            "shared_buffers": "32MB",
         }
+        if not usual:
+            settings |= {
+                "fsync": "off",
+                "log_statement": "all",
+                "log_line_prefix": "'%a|'",
+                "shared_buffers": "32MB",
+            }
         with (self._data / "postgresql.conf").open("a") as file:
             file.writelines(f"{name} = {value}\n" for name, value in settings.items())
 
@@ -106,15 +113,15 @@ class Server:
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
-    """Start a server, and stop it at the end."""
+def running_server(*, usual: bool = False) -> Iterator[Server]:
+    """Start a server, made as `Server.create` says, and stop it at the end."""
     # pytest's own folders are closed to other users.
     folder = Path(tempfile.mkdtemp(prefix="registry-postgres-"))
     try:
         if os.geteuid() == 0:
             os.chown(folder, _NOBODY, _NOBODY)
         server = Server(folder)
-        server.create()
+        server.create(usual=usual)
         server.start()
         try:
             yield server
