@@ -1,11 +1,13 @@
-"""Fixtures of servers that tests load into: started once, each test with a schema of its own."""
+"""Warehouses that tests load into: servers are started once, and each test has its own schema."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.load.kinds import KINDS, Kind
 from tests.load.postgres import Server, running_server
 
 
@@ -14,3 +16,11 @@ def postgres() -> Iterator[Server]:
     """Return a PostgreSQL server that all tests of this process share."""
     with running_server() as server:
         yield server
+
+
+@pytest.fixture(params=KINDS)
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
+    """Return an empty warehouse of each kind."""
+    folder = tmp_path / "warehouse"
+    folder.mkdir()
+    return KINDS[request.param](folder)

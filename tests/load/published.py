@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import tempfile
@@ -15,8 +16,10 @@ import pyarrow.parquet as pq
 
 from exporter.snapshots.manifest import Manifest, Requests, Status, type_name
 from exporter.snapshots.publish import publish
+from exporter.staging.layout import Format, StagedFile
 from exporter.staging.parquet import write_table
 from exporter.storage.opening import open_destination
+from exporter.tables.columns import Table
 from exporter.tables.schemas import TABLES
 
 Row = dict[str, Any]
@@ -80,16 +83,21 @@ def publish_rows(
     *,
     night: int = 0,
     status: Status = "complete",
+    format_: Format = "parquet",
+    scope: Mapping[str, Any] | None = None,
+    vanished: int = 0,
     replace: bool = False,
-) -> None:
-    """Publish a snapshot with these rows, which started `night` days after `START`."""
+) -> Manifest:
+    """Publish a snapshot with these rows, which started `night` days after `START`.
+
+    So many listings have `vanished` during it.
+    """
     start = START + timedelta(days=night)
     with tempfile.TemporaryDirectory() as folder:
         staging = Path(folder)
+        write = write_table if format_ == "parquet" else _write_lines
         files = [
-            write_table(
-                staging, table, [pa.Table.from_pylist(rows.get(name, []), schema=table.schema)]
-            )
+            write(staging, table, [pa.Table.from_pylist(rows.get(name, []), schema=table.schema)])
             for name, table in TABLES.items()
         ]
         manifest = Manifest(
@@ -99,12 +107,32 @@ def publish_rows(
             started_at=start,
             finished_at=start + timedelta(minutes=1),
             source={"profile": "nebius-il", "name": 'it\'s "here" \\ 😀'},
-            scope={"registries": ["registry"]},
-            totals={"image_count": len(rows.get("images", [])), "stored_size": 2**53 + 11},
-            coverage={"complete": 1} | ({} if status == "complete" else {"failed": 2}),
+            scope=dict(scope or {"registries": ["registry"]}),
+            totals=dict.fromkeys(TABLES["size_totals"].schema.names)
+            | {"image_count": len(rows.get("images", [])), "stored_size": 2**53 + 11},
+            coverage={"complete": 1, "vanished": vanished}
+            | ({} if status == "complete" else {"failed": 2}),
             requests=Requests(calls=1, retries=0, throttled=0, bytes=100),
         )
-        publish(open_destination(str(output)), manifest, files, staging=staging, replace=replace)
+        return publish(
+            open_destination(str(output)), manifest, files, staging=staging, replace=replace
+        )
+
+
+def _write_lines(folder: Path, table: Table, content: list[pa.Table]) -> StagedFile:
+    """Write a table as NDJSON, as the data model says, without the program's own writer."""
+    path = folder / f"{table.name}.ndjson.gz"
+    maps = [field.name for field in table.schema if pa.types.is_map(field.type)]
+    rows = [row for part in content for row in part.to_pylist()]
+    for row in rows:
+        row |= {one: dict(row[one]) for one in maps if row[one] is not None}
+    lines = "".join(f"{json.dumps(row, default=_rfc3339)}\n" for row in rows)
+    path.write_bytes(gzip.compress(lines.encode()))
+    return StagedFile(table.name, "ndjson", path, len(rows))
+
+
+def _rfc3339(time: datetime) -> str:
+    return time.isoformat().replace("+00:00", "Z")
 
 
 def add_column(output: Path, snapshot_id: str, table: str, name: str, values: list[str]) -> None:
@@ -117,10 +145,35 @@ def add_column(output: Path, snapshot_id: str, table: str, name: str, values: li
     rows = pq.read_table(parquet, partitioning=None)
     column = pa.field(name, pa.string(), metadata={"description": "It came later"})
     pq.write_table(rows.append_column(column, pa.array(values)), parquet)
-    content = parquet.read_bytes()
-    file |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    file |= _sums(parquet)
     entry["schema"].append({"name": name, "type": "string", "description": "It came later"})
-    manifest["format_version"] = "1.9"
+    write_manifest(output, manifest | {"format_version": "1.9"})
+
+
+def add_table(output: Path, snapshot_id: str, name: str, rows: pa.Table) -> None:
+    """Make a snapshot one of a newer minor format, which has a table more."""
+    manifest = json.loads((output / "manifests" / f"{snapshot_id}.json").read_bytes())
+    path = f"parquet/{name}/snapshot_id={snapshot_id}/part-00000.parquet"
+    (output / path).parent.mkdir(parents=True)
+    pq.write_table(rows, output / path)
+    file = {"path": path, "format": "parquet", "rows": len(rows), **_sums(output / path)}
+    columns = [
+        {"name": field.name, "type": type_name(field.type), "description": ""}
+        for field in rows.schema
+    ]
+    manifest["tables"][name] = {"rows": len(rows), "schema": columns, "files": [file]}
+    write_manifest(output, manifest | {"format_version": "1.9"})
+
+
+def _sums(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def write_manifest(output: Path, manifest: Mapping[str, Any]) -> None:
+    """Replace a snapshot's manifest, also in `latest.json` if that is a copy of it."""
+    snapshot_id = manifest["snapshot_id"]
+    path = output / "manifests" / f"{snapshot_id}.json"
     data = json.dumps(manifest).encode()
     path.write_bytes(data)
     sums = path.with_name(f"{path.name}.sha256")

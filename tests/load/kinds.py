@@ -1,0 +1,113 @@
+"""The warehouses that promises are tested with, each as a test sees it from outside.
+
+A kind reads with its own engine and clients, never with the program's code. To add one, write a
+class with the attributes and methods of `Kind`, and put what makes one into `KINDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import duckdb
+import pyarrow as pa
+
+from tests.load.published import Row
+
+SCHEMA = "registry_inventory"
+
+
+class Kind(Protocol):
+    """One warehouse under test; it is empty when a test begins.
+
+    `url` is what `--to` names; `types` are the warehouse's words for Arrow's types.
+    """
+
+    url: str
+    types: Mapping[pa.DataType, str]
+
+    def rows(self, table: str, schema: str = SCHEMA) -> list[Row]:
+        """Return a table's or view's rows: texts, ints, bools, lists, dicts for maps, UTC times."""
+
+    def columns(self, table: str, schema: str = SCHEMA) -> dict[str, str]:
+        """Return the columns of a table in their order, with the warehouse's own type names."""
+
+    def relations(self, schema: str = SCHEMA) -> set[str]:
+        """Return the names of the tables and views in a schema."""
+
+    def comments(self, table: str) -> dict[str, str]:
+        """Return the comments on a table's columns, by column, and that on the table, by ``""``."""
+
+    def make_foreign(self, table: str) -> None:
+        """Make a table of this name in the default schema, with one column, as somebody else."""
+
+
+class DuckDbKind:
+    """A DuckDB file, read by DuckDB."""
+
+    types: Mapping[pa.DataType, str] = {
+        pa.string(): "VARCHAR",
+        pa.int64(): "BIGINT",
+        pa.int32(): "INTEGER",
+        pa.bool_(): "BOOLEAN",
+        pa.timestamp("us", "UTC"): "TIMESTAMP WITH TIME ZONE",
+        pa.list_(pa.string()): "VARCHAR[]",
+        pa.map_(pa.string(), pa.string()): "MAP(VARCHAR, VARCHAR)",
+        pa.json_(): "JSON",
+    }
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "warehouse.duckdb"
+        self.url = f"duckdb:{self.path}"
+
+    def rows(self, table: str, schema: str = SCHEMA) -> list[Row]:
+        with duckdb.connect(self.path, read_only=True) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            content = connection.sql(f'FROM "{schema}"."{table}"').to_arrow_table()
+        return [
+            {name: _plain(value, content.schema.field(name).type) for name, value in row.items()}
+            for row in content.to_pylist()
+        ]
+
+    def columns(self, table: str, schema: str = SCHEMA) -> dict[str, str]:
+        return dict(
+            self._all(
+                "SELECT column_name, data_type FROM duckdb_columns() "
+                f"WHERE schema_name = '{schema}' AND table_name = '{table}' ORDER BY column_index"
+            )
+        )
+
+    def relations(self, schema: str = SCHEMA) -> set[str]:
+        if not self.path.exists():
+            return set()
+        return {
+            name
+            for (name,) in self._all(
+                f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}'"
+            )
+        }
+
+    def comments(self, table: str) -> dict[str, str]:
+        where = f"schema_name = '{SCHEMA}' AND table_name = '{table}'"
+        return dict(
+            self._all(f"SELECT column_name, comment FROM duckdb_columns() WHERE {where}")
+            + self._all(f"SELECT '', comment FROM duckdb_tables() WHERE {where}")
+        )
+
+    def make_foreign(self, table: str) -> None:
+        with duckdb.connect(self.path) as connection:
+            connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{SCHEMA}"')
+            connection.execute(f'CREATE TABLE "{SCHEMA}"."{table}" AS SELECT 42 AS snapshot_id')
+
+    def _all(self, sql: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(self.path, read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+
+KINDS: Mapping[str, Callable[[Path], Kind]] = {"duckdb": DuckDbKind}
+"""What makes a warehouse of each kind, given an empty folder."""
+
+
+def _plain(value: Any, type_: pa.DataType) -> Any:
+    return dict(value) if pa.types.is_map(type_) and value is not None else value
