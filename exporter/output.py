@@ -50,7 +50,7 @@ def open_output(settings: Settings) -> Destination:
     """
     output, ca_file = settings.output, settings.network.ca_file
     if output.url.startswith("s3://"):
-        return open_destination(output.url, _s3_access(output.s3, ca_file))
+        return open_destination(output.url, s3_access(output.s3, ca_file))
     if output.url.startswith("gs://"):
         return open_destination(output.url, _gs_access(output.gs, ca_file))
     return open_destination(output.url)
@@ -76,7 +76,11 @@ def open_existing(settings: Settings, access: Access | None = None) -> Destinati
     return destination
 
 
-def _s3_access(s3: S3, ca_file: Path | None) -> Access:
+def s3_access(s3: S3, ca_file: Path | None) -> Access:
+    """Return how to reach S3: by `output.s3`, then by the AWS environment variables and files.
+
+    Raises `SettingsError`.
+    """
     profile = _Profile()
     endpoint = s3.endpoint or _endpoint_of_environment()
     key = None

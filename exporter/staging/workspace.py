@@ -59,10 +59,11 @@ def staging_root(destination: Destination, named: Path | None) -> Path:
         return destination.root / ".staging"
     id_ = output_id(destination) if isinstance(destination, Folder) else b""
     own = hashlib.sha256(os.fsencode(destination.identity) + id_).hexdigest()[:16]
-    return expanded(named or _cache() / "registry-exporter", "output.staging") / own
+    return expanded(named or cache_folder() / "registry-exporter", "output.staging") / own
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """Return the folder for the user's caches; raises `SettingsError` if there is none."""
     named = os.environ.get("XDG_CACHE_HOME")
     if named:
         return Path(named)

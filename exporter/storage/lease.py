@@ -26,7 +26,7 @@ import structlog
 
 from exporter.errors import LockedError, NoConditionsError, OutputError
 from exporter.storage.destination import Version
-from exporter.storage.lock import PRUNE, Holder, refusal
+from exporter.storage.lock import LOAD, PRUNE, Holder, refusal
 
 log = structlog.get_logger()
 
@@ -139,8 +139,9 @@ class Lease:
                     return False
                 continue
             if lives and now >= deadline:
-                what, snapshot_id = f"the output ({self._store.url})", record.get("snapshot_id")
-                raise LockedError(refusal(what, _process(record), str(snapshot_id)))
+                snapshot_id = str(record.get("snapshot_id"))
+                what = f"the {'warehouse' if snapshot_id == LOAD else 'output'} ({self._store.url})"
+                raise LockedError(refusal(what, _process(record), snapshot_id))
             await asyncio.sleep(_POLL)
 
     def keep(self, on_lost: Callable[[], object]) -> None:
@@ -195,11 +196,19 @@ class Lease:
             # gone was removed by hand.
             ours = record is None or record.get("token") == self._record["token"]
             if not (ours and self._write(there)):
-                self.lost_to = (
-                    f"The output {self._store.url} was taken over by another run "
-                    f"({_name(record or {})}), for this one gave no sign for {LEASE:.0f} seconds: "
-                    "it writes nothing more; what was staged is kept for its next run."
-                )
+                self.lost_to = self._lost_to(_name(record or {}))
+
+    def _lost_to(self, who: str) -> str:
+        what, url = f"({who}), for this one gave no sign for {LEASE:.0f} seconds", self._store.url
+        if self._record["snapshot_id"] == LOAD:
+            return (
+                f"The warehouse {url} was taken over by another load {what}: it writes nothing "
+                "more; run again when the other has finished."
+            )
+        return (
+            f"The output {url} was taken over by another run {what}: it writes nothing more; what "
+            "was staged is kept for its next run."
+        )
 
     def _write(self, over: Version) -> bool:
         """Write the holder, if the object is unchanged since it was read; return whether it was."""
@@ -246,7 +255,10 @@ def _name(record: dict[str, Any]) -> str:
     process, snapshot_id = _process(record), record.get("snapshot_id")
     if not process:
         return "its holder does not say who it is"
-    return f"{process} {'to prune' if snapshot_id == PRUNE else f'for snapshot {snapshot_id}'}"
+    doing = {PRUNE: "to prune", LOAD: "to load"}.get(
+        str(snapshot_id), f"for snapshot {snapshot_id}"
+    )
+    return f"{process} {doing}"
 
 
 def _process(record: dict[str, Any]) -> str:

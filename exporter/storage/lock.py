@@ -37,6 +37,8 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 """Errors of shares without `flock`."""
 PRUNE = "(prune)"
 """Takes the place of the snapshot's id while the holder prunes; no snapshot can have this id."""
+LOAD = "(load)"
+"""Takes its place while the holder loads a warehouse, which is what is locked then."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -48,7 +50,7 @@ class NoLocksError(OutputError):
 class Holder:
     """The holder of a lock: host, process id, start as RFC 3339, and its snapshot.
 
-    For a prune, the snapshot is `PRUNE`.
+    For a prune, the snapshot is `PRUNE`, for a load into a warehouse `LOAD`.
     """
 
     host: str
@@ -138,21 +140,23 @@ class Lock:
     def _refusal(self, descriptor: int) -> str:
         holder = _read(descriptor)
         if holder is None:
-            return refusal(f"{self._what} ({self._path})", "", "")
+            return refusal(f"{self._what} ({self._path})", "", self.holder.snapshot_id)
         who = f"process {holder.pid} on {holder.host}, started at {holder.started_at}"
         return refusal(f"{self._what} ({self._path})", who, holder.snapshot_id)
 
 
 def refusal(what: str, who: str, snapshot_id: str) -> str:
-    """Return the message that `what` is locked, by a run or a prune.
+    """Return the message that `what` is locked, by a run, a prune or a load.
 
     `who` is the holder's process, empty if it is unknown.
     """
-    holder = "A prune" if snapshot_id == PRUNE else "Another run"
+    holder = {PRUNE: "A prune", LOAD: "Another load"}.get(snapshot_id, "Another run")
     if not who:
         who = "its holder has not said who it is yet"
-    elif snapshot_id != PRUNE:
+    elif snapshot_id not in (PRUNE, LOAD):
         who += f" for snapshot {snapshot_id}"
+    if snapshot_id == LOAD:
+        return f"{holder} holds {what}: {who}; let it finish, and run again."
     return f"{holder} holds {what}: {who}; let it finish, or use {option('wait')} to wait for it."
 
 

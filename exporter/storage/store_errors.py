@@ -53,15 +53,19 @@ def store_errors(doing: str, scheme: str, access: Access) -> Iterator[None]:
     try:
         yield
     except BaseError as error:
-        raise OutputError(f"Cannot {doing}: {_why(error, scheme, access)}.") from None
+        raise OutputError(f"Cannot {doing}: {why(str(error), scheme, access)}.") from None
     except FileNotFoundError as error:
         if error.errno is not None:  # An error of a local file.
             raise
-        raise OutputError(f"Cannot {doing}: {_why(error, scheme, access)}.") from None
+        raise OutputError(f"Cannot {doing}: {why(str(error), scheme, access)}.") from None
 
 
-def _why(error: Exception, scheme: str, access: Access) -> str:
-    text, code, status = str(error), _code(str(error)), _status(str(error))
+def why(text: str, scheme: str, access: Access) -> str:
+    """Return the reason of an error, and what to do, as a clause.
+
+    `text` is that of the library object_store, which obstore and others use.
+    """
+    code, status = _code(text), _status(text)
     keys = _KEYS[scheme]
     region, said = _REGION.search(text), _MESSAGE.search(text)
     reason = f"{code}: {said[1].rstrip('.')}" if said and code else code or "without a reason"

@@ -12,6 +12,7 @@ import structlog
 
 from exporter.cli.process import messages
 from exporter.cli.process.failures import exit_code, report, sentence
+from exporter.cli.process.optional_packages import allow_package
 from exporter.cli.process.outcome import LoadOutcome
 from exporter.cli.process.progress import LOG_EVERY
 from exporter.cli.process.reading import reading
@@ -61,6 +62,8 @@ def run_load(
             error=error,
         )
 
+    if settings.load.to is not None and settings.load.to.kind == "iceberg":
+        allow_package("dateutil")  # Pyiceberg reads its own configuration by it.
     with Signals(lambda: _advice(progress)) as signals:
         try:
             with watch(progress), reading():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import ClassVar
 
 _OPTIONAL = frozenset(
     {
@@ -28,8 +29,10 @@ class _Blocker:
     None in `sys.modules` would not do: Cython's code would use None as the module.
     """
 
+    names: ClassVar[set[str]] = {*_OPTIONAL}
+
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        if name in _OPTIONAL or (name.startswith("rich") and _structlog_imports()):
+        if name in self.names or (name.startswith("rich") and _structlog_imports()):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
@@ -47,3 +50,8 @@ def block_optional_packages() -> None:
     sys.meta_path.insert(0, _Blocker())
     # Any package may have a plug-in for pydantic, which would read each one's metadata.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
+
+
+def allow_package(name: str) -> None:
+    """Let this process find one of these packages: a package that is needed needs it in turn."""
+    _Blocker.names.discard(name)
