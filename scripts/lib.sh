@@ -30,6 +30,15 @@ prepare() {
     fi
 }
 
+# install_postgresql: have PostgreSQL's programs, but no server that the package makes and starts.
+install_postgresql() {
+    if ! command -v pg_createcluster >/dev/null; then
+        mkdir -p /etc/postgresql-common &&
+            echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+    fi
+    install_missing pg_createcluster postgresql
+}
+
 # install_missing COMMAND PACKAGE: have Debian's package where its command is not there.
 install_missing() {
     command -v "$1" >/dev/null && return

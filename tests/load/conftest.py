@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.load.kinds import KINDS, Kind
+from tests.load.kinds import KINDS, Kind, PostgreSqlKind
 from tests.load.postgres import Server, running_server
 
 
@@ -18,9 +18,14 @@ def postgres() -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(params=KINDS)
-def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
+@pytest.fixture(params=[*KINDS, "postgresql"])
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kind]:
     """Return an empty warehouse of each kind."""
+    if request.param == "postgresql":
+        database = PostgreSqlKind(request.getfixturevalue("postgres"))
+        yield database
+        database.close()
+        return
     folder = tmp_path / "warehouse"
     folder.mkdir()
-    return KINDS[request.param](folder)
+    yield KINDS[request.param](folder)

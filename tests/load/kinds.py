@@ -6,6 +6,7 @@ class with the attributes and methods of `Kind`, and put what makes one into `KI
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 import duckdb
 import pyarrow as pa
 
+from tests.load.postgres import Server
 from tests.load.published import Row
 
 SCHEMA = "registry_inventory"
@@ -105,8 +107,76 @@ class DuckDbKind:
             return connection.execute(sql).fetchall()
 
 
+class PostgreSqlKind:
+    """A database of its own in a PostgreSQL server, read by psycopg."""
+
+    types: Mapping[pa.DataType, str] = {
+        pa.string(): "text",
+        pa.int64(): "bigint",
+        pa.int32(): "integer",
+        pa.bool_(): "boolean",
+        pa.timestamp("us", "UTC"): "timestamp with time zone",
+        pa.list_(pa.string()): "text[]",
+        pa.map_(pa.string(), pa.string()): "jsonb",
+        pa.json_(): "jsonb",
+    }
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._database = f"d{uuid.uuid4().hex}"
+        with server.connect() as connection:
+            connection.execute(f"CREATE DATABASE {self._database}")
+        self.url = server.url(self._database)
+
+    def close(self) -> None:
+        """Drop the database."""
+        with self._server.connect() as connection:
+            connection.execute(f"DROP DATABASE {self._database} WITH (FORCE)")
+
+    def rows(self, table: str, schema: str = SCHEMA) -> list[Row]:
+        with self._server.connect(self._database) as connection:
+            cursor = connection.execute(f'SELECT * FROM "{schema}"."{table}"')
+            names = [column.name for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def columns(self, table: str, schema: str = SCHEMA) -> dict[str, str]:
+        return dict(
+            self._all(
+                "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+                f'WHERE attrelid = \'"{schema}"."{table}"\'::regclass AND attnum > 0 '
+                "ORDER BY attnum"
+            )
+        )
+
+    def relations(self, schema: str = SCHEMA) -> set[str]:
+        query = (
+            "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace "
+            f"WHERE nspname = '{schema}' AND relkind IN ('r', 'p', 'v') AND NOT relispartition"
+        )
+        return {name for (name,) in self._all(query)}
+
+    def comments(self, table: str) -> dict[str, str]:
+        where = f'\'"{SCHEMA}"."{table}"\'::regclass'
+        return dict(
+            self._all(
+                "SELECT attname, col_description(attrelid, attnum) FROM pg_attribute "
+                f"WHERE attrelid = {where} AND attnum > 0"
+            )
+            + self._all(f"SELECT '', obj_description({where}, 'pg_class')")
+        )
+
+    def make_foreign(self, table: str) -> None:
+        with self._server.connect(self._database) as connection:
+            connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{SCHEMA}"')
+            connection.execute(f'CREATE TABLE "{SCHEMA}"."{table}" AS SELECT 42 AS snapshot_id')
+
+    def _all(self, sql: str) -> list[tuple[Any, ...]]:
+        with self._server.connect(self._database) as connection:
+            return connection.execute(sql).fetchall()
+
+
 KINDS: Mapping[str, Callable[[Path], Kind]] = {"duckdb": DuckDbKind}
-"""What makes a warehouse of each kind, given an empty folder."""
+"""What makes a warehouse of each kind that is a file, given an empty folder."""
 
 
 def _plain(value: Any, type_: pa.DataType) -> Any:

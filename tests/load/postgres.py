@@ -18,17 +18,20 @@ from urllib.parse import quote
 
 import psycopg
 
+from tests.certificates import signed
+
 _NOBODY = 65534
 PASSWORD = "s3cret/@ %4' \\x"  # What breaks a URL and a quoted value.
 
 
 class Server:
-    """A server that `start` and `stop` begin and end."""
+    """A server that `start` and `stop` begin and end; `authority` signed its certificate."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port = _free_port()
         self.log = folder / "log"
+        self.authority = folder
 
     def start(self) -> None:
         """Start the server, which recovers if it was stopped at once."""
@@ -63,7 +66,14 @@ class Server:
             "unix_socket_directories": f"'{self.folder}'",
         }
         if not usual:
+            self.authority, certificate = signed(self.folder)
+            certificate.chmod(0o600)
+            if os.geteuid() == 0:
+                os.chown(certificate, _NOBODY, _NOBODY)
             settings |= {
+                "ssl": "on",
+                "ssl_cert_file": f"'{certificate}'",
+                "ssl_key_file": f"'{certificate}'",
                 "fsync": "off",
                 "log_statement": "all",
                 "log_line_prefix": "'%a|'",

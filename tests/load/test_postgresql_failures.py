@@ -14,6 +14,7 @@ import pytest
 from exporter.load.postgresql.address import parse_address
 from exporter.load.postgresql.warehouse import connect, refusal
 from exporter.tables.schemas import TABLES
+from tests.certificates import self_signed
 from tests.e2e.commands import Exporter, Run
 from tests.load.postgres import PASSWORD, Server
 from tests.load.published import hostile_rows, publish_rows
@@ -80,6 +81,18 @@ def test_a_password_comes_from_the_url_the_environment_or_the_file(
     assert PASSWORD not in done.stderr
 
 
+def test_tls_checks_the_server_s_certificate(
+    postgres: Server, loader: str, output: Path, exporter: Exporter
+) -> None:
+    url = postgres.tcp_url(loader, quote(PASSWORD, safe="")) + "?sslmode=verify-full&sslrootcert="
+    assert run(exporter, f"{url}{postgres.authority}", output, "--schema", "lent").code == 0
+    other = self_signed(exporter.folder)
+    done = run(exporter, f"{url}{other}", output, "--schema", "lent")
+    assert done.code == 7
+    assert "cannot be reached by TLS" in done.said
+    assert "certificate verify failed" in done.said
+
+
 @pytest.mark.parametrize(
     ("change", "code", "said"),
     [
@@ -88,7 +101,7 @@ def test_a_password_comes_from_the_url_the_environment_or_the_file(
         ({"host": "nowhere.invalid"}, 7, "does not answer"),
         ({"port": "1"}, 7, "does not answer"),
         ({"database": "nope", "password": quote(PASSWORD, safe="")}, 7, "refuses the connection"),
-        ({"more": "?sslmode=require"}, 7, "cannot be reached by TLS"),
+        ({"more": "?sslmode=verify-full"}, 7, "cannot be reached by TLS"),
         ({"more": "?frobnicate=geheim"}, 7, "correct the parameters of the URL"),
         ({"more": "?password"}, 2, "cannot be read"),
         ({"password": "geheim%zz/@@:"}, 7, "refuses the user or the password"),
@@ -130,29 +143,6 @@ def test_rights_that_are_missing_are_named(
     assert (done.code, "does not let this user" in done.said) == (7, True)
     with postgres.connect() as connection:
         connection.execute("ALTER TABLE lent.layers OWNER TO loader")
-
-
-@pytest.mark.parametrize(
-    ("statement", "said"),
-    [
-        ("CREATE TABLE {}.images (image_id text)", "has a table {}.images that no load has made"),
-        ("CREATE VIEW {}.latest_tags AS SELECT 1", "has a view {}.latest_tags that no load"),
-        ("CREATE TABLE {}.snapshots (a text)", "has a table {}.snapshots that no load has made"),
-    ],
-)
-def test_a_name_that_is_taken_is_refused_before_anything_is_written(
-    postgres: Server, output: Path, statement: str, said: str, request: pytest.FixtureRequest
-) -> None:
-    schema = f"taken_{abs(hash(statement))}"
-    with postgres.connect() as connection:
-        connection.execute(f"CREATE SCHEMA {schema}")
-        connection.execute(statement.format(schema))
-    target = Target(postgres, schema, output)
-    with pytest.raises(Exception, match=said.format(schema)) as caught:
-        target.load()
-    assert getattr(caught.value, "exit_code", None) == 7
-    query = "SELECT count(*) FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind <> 'i'"
-    assert target.ask(query, schema) == [(1,)]
 
 
 def test_a_column_of_another_type_is_refused(postgres: Server, output: Path) -> None:

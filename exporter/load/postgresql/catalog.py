@@ -107,11 +107,8 @@ class Catalog:
         Raises `LoadError` if one is not ours, or has a column of another type.
         """
         wanted = {table.name: table for table in tables}
-        views = {table.view: table for table in tables}
-        names = [*wanted, *views]
-        for name in (self.schema, *names):
-            if len(name.encode()) > LONGEST_NAME:
-                raise self._refusal(f"cuts the name {name}, which is too long for it")
+        names = [*wanted, *(table.view for table in wanted.values() if table != SNAPSHOTS)]
+        self._check_fits(names, wanted.values())
         columns: dict[str, dict[str, str]] = {}
         for name, column, type_ in self._rows(_COLUMNS, self.schema, names):
             columns.setdefault(name, {})[column] = type_
@@ -140,6 +137,20 @@ class Catalog:
     def indexes(self, table: str) -> list[tuple[bool, str]]:
         """Return the other indexes: whether each is unique, and what follows the table's name."""
         return [(unique, text.strip()) for unique, text in self._rows(_INDEXES, self.schema, table)]
+
+    def _check_fits(self, names: Iterable[str], tables: Iterable[WarehouseTable]) -> None:
+        """Raise `LoadError` for a name that PostgreSQL cuts, or a type that it does not have."""
+        for name in (self.schema, *names):
+            if len(name.encode()) > LONGEST_NAME:
+                raise self._refusal(f"cuts names of more than {LONGEST_NAME} bytes, such as {name}")
+        for table in tables:
+            for field in table.schema:
+                if sql_type(field.type) is None:
+                    raise LoadError(
+                        f"{self._session.address.name} has no type for {table.name}.{field.name}, "
+                        f"which is {field.type}: use a newer registry-exporter, or leave the table "
+                        f"out with {option('table')}; nothing was written."
+                    )
 
     def _check(self, name: str, relation: Relation, table: WarehouseTable | None) -> None:
         """Raise `LoadError` for a table or a view that no load has made, or that was changed."""

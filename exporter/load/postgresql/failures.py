@@ -24,7 +24,7 @@ _ACCESS = (
     "is not permitted to log in",
     "permission denied for database",
 )
-_TLS = ("SSL", "certificate")
+_TLS = ("SSL error", "SSL was required", "certificate")
 _USAGE = ("invalid connection option", "invalid ", "definition of service", "service file")
 
 _ADVICE = {
@@ -33,6 +33,9 @@ _ADVICE = {
     "53400": "it has reached a limit of its configuration; raise that, and run again",
     "25006": "it is read-only (a standby?); name the primary server in --to",
     "55P03": "another session holds a lock on what the load needs; end it, and run again",
+    "42P07": "a name that it needs is taken; rename that table, or name another schema",
+    "2BP01": "something of a user's depends on a partition; drop that, or base it on the table",
+    "23505": "two rows have the same key; `registry-exporter verify` tells what is wrong with them",
     "57014": "a statement took too long, or somebody ended it; run again when there is less to do",
 }
 _LOST = ("08", "57P01", "57P02", "57P03", "57P05")
@@ -59,7 +62,10 @@ def failure(error: Error, address: Address, doing: str, *, lost: bool) -> LoadEr
     if advice:
         return LoadError(f"{address.name} could not {doing}: {advice} ({said}).")
     where = f", SQLSTATE {code}" if code else ""
-    return LoadError(f"{address.name} could not {doing} ({said}{where}).")
+    return LoadError(
+        f"{address.name} could not {doing} ({said}{where}): its log tells more; mend "
+        "that, and run again."
+    )
 
 
 def unreachable(error: Error, address: Address) -> LoadError:
@@ -68,18 +74,16 @@ def unreachable(error: Error, address: Address) -> LoadError:
     said = address.without_secrets(" ".join(_primary(error).split()))
     said = said.removeprefix("[libpq] Failed to connect: ")
     if any(one in said for one in _PASSWORDS):
-        reason, advice = (
-            "refuses the user or the password",
-            ("set PGPASSWORD or ~/.pgpass, or correct the URL"),
-        )
+        reason = "refuses the user or the password"
+        advice = "set PGPASSWORD or ~/.pgpass, or correct the URL"
     elif "too many" in said or "remaining connection slots" in said:
         reason, advice = "has no connection left", "run again when it has fewer clients"
-    elif any(one in said for one in _ACCESS):
-        reason, advice = "refuses the connection", "correct the URL, or have the access granted"
     elif said.startswith(_USAGE):
         reason, advice = "cannot be connected to", "correct the parameters of the URL"
     elif any(one in said for one in _TLS):
         reason, advice = "cannot be reached by TLS", "correct sslmode and sslrootcert in the URL"
+    elif any(one in said for one in _ACCESS):
+        reason, advice = "refuses the connection", "correct the URL, or have the access granted"
     else:
         reason, advice = "does not answer", "check that the server runs, and its host and port"
     return LoadError(f"{address.name} {reason} ({said}); {advice}, and run again.")

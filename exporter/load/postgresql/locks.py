@@ -22,8 +22,9 @@ _PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds between tries, in which queries that waited go on; the last one repeats."""
 
 _HOLDER = """
-    SELECT pid, coalesce(host(client_addr), 'the same machine'), to_char(
-        backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'
+    SELECT concat(
+        'process ', pid, ' from ' || host(client_addr),
+        to_char(backend_start AT TIME ZONE 'UTC', '" since "YYYY-MM-DD HH24:MI:SS" UTC"')
     )
     FROM pg_locks JOIN pg_stat_activity USING (pid)
     WHERE locktype = 'advisory' AND objsubid = 1 AND granted
@@ -46,10 +47,9 @@ def lock_out_loaders(session: Session, schema: str) -> None:
     while not session.rows(doing, "SELECT pg_try_advisory_xact_lock($1)", key)[0][0]:
         if steady() > until:
             holders = session.rows(doing, _HOLDER, key)
-            who = [f"process {pid} from {host} since {start} UTC" for pid, host, start in holders]
             raise LockedError(
                 f"Another load holds the schema {schema} of {session.address.name}"
-                f"{f' ({who[0]})' if who else ''}: let it finish, and run again."
+                f"{f' ({holders[0][0]})' if holders else ''}: let it finish, and run again."
             )
         time.sleep(_PAUSES[0])
 
