@@ -19,7 +19,8 @@ from exporter.sources.oci import harbor
 from exporter.sources.oci.calls import Query
 from exporter.sources.oci.lists import NamesTask, PageSizes
 from exporter.sources.oci.paging import NamesPage, decode_catalog, first_query
-from exporter.sources.oci.repository import Registry, RepositoryListing
+from exporter.sources.oci.repository import RepositoryListing
+from exporter.sources.oci.state import Registry
 from exporter.sources.patterns import Patterns
 from exporter.tables.schemas import REPOSITORIES
 

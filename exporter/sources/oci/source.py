@@ -21,7 +21,7 @@ from exporter.sources.oci.endpoint import Endpoint
 from exporter.sources.oci.flavor import FlavorTask
 from exporter.sources.oci.reading import Reader
 from exporter.sources.oci.registry import RegistryListing
-from exporter.sources.oci.repository import Registry
+from exporter.sources.oci.state import Registry
 from exporter.sources.patterns import Patterns
 from exporter.tables.schemas import REGISTRIES, REPOSITORIES
 
