@@ -22,7 +22,7 @@ from exporter.sources.oci.paging import NamesPage, decode_catalog, first_query
 from exporter.sources.oci.repository import RepositoryListing
 from exporter.sources.oci.state import Registry
 from exporter.sources.patterns import Patterns
-from exporter.tables.schemas import REPOSITORIES
+from exporter.tables.listed import REPOSITORIES
 
 NAMED_ONLY = "only the repositories that oci.registries names are listed"
 _HUB_LIBRARY = "library/"

@@ -23,7 +23,7 @@ from exporter.sources.oci.reading import Reader
 from exporter.sources.oci.registry import RegistryListing
 from exporter.sources.oci.state import Registry
 from exporter.sources.patterns import Patterns
-from exporter.tables.schemas import REGISTRIES, REPOSITORIES
+from exporter.tables.listed import REGISTRIES, REPOSITORIES
 
 _LET_IN = "give this user a role that may pull it, or name other credentials in oci.registries"
 _NAME_THEM = "name the repositories in oci.registries, under `repositories`"
