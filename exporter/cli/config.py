@@ -20,7 +20,7 @@ from exporter.cli.groups import new_app
 from exporter.cli.process.failures import reported
 from exporter.cli.terminal.tables import json_text
 from exporter.errors import ExporterError, SettingsError
-from exporter.http.transport import trusted
+from exporter.http.authorities import trusted
 from exporter.links import broken_link
 from exporter.output import open_output
 from exporter.settings import Settings, load_settings

@@ -28,12 +28,13 @@ from exporter.http.faults import (
 )
 from exporter.http.limiter import Limiter, LimiterStatistics
 from exporter.http.outage import Attempts, HostClosedError, HostWatch, Outages
+from exporter.http.reply import Reply
 from exporter.http.retry import Sleep, retrying
 from exporter.http.sending import Host, Sender, Target
 from exporter.http.silence import OutageStatistics
 from exporter.http.status import ErrorReader
 from exporter.http.too_large import Signs, with_advice
-from exporter.http.transport import NO_CA_FILES, Reply, Transport
+from exporter.http.transport import NO_CA_FILES, Transport
 from exporter.http.types import Answer, Call, Counts, PageT, Received, Sent
 from exporter.http.unauthorized import Unauthorized
 from exporter.settings import Limits

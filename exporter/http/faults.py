@@ -21,8 +21,8 @@ from exporter.errors import (
     UnreachableError,
 )
 from exporter.http.dates import parse_http_date
+from exporter.http.reply import Reply
 from exporter.http.status import is_passing, is_success, name_status
-from exporter.http.transport import Reply
 from exporter.http.trouble import LASTING_TROUBLES, NoReplyError
 from exporter.http.types import Answer
 

@@ -18,9 +18,10 @@ from exporter.http.faults import (
 )
 from exporter.http.limiter import Limiter, Slot
 from exporter.http.outage import HostClosedError, HostWatch
+from exporter.http.reply import Reply
 from exporter.http.silence import is_answer
 from exporter.http.too_large import STALLED, says_too_large
-from exporter.http.transport import Reply, Transport
+from exporter.http.transport import Transport
 from exporter.http.trouble import NoReplyError
 from exporter.http.types import Call, Counts, Sent
 from exporter.settings import Limits
