@@ -84,9 +84,7 @@ class ManifestReading:
         except PageError as error:
             result["unreadable"] = str(error)
             return
-        result["children"] = [
-            [one.digest, one.media_type, one.relation] for one in manifest.children
-        ]
+        result["children"] = [[one.digest, one.media_type] for one in manifest.children]
         config = await self._config(manifest, result, configs)
         sizes: dict[str, int | None] = {}
         for layer in manifest.layers_without_size:
@@ -97,7 +95,6 @@ class ManifestReading:
             tags=repository.tags.get(digest, []),
             config=config,
             sizes=sizes,
-            is_attestation=digest in repository.attestations,
             seen_at=repository.pushed_at.get(digest),
         )
         result["is_image"] = True
@@ -136,13 +133,11 @@ class ManifestReading:
             children = result.get("children", [])
             if children:
                 repository.indexes.append(digest)
-            for child, media_type, relation in children:
-                self._note_child(digest, child, media_type, relation)
+            for child, media_type in children:
+                self._note_child(digest, child, media_type)
 
-    def _note_child(self, parent: str, child: str, media_type: str, relation: str) -> None:
+    def _note_child(self, parent: str, child: str, media_type: str) -> None:
         repository = self._repository
-        if relation == "attestation":
-            repository.attestations.add(child)
         if child in repository.present or child in self._asks:
             return
         if child not in repository.media_types:

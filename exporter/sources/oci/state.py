@@ -41,9 +41,8 @@ class Repository:
 
     By digest, `tags` are the tags of each manifest, `media_types` what the registry or an index
     says of it, `pushed_at` when it came. `present` says whether the registry has it: None if no
-    call of this run has asked. `attestations` are those that an index calls so, `indexes` those
-    that refer to others. `gone` are the tags that were listed and then not found, or the digests
-    without a tag. `images` counts rows.
+    call of this run has asked. `indexes` are those that refer to others. `gone` are the tags that
+    were listed and then not found, or the digests without a tag. `images` counts rows.
     """
 
     def __init__(self, registry: Registry, path: str) -> None:
@@ -57,7 +56,6 @@ class Repository:
         self.media_types: dict[str, str] = {}
         self.pushed_at: dict[str, datetime | None] = {}
         self.present: dict[str, bool | None] = {}
-        self.attestations: set[str] = set()
         self.indexes: list[str] = []
         self.gone: list[str] = []
         self.images = 0
