@@ -13,6 +13,7 @@ from exporter.wording import number
 
 MOST_SHOWN = 5
 """Tags or digests that a message names."""
+GONE = "gone: listed first, then not found, and no longer listed"
 NOT_LISTED = "the registry lists only manifests with a tag, so others cannot be seen"
 
 
@@ -25,7 +26,8 @@ class Entries:
     def __init__(self, repository: Repository, *, known: bool) -> None:
         self._repository = repository
         self._known = known
-        self.tags = repository.registry.coverage.open("tags", repository.name, known=known)
+        # Nothing else finds out whether what is not found is gone, so no entry is `known`.
+        self.tags = repository.registry.coverage.open("tags", repository.name, known=False)
         self.manifests: ListingStatus | None = None
         self._configs: ListingStatus | None = None
         self._untagged: ListingStatus | None = None
@@ -42,7 +44,7 @@ class Entries:
         if self.manifests is not None:
             return
         coverage, name = self._repository.registry.coverage, self._repository.name
-        self.manifests = coverage.open("manifests", name)
+        self.manifests = coverage.open("manifests", name, known=False)
         self.manifests.begin()
         self._configs = coverage.open("configs", name)
         self._untagged = coverage.open("untagged", name)
@@ -69,7 +71,7 @@ class Entries:
 
     def fail_not_found(self, tags: Sequence[str]) -> None:
         """Note tags that are still listed, and not found."""
-        self.fail(self._not_found(tags, "is listed and not found"))
+        self.fail(self._not_found(tags, "still listed and not found"))
 
     def note_config(self, result: Result) -> None:
         """Note what became of the config of a manifest, if it was read."""
@@ -105,8 +107,7 @@ class Entries:
         if self._failed is not None:
             manifests.fail(self._failed)
         elif gone:
-            manifests.fail(self._not_found(gone, "was not found"))
-            manifests.resolve(gone=True, reason="and the list of tags no longer names them")
+            manifests.vanish(self._not_found(gone, GONE))
         else:
             manifests.complete()
 
@@ -123,7 +124,7 @@ class Entries:
         more = f" and {len(tags) - MOST_SHOWN} more" if len(tags) > MOST_SHOWN else ""
         calls = self._repository.registry.calls
         return StatusError(
-            f"{number(len(tags), 'tag')} {what} ({named}{more})",
+            f"{number(len(tags), 'tag')} {'is' if len(tags) == 1 else 'are'} {what} ({named}{more})",
             call=f"GET {calls.manifest(self._repository.path, tags[0]).path}",
             scope=f"manifests of {self._repository.name}",
             http_status=404,

@@ -181,7 +181,7 @@ dangling_subjects AS (
     ANTI JOIN (SELECT subject FROM images JOIN subjects ON images.image_id = subject) AS there
         USING (subject)
     JOIN coverage ON listing = 'manifests' AND parent_id = repository_name
-    WHERE status = 'complete'
+    WHERE status IN ('complete', 'vanished')
 ),
 
 of_rows AS (
