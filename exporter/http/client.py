@@ -29,6 +29,7 @@ from exporter.http.faults import (
 from exporter.http.limiter import Limiter, LimiterStatistics
 from exporter.http.outage import Attempts, HostClosedError, HostWatch, Outages
 from exporter.http.queueing import CallTime
+from exporter.http.remedies import BY_DOMAIN, Remedies
 from exporter.http.reply import Reply
 from exporter.http.retry import Sleep, retrying
 from exporter.http.sending import Host, Sender, Target
@@ -54,8 +55,8 @@ class Client:
     makes the API with its addresses and credentials, `read_error` reads its errors, `token_header`
     is the header for tokens. `ca_file` names the authorities to trust instead of the
     system's, `ca_files` those for single hosts, with their port if it is not the usual one. With
-    `watches_queues`, no host gets more calls at once than it works on. `sleep` waits between
-    attempts, in seconds.
+    `watches_queues`, no host gets more calls at once than it works on. `remedies` are the advice
+    about addresses. `sleep` waits between attempts, in seconds.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Client:
         ca_file: Path | None = None,
         ca_files: Mapping[str, Path] = NO_CA_FILES,
         watches_queues: bool = False,
+        remedies: Remedies = BY_DOMAIN,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._limits = limits
@@ -80,6 +82,7 @@ class Client:
             read_error=read_error,
             token_header=token_header,
             ca_files=ca_files,
+            remedies=remedies,
         )
         self._api = open_api(self._transport, sleep)
         self._sender = Sender(self._transport, limits)
@@ -188,7 +191,7 @@ class Client:
             _log.warning("flawed_page_taken", scope=call.scope, reason=fault.told(sent.calls))
             return answer
         shorter = call.is_long and signs.point_to_size(given_up=attempts.given_up)
-        told = fault if call.is_long else with_advice(fault)
+        told = fault if call.is_long else with_advice(fault, call)
         failure = told.error(call=target.line, scope=call.scope, calls=sent.calls)
         if isinstance(failure, ApiError):
             failure.shorter_page_may_do = shorter

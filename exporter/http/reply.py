@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from multidict import CIMultiDict
 
+from exporter.http.remedies import BY_DOMAIN, Remedies
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -14,7 +16,7 @@ class Reply:
     A byte order mark before the body is removed. Names of `headers` know no case. For an error,
     `code` and `message` are those of the API, empty if there are none. `date` is the server's
     clock, in seconds since 1970. `posted` is true for the answer to a POST, `any_body` if
-    the body need not be a JSON object.
+    the body need not be a JSON object. `remedies` are the advice about its address.
     """
 
     status: int
@@ -29,3 +31,4 @@ class Reply:
     any_body: bool = False
     code: str = ""
     message: str = ""
+    remedies: Remedies = BY_DOMAIN

@@ -29,6 +29,7 @@ from exporter.http.dates import parse_http_date
 from exporter.http.proxies import proxy_for
 from exporter.http.quoting import passwords, telling, unquoted, unquoted_bytes
 from exporter.http.redirects import REDIRECTS, RefusedRedirectError, redirected
+from exporter.http.remedies import BY_DOMAIN, Remedies
 from exporter.http.reply import Reply
 from exporter.http.status import ErrorAnswer, ErrorReader, is_success
 from exporter.http.trouble import (
@@ -53,8 +54,8 @@ class Transport:
     `connections` is the size of the pool, `read_error` reads the body of an error, `token_header`
     is how a token is sent. `ca_file` names the certificate authorities to trust instead of the
     system's, `ca_files` those for single hosts; TLS is always verified.
-    HTTPS_PROXY and NO_PROXY of the environment apply. Raises `SettingsError` on entering if
-    `ca_file` cannot be used.
+    `remedies` are the advice about addresses. HTTPS_PROXY and NO_PROXY of the environment apply.
+    Raises `SettingsError` on entering if `ca_file` cannot be used.
     """
 
     def __init__(
@@ -65,7 +66,9 @@ class Transport:
         read_error: ErrorReader,
         token_header: TokenHeader = BEARER,
         ca_files: Mapping[str, Path] = NO_CA_FILES,
+        remedies: Remedies = BY_DOMAIN,
     ) -> None:
+        self._remedies = remedies
         self._ca_files = ca_files
         self._trusted: dict[str, ssl.SSLContext | bool] = {}
         self._connections = connections
@@ -89,7 +92,7 @@ class Transport:
             max_line_size=LONGEST_HEADER,
             max_field_size=LONGEST_HEADER,
             max_headers=MOST_HEADERS,
-            middlewares=(_send_once,),
+            middlewares=(self._send_once,),
         )
         return self
 
@@ -211,6 +214,7 @@ class Transport:
                     any_body=any_body,
                     code=error.code if error else "",
                     message=error.message if error else "",
+                    remedies=self._remedies,
                 )
                 if usable:
                     self._proven.add(host)
@@ -220,7 +224,7 @@ class Transport:
         except (TimeoutError, BodyTooLargeError, BodyBrokenError) as broken:
             explained = _explain(broken, timeout, max_bytes)
         except (OSError, aiohttp.ClientError) as broken:
-            explained = explain(broken, host=host, proxy=proxy)
+            explained = explain(broken, host=host, proxy=proxy, remedies=self._remedies)
         # Raised here, so that the new error has no link to the old one.
         trouble, message, advice = explained
         raise NoReplyError(
@@ -231,6 +235,25 @@ class Transport:
             wire_bytes=sum(wire),
             proven=host in self._proven,
         )
+
+    async def _send_once(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Keep aiohttp from repeating a GET on its own when a connection breaks.
+
+        It does so for the errors caught here, and has no switch for it (aiohttp issue 10790). Only
+        `retry.py` decides about retries: it waits, counts and logs.
+        """
+        try:
+            return await handler(request)
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            explained = explain(
+                error,
+                host=request.url.host_port_subcomponent or "",
+                proxy=request.proxy,
+                remedies=self._remedies,
+            )
+        raise _ExplainedError(explained)
 
     def _headers(self, token: SecretStr | None, more: Mapping[str, str] | None) -> dict[str, str]:
         own = self._token_header.of(token) if token is not None else {}
@@ -259,23 +282,6 @@ class _ExplainedError(Exception):
     def __init__(self, explained: Explained) -> None:
         super().__init__()
         self.explained = explained
-
-
-async def _send_once(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Keep aiohttp from repeating a GET on its own when a connection breaks.
-
-    It does so for the errors caught here, and has no switch for it (aiohttp issue 10790). Only
-    `retry.py` decides about retries: it waits, counts and logs.
-    """
-    try:
-        return await handler(request)
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        explained = explain(
-            error, host=request.url.host_port_subcomponent or "", proxy=request.proxy
-        )
-    raise _ExplainedError(explained)
 
 
 def _explain(error: Exception, timeout: float, max_bytes: int) -> Explained:

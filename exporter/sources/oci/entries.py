@@ -123,8 +123,9 @@ class Entries:
         named = ", ".join(sorted(tags)[:MOST_SHOWN])
         more = f" and {len(tags) - MOST_SHOWN} more" if len(tags) > MOST_SHOWN else ""
         calls = self._repository.registry.calls
+        verb = "is" if len(tags) == 1 else "are"
         return StatusError(
-            f"{number(len(tags), 'tag')} {'is' if len(tags) == 1 else 'are'} {what} ({named}{more})",
+            f"{number(len(tags), 'tag')} {verb} {what} ({named}{more})",
             call=f"GET {calls.manifest(self._repository.path, tags[0]).path}",
             scope=f"manifests of {self._repository.name}",
             http_status=404,
