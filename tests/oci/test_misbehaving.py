@@ -17,6 +17,7 @@ from tests.oci.scripted import INDEX, MANIFEST, ScriptedRegistry, digest_of, err
 from tests.oracle.snapshots import Snapshot, read_only_snapshot
 
 GONE_CHILD = "sha256:" + "9" * 64
+LAYERS = ["sha256:" + digit * 64 for digit in "123"]
 
 
 def settings_for(
@@ -137,6 +138,17 @@ async def exported(
     ]
     index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}).encode()
     registry.tags["index"]["multi"] = registry.blobs.add(index)
+
+    def sizeless(request: web.Request, part: str, reference: str) -> web.Response | None:
+        """Tell the size of one layer, have lost another, and refuse to tell that of the third."""
+        if part != "blobs":
+            return None
+        statuses = {LAYERS[0]: 200, LAYERS[1]: 404, LAYERS[2]: 403}
+        return web.Response(status=statuses[reference], headers={"Content-Length": "30"})
+
+    registry.fill("sizeless", way=sizeless)
+    old = {"schemaVersion": 1, "fsLayers": [{"blobSum": layer} for layer in LAYERS]}
+    registry.tags["sizeless"]["v1"] = registry.blobs.add(json.dumps(old).encode())
     async with registry.served():
         await export(settings_for(registry.host, folder))
     return registry, read_only_snapshot(folder / "out", ("parquet",))
@@ -226,6 +238,19 @@ def test_what_an_index_refers_to_is_asked_for_once(
     assert registry.asked[f"GET /v2/index/manifests/{child}"] == 1
     kinds = {(row["kind"], row["subject"]) for row in snapshot.tables["findings"]}
     assert any(kind == "missing_child" for kind, _ in kinds)
+
+
+def test_a_size_that_is_refused_is_said_to_be_missing(
+    exported: tuple[ScriptedRegistry, Snapshot],
+) -> None:
+    _, snapshot = exported
+    assert statuses(exported, "sizeless") == {**WHOLE, "manifests": "denied"}
+    sizes = {
+        row["position"]: row["size"]
+        for row in snapshot.tables["layers"]
+        if row["repository_name"].endswith("/sizeless")
+    }
+    assert sizes == {0: 30, 1: 0, 2: 0}
 
 
 def test_the_run_is_partial_and_nothing_went_elsewhere(

@@ -86,9 +86,7 @@ class ManifestReading:
             return
         result["children"] = [[one.digest, one.media_type] for one in manifest.children]
         config = await self._config(manifest, result, configs)
-        sizes: dict[str, int | None] = {}
-        for layer in manifest.layers_without_size:
-            sizes[layer] = await reader.size(repository.path, layer, spent, weight)
+        sizes = await self._sizes(manifest, result, spent)
         repository.rows.add(
             rows,
             manifest,
@@ -98,6 +96,21 @@ class ManifestReading:
             seen_at=repository.pushed_at.get(digest),
         )
         result["is_image"] = True
+
+    async def _sizes(
+        self, manifest: Manifest, result: Result, spent: Spent
+    ) -> dict[str, int | None]:
+        """Return the sizes of layers that a manifest does not state; note one that is refused."""
+        repository, sizes = self._repository, dict[str, int | None]()
+        for layer in manifest.layers_without_size:
+            try:
+                sizes[layer] = await repository.registry.reader.size(
+                    repository.path, layer, spent, self._work.left
+                )
+            except ApiError as error:
+                spent.failed(error)
+                result["failed"] = failure(error)
+        return sizes
 
     async def _config(self, manifest: Manifest, result: Result, configs: Spent) -> bytes | None:
         """Return the config of a manifest, if it is to be read, and note what became of it."""

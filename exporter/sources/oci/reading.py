@@ -140,18 +140,17 @@ class Reader:
         return answer.page
 
     async def size(self, path: str, digest: str, spent: Spent, weight: float) -> int | None:
-        """Return the size of a blob, by its headers; None if that cannot be told."""
+        """Return the size of a blob, by its headers; None if they do not tell it.
+
+        None too for a blob that is not there. Raises `ApiError`.
+        """
 
         async def decode(received: Received) -> int | None:
             length = received.headers.get("Content-Length", "")
             return int(length) if length.isdigit() else None
 
-        try:
-            call = self._calls.blob(path, digest, head=True)
-            answer = await self._asked(call, decode, spent, weight)
-        except ApiError as error:
-            spent.failed(error)
-            return None
+        call = self._calls.blob(path, digest, head=True)
+        answer = await self._asked(call, decode, spent, weight)
         return None if answer is None else answer.page
 
     def _never_moves(self, tag: str) -> bool:
