@@ -1,11 +1,13 @@
 """A repository's manifests and their configs: those that tags name, then those of indexes.
 
-What indexes refer to is read level by level, each manifest once.
+What indexes refer to is read level by level, each manifest once. Of what indexes that are known
+whole refer to, only a part is asked for first (`proofs.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from enum import IntEnum
 from functools import partial
 
 from exporter.errors import ApiError, PageError
@@ -18,6 +20,14 @@ from exporter.sources.oci.state import Repository
 from exporter.sources.oci.work import Done, Work, with_costs
 
 
+class _Need(IntEnum):
+    """Whether a call of this run must find a child; of several parents, the highest counts."""
+
+    NONE = 0  # Nothing is asked for below an immutable tag.
+    LITTLE = 1  # An earlier run has found it here.
+    ALL = 2
+
+
 class ManifestReading:
     """Reads a repository's manifests; `then` is called at the end."""
 
@@ -28,9 +38,10 @@ class ManifestReading:
         self._entries = entries
         self._work = work
         self._then = then
-        self._following: dict[str, bool] = {}
-        """The manifests of the next level, and whether a manifest that is proven refers to them."""
-        self._asks: dict[str, bool] = {}  # The same of the present level.
+        self._following: dict[str, _Need] = {}
+        """The manifests of the next level."""
+        self._needs: dict[str, _Need] = {}  # The same of the present level.
+        self._chosen: Collection[str] = ()
 
     def start(self) -> None:
         """Begin with the manifests that were listed: by then all tags of each are known."""
@@ -49,8 +60,56 @@ class ManifestReading:
         )
 
     def _go_deeper(self, level: int) -> None:
-        self._asks, self._following = self._following, {}
-        self._read_level(sorted(self._asks), level + 1)
+        self._needs, self._following = self._following, {}
+        known = sorted(one for one, need in self._needs.items() if need is _Need.LITTLE)
+        if not known:
+            self._read_level(sorted(self._needs), level + 1)
+            return
+        # All of them are the things of the step, so it is the same again in a resumed run.
+        proofs = self._repository.registry.proofs
+        self._chosen = frozenset(proofs.choose(self._repository.name, known))
+        proofs.begin()
+        self._work.submit(
+            f"proofs.{level + 1}",
+            known,
+            self._prove,
+            done=self._have_asked,
+            then=partial(self._have_proven, level + 1),
+        )
+
+    async def _prove(self, digest: str, _rows: Rows) -> Done:
+        repository, spent = self._repository, Spent()
+        result: Result = {"digest": digest}
+        if digest in self._chosen:
+            reader = repository.registry.reader
+            try:
+                found = await reader.digest(repository.path, digest, spent, self._work.left)
+                result["present"] = found is not None
+            except ApiError as error:
+                spent.failed(error)
+                result["failed"] = failure(error)
+        return with_costs(result, spent)
+
+    def _have_asked(self, results: Sequence[Result]) -> None:
+        proofs = self._repository.registry.proofs
+        for result in results:
+            if "failed" in result:
+                self._entries.fail(error_of(result["failed"]))
+            if "present" in result:
+                self._repository.present[result["digest"]] = result["present"]
+                proofs.one_is_gone |= not result["present"]
+
+    def _have_proven(self, level: int) -> None:
+        proofs = self._repository.registry.proofs
+        proofs.when_known(partial(self._read_level, sorted(self._needs), level))
+        proofs.end()
+
+    def _asks(self, digest: str) -> bool:
+        """Return whether to ask for a manifest; one that a tag names has been asked for."""
+        need = self._needs.get(digest, _Need.NONE)
+        is_open = self._repository.present.get(digest) is None
+        one_is_gone = self._repository.registry.proofs.one_is_gone
+        return is_open and (need is _Need.ALL or (need is _Need.LITTLE and one_is_gone))
 
     async def _read(self, digest: str, rows: Rows) -> Done:
         spent, configs = Spent(), Spent()
@@ -69,7 +128,9 @@ class ManifestReading:
         repository, weight = self._repository, self._work.left
         reader = repository.registry.reader
         media_type = repository.media_types.get(digest, "")
-        if self._asks.get(digest):
+        if repository.present.get(digest) is False:
+            return
+        if self._asks(digest):
             found = await reader.digest(repository.path, digest, spent, weight)
             result["present"] = found is not None
             if found is None:
@@ -85,6 +146,7 @@ class ManifestReading:
             result["unreadable"] = str(error)
             return
         result["children"] = [[one.digest, one.media_type] for one in manifest.children]
+        result["whole"] = bool(manifest.children) and reader.is_whole(repository.path, digest)
         config = await self._config(manifest, result, configs)
         sizes = await self._sizes(manifest, result, spent)
         repository.rows.add(
@@ -147,13 +209,17 @@ class ManifestReading:
             if children:
                 repository.indexes.append(digest)
             for child, media_type in children:
-                self._note_child(digest, child, media_type)
+                self._note_child(child, media_type, self._need_below(digest, result))
 
-    def _note_child(self, parent: str, child: str, media_type: str) -> None:
+    def _need_below(self, parent: str, result: Result) -> _Need:
+        if self._repository.present.get(parent) is None and not self._needs.get(parent):
+            return _Need.NONE
+        return _Need.LITTLE if result["whole"] else _Need.ALL
+
+    def _note_child(self, child: str, media_type: str, need: _Need) -> None:
         repository = self._repository
-        if child in repository.present or child in self._asks:
+        if child in repository.present or child in self._needs:
             return
         if child not in repository.media_types:
             repository.note_type(child, media_type)
-        is_proven = repository.present.get(parent) is not None
-        self._following[child] = self._following.get(child, False) or is_proven
+        self._following[child] = max(self._following.get(child, _Need.NONE), need)

@@ -47,6 +47,8 @@ class References:
                 media_type = repository.media_types.get(digest, "")
                 index = repository.rows.read(digest, body, media_type)
                 repository.rows.add_references(rows, index, repository.present)
+                present = [repository.present.get(one.digest) for one in index.children]
+                reader.note_whole(repository.path, digest, present)
         except ApiError as error:
             spent.failed(error)
             result["failed"] = failure(error)

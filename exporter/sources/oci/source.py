@@ -19,6 +19,7 @@ from exporter.sources.oci.calls import Calls
 from exporter.sources.oci.client import OciClient
 from exporter.sources.oci.endpoint import Endpoint
 from exporter.sources.oci.flavor import FlavorTask
+from exporter.sources.oci.proofs import Proofs
 from exporter.sources.oci.reading import Reader
 from exporter.sources.oci.registry import RegistryListing
 from exporter.sources.oci.state import Registry
@@ -133,6 +134,7 @@ class OciSource:
             reader,
             crawl.scheduler.add,
             with_configs=self._settings.oci.configs,
+            proofs=Proofs(cache.run),
             is_harbor=is_harbor,
         )
         most_open = self._settings.limits.concurrency

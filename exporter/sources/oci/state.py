@@ -16,6 +16,7 @@ from exporter.crawl.task import Task
 from exporter.http.client import Client
 from exporter.sources.oci.calls import Calls
 from exporter.sources.oci.lists import PageSizes
+from exporter.sources.oci.proofs import Proofs
 from exporter.sources.oci.reading import Reader
 from exporter.sources.oci.rows import ImageRows, Place
 
@@ -32,6 +33,7 @@ class Registry:
     reader: Reader
     submit: Callable[[Task], None]
     with_configs: bool
+    proofs: Proofs
     is_harbor: bool = False
     sizes: PageSizes = field(default_factory=PageSizes)
 
