@@ -67,10 +67,16 @@ class Cursor:
         return web.json_response({"tags": tags}, headers=following)
 
 
-def junk(_request: web.Request, part: str, _: str) -> web.Response | None:
+def junk(request: web.Request, part: str, _: str) -> web.Response | None:
+    """Names that are no tags, also on a page of their own, and then the same for ever."""
     if part != "tags/list":
         return None
-    return web.json_response({"tags": [None, "ok", "-dash", "sha256:" + "0" * 64]})
+    place = int(request.query.get("cursor", 0))
+    if place > 5:
+        return error(403, "DENIED", "asked for ever")
+    pages = [[None, "ok"], ["sha256:" + "0" * 64], ["last", "-dash"], [None]]
+    link = {"Link": f'</x?cursor={place + 1}>; rel="next"'}
+    return web.json_response({"tags": pages[min(place, 3)]}, headers=link)
 
 
 def null_tags(_request: web.Request, part: str, _: str) -> web.Response | None:
@@ -98,7 +104,7 @@ async def exported(
     registry.fill("pages", "t0", "t1", "t2", way=pages)
     registry.fill("small", "s0", "s1", way=small_pages)
     registry.fill("cursor", "c0", "c1", "c2", way=Cursor())
-    registry.fill("junk", "ok", way=junk)
+    registry.fill("junk", "ok", "last", way=junk)
     registry.fill("null", way=null_tags)
     registry.fill("never", way=never_tagged)
     registry.fill("denied", "v1", way=denied)
@@ -178,7 +184,7 @@ WHOLE = {"tags": "complete", "manifests": "complete", "configs": "complete", "un
         ("pages", ["t0", "t1", "t2"]),
         ("small", ["s0", "s1"]),
         ("cursor", ["c0", "c1", "c2"]),
-        ("junk", ["ok"]),
+        ("junk", ["last", "ok"]),
         ("null", []),
         ("never", []),
         ("unstated", ["none", "wrong"]),
