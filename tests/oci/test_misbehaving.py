@@ -91,6 +91,10 @@ def denied(_request: web.Request, part: str, _: str) -> web.Response | None:
     return error(403, "DENIED", "requested access to the resource is denied")
 
 
+def unread(_request: web.Request, part: str, _: str) -> web.Response | None:
+    return error(403, "DENIED") if part == "manifests" else None
+
+
 def html_denied(_request: web.Request, part: str, _: str) -> web.Response | None:
     return web.Response(status=403, text="<html>no</html>", content_type="text/html")
 
@@ -109,6 +113,7 @@ async def exported(
     registry.fill("never", way=never_tagged)
     registry.fill("denied", "v1", way=denied)
     registry.fill("html", "v1", way=html_denied)
+    registry.fill("unread", "v1", way=unread)
 
     def unstated(request: web.Request, part: str, reference: str) -> web.Response | None:
         """Answer without a digest, or with a wrong one."""
@@ -209,6 +214,15 @@ def test_a_page_size_that_is_refused_is_not_asked_for_again(
 def test_one_repository_may_be_denied(exported: tuple[ScriptedRegistry, Snapshot]) -> None:
     assert statuses(exported, "denied") == {"tags": "denied"}
     assert statuses(exported, "html") == {"tags": "denied"}
+
+
+def test_a_repository_is_empty_only_if_all_of_it_was_read(
+    exported: tuple[ScriptedRegistry, Snapshot],
+) -> None:
+    registry, snapshot = exported
+    findings = snapshot.tables["findings"]
+    empty = {row["subject"] for row in findings if row["kind"] == "empty_repository"}
+    assert empty == {f"{registry.host}/{name}" for name in ("never", "null")}
 
 
 def test_a_digest_is_that_of_the_content(exported: tuple[ScriptedRegistry, Snapshot]) -> None:

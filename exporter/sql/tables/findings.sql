@@ -227,6 +227,12 @@ of_rows AS (
     FROM repositories
     JOIN registries USING (registry_id)
     JOIN coverage ON listing = 'tags' AND parent_id = repository_name
+    -- Images that could not be read are not missing.
+    ANTI JOIN (
+        SELECT parent_id AS repository_name
+        FROM coverage
+        WHERE listing = 'manifests' AND status NOT IN ('complete', 'vanished')
+    ) AS unread USING (repository_name)
     LEFT JOIN sums ON scope = 'repository' AND scope_id = repository_name
     WHERE source = 'oci' AND coverage.status = 'complete' AND coalesce(image_count, 0) = 0
     UNION ALL
