@@ -113,9 +113,9 @@ class ImageRows:
             rows,
             "image_references",
             [
-                {"image_id": image_id, "position": position, **self._place.columns}
+                {"image_id": image_id, **self._place.columns}
                 | _reference_row(each, self._place, present.get(each.digest))
-                for position, each in enumerate(image.children)
+                for each in image.children
             ],
         )
         self.add_notes(rows)
@@ -210,6 +210,7 @@ def _image_row(
 
 def _reference_row(each: Reference, place: Place, present: bool | None) -> Row:
     return {
+        "position": each.position,
         "child_digest": each.digest,
         "child_image_id": place.image_id(each.digest),
         "media_type": each.media_type,
