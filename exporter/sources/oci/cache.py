@@ -200,10 +200,15 @@ class Cache:
 
 def open_cache(setting: str | None) -> Cache:
     """Open the cache that `oci.cache` names: a folder, by default the user's, or `off`."""
+    return Cache(cache_file(setting))
+
+
+def cache_file(setting: str | None) -> Path | None:
+    """Return the file of the cache that `oci.cache` names; None where nothing is kept."""
     if setting == OFF:
-        return Cache(None)
+        return None
     folder = Path(setting).expanduser() if setting else _default_folder()
-    return Cache(None if folder is None else folder / NAME)
+    return None if folder is None else folder / NAME
 
 
 def _default_folder() -> Path | None:

@@ -16,7 +16,7 @@ from exporter.settings import OciRegistry
 from exporter.settings.oci import HUB
 from exporter.sources.base import Crawl
 from exporter.sources.oci import harbor
-from exporter.sources.oci.calls import Query
+from exporter.sources.oci.calls import Calls, Query
 from exporter.sources.oci.lists import NamesTask, PageSizes
 from exporter.sources.oci.paging import NamesPage, decode_catalog, first_query
 from exporter.sources.oci.repository import RepositoryListing
@@ -43,7 +43,7 @@ class RegistryListing:
         self.registry_id = settings.host
         self.left_out = False
         """Whether a filter of the user left a repository out."""
-        self._settings = settings
+        self.settings = settings
         self._registry = registry
         self._crawl = crawl
         self._wanted = wanted
@@ -59,13 +59,28 @@ class RegistryListing:
         """Repositories that are named, and not there."""
 
     @property
+    def calls(self) -> Calls:
+        """What makes the calls to it."""
+        return self._registry.calls
+
+    @property
+    def is_harbor(self) -> bool:
+        """Whether it is Harbor."""
+        return self._registry.is_harbor
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The full names of the repositories in scope, as far as they are known."""
+        return self._names
+
+    @property
     def open_count(self) -> int:
         """How many repositories are under way."""
         return len(self._open)
 
     def start(self) -> None:
         """Begin to list the repositories, or take the ones that are named."""
-        named = self._settings.repositories
+        named = self.settings.repositories
         if named:
             self._take([self._full_path(name) for name in dict.fromkeys(named)])
             self.left_out = True
@@ -125,7 +140,7 @@ class RegistryListing:
         listing = RepositoryListing(
             self._registry,
             self._waiting.popleft(),
-            known=not self._settings.repositories,
+            known=not self.settings.repositories,
             ended=self._repository_ended,
         )
         self._open.add(listing)

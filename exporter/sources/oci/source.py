@@ -74,7 +74,7 @@ class OciSource:
 
     def open_client(self) -> Client:
         """Return a client of the registries; it sends nothing until it is entered."""
-        client = OciClient(self._settings, on_close=self._close_cache)
+        client = OciClient(self._settings, on_close=self.on_close)
         self._endpoints = client.endpoints
         return client
 
@@ -82,7 +82,7 @@ class OciSource:
         """Begin to list each registry in scope."""
         self._crawl = crawl
         crawl.coverage.advice = OciAdvice()
-        self._cache = open_cache(self._settings.oci.cache)
+        self._cache = self.open_cache()
         for registry in self._settings.oci.registries:
             if setting := self._left_out_by(registry.host):
                 crawl.coverage.open("repositories", registry.host).skip(f"left out by {setting}")
@@ -142,7 +142,12 @@ class OciSource:
         self._listings.append(listing)
         listing.start()
 
-    def _close_cache(self) -> None:
+    def open_cache(self) -> Cache:
+        """Open the cache that the settings name."""
+        return open_cache(self._settings.oci.cache)
+
+    def on_close(self) -> None:
+        """Close the cache: no call is under way any more."""
         if self._cache is not None:
             self._cache.close()
 
