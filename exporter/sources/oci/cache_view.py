@@ -53,6 +53,10 @@ class CacheView:
         found = self._read(lambda store: store.tag((repository, tag)))
         return None if found is None else found[0]
 
+    def is_whole(self, repository: str, index: str) -> bool:
+        """Return whether an earlier run found all that an index refers to, in a repository."""
+        return self.tag(repository, index) == index
+
     def _read(self, what: Callable[[Store], _T | None]) -> _T | None:
         if self._store is None:
             return None

@@ -1,7 +1,8 @@
 """How many calls an export of one registry takes, from a sample of its repositories.
 
 The arithmetic follows `reading.py`: a tag costs a GET, or, once it is known, a HEAD, or nothing if
-it never moves; each child of an index a call; each config that is not cached a call.
+it never moves; each child of an index a call, unless the index is known whole; each config that is
+not cached a call.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from exporter.sources.oci.proofs import FIRST, TURNS
 from exporter.sources.oci.shapes import Shape
 
 NamedBy = Literal["catalog", "projects", "settings"]
@@ -141,7 +143,7 @@ def calls_of(
     examined = sum(one.examined for one in samples)
     # Several tags may name one manifest.
     distinct = len(shapes) / examined if examined else 1.0
-    lists = manifests = configs = pulls = 0.0
+    lists = manifests = configs = pulls = proofs = 0.0
     for one in samples:
         lists += one.pages
         unknown = one.unknown * distinct  # Manifests.
@@ -149,7 +151,9 @@ def calls_of(
         tag_calls = _tag_calls(one, unknown, heads=heads, is_harbor=is_harbor, cached=cached)
         known = one.known_shapes
         if cached:
-            children = sum(shape.children for shape in known if shape.asks)
+            asked = [shape for shape in known if shape.asks]
+            children = sum(shape.children for shape in asked if not shape.is_whole)
+            proofs += sum(shape.children for shape in asked if shape.is_whole)
             new = [sum(shape.new_children for shape in known), of_unknown[2]]
             configs += sum(shape.new_configs for shape in known) + of_unknown[3]
         else:
@@ -161,7 +165,7 @@ def calls_of(
     factor = repositories / len(samples) if samples else 0.0
     return Calls(
         list_calls + math.ceil(lists * factor),
-        math.ceil(manifests * factor),
+        math.ceil(manifests * factor + min(proofs * factor, FIRST + repositories / TURNS)),
         math.ceil(configs * factor) if with_configs else 0,
         math.ceil(pulls * factor),
     )

@@ -6,7 +6,7 @@ What the cache knows is taken from there, so that the look costs few calls.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from exporter.crawl.coverage import ListingStatus
@@ -171,8 +171,10 @@ class LookTask:
         if digest in self._read or body is None:
             return
         self._read.add(digest)
-        shape = shape_of(self._looking.view, digest, body, asks=asks)
+        view = self._looking.view
+        shape = shape_of(view, digest, body, asks=asks)
         if shape is not None:
+            shape = replace(shape, is_whole=view.is_whole(self._name, digest))
             self._sample.known_shapes.append(shape)
 
     async def _examine(self) -> None:

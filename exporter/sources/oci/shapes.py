@@ -18,7 +18,8 @@ class Shape:
     """What one manifest leads to: `children` of an index, and `configs`, its own or theirs.
 
     `new_children` and `new_configs` are those of them that are not cached. `asks` is false below a
-    tag that never moves, where no child is asked for.
+    tag that never moves, where no child is asked for, and `is_whole` says that an earlier run has
+    found all children, so that only a few are (`proofs.py`).
     """
 
     children: int = 0
@@ -26,6 +27,7 @@ class Shape:
     new_children: int = 0
     new_configs: int = 0
     asks: bool = True
+    is_whole: bool = False
 
 
 def assumed(media_type: str) -> Shape:
