@@ -19,10 +19,9 @@ from typing import TypeVar
 
 import structlog
 
+from exporter.settings.oci import OFF
 from exporter.sources.oci.store import IN_MEMORY_FIRST, NAME, Store, TagKey
 
-OFF = "off"
-"""The setting for nothing kept between runs."""
 KEEP_RUNS = 30
 """An entry is dropped when so many runs in a row did not use it."""
 MOST_BYTES = 2 * 1024**3

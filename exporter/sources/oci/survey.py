@@ -9,9 +9,9 @@ from statistics import median
 from exporter.crawl.coverage import Coverage
 from exporter.crawl.task import Task
 from exporter.settings import Settings
-from exporter.settings.oci import HUB
+from exporter.settings.oci import HUB, OFF
 from exporter.sources.base import Crawl, SourceResult
-from exporter.sources.oci.cache import OFF, Cache, open_cache
+from exporter.sources.oci.cache import Cache, open_cache
 from exporter.sources.oci.cache_view import CacheView
 from exporter.sources.oci.credentials.challenges import choose, parse_challenges
 from exporter.sources.oci.outlook import (
