@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +11,7 @@ import pytest
 from exporter import export, plan
 from exporter.errors import ScopeError
 from exporter.sources.oci.survey import MOST_MANIFESTS, MOST_REPOSITORIES, OciPlan
-from tests.e2e.commands import LIMIT
-from tests.oci.estate import Estate
-from tests.oci.exports import ROOT
 from tests.oci.scripted import INDEX, MANIFEST, ScriptedRegistry, error
-from tests.oci.server import serving
 from tests.oci.test_harbor import Harbor
 from tests.oci.test_misbehaving import settings_for
 from tests.oci.test_waits import Hub
@@ -127,35 +119,3 @@ async def test_a_plan_says_what_cannot_be_listed(tmp_path: Path) -> None:
         f"{registry.host}/team/mistyped": "failed",
     }
     assert found.outlooks[0].named_by == "settings"
-
-
-def test_the_command_tells_a_person_and_a_program(tmp_path: Path) -> None:
-    with serving(tmp_path / "registry") as registry:
-        estate = Estate(registry, seed=5, repositories=2)
-        estate.fill(images=3)
-        flags = ("--source", "oci", "--registry-url", registry.host)
-        environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
-        shown, told = (
-            subprocess.run(
-                [sys.executable, "-m", "exporter", "plan", *flags, *more],
-                env=environment,
-                cwd=ROOT,
-                capture_output=True,
-                text=True,
-                timeout=LIMIT,
-                check=False,
-            )
-            for more in ((), ("--json",))
-        )
-    assert (shown.returncode, told.returncode) == (0, 0), shown.stderr + told.stderr
-    assert re.search(r"untagged images +cannot be seen", shown.stdout)
-    assert re.search(r"with the cache +about \d+ calls, less than a second", shown.stdout)
-    assert "An export would list 1 registry with 2 repositories, in about" in shown.stdout
-    content = json.loads(told.stdout)
-    (one,) = content["outlook"]
-    assert (one["registry_id"], one["flavor"]) == (registry.host, "distribution")
-    assert one["warm"]["total"] == sum(
-        one["warm"][kind] for kind in ("lists", "manifests", "configs")
-    )
-    assert content["registries"] == 1
-    assert {entry["listing"] for entry in content["listings"]} == {"repositories", "tags"}
