@@ -22,7 +22,7 @@ from exporter.sources.oci.rows import Rows
 Result = dict[str, Any]
 """What became of one thing, as JSON."""
 
-LEAST, MOST = 4, 16
+LEAST, MOST = 8, 16
 """Things in a batch: few in a small repository, so that several slots work on it."""
 _SHARES = 128
 
