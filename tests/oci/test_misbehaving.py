@@ -273,6 +273,26 @@ def test_a_size_that_is_refused_is_said_to_be_missing(
     assert sizes == {0: 30, 1: 0, 2: 0}
 
 
+@pytest.mark.parametrize(
+    ("repository", "calls", "retries"),
+    [
+        ("index", 4, 1),  # What is not found is asked for again.
+        ("sizeless", 4, 0),
+        ("unread", 1, 0),
+    ],
+)
+def test_a_retry_is_a_call_that_repeats_another_one(
+    repository: str, calls: int, retries: int, exported: tuple[ScriptedRegistry, Snapshot]
+) -> None:
+    registry, snapshot = exported
+    (row,) = [
+        row
+        for row in snapshot.tables["coverage"]
+        if (row["listing"], row["parent_id"]) == ("manifests", f"{registry.host}/{repository}")
+    ]
+    assert (row["calls"], row["retries"]) == (calls, retries)
+
+
 def test_the_run_is_partial_and_nothing_went_elsewhere(
     exported: tuple[ScriptedRegistry, Snapshot],
 ) -> None:

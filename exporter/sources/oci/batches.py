@@ -124,7 +124,7 @@ def costs(results: Sequence[Result], name: str = "") -> Cost:
 
 def cost_fields(cost: Cost) -> list[int]:
     """Return what something has cost as JSON."""
-    return [cost.calls, cost.wire_bytes, cost.throttled, cost.pages]
+    return [cost.calls, cost.wire_bytes, cost.throttled, cost.pages, cost.misses]
 
 
 def packed(tables: Mapping[str, pa.Table]) -> bytes:

@@ -139,4 +139,4 @@ def _count(entry: ListingStatus | None, cost: Cost, items: int = 0) -> None:
         entry.pages += cost.pages
         entry.items += items
         entry.calls += cost.calls
-        entry.retries += max(cost.calls - cost.pages, 0)
+        entry.retries += cost.retries

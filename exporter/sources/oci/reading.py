@@ -52,7 +52,11 @@ class Spent:
 
     def failed(self, error: ApiError) -> None:
         """Add the calls that a failure took."""
-        self.cost = self.cost + Cost(error.calls, 0, 0, pages=0)
+        self.missed(error.calls)
+
+    def missed(self, calls: int, wire_bytes: int = 0) -> None:
+        """Add the calls for what did not come."""
+        self.cost = self.cost + Cost(calls, wire_bytes, 0, pages=0, misses=min(calls, 1))
 
 
 class Reader:
@@ -224,7 +228,7 @@ class Reader:
                 self._quota.exhausted()
             if not is_not_found(error):
                 raise
-            spent.add(Cost(sent.calls, sent.wire_bytes, 0, pages=0))
+            spent.missed(sent.calls, sent.wire_bytes)
             return None
         spent.add(self._pipeline.cost(answer))
         self._quota.note(answer.headers)
