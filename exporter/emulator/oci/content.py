@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 CATALOG = "_catalog"
 _HUB_WINDOW = 21_600
 """Seconds in which Docker Hub counts pulls."""
-_HEAD_REFUSED = 2
-"""How often a HEAD is answered with 429 before it is answered."""
+_HEADS_REFUSED = 0.2
+"""The share of the HEADs of a repository that are answered with 429 at first."""
 
 
 class Content:
@@ -147,7 +147,7 @@ class Content:
         if behaviour.has(Quirk.HEAD_429, name):
             key = f"HEAD {name} {reference}"
             self._asked[key] += 1
-            if self._asked[key] <= _HEAD_REFUSED:
+            if self._asked[key] == 1 and coin(behaviour.seed, key) < _HEADS_REFUSED:
                 raise RegistryError(429, "slow down")
 
     def _counted(self, method: str, quota: int) -> dict[str, str]:

@@ -40,7 +40,8 @@ def answer(estate: Estate, raw_path: str, query: Mapping[str, str]) -> web.Respo
             repository = estate.repository(f"{project}/{unquote(name)}")
             if repository is None:
                 raise RegistryError(404, f"repository {project}/{name} not found", code="NOT_FOUND")
-            items = [_artifact(one) for one in top_level(repository)]
+            attached = _attached(repository) if query.get("with_accessory") == "true" else {}
+            items = [_artifact(one, attached) for one in top_level(repository)]
         case _:
             raise RegistryError(404, "there is no such call", code="NOT_FOUND")
     return _page(raw_path, items, query)
@@ -55,11 +56,29 @@ def top_level(repository: Repository) -> list[Manifest]:
         for reference in one.references
         if reference.present
     }
+    inner |= {one.digest for several in _attached(repository).values() for one in several}
     return [one for one in manifests if one.tags or one.digest not in inner]
 
 
-def _artifact(manifest: Manifest) -> dict[str, object]:
+def _attached(repository: Repository) -> dict[str, list[Manifest]]:
+    """What refers to a manifest as its subject, by that manifest's digest."""
+    manifests = list(repository.manifests())
+    digests = {one.digest for one in manifests}
+    attached: dict[str, list[Manifest]] = {}
+    for one in manifests:
+        subject = one.facts["subject_digest"]
+        if subject in digests:
+            attached.setdefault(subject, []).append(one)
+    return attached
+
+
+def _artifact(manifest: Manifest, attached: Mapping[str, list[Manifest]]) -> dict[str, object]:
+    accessories = [
+        {"digest": one.digest, "size": len(one.body), "type": "subject.accessory"}
+        for one in attached.get(manifest.digest, ())
+    ]
     return {
+        "accessories": accessories or None,
         "digest": manifest.digest,
         "manifest_media_type": manifest.media_type,
         "size": len(manifest.body),

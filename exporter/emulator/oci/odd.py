@@ -77,7 +77,7 @@ class Maker:
         return (replace(first, tags=tags), *others)
 
     def _make(self, kind: Oddity) -> tuple[Manifest, ...]:
-        if kind in (Oddity.REFERRERS, Oddity.SIGNATURE):
+        if kind in (Oddity.REFERRERS, Oddity.SIGNATURE, Oddity.ACCESSORY):
             return self._attached(kind)
         alone = self._alone(kind)
         return self._index(kind) if alone is None else (alone,)
@@ -89,8 +89,7 @@ class Maker:
                 return self._artifact()
             case Oddity.DANGLING:
                 gone = "sha256:" + self._salt() * 2
-                artifact = self._artifact({"subject": _descriptor(gone, 400)})
-                return replace(artifact, findings=(("dangling_subject", gone),))
+                return self._artifact({"subject": _descriptor(gone, 400)})
             case Oddity.FOREIGN:
                 foreign = self._blob(FOREIGN[self.family], ("https://example.com/base",))
                 return self.image("foreign", _AMD, extra=(foreign,))
@@ -187,8 +186,10 @@ class Maker:
         signed = self.image("signed", _AMD)
         tag = signed.digest.replace(":", "-")
         subject = {"subject": _descriptor(signed.digest, len(signed.body))}
+        referrer = self._artifact(subject)
+        if kind is Oddity.ACCESSORY:  # Only a registry with an API for it tells of it.
+            return signed, referrer
         if kind is Oddity.REFERRERS:
-            referrer = self._artifact(subject)
             listed = index("oci", (Reference(referrer, None, "other"),))
             return signed, replace(listed, tags=(tag,)), referrer
         content = orjson.dumps({"config": {}, "rootfs": {"type": "layers"}, "salt": self._salt()})

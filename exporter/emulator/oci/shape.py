@@ -24,6 +24,7 @@ class Oddity(StrEnum):
     SIGNATURE = "signature-tag"
     DANGLING = "dangling-subject"
     ODD_TIME = "odd-time"
+    ACCESSORY = "accessory"
 
 
 @dataclass(frozen=True, slots=True)

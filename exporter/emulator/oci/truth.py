@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import harbor
 from .behaviour import DENIED, Quirk
 
 if TYPE_CHECKING:
@@ -98,12 +97,22 @@ class Truth:
                 for junk in JUNK:
                     shown = "null" if junk is None else junk
                     yield {"kind": "invalid_tag", "subject": f"{full}:{shown}"}
-            is_wrong = self._behaviour.has(Quirk.WRONG_DIGEST, name) and not self._is_harbor
+            is_wrong = self._states_wrong(name)
+            # A subject that nothing leads to may be there or not: a reader cannot know.
+            subjects = {one.facts["subject_digest"] for one in seen.values()} - {None, *seen}
+            for digest in subjects:
+                yield {"kind": "dangling_subject", "subject": f"{full}@{digest}"}
             for one in seen.values():
                 if is_wrong and one.tags:
                     yield {"kind": "digest_mismatch", "subject": f"{full}@{one.digest}"}
                 for kind, digest in one.findings:
                     yield {"kind": kind, "subject": f"{full}@{digest or one.digest}"}
+
+    def _states_wrong(self, name: str) -> bool:
+        """Whether a reader sees wrong digests: Harbor's list tells the right ones."""
+        behaviour = self._behaviour
+        states = not behaviour.has(Quirk.NO_DIGEST, name)
+        return states and behaviour.has(Quirk.WRONG_DIGEST, name) and not self._is_harbor
 
     def _coverage(self) -> Iterator[Row]:
         yield self._ended("repositories", self._host, "complete")
@@ -140,7 +149,8 @@ def _seen_in(repository: Repository, *, is_harbor: bool) -> dict[str, Manifest]:
     """What the registry's list leads to: from tags, or on Harbor, from everything it lists."""
     by_digest = {one.digest: one for one in repository.manifests()}
     tagged = [one for one in by_digest.values() if one.tags]
-    waiting = harbor.top_level(repository) if is_harbor else tagged
+    # Harbor tells of everything, in its lists and in what they lead to.
+    waiting = list(by_digest.values()) if is_harbor else tagged
     return {digest: by_digest[digest] for digest in _followed(waiting, by_digest)}
 
 

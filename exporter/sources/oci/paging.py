@@ -26,7 +26,8 @@ _REPOSITORY = re.compile(r"[^\s\x00-\x1f/?#][^\s\x00-\x1f?#]*")
 _LONGEST_REPOSITORY = 255
 _NO_PARTS = frozenset({"", ".", ".."})
 """What stands between no two slashes of a repository's name."""
-_LONGEST_SHOWN = 60
+_LONGEST_SHOWN = 140
+"""The most of a name that is shown: more than any tag or digest has."""
 
 
 @dataclass(frozen=True)

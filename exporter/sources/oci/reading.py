@@ -150,6 +150,8 @@ class Reader:
         """
 
         async def decode(received: Received) -> int | None:
+            if _media_type(received) == "text/html":
+                raise PageError("it is a web page, as gateways send it")
             length = received.headers.get("Content-Length", "")
             return int(length) if length.isdigit() else None
 
