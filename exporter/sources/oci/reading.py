@@ -82,6 +82,8 @@ class Reader:
         self._cache = cache
         self._immutable = immutable
         self._heads = heads
+        self._can_head = True
+        """Some servers answer a HEAD with an error: it is not sent for every manifest."""
         self._quota = Quota()
 
     async def tag(self, path: str, tag: str, spent: Spent, weight: float) -> Found | None:
@@ -94,7 +96,7 @@ class Reader:
         is_known = known is not None and self._cache.has(known)
         if known is not None and is_known and self._never_moves(tag):
             return Found(known, "", is_proven=False)
-        if is_known or self._heads:
+        if (is_known and self._can_head) or self._heads:
             found = await self._head(path, tag, spent, weight)
             if found is not None and self._cache.has(found.digest):
                 if found.digest != known:
@@ -107,7 +109,7 @@ class Reader:
 
     async def digest(self, path: str, digest: str, spent: Spent, weight: float) -> Found | None:
         """Prove that a manifest is there, by its digest; None if it is not. Raises `ApiError`."""
-        if self._cache.has(digest):
+        if self._cache.has(digest) and self._can_head:
             found = await self._head(path, digest, spent, weight)
             if found is not None:
                 return Found(digest, found.media_type)
@@ -186,7 +188,8 @@ class Reader:
         except ApiError as error:
             if is_denied(error) or not isinstance(error, StatusError | AnswerError):
                 raise
-            spent.failed(error)  # Some servers cannot answer a HEAD.
+            spent.failed(error)
+            self._can_head = False
             return None
         found = None if answer is None else answer.page
         if found is not None and is_digest(reference) and found.digest != reference:
