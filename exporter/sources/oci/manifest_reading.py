@@ -11,7 +11,7 @@ from enum import IntEnum
 from functools import partial
 
 from exporter.errors import ApiError, PageError
-from exporter.sources.oci.batches import Result, error_of, failure
+from exporter.sources.oci.batches import Result, error_of, failure, is_failed
 from exporter.sources.oci.decode.manifest import Manifest
 from exporter.sources.oci.entries import Entries
 from exporter.sources.oci.reading import Spent
@@ -56,7 +56,8 @@ class ManifestReading:
             digests,
             self._read,
             done=partial(self._have_read, level),
-            then=partial(self._go_deeper, level),
+            then=partial(self._work.settle, partial(self._go_deeper, level)),
+            give_up=self._give_up,
         )
 
     def _go_deeper(self, level: int) -> None:
@@ -86,15 +87,16 @@ class ManifestReading:
                 found = await reader.digest(repository.path, digest, spent, self._work.left)
                 result["present"] = found is not None
             except ApiError as error:
+                # It is asked again with its level, which may wait for another try.
                 spent.failed(error)
-                result["failed"] = failure(error)
+                result["is_open"] = True
         return with_costs(result, spent)
 
     def _have_asked(self, results: Sequence[Result]) -> None:
         proofs = self._repository.registry.proofs
         for result in results:
-            if "failed" in result:
-                self._entries.fail(error_of(result["failed"]))
+            if "is_open" in result:
+                self._needs[result["digest"]] = _Need.ALL
             if "present" in result:
                 self._repository.present[result["digest"]] = result["present"]
                 proofs.one_is_gone |= not result["present"]
@@ -148,22 +150,40 @@ class ManifestReading:
         result["children"] = [[one.digest, one.media_type] for one in manifest.children]
         result["whole"] = bool(manifest.children) and reader.is_whole(repository.path, digest)
         config = await self._config(manifest, result, configs)
-        sizes = await self._sizes(manifest, result, spent)
+        await self._sizes(manifest, result, spent)
+        if not is_failed(result):
+            self._add(rows, manifest, result, config)
+
+    def _add(self, rows: Rows, manifest: Manifest, result: Result, config: bytes | None) -> None:
+        repository, digest = self._repository, manifest.digest
         repository.rows.add(
             rows,
             manifest,
             tags=repository.tags.get(digest, []),
             config=config,
-            sizes=sizes,
+            sizes=result["sizes"],
             seen_at=repository.pushed_at.get(digest),
         )
         result["is_image"] = True
 
-    async def _sizes(
-        self, manifest: Manifest, result: Result, spent: Spent
-    ) -> dict[str, int | None]:
-        """Return the sizes of layers that a manifest does not state; note one that is refused."""
-        repository, sizes = self._repository, dict[str, int | None]()
+    async def _give_up(self, result: Result, rows: Rows) -> Result:
+        """Add the rows of a manifest whose config, or a size of a layer, could not be read."""
+        if "sizes" not in result:
+            return result
+        repository, digest = self._repository, result["digest"]
+        reader = repository.registry.reader
+        body = await reader.body(repository.path, digest, Spent(), 0.0)
+        if body is not None:
+            media_type = repository.media_types.get(digest, "")
+            manifest = repository.rows.read(digest, body, media_type)
+            self._add(rows, manifest, result, None)
+        return result
+
+    async def _sizes(self, manifest: Manifest, result: Result, spent: Spent) -> None:
+        """Note the sizes of layers that a manifest does not state, and one that is refused."""
+        repository = self._repository
+        sizes: dict[str, int | None] = {}
+        result["sizes"] = sizes
         for layer in manifest.layers_without_size:
             try:
                 sizes[layer] = await repository.registry.reader.size(
@@ -172,7 +192,6 @@ class ManifestReading:
             except ApiError as error:
                 spent.failed(error)
                 result["failed"] = failure(error)
-        return sizes
 
     async def _config(self, manifest: Manifest, result: Result, configs: Spent) -> bytes | None:
         """Return the config of a manifest, if it is to be read, and note what became of it."""

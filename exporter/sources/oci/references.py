@@ -6,6 +6,7 @@ After it goes what the lists and the headers have shown, for the findings.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from exporter.errors import ApiError
 from exporter.sources.oci.batches import Result, error_of, failure
@@ -34,7 +35,11 @@ class References:
             self._write_notes()
             return
         self._work.submit(
-            "references", indexes, self._refer, done=self._referred, then=self._write_notes
+            "references",
+            indexes,
+            self._refer,
+            done=self._referred,
+            then=partial(self._work.settle, self._write_notes),
         )
 
     async def _refer(self, digest: str, rows: Rows) -> Done:

@@ -135,7 +135,8 @@ class RegistryListing:
 
     def next_task(self) -> Task | None:
         """Return the first task of another repository, unless enough of them are open."""
-        if not self._waiting or len(self._open) >= self._most_open:
+        under_way = len(self._open) - self._registry.stalls.count
+        if not self._waiting or under_way >= self._most_open:
             return None
         listing = RepositoryListing(
             self._registry,
@@ -145,6 +146,16 @@ class RegistryListing:
         )
         self._open.add(listing)
         return listing.first_task()
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether nothing is left to do here but what waits (`stalls.py`)."""
+        is_over = self.is_listed and not self._waiting
+        return is_over and len(self._open) == self._registry.stalls.count
+
+    def go_on(self) -> None:
+        """Let the repositories that wait go on."""
+        self._registry.stalls.end()
 
     def row(self) -> dict[str, Any]:
         """Return the registry's row."""

@@ -35,7 +35,7 @@ class RepositoryListing:
     ) -> None:
         self._repository = Repository(registry, path)
         self._entries = Entries(self._repository, known=known)
-        self._work = Work(self._repository, self._entries)
+        self._work = Work(self._repository, self._entries, self._end)
         self._on_ended = ended
 
     @property

@@ -22,6 +22,7 @@ from exporter.sources.oci.flavor import FlavorTask
 from exporter.sources.oci.proofs import Proofs
 from exporter.sources.oci.reading import Reader
 from exporter.sources.oci.registry import RegistryListing
+from exporter.sources.oci.stalls import Stalls
 from exporter.sources.oci.state import Registry
 from exporter.sources.patterns import Patterns
 from exporter.tables.listed import REGISTRIES, REPOSITORIES
@@ -52,6 +53,8 @@ class OciSource:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._listings: list[RegistryListing] = []
+        self._expected = 0
+        """How many registries are listed, also those that are not known well enough yet."""
         self._patterns = Patterns(settings.scope.repositories)
         self._cache: Cache | None = None
         self._crawl: Crawl | None = None
@@ -87,6 +90,7 @@ class OciSource:
             if setting := self._left_out_by(registry.host):
                 crawl.coverage.open("repositories", registry.host).skip(f"left out by {setting}")
                 continue
+            self._expected += 1
             begin = partial(self._begin, registry, crawl, self._cache)
             if registry.flavor == "auto":
                 endpoint = self._endpoints[registry.host]
@@ -100,6 +104,9 @@ class OciSource:
             task = listing.next_task()
             if task is not None:
                 return task
+        if len(self._listings) == self._expected and all(one.is_stalled for one in self._listings):
+            for listing in self._listings:
+                listing.go_on()
         return None
 
     def result(self) -> SourceResult:
@@ -135,6 +142,7 @@ class OciSource:
             crawl.scheduler.add,
             with_configs=self._settings.oci.configs,
             proofs=Proofs(cache.run),
+            stalls=Stalls(publishes=self._settings.output.on_partial == "publish"),
             is_harbor=is_harbor,
         )
         most_open = self._settings.limits.concurrency

@@ -19,6 +19,7 @@ from exporter.sources.oci.lists import PageSizes
 from exporter.sources.oci.proofs import Proofs
 from exporter.sources.oci.reading import Reader
 from exporter.sources.oci.rows import ImageRows, Place
+from exporter.sources.oci.stalls import Stalls
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Registry:
     submit: Callable[[Task], None]
     with_configs: bool
     proofs: Proofs
+    stalls: Stalls
     is_harbor: bool = False
     sizes: PageSizes = field(default_factory=PageSizes)
 

@@ -107,8 +107,10 @@ class TagListing:
 
     def _go_on(self) -> None:
         """Go on once all tags are listed and resolved."""
-        if not self._is_listed:
-            return
+        if self._is_listed:
+            self._work.settle(self._resolved_all)
+
+    def _resolved_all(self) -> None:
         if self._repository.gone:
             self._look_again()
         else:
