@@ -29,8 +29,7 @@ from exporter.settings import Settings
 from exporter.snapshots.hints import image_counts
 from exporter.snapshots.manifest import Manifest, Requests, plain_row
 from exporter.sources.base import Crawl, Source, SourceResult
-from exporter.sources.cloud.plan import Plan, plan_from
-from exporter.sources.cloud.source import CloudSource
+from exporter.sources.plan import Plan, Survey
 from exporter.staging.layout import StagedFile
 from exporter.staging.stage import Stage
 from exporter.staging.workspace import Workspace
@@ -74,30 +73,23 @@ async def take_inventory(
 
 async def look_ahead(
     settings: Settings,
-    source: CloudSource,
+    source: Survey,
     expected_images: Mapping[str, int],
     progress: Progress,
 ) -> Plan:
-    """Let a source that stops at the registries find them, and plan an export; nothing is written.
+    """Let a source look for what an export would list, and plan it; nothing is written.
 
     Raises `IncompleteError` if nothing could be listed, and `CredentialsError`.
     """
     with Decoders(1) as decoders:
         async with source.open_client() as client:
+            slots = settings.limits.concurrency
             crawl = make_crawl(
-                source, client, NullPageStore(), decoders, progress, settings.limits.concurrency
+                source, client, NullPageStore(), decoders, progress, slots, expected_images
             )
             result = await run_source(source, crawl)
-            calls = client.counts.calls
-    refuse(crawl.coverage, result, partial=False)
-    return plan_from(
-        source,
-        result,
-        crawl.coverage,
-        calls=calls,
-        expected_images=expected_images,
-        page_size=settings.limits.page_size,
-    )
+            refuse(crawl.coverage, result, partial=False)
+            return await source.plan(crawl, result)
 
 
 def make_crawl(

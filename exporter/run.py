@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from exporter.crawl.progress import Progress
-from exporter.errors import ExporterError, ImplausibleError, SettingsError
+from exporter.errors import ExporterError, ImplausibleError
 from exporter.inventory import look_ahead, take_inventory
 from exporter.output import open_output
 from exporter.report.publishing import check_packages, publish_report
@@ -27,9 +27,11 @@ from exporter.snapshots.publish import check_free, publish
 from exporter.snapshots.retention import Policy
 from exporter.snapshots.withheld import withhold
 from exporter.sources.base import Source
-from exporter.sources.cloud.plan import Plan
+from exporter.sources.cloud.plan import CloudSurvey
 from exporter.sources.cloud.source import CloudSource
 from exporter.sources.oci.source import OciSource
+from exporter.sources.oci.survey import OciSurvey
+from exporter.sources.plan import Plan, Survey
 from exporter.staging.hold import hold
 from exporter.staging.layout import first_free, new_snapshot_id
 from exporter.staging.workspace import Workspace, clean_up, staged_ids, staging_root
@@ -234,18 +236,15 @@ def summary(manifest: Manifest) -> dict[str, Any]:
 
 
 async def plan(settings: Settings, *, progress: Progress | None = None) -> Plan:
-    """Discover clouds, folders and registries, and nothing below them; nothing is written.
+    """Look for what an export would list, without listing images; nothing is written.
 
-    The image counts of the last complete snapshot in `output.url` say how many calls to expect.
-    Raises one of `exporter.errors`: `SettingsError` for registries, into which it does not look.
+    In a cloud, these are clouds, folders and registries; of OCI registries, their repositories, and
+    some tags and manifests (`sources.oci.survey.OciPlan`). The image counts of the last complete
+    snapshot in `output.url` say what to expect. Raises one of `exporter.errors`.
     """
-    if settings.source != "cloud":
-        raise SettingsError(
-            "source: plan looks into a cloud alone, and these settings list registries; run export."
-        )
     try:
         expected = await asyncio.to_thread(image_counts, open_output(settings))
     except ExporterError:
         expected = {}
-    source = CloudSource(settings, with_images=False)
-    return await look_ahead(settings, source, expected, progress or Progress(phase="listing"))
+    survey: Survey = OciSurvey(settings) if settings.source == "oci" else CloudSurvey(settings)
+    return await look_ahead(settings, survey, expected, progress or Progress(phase="listing"))

@@ -19,7 +19,7 @@ from exporter.analyze.comparable import Sides, Verdict, decide, explain
 from exporter.analyze.sight import Ended, Place, Sight
 from exporter.errors import SettingsError
 from exporter.snapshots.database import open_reader
-from exporter.snapshots.identity import differences, identity
+from exporter.snapshots.identity import differences, identity, moved_registries, origin
 from exporter.snapshots.manifest import Manifest
 from exporter.snapshots.reader import Snapshot
 from exporter.sql.engine import script
@@ -149,8 +149,8 @@ def diff(before: Snapshot, after: Snapshot) -> Diff:
 
     Nothing is called removed that `after` did not look for, and nothing added that `before` could
     not have seen: such registries are `unknown`, with the reason. The snapshots may be partial, of
-    different scopes, and in any order. Raises `SettingsError` if they are of different sources,
-    `OutputError` and `IntegrityError` as a `Snapshot` does.
+    different scopes, of other OCI registries, and in any order. Raises `SettingsError` if they are
+    of different sources, `OutputError` and `IntegrityError` as a `Snapshot` does.
     """
     _refuse_other_source(before.manifest, after.manifest)
     with ExitStack() as stack:
@@ -159,14 +159,17 @@ def diff(before: Snapshot, after: Snapshot) -> Diff:
         after.register(connection, _READ, schema="after")
         connection.execute(script("diff/named"))
         _judge(connection, _sides(connection, before, after))
-        for name in ("images", "tags", "changes", "growth"):
+        for name in ("images", "tags", "changes"):
             connection.execute(script(f"diff/{name}"))
+        same = identity(before.manifest.source, {}) == identity(after.manifest.source, {})
+        connection.execute(script("diff/growth"), {"same_registries": same})
         counts, totals = _counts(connection), _totals(connection)
         return Diff(before.manifest, after.manifest, counts, totals, connection, stack.pop_all())
 
 
 def _refuse_other_source(before: Manifest, after: Manifest) -> None:
-    clauses = differences((before.source, {}), (after.source, {}))
+    was, now = origin(before.source), origin(after.source)
+    clauses = differences((was, {}), (now, {})) or moved_registries(before.source, after.source)
     if clauses:
         raise SettingsError(
             f"Snapshots {before.snapshot_id} and {after.snapshot_id} are of different sources, so "

@@ -20,12 +20,14 @@ from exporter.cli.groups import new_app
 from exporter.cli.process.failures import reported
 from exporter.cli.terminal.tables import json_text
 from exporter.errors import ExporterError, SettingsError
-from exporter.http.transport import trusted
+from exporter.http.authorities import trusted
 from exporter.links import broken_link
 from exporter.output import open_output
 from exporter.settings import Settings, load_settings
 from exporter.sources.cloud.credentials.choose import EITHER_VARIABLE, IAM_VARIABLES, OAUTH_VARIABLE
 from exporter.sources.cloud.credentials.given import GivenToken, TokenFile
+from exporter.sources.oci.cache import cache_file
+from exporter.sources.oci.credentials.find import CredentialFinder
 from exporter.staging.workspace import staging_root
 from exporter.storage.destination import Destination
 from exporter.storage.local import Folder
@@ -42,7 +44,8 @@ def check(
 
     Variables of the environment (REGISTRY_EXPORTER__LIMITS__CONCURRENCY=8) win over the file.
     Makes no call and writes nothing. Exits with 2 if no run could use the settings: a file that
-    they name is missing, or the output cannot be written.
+    they name is missing, or the output cannot be written. Of OCI registries it says where their
+    credentials stand, and starts no helper.
 
     \b
     Example:
@@ -140,8 +143,7 @@ def _settings_in_force(settings: Settings) -> str:
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     where = f"# API: {settings.api_domain}\n# Credentials: {_credentials_origin(settings)}\n"
     if settings.source == "oci":
-        hosts = ", ".join(one.registry for one in settings.oci.registries)
-        where = f"# Registries: {hosts}\n# Credentials: {_registry_credentials(settings)}\n"
+        where = "".join(f"# {line}\n" for line in _registries(settings))
     return f"# The settings in force; secrets are masked.\n{text}{where}"
 
 
@@ -169,14 +171,14 @@ def _credentials_origin(settings: Settings) -> str:
     return "none are set; a run asks the metadata service of its machine"
 
 
-def _registry_credentials(settings: Settings) -> str:
-    """Return in words where a run takes the credentials of registries from; no secret is read."""
-    told = [one.host for one in settings.oci.registries if one.username is not None]
-    rest = len(settings.oci.registries) - len(told)
-    parts = [f"oci.registries for {', '.join(told)}"] if told else []
-    if rest:
-        parts.append("the credential files of docker, podman and skopeo")
-    return "; for others ".join(parts)
+def _registries(settings: Settings) -> Iterator[str]:
+    """Yield in words where each registry's credentials stand, and the cache; no secret is shown."""
+    for one in settings.oci.registries:
+        origin = CredentialFinder(one).origin()
+        found = f"credentials from {origin}" if origin else "no credentials, so called anonymously"
+        yield f"Registry {one.registry}: {found}"
+    file = cache_file(settings.oci.cache)
+    yield f"Cache: {'none' if file is None else file.parent}"
 
 
 def _settings_schema() -> str:

@@ -28,7 +28,7 @@ COMMANDS = {
     "verify": "Check a snapshot: files, rows, keys, formats and totals.",
     "prune": "Remove the complete snapshots that no rule keeps, and the remains of killed runs.",
     "schema": "Print the columns of a snapshot's tables, each with its type and its meaning.",
-    "emulate": "Serve a made-up cloud on this machine until stopped.",
+    "emulate": "Serve a made-up cloud or registry on this machine until stopped.",
     "completion": "Print a script for a shell that completes this program's command lines.",
     "config": "Check the settings, or print their schema.",
 }

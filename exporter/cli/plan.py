@@ -1,4 +1,4 @@
-"""`plan`: show which listings an export would read, and its least number of calls."""
+"""`plan`: show which listings an export would read, and how many calls they take."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from exporter.cli.process import messages
 from exporter.cli.process.failures import reported
 from exporter.cli.process.logs import configure_logs
 from exporter.cli.process.messages import LogFormat, LogLevel
+from exporter.cli.terminal.outlook import outlook_json, show_outlook
 from exporter.cli.terminal.tables import new_table, print_json, result_console
 from exporter.crawl.coverage import ListingStatus
 from exporter.errors import PARTIAL_EXIT_CODE
 from exporter.figures import printable
 from exporter.settings import load_settings
-from exporter.sources.cloud.plan import Plan
+from exporter.sources.oci.survey import OciPlan
+from exporter.sources.plan import Plan
 from exporter.wording import number
 
 app = new_app()
@@ -32,6 +34,9 @@ def plan(
     cloud: options.Clouds = None,
     folder: options.Folders = None,
     registry: options.Registries = None,
+    source: options.Source = None,
+    registry_url: options.RegistryUrl = None,
+    immutable_tags: options.ImmutableTags = None,
     as_json: options.AsJson = False,
     log_format: options.LogFormatChoice = None,
     log_level: options.LogLevelChoice = None,
@@ -44,15 +49,26 @@ def plan(
     list names. The export takes at least the number of calls that is shown. The images expected of
     a registry are those that the last complete snapshot counted.
 
+    Of OCI registries, it lists the repositories, and looks at the tags of at most 20 and at 20
+    manifests of each registry. From that it estimates the calls of an export, without a cache and
+    with the cache as it is, the time they take, and whether a quota of pulls allows them.
+
     \b
     Examples:
       registry-exporter plan --config cron.yaml
       registry-exporter plan --folder b1gabc --json
+      registry-exporter plan --source oci --registry-url localhost:5000
     """  # noqa: D301 - \b keeps a paragraph's lines as they are
     messages.use_format(log_format, quiet=quiet)
     with reported(debug, event="plan_failed"):
         flags = options.settings_flags(
-            output=output, clouds=cloud, folders=folder, registries=registry
+            output=output,
+            clouds=cloud,
+            folders=folder,
+            registries=registry,
+            source=source,
+            registry_urls=registry_url,
+            immutable_tags=immutable_tags,
         )
         settings = load_settings(config, flags)
         format_ = messages.log_format(log_format, quiet=quiet)
@@ -77,7 +93,8 @@ def plan(
 
 
 def _content(planned: Plan, entries: list[ListingStatus]) -> dict[str, object]:
-    return {
+    ahead = {"outlook": outlook_json(planned)} if isinstance(planned, OciPlan) else {}
+    return ahead | {
         "registries": planned.registries,
         "fewest_calls": planned.fewest_calls,
         "expected_images": [
@@ -108,6 +125,9 @@ def _print(planned: Plan, entries: list[ListingStatus]) -> None:
     if entries:
         console.print(table)
         console.print()
+    if isinstance(planned, OciPlan):
+        show_outlook(console, planned)
+        return
     if planned.names:
         images = new_table("registry", "name", "images expected", right=("images expected",))
         for registry, name in planned.names.items():

@@ -125,6 +125,13 @@ class ListingStatus:
         else:
             self._tell()
 
+    def vanish(self, error: StatusError) -> None:
+        """End the listing: items that its parent named are not found, and no longer named."""
+        self.http_status = error.http_status
+        self.error_code = error.code
+        self._end("vanished", error.message)
+        self._tell()
+
     def resolve(self, *, gone: bool, reason: str) -> None:
         """Note whether the parent of a listing that was not found is gone.
 

@@ -50,13 +50,19 @@ class Cost:
     """The cost of a page, or of several: requests, and bytes as they were sent.
 
     `throttled` counts the requests, for any page, that were answered with 429 or 503 since the page
-    before.
+    before. `misses` counts what was asked for and did not come.
     """
 
     calls: int
     wire_bytes: int
     throttled: int
     pages: int = 1
+    misses: int = 0
+
+    @property
+    def retries(self) -> int:
+        """How many of the requests repeat another one."""
+        return max(self.calls - self.pages - self.misses, 0)
 
     def __add__(self, more: Cost) -> Cost:
         """Return the sum of both."""
@@ -65,6 +71,7 @@ class Cost:
             self.wire_bytes + more.wire_bytes,
             self.throttled + more.throttled,
             self.pages + more.pages,
+            self.misses + more.misses,
         )
 
 
@@ -228,7 +235,7 @@ class PagePipeline:
         self._progress.pages += cost.pages
         self._progress.recalled_pages += cost.pages
         self._progress.calls_before += cost.calls
-        self._progress.retries_before += max(cost.calls - cost.pages, 0)
+        self._progress.retries_before += cost.retries
         self._progress.throttled_before += cost.throttled
         self._progress.wire_bytes_before += cost.wire_bytes
 

@@ -1,7 +1,8 @@
-"""`images.reachable`: whether a tag leads to an image, known once all references are.
+"""What only the references of all indexes tell of an image.
 
-A source may state it. Parts where it is missing or wrong are written again, each at once, so that a
-kill in between does no harm: the next attempt computes it again.
+That is `images.reachable`, whether a tag leads to it, and that its `kind` is `attestation`. A
+source may state both. Parts where they are missing or wrong are written again, each at once, so
+that a kill in between does no harm: the next attempt computes them again.
 """
 
 from __future__ import annotations
@@ -22,24 +23,28 @@ if TYPE_CHECKING:
 
 _WRONG = "kind IS NOT NULL AND reachable IS DISTINCT FROM (unreached.image_id IS NULL)"
 """Of an image beside the row of `unreached` that it may have."""
+_FOUND = "SELECT part_row FROM places_images SEMI JOIN {} USING (image_id) WHERE part = ?"
 
 
-def fill_reachable(connection: DuckDBPyConnection, staging: Path) -> None:
-    """Fill in the column in the staged parts of `images`.
+def fill_from_references(connection: DuckDBPyConnection, staging: Path) -> None:
+    """Fill in both columns in the staged parts of `images`.
 
-    The step `reach` has made `unreached`. The cloud's images have no kind, and stay as they are.
-    Raises `OutputError`.
+    The step `reach` has made `unreached` and `attestations`. The cloud's images have no kind, and
+    stay as they are. Raises `OutputError`.
     """
     create_numbered_view(connection, "places_images", staged_parts(staging, "images"))
     wrong = connection.execute(
-        "SELECT DISTINCT part FROM places_images LEFT JOIN unreached USING (image_id) "  # noqa: S608
-        f"WHERE {_WRONG} ORDER BY part"
+        "SELECT part FROM places_images LEFT JOIN unreached USING (image_id) "  # noqa: S608
+        f"WHERE {_WRONG} UNION "
+        "SELECT part FROM places_images SEMI JOIN attestations USING (image_id) ORDER BY part"
     ).fetchall()
     for (part,) in wrong:
-        query = "SELECT part_row FROM places_images SEMI JOIN unreached USING (image_id)"
-        rows = connection.sql(f"{query} WHERE part = ?", params=[part]).to_arrow_table()["part_row"]
+        unreached, attestations = (
+            connection.sql(_FOUND.format(table), params=[part]).to_arrow_table()["part_row"]
+            for table in ("unreached", "attestations")
+        )
         path = staged_parts(staging, "images")[0].with_name(part)
-        rewrite(staging, "images", path, partial(_filled, rows))
+        rewrite(staging, "images", path, partial(_filled, unreached, attestations))
 
 
 def reachable_problem(connection: DuckDBPyConnection) -> str | None:
@@ -54,10 +59,21 @@ def reachable_problem(connection: DuckDBPyConnection) -> str | None:
     return f"images has a row whose reachable does not follow from the others: {found[0]}{more}"
 
 
-def _filled(unreached: pa.ChunkedArray, batch: pa.RecordBatch, start: int) -> pa.RecordBatch:
-    """Return a batch with the column; `unreached` are rows of its part, from 0."""
+def _filled(
+    unreached: pa.ChunkedArray,
+    attestations: pa.ChunkedArray,
+    batch: pa.RecordBatch,
+    start: int,
+) -> pa.RecordBatch:
+    """Return a batch with both columns; the others are rows of its part, from 0."""
     numbers = pa.arange(start, start + len(batch))
     reached = pc.invert(pc.is_in(numbers, unreached.combine_chunks()))
-    place = batch.schema.get_field_index("reachable")
-    column = pc.if_else(batch["kind"].is_valid(), reached, None)
-    return batch.set_column(place, batch.schema.field(place), column)
+    attests = pc.is_in(numbers, attestations.combine_chunks())
+    columns = {
+        "reachable": pc.if_else(batch["kind"].is_valid(), reached, None),
+        "kind": pc.if_else(attests, "attestation", batch["kind"]),
+    }
+    for name, column in columns.items():
+        place = batch.schema.get_field_index(name)
+        batch = batch.set_column(place, batch.schema.field(place), column)
+    return batch

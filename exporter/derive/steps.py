@@ -3,7 +3,7 @@
 The snapshot may be staged or published: the scripts only use views of its tables in a DuckDB
 connection. `create_sources` makes them from Parquet files, `Snapshot.register` from a published
 snapshot. Analyses use the same tables and views: `uses`, `shared`, `held`, `repeats`,
-`unreached`.
+`unreached`, `attestations`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from exporter.derive.duplicates import create_changed, rows_left
-from exporter.derive.reachable import fill_reachable
+from exporter.derive.reachable import fill_from_references
 from exporter.derive.steps import NEEDS, SOURCES, create_left_out, create_sources, run_step
 from exporter.sql.engine import (
     Resources,
@@ -89,7 +89,7 @@ def _derive(
                 done[name] = threads.submit(_step, *step)
             for each in done.values():
                 each.result()
-            fill_reachable(connection, staging)
+            fill_from_references(connection, staging)
         finally:
             threads.shutdown(cancel_futures=True)
 

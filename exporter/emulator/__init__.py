@@ -8,8 +8,8 @@ It imports nothing of the rest of the package, so that the two cannot share a mi
 `shape`, `layout`, `estate`, `images`, `naming` and `oddities` make the resources to list.
 `behaviour` and `faults` say how well they are served. `parameters`, `ordering`, `pagetokens`,
 `pages` and `listings` are the list calls, and `iam` gives the tokens. `sabotage` and `churn` carry
-out the faults. `server` is HTTP, `calls` and `debug` show what was asked, and `serve` runs the
-emulator as a process.
+out the faults. `server` is HTTP, `calls` and `debug` show what was asked, and `listening` and
+`serve` run it as a process. `oci` is another emulator: a registry with the OCI distribution API.
 """
 
 from .behaviour import STATIC_TOKEN, Behaviour, ServiceKey
@@ -18,8 +18,9 @@ from .churn import is_steady, steady_images
 from .estate import Estate
 from .faults import Fault, Faults, Outage, parse_fault
 from .layout import Resource
+from .listening import ListenError
 from .serve import serve
-from .server import Emulator, ListenError
+from .server import Emulator
 from .shape import PRESETS, Quirks, Shape, preset
 
 __all__ = [

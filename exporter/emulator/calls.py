@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import time
+import uuid
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from aiohttp import web
+
+FAULT = web.RequestKey("fault", str)
+"""The kind of fault that hits a call."""
+REQUEST_ID = web.RequestKey("request_id", str)
 _KEPT = 100_000
 
 
@@ -39,9 +46,13 @@ class LoggedCall:
 
 
 class CallLog:
-    """Counts every call; keeps the last 100,000 of them. Iterates over them, oldest first."""
+    """Counts every call; keeps the last 100,000 of them. Iterates over them, oldest first.
 
-    def __init__(self) -> None:
+    `group` gives the path that a call is counted under.
+    """
+
+    def __init__(self, group: Callable[[LoggedCall], str] = lambda call: call.path) -> None:
+        self._group = group
         self._kept: deque[LoggedCall] = deque(maxlen=_KEPT)
         self._paths: Counter[str] = Counter()
         self._statuses: Counter[int] = Counter()
@@ -65,7 +76,7 @@ class CallLog:
         """Count a call that was answered or given up."""
         self.in_flight -= 1
         self._kept.append(call)
-        self._paths[call.path] += 1
+        self._paths[self._group(call)] += 1
         self._statuses[call.status] += 1
         self._bytes += call.bytes
         if call.fault:
@@ -93,3 +104,41 @@ class CallLog:
             "in_flight": self.in_flight,
             "max_in_flight": self.max_in_flight,
         }
+
+
+async def recorded(
+    log: CallLog,
+    request: web.Request,
+    answer: Callable[[], Awaitable[web.StreamResponse]],
+    *,
+    clock: Callable[[], float] = time.time,
+) -> web.StreamResponse:
+    """Answer a call, and log how that went; `clock` gives seconds since 1970."""
+    log.enter()
+    started = clock()
+    began = time.perf_counter()
+    request[REQUEST_ID] = str(uuid.uuid4())
+    given: web.StreamResponse | None = None
+    try:
+        given = await answer()
+    finally:
+        sent = given is not None and request.get(FAULT) != "reset"
+        log.leave(
+            LoggedCall(
+                method=request.method,
+                path=request.path,
+                query=dict(request.query),
+                status=given.status if given is not None and sent else 0,
+                fault=request.get(FAULT),
+                started=started,
+                seconds=time.perf_counter() - began,
+                bytes=_size(given),
+                request_id=request[REQUEST_ID],
+            )
+        )
+    return given
+
+
+def _size(answer: web.StreamResponse | None) -> int:
+    body = answer.body if isinstance(answer, web.Response) else None
+    return len(body) if isinstance(body, bytes) else 0

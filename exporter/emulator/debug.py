@@ -12,11 +12,10 @@ import orjson
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from typing import Any
 
     from .calls import CallLog
-    from .estate import Estate
-    from .layout import Resource
 
 _ROWS_AT_ONCE = 256
 
@@ -24,8 +23,10 @@ _ROWS_AT_ONCE = 256
 class Observed(Protocol):
     """What is told of an emulator: what there is, and what was asked."""
 
-    estate: Estate
     calls: CallLog
+
+    def truth(self, table: str) -> Iterator[Mapping[str, Any]] | None:
+        """The rows of a table; None if there is no such table."""
 
 
 def debug_routes(emulator: Observed) -> list[web.RouteDef]:
@@ -37,7 +38,7 @@ def debug_routes(emulator: Observed) -> list[web.RouteDef]:
         )
 
     async def truth(request: web.Request) -> web.StreamResponse:
-        rows = _rows(emulator.estate, request.match_info["table"])
+        rows = emulator.truth(request.match_info["table"])
         if rows is None:
             raise web.HTTPNotFound
         stream = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
@@ -48,14 +49,3 @@ def debug_routes(emulator: Observed) -> list[web.RouteDef]:
         return stream
 
     return [web.get("/_emulator/stats", stats), web.get("/_emulator/truth/{table}", truth)]
-
-
-def _rows(estate: Estate, table: str) -> Iterator[Resource] | None:
-    tables = {
-        "clouds": estate.clouds,
-        "folders": estate.folders,
-        "registries": estate.registries,
-        "repositories": estate.repositories,
-        "images": estate.images,
-    }
-    return tables[table]() if table in tables else None

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import time
-import uuid
 from asyncio import sleep as pause
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Self
@@ -16,32 +14,28 @@ from aiohttp import web
 
 from . import sabotage
 from .behaviour import Behaviour
-from .calls import CallLog, LoggedCall
+from .calls import FAULT, REQUEST_ID, CallLog, recorded
 from .debug import debug_routes
 from .faults import Fault, Faults
 from .iam import TokenService
+from .listening import Listener
 from .listings import Listings
 from .parameters import CALLS
 from .status import StatusError, not_found
 from .throttle import Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
     from types import TracebackType
 
     from .estate import Estate
+    from .layout import Resource
     from .parameters import Call
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SERVICES = ("container-registry", "resource-manager", "iam", "discovery")
-_FAULT = web.RequestKey("fault", str)
-_REQUEST_ID = web.RequestKey("request_id", str)
 _JSON = "application/json"
-
-
-class ListenError(Exception):
-    """The emulator cannot listen on its address; the text says why."""
 
 
 class Emulator:
@@ -74,11 +68,11 @@ class Emulator:
         self.calls = CallLog()
         self.tokens = TokenService(estate.shape.seed)
         self.url = ""
-        self._host, self._port, self._clock = host, port, clock
+        self._clock = clock
+        self._listener = Listener(host, port)
         self._throttle = Throttle()
         self._listings = Listings(estate)
         self._jitter = random.Random(estate.shape.seed)  # noqa: S311 - not for secrets
-        self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=1 << 20)
@@ -93,22 +87,8 @@ class Emulator:
         app.router.add_routes(debug_routes(self))
         app.router.add_route("*", "/{rest:.*}", self._guarded("unknown", self._unknown))
         app.on_response_prepare.append(self._add_headers)
-        # If a caller leaves, its call must end, above all a call that hangs.
-        self._runner = web.AppRunner(
-            app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1
-        )
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port, backlog=1024)
-        try:
-            await site.start()
-        except OSError as error:
-            await self._runner.cleanup()
-            # asyncio's message repeats the address and the cause.
-            number = error.errno or 0
-            reason = os.strerror(number) if number > 0 else error.strerror
-            raise ListenError(f"{self._host}:{self._port}: {reason}") from None
-        host, self._port = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{self._port}"
+        await self._listener.start(app)
+        self.url = self._listener.url
         return self
 
     async def __aexit__(
@@ -117,41 +97,34 @@ class Emulator:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._listener.stop()
 
     def show(self, estate: Estate) -> None:
         """List another estate from now on: the same cloud at a later time. No call may be open."""
         self.estate = estate
         self._listings = Listings(estate)
 
+    def truth(self, table: str) -> Iterator[Resource] | None:
+        """The rows of a table of the estate; None if there is no such table."""
+        tables = {
+            "clouds": self.estate.clouds,
+            "folders": self.estate.folders,
+            "registries": self.estate.registries,
+            "repositories": self.estate.repositories,
+            "images": self.estate.images,
+        }
+        return tables[table]() if table in tables else None
+
     def _guarded(self, name: str, handler: Handler) -> Handler:
         """The handler, within the steps of every call: the log, the limits, the latency."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
-            self.calls.enter()
-            started = self._clock()
-            began = time.perf_counter()
-            request[_REQUEST_ID] = str(uuid.uuid4())
-            answer: web.StreamResponse | None = None
-            try:
-                answer = await self._answer(name, handler, request)
-            finally:
-                sent = answer is not None and request.get(_FAULT) != Fault.RESET
-                self.calls.leave(
-                    LoggedCall(
-                        method=request.method,
-                        path=request.path,
-                        query=dict(request.query),
-                        status=answer.status if answer is not None and sent else 0,
-                        fault=request.get(_FAULT),
-                        started=started,
-                        seconds=time.perf_counter() - began,
-                        bytes=_size(answer),
-                        request_id=request[_REQUEST_ID],
-                    )
-                )
-            return answer
+            return await recorded(
+                self.calls,
+                request,
+                lambda: self._answer(name, handler, request),
+                clock=self._clock,
+            )
 
         return guarded
 
@@ -191,10 +164,10 @@ class Emulator:
                     self.faults,
                     self._clock(),
                     # The answer of a fault must stay readable up to the broken place.
-                    zipped=self.behaviour.gzip and accepts and _FAULT not in request,
+                    zipped=self.behaviour.gzip and accepts and FAULT not in request,
                 )
                 if page.oddity:
-                    request[_FAULT] = page.oddity.value
+                    request[FAULT] = page.oddity.value
                 headers = {"Content-Encoding": "gzip"} if page.zipped else None
                 return web.Response(body=page.body, content_type=_JSON, headers=headers)
 
@@ -214,7 +187,7 @@ class Emulator:
         faults = self.faults
         fault = self._listings.coin.transient(faults, key) if faults.concern(name, ids) else None
         if fault:
-            request[_FAULT] = fault.value
+            request[FAULT] = fault.value
         sabotage.raise_status(fault, faults)
         if fault is Fault.RESET:
             return sabotage.reset(request)
@@ -229,7 +202,7 @@ class Emulator:
 
     async def _unavailable(self, down: Fault, request: web.Request) -> web.StreamResponse:
         """The answer to every call while the service is down."""
-        request[_FAULT] = down.value
+        request[FAULT] = down.value
         sabotage.raise_status(down, self.faults)
         if down is Fault.HANG:
             await asyncio.Event().wait()
@@ -265,8 +238,8 @@ class Emulator:
 
     async def _add_headers(self, request: web.Request, answer: web.StreamResponse) -> None:
         # Added here, so that answers that are sent piece by piece have them too.
-        if _REQUEST_ID in request:
-            answer.headers["x-request-id"] = request[_REQUEST_ID]
+        if REQUEST_ID in request:
+            answer.headers["x-request-id"] = request[REQUEST_ID]
         if self.behaviour.clock_ahead:
             answer.headers["Date"] = formatdate(self._now(), usegmt=True)
 
@@ -279,8 +252,3 @@ class Emulator:
 
 def _json(answer: object) -> web.Response:
     return web.Response(body=orjson.dumps(answer), content_type=_JSON)
-
-
-def _size(answer: web.StreamResponse | None) -> int:
-    body = answer.body if isinstance(answer, web.Response) else None
-    return len(body) if isinstance(body, bytes) else 0

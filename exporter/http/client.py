@@ -28,12 +28,15 @@ from exporter.http.faults import (
 )
 from exporter.http.limiter import Limiter, LimiterStatistics
 from exporter.http.outage import Attempts, HostClosedError, HostWatch, Outages
+from exporter.http.queueing import CallTime
+from exporter.http.remedies import BY_DOMAIN, Remedies
+from exporter.http.reply import Reply
 from exporter.http.retry import Sleep, retrying
 from exporter.http.sending import Host, Sender, Target
 from exporter.http.silence import OutageStatistics
 from exporter.http.status import ErrorReader
 from exporter.http.too_large import Signs, with_advice
-from exporter.http.transport import NO_CA_FILES, Reply, Transport
+from exporter.http.transport import NO_CA_FILES, Transport
 from exporter.http.types import Answer, Call, Counts, PageT, Received, Sent
 from exporter.http.unauthorized import Unauthorized
 from exporter.settings import Limits
@@ -52,8 +55,8 @@ class Client:
     makes the API with its addresses and credentials, `read_error` reads its errors, `token_header`
     is the header for tokens. `ca_file` names the authorities to trust instead of the
     system's, `ca_files` those for single hosts, with their port if it is not the usual one. With
-    `watches_queues`, no host gets more calls at once than it works on. `sleep` waits between
-    attempts, in seconds.
+    `watches_queues`, no host gets more calls at once than it works on. `remedies` are the advice
+    about addresses. `sleep` waits between attempts, in seconds.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Client:
         ca_file: Path | None = None,
         ca_files: Mapping[str, Path] = NO_CA_FILES,
         watches_queues: bool = False,
+        remedies: Remedies = BY_DOMAIN,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._limits = limits
@@ -78,12 +82,14 @@ class Client:
             read_error=read_error,
             token_header=token_header,
             ca_files=ca_files,
+            remedies=remedies,
         )
         self._api = open_api(self._transport, sleep)
         self._sender = Sender(self._transport, limits)
         self._outages = Outages(limits.outage.total_seconds())
         self._hosts: dict[tuple[str, str], Host] = {}
         self._by_service: dict[str, Host] = {}
+        self._call_times: dict[str, CallTime] = {}
         self._tokens: Authenticator | None = None
         self._unauthorized = Unauthorized(self._sender)
         self._resources = AsyncExitStack()
@@ -185,7 +191,7 @@ class Client:
             _log.warning("flawed_page_taken", scope=call.scope, reason=fault.told(sent.calls))
             return answer
         shorter = call.is_long and signs.point_to_size(given_up=attempts.given_up)
-        told = fault if call.is_long else with_advice(fault)
+        told = fault if call.is_long else with_advice(fault, call)
         failure = told.error(call=target.line, scope=call.scope, calls=sent.calls)
         if isinstance(failure, ApiError):
             failure.shorter_page_may_do = shorter
@@ -201,6 +207,7 @@ class Client:
                 concurrency=self._limits.concurrency,
                 requests_per_second=self._limits.requests_per_second,
                 watches_queue=self._watches_queues,
+                call_time=self._call_times.setdefault(netloc, CallTime()),
             )
             others = [one for (name, _), one in self._hosts.items() if name == netloc]
             watch = others[0].watch if others else self._new_watch(base, netloc)

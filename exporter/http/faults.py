@@ -21,8 +21,8 @@ from exporter.errors import (
     UnreachableError,
 )
 from exporter.http.dates import parse_http_date
+from exporter.http.reply import Reply
 from exporter.http.status import is_passing, is_success, name_status
-from exporter.http.transport import Reply
 from exporter.http.trouble import LASTING_TROUBLES, NoReplyError
 from exporter.http.types import Answer
 
@@ -133,7 +133,7 @@ def fault_of_reply(reply: Reply) -> Fault | None:
             f"http_{reply.status}",
             f"the API answered {reply.status}{pointing}; redirects are not followed",
             reply,
-            advice="name the right address in `endpoints`",
+            advice=reply.remedies.moved,
         )
     code, text = reply.code, reply.message
     if code:
@@ -180,7 +180,7 @@ def _wrong_answer(reason: str, message: str, reply: Reply, advice: str = "") -> 
 
 def _gateway_advice(reply: Reply) -> str:
     if reply.status == 497 or _PLAIN_ON_TLS.search(reply.body):
-        return "that port speaks TLS, so write https:// in `endpoints`"
+        return f"that port speaks TLS, so {reply.remedies.tls}"
     return _CHECK_THE_WAY
 
 

@@ -36,7 +36,7 @@ from itertools import count
 
 import structlog
 
-from exporter.http.queueing import QueueWatch
+from exporter.http.queueing import CallTime, QueueWatch
 from exporter.http.rate import Pace, RateSample
 
 INITIAL_LEVEL = 32
@@ -96,7 +96,8 @@ class Limiter:
     """Gives out slots for calls to one host; belongs to one event loop.
 
     `concurrency` is the most slots ever, `requests_per_second` a fixed ceiling, if any. With
-    `watches_queue` the slots are also bounded by what the times of calls say (`queueing`).
+    `watches_queue` the slots are also bounded by what the times of calls say (`queueing`), compared
+    with the `call_time` of the host, if other limiters know it.
     """
 
     def __init__(
@@ -106,8 +107,9 @@ class Limiter:
         concurrency: int,
         requests_per_second: float | None = None,
         watches_queue: bool = False,
+        call_time: CallTime | None = None,
     ) -> None:
-        self._queue = QueueWatch(concurrency) if watches_queue else None
+        self._queue = QueueWatch(concurrency, call_time) if watches_queue else None
         self._host = host
         self._concurrency = concurrency
         self._level = float(min(INITIAL_LEVEL, concurrency))
@@ -174,7 +176,7 @@ class Limiter:
         try:
             yield slot
         finally:
-            self._in_use -= 1
+            self._ended()
             self._tell_pace()
             self._give()
 
@@ -230,7 +232,7 @@ class Limiter:
             return await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():
-                self._in_use -= 1
+                self._ended()
             elif entry in self._waiters:  # unless `_give` removed it first
                 self._waiters.remove(entry)
             self._tell_pace()
@@ -258,6 +260,8 @@ class Limiter:
             if waiter.cancelled():
                 continue
             self._in_use += 1
+            if self._queue is not None:
+                self._queue.uses(now, self._in_use)
             full = self._in_use >= self._concurrency
             slots = self._slots
             waiter.set_result(Slot(self, self._pace.start(now, full=full), slots))
@@ -265,16 +269,22 @@ class Limiter:
             if self._in_use >= slots:
                 self._full_until = self._started
 
+    def _ended(self) -> None:
+        self._in_use -= 1
+        if self._queue is not None:
+            self._queue.uses(asyncio.get_running_loop().time(), self._in_use)
+
     def _good(self, slot: Slot) -> None:
+        if self._queue is not None:
+            now = asyncio.get_running_loop().time()
+            self._queue.uses(now, self._in_use)
+            self._queue.answered(now - slot.sample.began_at, slot.level)
         self._pace.accepted(slot.sample, self._in_use)
         self._refusals = max(0.0, self._refusals - TOLERATED)
         self._overloads = max(0.0, self._overloads - TOLERATED)
         self._last_good = (self._level, self._additive_from, self._pace.learned)
         if slot.sample.number >= self._full_until:
             return
-        if self._queue is not None:
-            taken = asyncio.get_running_loop().time() - slot.sample.began_at
-            self._queue.answered(taken, slot.level)
         if not self._is_news(slot):
             return
         doubling = self._level < self._additive_from

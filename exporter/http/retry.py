@@ -14,7 +14,7 @@ from tenacity import (
 )
 
 from exporter.http.faults import Fault, FaultError, fault_of_reply, fault_of_silence
-from exporter.http.transport import Reply
+from exporter.http.reply import Reply
 from exporter.http.trouble import NoReplyError
 
 Sleep = Callable[[float], Awaitable[None]]

@@ -18,9 +18,10 @@ from exporter.http.faults import (
 )
 from exporter.http.limiter import Limiter, Slot
 from exporter.http.outage import HostClosedError, HostWatch
+from exporter.http.reply import Reply
 from exporter.http.silence import is_answer
 from exporter.http.too_large import STALLED, says_too_large
-from exporter.http.transport import Reply, Transport
+from exporter.http.transport import Transport
 from exporter.http.trouble import NoReplyError
 from exporter.http.types import Call, Counts, Sent
 from exporter.settings import Limits
@@ -75,7 +76,7 @@ class Sender:
             self.counts += Counts(calls=1, retries=int(retry))
             began = time.monotonic()
             try:
-                longest = self._limits.request_timeout.total_seconds()
+                longest = self._longest(target.call)
                 reply = await self._send(target.call, target.url, token, longest)
             except NoReplyError as error:
                 if error.trouble == "timeout":
@@ -94,7 +95,7 @@ class Sender:
 
         It may take so many seconds; None for the limit of any call.
         """
-        longest = self._limits.request_timeout.total_seconds()
+        longest = self._longest(target.call)
         self.counts += Counts(calls=1, retries=1)
         try:
             most = longest if seconds is None else min(seconds, longest)
@@ -109,6 +110,9 @@ class Sender:
         if fault.retry_after:
             target.host.limiter.hold(fault.retry_after)
         return None if is_answer(fault) else fault
+
+    def _longest(self, call: Call) -> float:
+        return max(self._limits.request_timeout.total_seconds(), call.patience)
 
     async def _send(self, call: Call, url: str, token: SecretStr, seconds: float) -> Reply:
         return await self._transport.send(

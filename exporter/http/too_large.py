@@ -12,6 +12,7 @@ import re
 from dataclasses import replace
 
 from exporter.http.faults import Fault
+from exporter.http.types import Call
 
 SURELY, MAYBE = 1, 4
 """Failures of one kind in a row before fewer items are asked for: by sure signs, by others."""
@@ -59,16 +60,15 @@ class Signs:
         return self._enough > 0 and (given_up or self._row >= self._enough)
 
 
-def with_advice(fault: Fault) -> Fault:
-    """Return the failure of a page of one item, with advice if even that is too large."""
+def with_advice(fault: Fault, call: Call) -> Fault:
+    """Return the failure of a call that cannot ask for less, with advice if it is about size."""
     if not says_too_large(fault):
         return fault
     what = "have the gateway in front of the API let larger answers pass"
     if fault.reason == "oversize":
-        what = "raise limits.max_page_bytes"
-    return replace(
-        fault, message=f"{fault.message}, though a page of one item was asked for", advice=what
-    )
+        what = "raise limits.max_page_bytes" if call.most_bytes is None else ""
+    least = ", though a page of one item was asked for" if call.paging is not None else ""
+    return replace(fault, message=f"{fault.message}{least}", advice=what)
 
 
 def _enough(fault: Fault) -> int:

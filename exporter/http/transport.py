@@ -8,11 +8,10 @@ removed: the answer goes to the journal and to error messages.
 from __future__ import annotations
 
 import asyncio
-import base64
 import codecs
 import ssl
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -23,12 +22,15 @@ from multidict import CIMultiDict
 from pydantic import SecretStr
 from yarl import URL
 
-from exporter.errors import SettingsError
 from exporter.http.auth import BEARER, TokenHeader
+from exporter.http.authorities import trusted
 from exporter.http.body import BodyBrokenError, BodyTooLargeError, read_body
 from exporter.http.dates import parse_http_date
 from exporter.http.proxies import proxy_for
+from exporter.http.quoting import passwords, telling, unquoted, unquoted_bytes
 from exporter.http.redirects import REDIRECTS, RefusedRedirectError, redirected
+from exporter.http.remedies import BY_DOMAIN, Remedies
+from exporter.http.reply import Reply
 from exporter.http.status import ErrorAnswer, ErrorReader, is_success
 from exporter.http.trouble import (
     LONGEST_HEADER,
@@ -45,34 +47,6 @@ _LONGEST_ID = 100
 
 NO_CA_FILES: Mapping[str, Path] = MappingProxyType({})
 
-_SHORTEST_SECRET = 16
-"""A secret is searched for in answers if it has this many characters; a shorter one could be any
-word of the data. (Tokens have some 200.)"""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer that arrived whole; `wire_bytes` is its body's length as it was sent.
-
-    A byte order mark before the body is removed. Names of `headers` know no case. For an error,
-    `code` and `message` are those of the API, empty if there are none. `date` is the server's
-    clock, in seconds since 1970. `posted` is true for the answer to a POST, `any_body` if
-    the body need not be a JSON object.
-    """
-
-    status: int
-    headers: CIMultiDict[str]
-    body: bytes
-    wire_bytes: int
-    request_id: str | None
-    retry_after: str | None
-    location: str | None
-    date: float | None
-    posted: bool
-    any_body: bool = False
-    code: str = ""
-    message: str = ""
-
 
 class Transport:
     """Owns one aiohttp session; an async context manager.
@@ -80,8 +54,8 @@ class Transport:
     `connections` is the size of the pool, `read_error` reads the body of an error, `token_header`
     is how a token is sent. `ca_file` names the certificate authorities to trust instead of the
     system's, `ca_files` those for single hosts; TLS is always verified.
-    HTTPS_PROXY and NO_PROXY of the environment apply. Raises `SettingsError` on entering if
-    `ca_file` cannot be used.
+    `remedies` are the advice about addresses. HTTPS_PROXY and NO_PROXY of the environment apply.
+    Raises `SettingsError` on entering if `ca_file` cannot be used.
     """
 
     def __init__(
@@ -92,7 +66,9 @@ class Transport:
         read_error: ErrorReader,
         token_header: TokenHeader = BEARER,
         ca_files: Mapping[str, Path] = NO_CA_FILES,
+        remedies: Remedies = BY_DOMAIN,
     ) -> None:
+        self._remedies = remedies
         self._ca_files = ca_files
         self._trusted: dict[str, ssl.SSLContext | bool] = {}
         self._connections = connections
@@ -116,7 +92,7 @@ class Transport:
             max_line_size=LONGEST_HEADER,
             max_field_size=LONGEST_HEADER,
             max_headers=MOST_HEADERS,
-            middlewares=(_send_once,),
+            middlewares=(self._send_once,),
         )
         return self
 
@@ -196,7 +172,7 @@ class Transport:
         wire: list[int] = []
         request_id: str | None = None
         host = address.host_port_subcomponent or ""
-        secrets = _telling(value for value in (token, *(post or {}).values()) if value)
+        secrets = telling(value for value in (token, *(post or {}).values()) if value)
         proxy = proxy_for(address)
         try:
             async with (
@@ -213,17 +189,17 @@ class Transport:
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout),
                 ) as response,
             ):
-                request_id = _unquoted(response.headers.get("x-request-id", ""), secrets) or None
+                request_id = unquoted(response.headers.get("x-request-id", ""), secrets) or None
                 request_id = request_id and request_id[:_LONGEST_ID]
                 usable = is_success(response.status, posted=post is not None)
                 body = await _read(response, max_bytes if usable else None, wire)
-                body = _unquoted_bytes(body.removeprefix(codecs.BOM_UTF8), secrets)
+                body = unquoted_bytes(body.removeprefix(codecs.BOM_UTF8), secrets)
                 received = CIMultiDict(
-                    (name, _unquoted(value, secrets)) for name, value in response.headers.items()
+                    (name, unquoted(value, secrets)) for name, value in response.headers.items()
                 )
                 error = None
                 if not usable:
-                    body = _unquoted_bytes(body, _passwords(token))
+                    body = unquoted_bytes(body, passwords(token))
                     error = self._read_error(ErrorAnswer(response.status, received, body))
                 reply = Reply(
                     status=response.status,
@@ -238,6 +214,7 @@ class Transport:
                     any_body=any_body,
                     code=error.code if error else "",
                     message=error.message if error else "",
+                    remedies=self._remedies,
                 )
                 if usable:
                     self._proven.add(host)
@@ -247,17 +224,36 @@ class Transport:
         except (TimeoutError, BodyTooLargeError, BodyBrokenError) as broken:
             explained = _explain(broken, timeout, max_bytes)
         except (OSError, aiohttp.ClientError) as broken:
-            explained = explain(broken, host=host, proxy=proxy)
+            explained = explain(broken, host=host, proxy=proxy, remedies=self._remedies)
         # Raised here, so that the new error has no link to the old one.
         trouble, message, advice = explained
         raise NoReplyError(
             trouble,
-            _unquoted(message, secrets),
+            unquoted(message, secrets),
             advice,
             request_id=request_id,
             wire_bytes=sum(wire),
             proven=host in self._proven,
         )
+
+    async def _send_once(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Keep aiohttp from repeating a GET on its own when a connection breaks.
+
+        It does so for the errors caught here, and has no switch for it (aiohttp issue 10790). Only
+        `retry.py` decides about retries: it waits, counts and logs.
+        """
+        try:
+            return await handler(request)
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            explained = explain(
+                error,
+                host=request.url.host_port_subcomponent or "",
+                proxy=request.proxy,
+                remedies=self._remedies,
+            )
+        raise _ExplainedError(explained)
 
     def _headers(self, token: SecretStr | None, more: Mapping[str, str] | None) -> dict[str, str]:
         own = self._token_header.of(token) if token is not None else {}
@@ -276,55 +272,8 @@ async def _read(response: aiohttp.ClientResponse, max_bytes: int | None, wire: l
         return b""  # the status is enough
 
 
-def _telling(secrets: Iterable[SecretStr]) -> list[str]:
-    """Return the secrets that are long enough to differ from words, without a scheme before."""
-    texts = (secret.get_secret_value().rpartition(" ")[2] for secret in secrets)
-    return [text for text in texts if len(text) >= _SHORTEST_SECRET]
-
-
-def _passwords(token: SecretStr | None) -> list[str]:
-    """Return the secrets in a header of the Basic scheme (RFC 7617), which an error may quote.
-
-    They may be short, so answers that are data are not searched for them: they could be any word.
-    """
-    scheme, _, pair = (token.get_secret_value() if token else "").partition(" ")
-    if scheme.lower() != "basic":
-        return []
-    decoded = base64.b64decode(pair).decode("utf-8", "replace")
-    password = decoded.partition(":")[2]
-    return [pair, password] if password else []
-
-
-def _unquoted(text: str, secrets: Iterable[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, "…")
-    return text
-
-
-def _unquoted_bytes(body: bytes, secrets: Iterable[str]) -> bytes:
-    for secret in secrets:
-        body = body.replace(secret.encode(), "…".encode())
-    return body
-
-
 def _reveal(post: Mapping[str, SecretStr]) -> dict[str, str]:
     return {name: value.get_secret_value() for name, value in post.items()}
-
-
-def trusted(ca_file: Path | None, setting: str = "network.ca_file") -> ssl.SSLContext | bool:
-    """Return the trusted authorities in aiohttp's form; raises `SettingsError`."""
-    if ca_file is None:
-        return True  # aiohttp's own context, which uses the system's authorities
-    try:
-        content = ca_file.read_bytes()
-        if not content.startswith(codecs.BOM_UTF8):
-            return ssl.create_default_context(cafile=ca_file)
-        # OpenSSL does not find a certificate after a byte order mark.
-        text = content.decode("utf-8-sig", "replace").encode("ascii", "replace").decode()
-        return ssl.create_default_context(cadata=text)
-    except OSError as error:  # ssl.SSLError is one
-        reason = error.strerror or "it holds no PEM certificates"
-    raise SettingsError(f"{setting} {ca_file} cannot be used: {reason}")
 
 
 class _ExplainedError(Exception):
@@ -333,23 +282,6 @@ class _ExplainedError(Exception):
     def __init__(self, explained: Explained) -> None:
         super().__init__()
         self.explained = explained
-
-
-async def _send_once(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Keep aiohttp from repeating a GET on its own when a connection breaks.
-
-    It does so for the errors caught here, and has no switch for it (aiohttp issue 10790). Only
-    `retry.py` decides about retries: it waits, counts and logs.
-    """
-    try:
-        return await handler(request)
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        explained = explain(
-            error, host=request.url.host_port_subcomponent or "", proxy=request.proxy
-        )
-    raise _ExplainedError(explained)
 
 
 def _explain(error: Exception, timeout: float, max_bytes: int) -> Explained:

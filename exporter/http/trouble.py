@@ -10,10 +10,13 @@ import errno
 import os
 import re
 import socket
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import aiohttp
 from yarl import URL
+
+from exporter.http.remedies import Remedies
 
 Trouble = Literal[
     "unresolved",
@@ -65,30 +68,30 @@ _NOT_TLS = frozenset(
 )
 _CERTIFICATE_WANTED = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
 _BROKEN_OFF = "UNEXPECTED_EOF_WHILE_READING"
-_UNKNOWN_AUTHORITY = "name the authority's certificates in network.ca_file if it is a private one"
-_CERTIFICATE_TROUBLES = {
-    9: ("is not valid yet", "check this machine's clock"),
-    10: (
-        "has expired",
-        "have the operator of the server renew it, and check this machine's clock",
-    ),
-    18: ("is signed by itself and so not trusted", _UNKNOWN_AUTHORITY),
-    19: ("is signed by an authority that is not trusted", _UNKNOWN_AUTHORITY),
-    20: ("is signed by an authority that is not trusted", _UNKNOWN_AUTHORITY),
-    21: ("is signed by an authority that is not trusted", _UNKNOWN_AUTHORITY),
-    23: ("has been revoked", "have the operator of the server renew it"),
-    62: ("is another host's", "check the host's name in `endpoints` or `domain`"),
-    64: ("is another host's", "check the host's address in `endpoints` or `domain`"),
+_RENEW = "have the operator of the server renew it"
+_CLOCK = "check this machine's clock"
+_CERTIFICATE_TROUBLES: Mapping[int, tuple[str, Callable[[Remedies], str]]] = {
+    9: ("is not valid yet", lambda _: _CLOCK),
+    10: ("has expired", lambda _: f"{_RENEW}, and {_CLOCK}"),
+    18: ("is signed by itself and so not trusted", lambda remedies: remedies.authority),
+    19: ("is signed by an authority that is not trusted", lambda remedies: remedies.authority),
+    20: ("is signed by an authority that is not trusted", lambda remedies: remedies.authority),
+    21: ("is signed by an authority that is not trusted", lambda remedies: remedies.authority),
+    23: ("has been revoked", lambda _: _RENEW),
+    62: ("is another host's", lambda remedies: remedies.name),
+    64: ("is another host's", lambda remedies: remedies.address),
 }
 """What is wrong with a certificate, and what to do, by OpenSSL's number (X509_V_ERR)."""
 _CHECK_PROXY = "check HTTPS_PROXY, or name the host in NO_PROXY"
-_FIXED: tuple[tuple[type[Exception], Explained], ...] = (
-    (aiohttp.ServerTimeoutError, ("timeout", "no connection in time", "")),
+_FIXED: tuple[tuple[type[Exception], Trouble, str, Callable[[Remedies], str]], ...] = (
+    (aiohttp.ServerTimeoutError, "timeout", "no connection in time", lambda _: ""),
     (
         aiohttp.InvalidURL,
-        ("unusable", "the address is not a URL", "check `endpoints` and `domain`"),
+        "unusable",
+        "the address is not a URL",
+        lambda remedies: remedies.unresolved,
     ),
-    (aiohttp.ClientPayloadError, ("truncated", "the answer was cut short", "")),
+    (aiohttp.ClientPayloadError, "truncated", "the answer was cut short", lambda _: ""),
 )
 _TLS_BYTES = re.compile(r"(\\x15|\\x16)\\x03|[\x15\x16]\x03")
 """The beginning of a TLS record, as an error quotes it."""
@@ -120,49 +123,53 @@ class NoReplyError(Exception):
         self.proven = proven
 
 
-def explain(error: Exception, *, host: str, proxy: URL | None) -> Explained:
+def explain(error: Exception, *, host: str, proxy: URL | None, remedies: Remedies) -> Explained:
     """Return the trouble of a request to `host`, over `proxy` or none, for an exception."""
     # Only the proxy's name, because its URL may contain a password.
     by_way_of = proxy.host_port_subcomponent if proxy else None
-    for kind, explained in _FIXED:
+    for kind, trouble, message, advice in _FIXED:
         if isinstance(error, kind):
-            return explained
+            return trouble, message, advice(remedies)
     if isinstance(error, aiohttp.ClientConnectorError):
-        return _explain_connecting(error, by_way_of)
+        return _explain_connecting(error, by_way_of, remedies)
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return _explain_proxys_answer(error.status, host, by_way_of or "")
     if isinstance(error, aiohttp.ClientResponseError):
-        return _explain_no_http(error)
+        return _explain_no_http(error, remedies)
     if _CERTIFICATE_WANTED in str(error):  # reported after the handshake
-        return _explain_tls(_CERTIFICATE_WANTED, host)
+        return _explain_tls(_CERTIFICATE_WANTED, host, remedies)
     return "reset", "the connection broke before the answer came", ""
 
 
-def _explain_connecting(error: aiohttp.ClientConnectorError, proxy: str | None) -> Explained:
+def _explain_connecting(
+    error: aiohttp.ClientConnectorError, proxy: str | None, remedies: Remedies
+) -> Explained:
     # These classes inherit from each other, so the special ones come first.
     if isinstance(error, aiohttp.ClientSSLError):
-        return _explain_handshake(error)
+        return _explain_handshake(error, remedies)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return _explain_name(error.os_error, error.host, proxy)
+        return _explain_name(error.os_error, error.host, proxy, remedies)
     why = _why_not_connected(error.os_error)
     if isinstance(error, aiohttp.ClientProxyConnectionError):
         return "refused", f"the proxy {proxy} cannot be reached: {why}", _CHECK_PROXY
     if isinstance(error.os_error, ConnectionResetError | ConnectionAbortedError | BrokenPipeError):
-        return _explain_tls(_BROKEN_OFF, error.host)
+        return _explain_tls(_BROKEN_OFF, error.host, remedies)
     return "refused", why, ""
 
 
-def _explain_handshake(error: aiohttp.ClientSSLError) -> Explained:
+def _explain_handshake(error: aiohttp.ClientSSLError, remedies: Remedies) -> Explained:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return _explain_certificate(error.certificate_error, error.host)
-    return _explain_tls(getattr(error.os_error, "reason", None) or "", error.host)
+        return _explain_certificate(error.certificate_error, error.host, remedies)
+    return _explain_tls(getattr(error.os_error, "reason", None) or "", error.host, remedies)
 
 
-def _explain_certificate(error: Exception, host: str) -> Explained:
+def _explain_certificate(error: Exception, host: str, remedies: Remedies) -> Explained:
     number = getattr(error, "verify_code", 0)
-    what, advice = _CERTIFICATE_TROUBLES.get(number, ("is not trusted", _UNKNOWN_AUTHORITY))
-    said = "" if number in _CERTIFICATE_TROUBLES else _openssl_says(error)
-    return "certificate", f"the certificate of {host} {what}{said}", advice
+    if number not in _CERTIFICATE_TROUBLES:
+        what = f"is not trusted{_openssl_says(error)}"
+        return "certificate", f"the certificate of {host} {what}", remedies.authority
+    what, advice = _CERTIFICATE_TROUBLES[number]
+    return "certificate", f"the certificate of {host} {what}", advice(remedies)
 
 
 def _openssl_says(error: Exception) -> str:
@@ -170,7 +177,7 @@ def _openssl_says(error: Exception) -> str:
     return f" ({message})" if message else ""
 
 
-def _explain_tls(reason: str, host: str) -> Explained:
+def _explain_tls(reason: str, host: str, remedies: Remedies) -> Explained:
     if reason in _OTHER_VERSION:
         return (
             "tls",
@@ -181,7 +188,7 @@ def _explain_tls(reason: str, host: str) -> Explained:
         return (
             "tls",
             f"{host} does not speak TLS on this port, as a server of plain http:// does not",
-            "check the port in `endpoints`",
+            remedies.plain,
         )
     if reason == _CERTIFICATE_WANTED:
         return (
@@ -212,9 +219,9 @@ def _explain_proxys_answer(status: int, host: str, proxy: str) -> Explained:
     return ("refused" if status >= 500 else "proxy"), message, _CHECK_PROXY
 
 
-def _explain_name(error: OSError, host: str, proxy: str | None) -> Explained:
+def _explain_name(error: OSError, host: str, proxy: str | None, remedies: Remedies) -> Explained:
     whose = f"the proxy {proxy}" if proxy else f"the host {host}"
-    advice = _CHECK_PROXY if proxy else "check `endpoints` and `domain`, and this machine's DNS"
+    advice = _CHECK_PROXY if proxy else f"{remedies.unresolved}, and this machine's DNS"
     if error.errno in _NOT_NAMED:
         return "unresolved", f"the name of {whose} does not resolve: DNS knows no such name", advice
     return "unresolved", f"the name of {whose} does not resolve: DNS does not answer", advice
@@ -235,15 +242,11 @@ def _why_not_connected(error: OSError) -> str:
     return f"no connection could be made ({os.strerror(error.errno)})"
 
 
-def _explain_no_http(error: aiohttp.ClientResponseError) -> Explained:
+def _explain_no_http(error: aiohttp.ClientResponseError, remedies: Remedies) -> Explained:
     text = error.message
     if "Got more than" in text or "Too many headers" in text:
         past = f"a header past {LONGEST_HEADER >> 10} KiB, or more than {MOST_HEADERS} of them"
         return "garbled", f"the answer has {past}", "have what is on the way there send less"
     if _TLS_BYTES.search(text):
-        return (
-            "garbled",
-            "the answer is not HTTP: that port speaks TLS",
-            "write https:// in `endpoints`",
-        )
+        return "garbled", "the answer is not HTTP: that port speaks TLS", remedies.tls
     return "garbled", "the answer is not HTTP", ""

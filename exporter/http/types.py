@@ -29,7 +29,8 @@ class Call:
     of the token to send, for an API with a token for each part of it. `headers` are sent with it.
     Calls of another `kind` to the same host have a limiter of their own. `redirects` is how many
     redirects may be followed, without the token. `any_body` says that the body need not be a JSON
-    object, and `most_bytes` is the largest body, if it is not that of a page.
+    object, and `most_bytes` is the largest body, if it is not that of a page. Whatever
+    `limits.request_timeout` says, it may take at least `patience` seconds.
     """
 
     service: str
@@ -44,6 +45,7 @@ class Call:
     redirects: int = 0
     any_body: bool = False
     most_bytes: int | None = None
+    patience: float = 0.0
 
     @property
     def is_long(self) -> bool:

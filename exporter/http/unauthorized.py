@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from exporter.errors import CredentialsError
 from exporter.http.auth import Authenticator
 from exporter.http.faults import FaultError, fault_of_reply, is_unauthenticated
+from exporter.http.reply import Reply
 from exporter.http.sending import Sender, Target
-from exporter.http.transport import Reply
 from exporter.http.types import Sent
 
 _log = structlog.get_logger(__name__)

@@ -14,6 +14,8 @@ from exporter.settings.values import check_host, is_loopback
 Flavor = Literal["auto", "distribution", "harbor"]
 
 HUB = "docker.io"
+OFF = "off"
+"""The `oci.cache` of a run that keeps nothing."""
 _HUB_NAMES = frozenset({HUB, "index.docker.io", "registry-1.docker.io"})
 
 
@@ -96,6 +98,11 @@ class Oci(Section):
     none."""
     configs: bool = True
     """Whether to read the images' config blobs, for platform, labels and time."""
+
+    @field_validator("cache", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: object) -> object:
+        return OFF if value is False else value  # As YAML reads `off`.
 
     @model_validator(mode="after")
     def _each_once(self) -> Oci:

@@ -23,6 +23,15 @@ _EVERYTHING = "*"
 _PORTS = {"https": 443, "http": 80}
 _PLACES = ("profile", "domain", "endpoints")
 """The keys of a source that say where its services are."""
+_LISTED = ("registries", "repositories")
+"""The keys of the source of OCI registries that say what is listed."""
+_SETTINGS = {
+    "kind": "source",
+    "registries": "oci.registries",
+    "repositories": "repositories in oci.registries",
+    "configs": "oci.configs",
+}
+"""The settings behind a source of OCI registries."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,44 @@ def identity(source: Mapping[str, Any], scope: Mapping[str, Any]) -> Identity:
     has_services = any(source.get(name) for name in _PLACES)
     addresses = tuple(_address(source, name) for name in SERVICES if has_services)
     return Identity(addresses, tuple(sorted(values)))
+
+
+def origin(source: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the part of a manifest's `source` that says where it comes from, not what was listed.
+
+    The settings of OCI registries name them in `source`. Another list of them is only another scope:
+    histories go on, and two snapshots can be compared where both have a registry.
+    """
+    if source.get("kind") != "oci":
+        return source
+    return {name: value for name, value in source.items() if name not in _LISTED}
+
+
+def moved_registries(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return a clause for each OCI registry that both sources name, and not with the same content.
+
+    A base path, or names of repositories, may make it another part of the same host.
+    """
+    before, after = _by_host(old), _by_host(new)
+    return [
+        f"{host} was {before[host]} and is {after[host]} in oci.registries"
+        for host in sorted(before.keys() & after.keys())
+        if before[host] != after[host]
+    ]
+
+
+def _by_host(source: Mapping[str, Any]) -> dict[str, str]:
+    """Return each OCI registry's address and its named repositories in words, by host."""
+    found = {}
+    for address in source.get("registries") or ():
+        host = address.partition("/")[0]
+        names = sorted(
+            one.removeprefix(f"{host}/")
+            for one in source.get("repositories") or ()
+            if one.startswith(f"{host}/")
+        )
+        found[host] = f"{address} ({', '.join(names) or 'all repositories'})"
+    return found
 
 
 def subject(source: Mapping[str, Any], scope: Mapping[str, Any]) -> str:
@@ -72,7 +119,15 @@ def differences(
     for name in sorted(values.keys() | others.keys()):
         if values.get(name) != others.get(name):
             found[name] = (values.get(name), others.get(name))
-    return [f"{name} was {_word(was)} and is {_word(now)}" for name, (was, now) in found.items()]
+    return [
+        f"{_setting(name)} was {_word(was)} and is {_word(now)}"
+        for name, (was, now) in found.items()
+    ]
+
+
+def _setting(name: str) -> str:
+    """Return the name of a value as the settings have it."""
+    return _SETTINGS.get(name.removeprefix("source."), name) if name.startswith("source.") else name
 
 
 def describe(source: Mapping[str, Any], scope: Mapping[str, Any]) -> str:
@@ -98,6 +153,9 @@ def describe(source: Mapping[str, Any], scope: Mapping[str, Any]) -> str:
 
 def _place(what: Identity) -> str:
     """Return a snapshot's origin: the domain, or else the source's description of itself."""
+    registries = dict(what.values).get("source.registries")
+    if registries:
+        return ", ".join(registries)
     if what.addresses:
         return urlsplit(what.addresses[0]).netloc.removeprefix(f"{_label(SERVICES[0])}.")
     return ", ".join(_word(value) for name, value in what.values if name.startswith("source."))

@@ -135,12 +135,16 @@ class Manifest(_Part):
 
     @property
     def is_sound(self) -> bool:
-        """Whether the snapshot may be the latest: complete, and nothing vanished during the run.
+        """Whether the snapshot may be the latest: complete, and no scope vanished during the run.
 
-        Resources that the user excluded do not count.
+        Resources that the user excluded do not count. What vanishes from an OCI registry is a tag:
+        everything else is there, and in a busy registry some tag goes in every run.
         """
+        allowed = {"complete", "skipped"}
+        if self.source.get("kind") == "oci":
+            allowed.add("vanished")
         listed = {status for status, count in self.coverage.items() if count}
-        return self.status == "complete" and listed <= {"complete", "skipped"}
+        return self.status == "complete" and listed <= allowed
 
     @property
     def order(self) -> tuple[int, float, str]:

@@ -6,7 +6,7 @@ import difflib
 
 from exporter.errors import ExporterError
 from exporter.snapshots.catalog import Catalog, catalog
-from exporter.snapshots.identity import Identity, identity
+from exporter.snapshots.identity import Identity, identity, origin
 from exporter.snapshots.latest import CORRECTED
 from exporter.snapshots.layout import LATEST
 from exporter.snapshots.manifest import Manifest
@@ -127,7 +127,7 @@ def _identity(manifest: Manifest) -> Identity:
 
 
 def _source(manifest: Manifest) -> Identity:
-    return identity(manifest.source, {})
+    return identity(origin(manifest.source), {})
 
 
 def _previous(destination: Destination) -> str:

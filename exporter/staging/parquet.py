@@ -30,6 +30,10 @@ ROW_GROUP_BYTES = 16 * 1024 * 1024
 BATCH_ROWS = 16 * 1024
 """Values encoded at a time. PyArrow's default, a thousand, is a few percent slower. Many more would
 make Parquet pages of long texts much larger than the intended megabyte."""
+FEW_ROWS = 256
+MANY_PIECES = 64
+"""So many pieces of few rows are joined to one: with their buffers and objects, sixteen rows of
+`images` take thirty times the bytes that are counted for them."""
 PART_BYTES = 256 * 1024 * 1024
 """File size at which a part is closed and the next begun; the contract's limit is 512 MB."""
 
@@ -126,6 +130,7 @@ class PartWriter:
         self._schema = written_schema(table)
         self._schemas: dict[int, pa.Schema] = {}
         self._pending: list[pa.Table] = []
+        self._pieces: list[pa.Table] = []  # After those; with the same columns.
         self._pending_bytes = 0
         make_folder(self.path.parent)
         self._writer = open_parquet(self.path, table)
@@ -139,8 +144,12 @@ class PartWriter:
             return
         # Nulls would take memory until the row group is written.
         batch = rows.cast(self._first_columns(rows.num_columns))
-        self._pending.append(batch)
+        if self._pieces and self._pieces[0].schema != batch.schema:
+            self._join_pieces()
+        self._pieces.append(batch)
         self._pending_bytes += batch.nbytes
+        if batch.num_rows >= FEW_ROWS or len(self._pieces) >= MANY_PIECES:
+            self._join_pieces()
         self.rows += batch.num_rows
         if self._pending_bytes >= ROW_GROUP_BYTES:
             self._write_row_group()
@@ -150,7 +159,14 @@ class PartWriter:
             self._schemas[count] = pa.schema(list(self._schema)[:count])
         return self._schemas[count]
 
+    def _join_pieces(self) -> None:
+        if len(self._pieces) > 1:
+            self._pieces = [pa.concat_tables(self._pieces).combine_chunks()]
+        self._pending += self._pieces
+        self._pieces = []
+
     def _write_row_group(self) -> None:
+        self._join_pieces()
         if self._pending:
             group = pa.concat_tables(self._pending, promote_options="default")
             group = _with_nulls(group, self._schema).unify_dictionaries()

@@ -58,3 +58,8 @@ def small(name: str, description: str) -> pa.Field:
 def time(name: str, description: str) -> pa.Field:
     """Return a column of times in UTC, to the microsecond."""
     return column(name, TIME, description)
+
+
+REGISTRY_ID = text("registry_id", "The registry: the repository name up to its first slash")
+REPOSITORY_NAME = text("repository_name", "The repository's full name, <registry_id>/<path>")
+IMAGE_ID = text("image_id", "The image's id")

@@ -6,16 +6,21 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from benchmark.contenders import CONTENDERS
-from benchmark.loads import NAME as LOAD
-from benchmark.loads import Loads, judge_loads, loads_table, run_loads
-from benchmark.report import as_json, scenario_table, target_table
-from benchmark.runner import BenchmarkError, Result, run_scenario
+from benchmark.loads import judge_loads, loads_table, run_loads
+from benchmark.oci import figures as oci
+from benchmark.report import as_json, machine, scenario_table, target_table
+from benchmark.runner import BenchmarkError, Result, Say, run_scenario
 from benchmark.scenarios import FULL, QUICK
-from benchmark.targets import judge
+from benchmark.targets import Target, judge
+
+Measured = tuple[dict[str, Any], list[Target]]
+"""Of one kind: what was measured, for the file, and which targets were met."""
 
 
 def main() -> int:
@@ -29,46 +34,70 @@ def main() -> int:
     def say(text: str) -> None:
         print(f"[{time.monotonic() - started:6.0f} s] {text}", file=sys.stderr, flush=True)
 
-    results: dict[str, Result] = {}
-    for scenario in QUICK if given.quick else FULL:
-        taking_part = [
-            name for name in scenario.contenders if name in (given.contender or CONTENDERS)
-        ]
-        if scenario.name not in given.scenario or not taking_part:
-            continue
+    content: dict[str, Any] = {"quick": given.quick, "machine": machine()}
+    targets: list[Target] = []
+    for kind in given.only:
         try:
-            result = run_scenario(scenario, taking_part, given.repeats, say)
-        except BenchmarkError as error:
+            content[kind], judged = KINDS[kind](given, say)
+        except (BenchmarkError, OSError) as error:
             print(error, file=sys.stderr)
             return 1
-        results[scenario.name] = result
-        print(scenario_table(result), flush=True)
-        print()
-    loads: Loads | None = None
-    if LOAD in given.scenario and not given.contender:
-        try:
-            loads = run_loads(given.repeats, say, quick=given.quick)
-        except BenchmarkError as error:
-            print(error, file=sys.stderr)
-            return 1
-        print(f"{loads_table(loads)}\n", flush=True)
-    targets = judge(results) + (judge_loads(loads) if loads else [])
+        targets += judged
     if targets:
         print(target_table(targets))
     if given.quick:
         print("\nThese sizes show that the benchmark works; they are too small for a judgement.")
+    content["targets"] = [{**asdict(target), "met": target.met} for target in targets]
     given.json.parent.mkdir(parents=True, exist_ok=True)
-    content = as_json(results, asdict(loads) if loads else None, targets, quick=given.quick)
     given.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     say(f"written to {given.json}")
     return 0
 
 
+def _measure_cloud(given: argparse.Namespace, say: Say) -> Measured:
+    """Measure exports over a cloud's list API beside other programs."""
+    results: dict[str, Result] = {}
+    for scenario in QUICK if given.quick else FULL:
+        taking_part = [name for name in scenario.contenders if name in given.contender]
+        if scenario.name in given.scenario and taking_part:
+            result = run_scenario(scenario, taking_part, given.repeats, say)
+            results[scenario.name] = result
+            print(f"{scenario_table(result)}\n", flush=True)
+    return as_json(results), judge(results)
+
+
+def _measure_registries(given: argparse.Namespace, say: Say) -> Measured:
+    """Measure the figures of OCI registries."""
+    measured: dict[str, oci.Figure] = {}
+    for name in given.figure:
+        measured[name] = oci.FIGURES[name](oci.QUICK if given.quick else oci.FULL, say)
+        print(f"{measured[name].text}\n", flush=True)
+    content = {
+        name: {"runs": {run: [asdict(one) for one in done] for run, done in figure.runs.items()}}
+        for name, figure in measured.items()
+    }
+    return content, [target for one in measured.values() for target in one.targets]
+
+
+def _measure_loads(given: argparse.Namespace, say: Say) -> Measured:
+    """Measure loads into PostgreSQL beside other programs."""
+    loads = run_loads(given.repeats, say, quick=given.quick)
+    print(f"{loads_table(loads)}\n", flush=True)
+    return asdict(loads), judge_loads(loads)
+
+
+KINDS: dict[str, Callable[[argparse.Namespace, Say], Measured]] = {
+    "cloud": _measure_cloud,
+    "oci": _measure_registries,
+    "load": _measure_loads,
+}
+
+
 def _arguments() -> argparse.Namespace:
-    scenarios = [*(scenario.name for scenario in FULL), LOAD]
+    scenarios = [scenario.name for scenario in FULL]
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
-        description="Measure the exporter beside others on an emulated estate, and its loads.",
+        description="Measure exports of a cloud and of OCI registries, and loads, beside others.",
         epilog="Contenders: "
         + "; ".join(f"{name}: {one.about}" for name, one in CONTENDERS.items()),
     )
@@ -77,14 +106,20 @@ def _arguments() -> argparse.Namespace:
         "--repeats", type=int, help="the number of runs, of which the median counts; default 3"
     )
     parser.add_argument("--json", type=Path, default=Path("bench/results.json"), metavar="PATH")
-    parser.add_argument(
-        "--scenario", action="append", choices=scenarios, help="only this one; may be repeated"
-    )
-    parser.add_argument(
-        "--contender", action="append", choices=list(CONTENDERS), help="only this; may be repeated"
-    )
+    for flag, choices, what in (
+        ("--only", list(KINDS), "this"),
+        ("--scenario", scenarios, "this one of cloud"),
+        ("--contender", list(CONTENDERS), "this one of cloud"),
+        ("--figure", list(oci.FIGURES), "this one of oci"),
+    ):
+        parser.add_argument(
+            flag, action="append", choices=choices, help=f"only {what}; may be repeated"
+        )
     given = parser.parse_args()
+    given.only = given.only or list(KINDS)
     given.scenario = given.scenario or scenarios
+    given.contender = given.contender or list(CONTENDERS)
+    given.figure = given.figure or list(oci.FIGURES)
     given.repeats = given.repeats or (1 if given.quick else 3)
     return given
 

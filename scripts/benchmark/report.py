@@ -93,17 +93,18 @@ def table(head: list[str], rows: list[list[str]]) -> list[str]:
     return [line(head), line(rule), *map(line, rows)]
 
 
-def as_json(
-    results: dict[str, Result], loads: dict[str, Any] | None, targets: list[Target], *, quick: bool
-) -> dict[str, Any]:
-    """Return all measurements: every run, the medians, the targets, the machine."""
+def machine() -> dict[str, Any]:
+    """Return what is measured on."""
     return {
-        "quick": quick,
-        "machine": {
-            "cpus": os.cpu_count(),
-            "system": platform.platform(),
-            "python": platform.python_version(),
-        },
+        "cpus": os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+def as_json(results: dict[str, Result]) -> dict[str, Any]:
+    """Return all measurements of exports beside others: every run, and the medians."""
+    return {
         "versions": {name: version(name) for name in _PROGRAMS},
         "contenders": {name: contender.about for name, contender in CONTENDERS.items()},
         "scenarios": {
@@ -114,8 +115,6 @@ def as_json(
             }
             for name, result in results.items()
         },
-        "loads": loads,
-        "targets": [{**asdict(target), "met": target.met} for target in targets],
     }
 
 

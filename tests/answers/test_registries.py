@@ -186,3 +186,36 @@ def test_the_users_of_an_index_are_those_of_its_images_layers(command: Exporter)
     ]
     # Of the six images, no tag leads to the fifth.
     assert rows == [(digest(1000), "6", "5"), (digest(2003), "1", "1"), (digest(2004), "1", "1")]
+
+
+def test_another_list_of_registries_can_be_compared_as_far_as_both_have_them(
+    command: Exporter,
+) -> None:
+    publish(command, world(image(1, "v1"), image(2, "goes")))
+    more = {**SOURCE, "registries": ["h", "other:5000"], "repositories": ["other:5000/app"]}
+    after = world(image(1, "v1"))
+    two = replace(
+        after,
+        images=(*after.images, image(7, "v1", repository="other:5000/app")),
+        registries=(*after.registries, ("other:5000", None, None)),
+        repositories=(*after.repositories, "other:5000/app"),
+        visible=frozenset({"h", "other:5000"}),
+    )
+    publish_estate(command.output, "n1", two, night=1, source=more, scope=SCOPE)
+    assert changes(command, "n0", "n1") == {
+        ("tag_removed", f"{APP}:goes"),
+        ("image_removed", name(2)),
+        ("unknown", "other:5000"),
+    }
+    growth = command.command("diff", "n0", "n1", "--rows", "growth", "--format", "csv").stdout
+    by_scope = {row["scope"]: row for row in csv.DictReader(io.StringIO(growth))}
+    assert by_scope["registry"]["image_count_delta"] == "-1"
+    assert by_scope["total"]["image_count_delta"] == ""
+    history = command.command("history", f"{APP}:v1", "--format", "csv", "--snapshot", "n1").stdout
+    (row,) = csv.DictReader(io.StringIO(history))
+    assert (row["first_snapshot_id"], row["last_snapshot_id"]) == ("n0", "n1")
+    part = {**more, "repositories": ["h/app", "other:5000/app"]}
+    publish_estate(command.output, "n2", two, night=2, source=part, scope=SCOPE)
+    refused = command.command("diff", "n1", "n2")
+    assert refused.code == 2
+    assert "h was h (all repositories) and is h (app) in oci.registries" in refused.stderr

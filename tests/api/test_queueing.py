@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.http.limiter import Limiter
-from exporter.http.queueing import FIRST_LEVEL, QueueWatch
+from exporter.http.queueing import FIRST_LEVEL, CallTime, QueueWatch
 from tests.api.virtual_time import run
 
 SLOTS = 128
@@ -84,6 +84,39 @@ def test_a_server_of_ones_own_is_loaded_and_not_flooded(
     assert server.per_second(since) >= 0.9 * workers / seconds
     assert server.share(0.99, since) <= 10 * (seconds + latency)
     assert flooded.share(0.99, flooded.log[1000][0]) > server.share(0.99, since)
+
+
+@pytest.mark.parametrize("kinds", [1, 2])
+def test_a_server_beside_a_busy_client_is_as_fast_as_at_the_best_level(kinds: int) -> None:
+    def took(most: int, *, watched: bool) -> tuple[float, float]:
+        async def main() -> tuple[float, float]:
+            server = Server(2, 0.0015, 0.0002, spread=0.7)
+            own_work = asyncio.Semaphore(1)
+            times = CallTime()
+            limiters = [
+                Limiter("host", concurrency=most, watches_queue=watched, call_time=times)
+                for _ in range(kinds)
+            ]
+
+            async def call(number: int) -> None:
+                async with limiters[number % kinds].slot() as slot:
+                    await server.answer()
+                    async with own_work:
+                        await asyncio.sleep(0.001)
+                    slot.good()
+
+            async with asyncio.TaskGroup() as group:
+                for number in range(4000):
+                    group.create_task(call(number))
+            return server.log[-1][0], server.share(0.99, 0.0)
+
+        return run(main())
+
+    seconds, slowest = took(64, watched=True)
+    best = min(took(level, watched=False)[0] for level in (4, 16))
+    alone = took(1, watched=False)[0] / 4000
+    assert seconds <= 1.1 * best
+    assert slowest <= 10 * alone
 
 
 @pytest.mark.parametrize("spread", [0.05, 0.5, 1.0])

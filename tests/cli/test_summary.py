@@ -99,10 +99,10 @@ def test_untagged_images_that_cannot_be_seen_are_unknown_and_not_none() -> None:
     found = replace(FOUND, registries=blind, repositories=())
     lines = shown("complete", 200, 60, found=found, untagged_size=None, untagged_image_count=None)
     text = "\n".join(lines)
-    assert "1,000,000 images (the untagged cannot be seen)" in text
+    assert "1,000,000 images (untagged unknown)" in text
     assert "Stored at least" in text
     assert [line.split()[-1] for line in lines if IDS[0] in line] == ["unknown"]
-    assert "these registries do not list untagged images" in text
+    assert "these registries do not list them" in text
     assert "deleting" not in text
 
 

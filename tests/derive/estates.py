@@ -39,7 +39,7 @@ class Image:
     """An image as the API sends it; `compressed_size` is by default the sum of its layers.
 
     Of an OCI registry, it has a `kind`, and `children` if it is an index: their digests, and
-    whether the registry has them.
+    whether the registry has them. Those in `attests` are attestations, as the index says.
     """
 
     image_id: str
@@ -54,6 +54,7 @@ class Image:
     manifest_size: int | None = None
     subject: str | None = None
     children: tuple[tuple[str, bool | None], ...] = ()
+    attests: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,7 @@ def add_image(tables: Tables, image: Image) -> None:
     for position, (child, present) in enumerate(image.children):
         id_ = f"{image.repository_name}@{child}"
         reference = {"position": position, "child_digest": child, "child_image_id": id_}
+        reference["relation"] = "attestation" if child in image.attests else "platform"
         tables["image_references"].append(where | reference | {"present": present})
     for position, layer in enumerate(image.layers):
         tables["layers"].append(where | {"position": position} | _blob(layer))

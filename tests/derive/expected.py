@@ -308,8 +308,14 @@ def _oci_findings(listed: Tables) -> set[tuple[Any, ...]]:
             found.add(("dangling_subject", *where, subject))
     having = {image["repository_name"] for image in images.values()}
     oci = {row["registry_id"] for row in listed["registries"] if row.get("source") == "oci"}
+    unread = {
+        one["parent_id"]
+        for one in listed["coverage"]
+        if one["listing"] == "manifests" and one["status"] not in ("complete", "vanished")
+    }
     for row in listed["repositories"]:
         name, registry_id = row["repository_name"], row["registry_id"]
-        if registry_id in oci and name not in having and ("tags", name) in whole:
+        is_listed = ("tags", name) in whole and name not in unread
+        if registry_id in oci and name not in having and is_listed:
             found.add(("empty_repository", registry_id, name, None, name))
     return found

@@ -66,6 +66,23 @@ def test_a_tag_leads_over_indexes_and_subjects_within_its_repository(tmp_path: P
     assert (row["tagged_image_count"], row["untagged_image_count"]) == (1, len(OTHER))
 
 
+def test_an_image_is_an_attestation_where_any_index_says_so(tmp_path: Path) -> None:
+    tagged = manifest(2, tags=("a",))
+    images = (
+        tagged,
+        manifest(1, 2, 3, 4, tags=("v1",), attests=frozenset({digest(2), digest(4)})),
+        manifest(3, 2),
+        manifest(4, 3),
+        manifest(2, repository="r1/b", tags=("a",)),
+    )
+    staging = derive_staged(stage(tmp_path, world(*images), parts=2))
+    kinds = [(row["image_id"], row["kind"]) for row in read(staging, "images")]
+    assert [one for one in kinds if one[1] != "index"] == [
+        (tagged.image_id, "attestation"),
+        (images[-1].image_id, "image"),
+    ]
+
+
 def test_parts_that_are_right_are_not_written_again(tmp_path: Path) -> None:
     staging = stage(tmp_path, world(*REACHED, *OTHER), parts=2)
     derive_staged(staging)

@@ -15,6 +15,7 @@ from aiohttp import web
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
+SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 
@@ -135,4 +136,6 @@ class ScriptedRegistry:
 def type_of(body: bytes) -> str:
     """Return the media type of content."""
     content: dict[str, Any] = json.loads(body)
+    if "fsLayers" in content:
+        return SCHEMA1
     return INDEX if "manifests" in content else MANIFEST if "layers" in content else CONFIG

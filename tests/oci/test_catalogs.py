@@ -12,7 +12,7 @@ from exporter.errors import DeniedError, IncompleteError, ScopeError
 from exporter.settings import Repositories, Scope
 from tests.oci.scripted import ScriptedRegistry, error
 from tests.oci.test_misbehaving import settings_for
-from tests.oracle.snapshots import read_only_snapshot
+from tests.oracle.snapshots import latest_id, read_only_snapshot
 
 NAMES = ("a", "a/b", "a-b", "c", "d")
 
@@ -102,3 +102,30 @@ async def test_a_pattern_that_matches_nothing_is_missing(tmp_path: Path) -> None
     assert manifest.status == "partial"
     statuses = read_only_snapshot(tmp_path / "out", ("parquet",)).statuses()
     assert statuses["images", "teem/*"] == "failed"
+
+
+async def test_a_tag_that_goes_meanwhile_leaves_the_night_whole(tmp_path: Path) -> None:
+    """A busy registry loses a tag in any night, and still has a latest snapshot."""
+    registry = ScriptedRegistry()
+    listed: list[str] = []
+
+    def moving(request: web.Request, part: str, reference: str) -> web.Response | None:
+        if part == "tags/list":
+            listed.append(request.path_qs)
+            tags = ["stays", "goes"] if len(listed) == 1 else ["stays"]
+            return web.json_response({"tags": tags})
+        return error(404, "MANIFEST_UNKNOWN") if reference == "goes" else None
+
+    registry.fill("moving", "stays", "goes", way=moving)
+    registry.fill("other", "v1")
+    async with registry.served():
+        manifest = await export(settings_for(registry.host, tmp_path))
+    assert (manifest.status, manifest.coverage["vanished"]) == ("complete", 1)
+    assert latest_id(tmp_path / "out") == manifest.snapshot_id
+    snapshot = read_only_snapshot(tmp_path / "out", ("parquet",))
+    assert {row["complete"] for row in snapshot.tables["size_totals"]} == {True}
+    (row,) = [row for row in snapshot.tables["coverage"] if row["status"] == "vanished"]
+    assert row["parent_id"] == f"{registry.host}/moving"
+    assert row["message"] == (
+        "1 tag is gone: listed first, then not found, and no longer listed (goes)"
+    )

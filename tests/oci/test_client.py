@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import StatusError
-from exporter.http.queueing import FIRST_LEVEL
 from exporter.http.types import Received
 from exporter.sources.oci.calls import Calls
 from exporter.sources.oci.client import OciClient
@@ -28,7 +27,7 @@ async def test_each_kind_of_call_has_a_limiter_of_its_own(tmp_path: Path) -> Non
         manifest = await client.get(calls.manifest("a", "v1"), body_of)
         head = await client.get(calls.manifest("a", "v1", head=True), body_of)
         assert [one.host for one in client.limiters] == [registry.host] * 2
-        assert {one.level for one in client.limiters} == {FIRST_LEVEL}
+        assert {one.level for one in client.limiters} == {1}
         assert (head.body, head.headers["Docker-Content-Digest"]) == (
             b"",
             manifest.headers["docker-content-digest"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 from aiohttp import web
 
@@ -14,15 +14,26 @@ from tests.oci.scripted import INDEX, MANIFEST, ScriptedRegistry, error
 from tests.oci.test_misbehaving import settings_for
 from tests.oracle.snapshots import Snapshot, read_only_snapshot
 
+EMPTY = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+SIGNATURE = {
+    "schemaVersion": 2,
+    "mediaType": MANIFEST,
+    "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": EMPTY, "size": 2},
+    "layers": [],
+}
 PUSHED = "2024-02-03T04:05:06.789Z"
 
 
 class Harbor(ScriptedRegistry):
-    """A Harbor with pages of at most two items; `untagged` are more digests by repository."""
+    """A Harbor with pages of at most two items; `untagged` are more digests by repository.
+
+    `accessories` are digests by that of their subject: Harbor lists them nowhere else.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.untagged: dict[str, list[str]] = {}
+        self.accessories: dict[str, list[str]] = {}
         self.other = self._api
         self.authorized = self._challenged
         self.catalog = lambda _: error(401, "UNAUTHORIZED")
@@ -45,17 +56,18 @@ class Harbor(ScriptedRegistry):
             case [project, "repositories"]:
                 items = [{"name": n} for n in sorted(self.tags) if n.startswith(f"{project}/")]
             case [project, "repositories", name, "artifacts"]:
-                items = self._artifacts(f"{project}/{unquote(name)}")
+                with_accessory = request.query.get("with_accessory") == "true"
+                items = self._artifacts(f"{project}/{unquote(name)}", with_accessory)
         if int(request.query["page_size"]) > 100:
             return error(422, "UNPROCESSABLE")
         page = int(request.query["page"])
         shown = items[2 * page - 2 : 2 * page]
         more = len(items) > 2 * page
-        query = f"page={page + 1}&page_size={request.query['page_size']}"
+        query = urlencode({**request.query, "page": page + 1})
         link = {"Link": f'<{request.path}?{query}>; rel="next"'} if more else {}
         return web.json_response(shown, headers=link)
 
-    def _artifacts(self, repository: str) -> list[dict[str, Any]]:
+    def _artifacts(self, repository: str, with_accessory: bool) -> list[dict[str, Any]]:
         tags: dict[str, list[dict[str, str]] | None] = {}
         for tag, digest in self.tags[repository].items():
             tags.setdefault(digest, [])
@@ -64,7 +76,14 @@ class Harbor(ScriptedRegistry):
             tags[digest] = None
         return [
             {"digest": digest, "tags": told, "push_time": PUSHED, "manifest_media_type": ""}
+            | {"accessories": self._accessories(digest) if with_accessory else None}
             for digest, told in tags.items()
+        ]
+
+    def _accessories(self, subject: str) -> list[dict[str, Any]]:
+        return [
+            {"digest": digest, "subject_artifact_digest": subject, "creation_time": PUSHED}
+            for digest in self.accessories.get(subject, [])
         ]
 
 
@@ -88,6 +107,10 @@ async def test_untagged_artifacts_are_listed_and_children_are_not_among_them(
     harbor.tags["library/app"]["same"] = harbor.tags["library/app"]["v1"]
     lone, _ = harbor.blobs.image("untagged")
     harbor.untagged["team/app"] = [lone]
+    multi = harbor.tags["team/app"]["multi"]
+    subject = {"mediaType": INDEX, "digest": multi, "size": len(index)}
+    signature = harbor.blobs.add(json.dumps({**SIGNATURE, "subject": subject}).encode())
+    harbor.accessories[multi] = [signature]
     user = {"username": "robot$inventory", "password": "planted-password-of-robot"}
     async with harbor.served():
         manifest = await export(settings_for(harbor.host, tmp_path, user))
@@ -112,11 +135,12 @@ async def test_untagged_artifacts_are_listed_and_children_are_not_among_them(
     assert same["tags"] == ["same", "v1"]
     reached = {row["digest"]: row["reachable"] for row in snapshot.tables["images"]}
     assert reached[child] is True
+    assert reached[signature] is True
     assert reached[lone] is False
     assert sum(not reachable for reachable in reached.values()) == 1
     assert row_of(snapshot, "images", digest=lone)["created_source"] == "registry"
     totals = row_of(snapshot, "size_totals", scope_id=name)
     assert (totals["untagged_image_count"], totals["untagged_known"]) == (1, True)
     untagged = row_of(snapshot, "coverage", listing="untagged", parent_id=name)
-    assert (untagged["status"], untagged["rows"]) == ("complete", 1)
+    assert (untagged["status"], untagged["rows"]) == ("complete", 2)
     assert snapshot.statuses()["tags", f"{harbor.host}/library/deep/er"] == "complete"

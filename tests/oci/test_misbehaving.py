@@ -17,6 +17,7 @@ from tests.oci.scripted import INDEX, MANIFEST, ScriptedRegistry, digest_of, err
 from tests.oracle.snapshots import Snapshot, read_only_snapshot
 
 GONE_CHILD = "sha256:" + "9" * 64
+LAYERS = ["sha256:" + digit * 64 for digit in "123"]
 
 
 def settings_for(
@@ -66,10 +67,16 @@ class Cursor:
         return web.json_response({"tags": tags}, headers=following)
 
 
-def junk(_request: web.Request, part: str, _: str) -> web.Response | None:
+def junk(request: web.Request, part: str, _: str) -> web.Response | None:
+    """Names that are no tags, also on a page of their own, and then the same for ever."""
     if part != "tags/list":
         return None
-    return web.json_response({"tags": [None, "ok", "-dash", "sha256:" + "0" * 64]})
+    place = int(request.query.get("cursor", 0))
+    if place > 5:
+        return error(403, "DENIED", "asked for ever")
+    pages = [[None, "ok"], ["sha256:" + "0" * 64], ["last", "-dash"], [None]]
+    link = {"Link": f'</x?cursor={place + 1}>; rel="next"'}
+    return web.json_response({"tags": pages[min(place, 3)]}, headers=link)
 
 
 def null_tags(_request: web.Request, part: str, _: str) -> web.Response | None:
@@ -82,6 +89,10 @@ def never_tagged(_request: web.Request, part: str, _: str) -> web.Response | Non
 
 def denied(_request: web.Request, part: str, _: str) -> web.Response | None:
     return error(403, "DENIED", "requested access to the resource is denied")
+
+
+def unread(_request: web.Request, part: str, _: str) -> web.Response | None:
+    return error(403, "DENIED") if part == "manifests" else None
 
 
 def html_denied(_request: web.Request, part: str, _: str) -> web.Response | None:
@@ -97,11 +108,12 @@ async def exported(
     registry.fill("pages", "t0", "t1", "t2", way=pages)
     registry.fill("small", "s0", "s1", way=small_pages)
     registry.fill("cursor", "c0", "c1", "c2", way=Cursor())
-    registry.fill("junk", "ok", way=junk)
+    registry.fill("junk", "ok", "last", way=junk)
     registry.fill("null", way=null_tags)
     registry.fill("never", way=never_tagged)
     registry.fill("denied", "v1", way=denied)
     registry.fill("html", "v1", way=html_denied)
+    registry.fill("unread", "v1", way=unread)
 
     def unstated(request: web.Request, part: str, reference: str) -> web.Response | None:
         """Answer without a digest, or with a wrong one."""
@@ -137,6 +149,17 @@ async def exported(
     ]
     index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}).encode()
     registry.tags["index"]["multi"] = registry.blobs.add(index)
+
+    def sizeless(request: web.Request, part: str, reference: str) -> web.Response | None:
+        """Tell the size of one layer, have lost another, and refuse to tell that of the third."""
+        if part != "blobs":
+            return None
+        statuses = {LAYERS[0]: 200, LAYERS[1]: 404, LAYERS[2]: 403}
+        return web.Response(status=statuses[reference], headers={"Content-Length": "30"})
+
+    registry.fill("sizeless", way=sizeless)
+    old = {"schemaVersion": 1, "fsLayers": [{"blobSum": layer} for layer in LAYERS]}
+    registry.tags["sizeless"]["v1"] = registry.blobs.add(json.dumps(old).encode())
     async with registry.served():
         await export(settings_for(registry.host, folder))
     return registry, read_only_snapshot(folder / "out", ("parquet",))
@@ -166,7 +189,7 @@ WHOLE = {"tags": "complete", "manifests": "complete", "configs": "complete", "un
         ("pages", ["t0", "t1", "t2"]),
         ("small", ["s0", "s1"]),
         ("cursor", ["c0", "c1", "c2"]),
-        ("junk", ["ok"]),
+        ("junk", ["last", "ok"]),
         ("null", []),
         ("never", []),
         ("unstated", ["none", "wrong"]),
@@ -191,6 +214,15 @@ def test_a_page_size_that_is_refused_is_not_asked_for_again(
 def test_one_repository_may_be_denied(exported: tuple[ScriptedRegistry, Snapshot]) -> None:
     assert statuses(exported, "denied") == {"tags": "denied"}
     assert statuses(exported, "html") == {"tags": "denied"}
+
+
+def test_a_repository_is_empty_only_if_all_of_it_was_read(
+    exported: tuple[ScriptedRegistry, Snapshot],
+) -> None:
+    registry, snapshot = exported
+    findings = snapshot.tables["findings"]
+    empty = {row["subject"] for row in findings if row["kind"] == "empty_repository"}
+    assert empty == {f"{registry.host}/{name}" for name in ("never", "null")}
 
 
 def test_a_digest_is_that_of_the_content(exported: tuple[ScriptedRegistry, Snapshot]) -> None:
@@ -226,6 +258,39 @@ def test_what_an_index_refers_to_is_asked_for_once(
     assert registry.asked[f"GET /v2/index/manifests/{child}"] == 1
     kinds = {(row["kind"], row["subject"]) for row in snapshot.tables["findings"]}
     assert any(kind == "missing_child" for kind, _ in kinds)
+
+
+def test_a_size_that_is_refused_is_said_to_be_missing(
+    exported: tuple[ScriptedRegistry, Snapshot],
+) -> None:
+    _, snapshot = exported
+    assert statuses(exported, "sizeless") == {**WHOLE, "manifests": "denied"}
+    sizes = {
+        row["position"]: row["size"]
+        for row in snapshot.tables["layers"]
+        if row["repository_name"].endswith("/sizeless")
+    }
+    assert sizes == {0: 30, 1: 0, 2: 0}
+
+
+@pytest.mark.parametrize(
+    ("repository", "calls", "retries"),
+    [
+        ("index", 4, 1),  # What is not found is asked for again.
+        ("sizeless", 4, 0),
+        ("unread", 1, 0),
+    ],
+)
+def test_a_retry_is_a_call_that_repeats_another_one(
+    repository: str, calls: int, retries: int, exported: tuple[ScriptedRegistry, Snapshot]
+) -> None:
+    registry, snapshot = exported
+    (row,) = [
+        row
+        for row in snapshot.tables["coverage"]
+        if (row["listing"], row["parent_id"]) == ("manifests", f"{registry.host}/{repository}")
+    ]
+    assert (row["calls"], row["retries"]) == (calls, retries)
 
 
 def test_the_run_is_partial_and_nothing_went_elsewhere(

@@ -53,7 +53,8 @@ def test_what_is_no_list_is_refused(content: object) -> None:
         decode_tags(received(content))
 
 
-def test_names_of_repositories_may_have_slashes_and_no_query() -> None:
-    page = decode_catalog(received({"repositories": ["a/b", "c?d", "", None, "e" * 300]}))
-    assert page.names == ("a/b",)
-    assert page.junk == ("c?d", "", "null", "e" * 60)
+def test_names_of_repositories_are_paths_without_a_query() -> None:
+    junk = ["c?d", "", "../a", "a/./b", "a//b", "/a", "a/", "e" * 60]
+    page = decode_catalog(received({"repositories": ["a/b", "a/..b", *junk[:-1], "e" * 300]}))
+    assert page.names == ("a/b", "a/..b")
+    assert page.junk == tuple(junk)

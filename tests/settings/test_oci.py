@@ -91,7 +91,6 @@ def test_what_is_in_force_shows_registries_and_no_secret(
     shown = CliRunner().invoke(app, ["config", "check"], catch_exceptions=False).output
     assert "registry: a.b" in shown
     assert "password: '**********'" in shown
-    assert "# Registries: a.b\n" in shown
-    assert "# Credentials: oci.registries for a.b" in shown
+    assert "# Registry a.b: credentials from oci.registries\n" in shown
     assert "API:" not in shown
     assert secret not in shown

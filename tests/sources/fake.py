@@ -25,7 +25,7 @@ from exporter.http.types import Call
 from exporter.settings import Limits
 from exporter.sources.base import Crawl, SourceResult
 from exporter.tables.columns import Table
-from exporter.tables.schemas import IMAGES, LAYERS, REGISTRIES, REPOSITORIES
+from exporter.tables.listed import IMAGES, LAYERS, REGISTRIES, REPOSITORIES
 
 Json = dict[str, Any]
 CODES = {"no-entry": "PERMISSION_DENIED", "no-such-key": "UNAUTHENTICATED"}

@@ -60,14 +60,13 @@ class Repository:
         content: Json,
         *tags: str,
         config: Json | None = None,
-        attests: bool = False,
         sizes: dict[str, int | None] | None = None,
     ) -> str:
         """Make the rows of a manifest, and return its digest."""
         body = orjson.dumps(content)
         read = self.made.read(digest_of(body), body, "")
         self.present[read.digest] = True
-        self.add(read, tags, config, attests, sizes or {})
+        self.add(read, tags, config, sizes or {})
         return read.digest
 
     def add(
@@ -75,7 +74,6 @@ class Repository:
         read: Manifest,
         tags: tuple[str, ...],
         config: Json | None,
-        attests: bool,
         sizes: dict[str, int | None],
     ) -> None:
         self.made.add(
@@ -84,7 +82,6 @@ class Repository:
             tags=tags,
             config=None if config is None else orjson.dumps(config),
             sizes=sizes,
-            is_attestation=attests,
         )
         if read.children:
             self.made.add_references(self.rows, read, self.present)
@@ -161,9 +158,7 @@ def test_a_time_comes_from_the_config_or_the_annotation_or_the_registry() -> Non
     pushed.push(image())
     body = orjson.dumps(index())
     read = pushed.made.read(digest_of(body), body, "")
-    pushed.made.add(
-        pushed.rows, read, tags=(), config=None, sizes={}, is_attestation=False, seen_at=other
-    )
+    pushed.made.add(pushed.rows, read, tags=(), config=None, sizes={}, seen_at=other)
     assert [(row["created_at"], row["created_source"]) for row in pushed.rows["images"]] == [
         (CREATED, "config"),
         (other, "annotation"),
@@ -180,6 +175,7 @@ def test_an_index_has_references_and_no_size() -> None:
         index(
             child(1, "linux/amd64"),
             child(2, "unknown/unknown", annotations=ATTESTATION),
+            {"mediaType": types.OCI_MANIFEST, "digest": "no digest", "size": 1},
             child(3, media_type="application/vnd.new+json"),
         ),
         "latest",
@@ -204,7 +200,8 @@ def test_an_index_has_references_and_no_size() -> None:
         "annotations": [],
         "present": True,
     }
-    assert [each["present"] for each in pushed.rows["image_references"]] == [True, False, None]
+    places = [(each["position"], each["present"]) for each in pushed.rows["image_references"]]
+    assert places == [(0, True), (1, False), (3, None)]
     assert "layers" not in pushed.rows
 
 
@@ -221,10 +218,9 @@ def test_what_is_attached_to_an_image_is_no_image() -> None:
     pushed = Repository()
     pushed.push(image(descriptor(1)), f"sha256-{'a' * 64}.sig")
     pushed.push(image(descriptor(1)), f"sha256-{'a' * 64}.sig", "v1")
-    pushed.push(image(descriptor(1)), attests=True)
-    pushed.push(index(), attests=True)
+    pushed.push(index(), f"sha256-{'a' * 64}")
     kinds = [row["kind"] for row in pushed.rows["images"]]
-    assert kinds == ["artifact", "image", "attestation", "index"]
+    assert kinds == ["artifact", "image", "index"]
 
 
 def test_what_the_crawl_sees_goes_with_the_next_rows() -> None:

@@ -12,7 +12,7 @@ from exporter.errors import PageError
 from exporter.sources.cloud.decode.images import decode_images
 from exporter.sources.cloud.decode.pages import shown_token
 from exporter.sources.cloud.decode.resources import Parents, decode_resources
-from exporter.tables.schemas import CLOUDS
+from exporter.tables.listed import CLOUDS
 
 DEEP = 1_000_000
 """Far beyond what a recursive parser's stack holds."""

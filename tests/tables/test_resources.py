@@ -17,7 +17,8 @@ from exporter.sources.cloud.decode.resources import (
 )
 from exporter.sources.cloud.decode.values import snake_case
 from exporter.tables.columns import Table
-from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES, REPOSITORIES, TABLES
+from exporter.tables.listed import CLOUDS, FOLDERS, REGISTRIES, REPOSITORIES
+from exporter.tables.schemas import TABLES
 
 PARENTS = Parents(cloud_id="b1gcloud", folder_id="b1gfolder")
 CREATED = "2026-11-23T02:00:00.123456789Z"

@@ -18,7 +18,8 @@ does a complete run during which a part of the scope vanished:
     registry_exporter_images                            images
     registry_exporter_layers                            uses of layers by images
     registry_exporter_stored_bytes                      layer bytes, as they are billed
-    registry_exporter_untagged_bytes                    layer bytes that only untagged images use
+    registry_exporter_untagged_bytes                    layer bytes that only untagged images use;
+                                                        none where a registry does not list them
     registry_exporter_registry_images{registry="…",name="…"}        images of a registry
     registry_exporter_registry_stored_bytes{registry="…",name="…"}  its layer bytes
 

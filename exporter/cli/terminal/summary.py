@@ -28,6 +28,8 @@ _REASON_LINES = 2
 _FIGURES = 40
 """The most columns that the figures of a scope and the space between them take."""
 _SHORTEST_NAME = 8
+_CLOUDS_ALONE = ("clouds", "folders")
+"""The tables that are empty for OCI registries."""
 UNSEEN = "unknown"
 """Stands for the size of untagged images where they cannot be seen: it is not 0."""
 
@@ -153,9 +155,12 @@ def _counts(manifest: Manifest, recalled_pages: int) -> list[_Line]:
             ("registries", "registry", "registries"),
             ("repositories", "repository", "repositories"),
         )
+        if manifest.tables[table].rows or not _is_oci(manifest) or table not in _CLOUDS_ALONE
     ]
-    untagged = totals["untagged_image_count"]
-    of_them = "the untagged cannot be seen" if untagged is None else f"{untagged:,} untagged"
+    untagged, indexes = totals["untagged_image_count"], totals.get("index_count")
+    of_them = f"untagged {UNSEEN}" if untagged is None else f"{untagged:,} untagged"
+    if indexes is not None:
+        of_them = f"{number(_int(indexes), 'index', 'indexes')}, {of_them}"
     lines: list[_Line] = [
         _line(", ".join(scopes)),
         _line(
@@ -176,6 +181,10 @@ def _counts(manifest: Manifest, recalled_pages: int) -> list[_Line]:
     return lines
 
 
+def _is_oci(manifest: Manifest) -> bool:
+    return manifest.source.get("kind") == "oci"
+
+
 def _sizes(console: Console, manifest: Manifest) -> list[_Line]:
     logical, stored = (_int(manifest.totals[name]) for name in ("logical_size", "stored_size"))
     saved = share(max(0, logical - stored), logical)
@@ -183,7 +192,7 @@ def _sizes(console: Console, manifest: Manifest) -> list[_Line]:
     if untagged is None:
         lines = (
             ("Stored at least", size(stored), f"sharing layers saves {saved}"),
-            ("Only in untagged images", UNSEEN, "these registries do not list untagged images"),
+            ("Only in untagged images", UNSEEN, "these registries do not list them"),
         )
     else:
         lines = (
@@ -213,6 +222,8 @@ def _largest(console: Console, title: str, scopes: tuple[ScopeSizes, ...]) -> li
     # The header is the title, which saves a line.
     table.add_column(title, overflow="fold")
     named = console.width >= _WIDE or not any("/" in scope.id for scope in scopes)
+    # The id of an OCI registry is its name.
+    named = named and any(scope.name != scope.id.partition("/")[0] for scope in scopes)
     if named:
         # Ids come first: a person copies them.
         ids = min(max(len(scope.id) for scope in scopes), (console.width - _FIGURES) * 2 // 3)

@@ -16,8 +16,8 @@ from exporter.crawl.coverage import Coverage, ListingStatus
 from exporter.sources.cloud.decode.resources import Resource, rows_to_arrow
 from exporter.sources.cloud.levels import BELOW, LEVELS
 from exporter.sources.cloud.scope import ScopeFilter
+from exporter.tables.listed import CLOUDS, FOLDERS, REGISTRIES
 from exporter.tables.listings import Listing
-from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES
 
 _Rows = dict[Listing, dict[str, Mapping[str, Any]]]
 """Rows by level and id."""

@@ -2,7 +2,8 @@
 
 A task takes one thing after the other, so a repository's many batches are spread over the slots. A
 batch is stored with its results, its rows, and what it has cost; a resumed run takes all of them
-from there. Batches are cut by the number of things alone, so that they are the same then.
+from there, and tries again what failed. Batches are cut by the number of things alone, so that they
+are the same then.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from exporter.sources.oci.rows import Rows
 Result = dict[str, Any]
 """What became of one thing, as JSON."""
 
-LEAST, MOST = 4, 16
+LEAST, MOST = 8, 16
 """Things in a batch: few in a small repository, so that several slots work on it."""
 _SHARES = 128
 
@@ -48,7 +49,9 @@ class Batch:
     """A task (`crawl.task.Task`) that does `work` for each thing.
 
     `work` is given the thing and the rows to add to, and returns a result and whether it has sent a
-    call. `done` is told all results, at once, also of a batch that an earlier attempt has stored.
+    call. `ended` is told all results at once: those that stand, also of an earlier attempt, and
+    those of what failed. What failed is not stored, nor are its rows, so a resumed run tries it
+    again; unless `keeps_failures`.
     """
 
     has_prefetched = False
@@ -60,15 +63,22 @@ class Batch:
         key: str,
         things: Sequence[str],
         work: Callable[[str, Rows], Awaitable[tuple[Result, bool]]],
-        done: Callable[[Sequence[Result]], None],
+        ended: Callable[[Sequence[Result], Sequence[Result]], None],
+        *,
+        keeps_failures: bool = False,
     ) -> None:
         self._owner = owner
         self._pipeline = pipeline
-        self._key = PageKey(key)
+        self._name = key
         self._things = things
         self._work = work
-        self._done = done
+        self._ended = ended
+        self._keeps_failures = keeps_failures
+        self._attempt = -1
+        """How many earlier attempts have stored a part of it; -1 until that was looked for."""
+        self._recalled: list[Result] = []
         self._results: list[Result] = []
+        self._failed: list[Result] = []
         self._rows: Rows = {}
 
     @property
@@ -78,27 +88,51 @@ class Batch:
 
     async def run_one(self) -> bool:
         """Work until a call was sent; see `crawl.task.Task`."""
-        if not self._results and await self._is_stored():
-            return False
-        while len(self._results) < len(self._things):
-            result, has_called = await self._work(self._things[len(self._results)], self._rows)
-            self._results.append(result)
-            if has_called and len(self._results) < len(self._things):
+        if self._attempt < 0:
+            await self._recall()
+        while self._done < len(self._things):
+            has_called = await self._do(self._things[self._done])
+            if has_called and self._done < len(self._things):
                 return True
-        await self._write()
-        self._done(self._results)
+        if self._results:
+            await self._write()
+        self._ended([*self._recalled, *self._results], self._failed)
         return False
 
-    async def _is_stored(self) -> bool:
-        stored = self._pipeline.stored(self._key)
-        if stored is None or (stored.body is None and not stored.sealed):
-            return False
-        results: list[Result] = orjson.loads(stored.summary)
-        if not stored.sealed and stored.body:
-            await self._hand_over(stored.summary, stored.body, unpacked(stored.body))
-        self._pipeline.count_stored(costs(results))
-        self._done(results)
-        return True
+    @property
+    def _done(self) -> int:
+        return len(self._results) + len(self._failed)
+
+    async def _do(self, thing: str) -> bool:
+        rows: Rows = {}
+        result, has_called = await self._work(thing, rows)
+        result["thing"] = thing
+        if is_failed(result) and not self._keeps_failures:
+            self._failed.append(result)
+            return has_called
+        self._results.append(result)
+        for table, more in rows.items():
+            self._rows.setdefault(table, []).extend(more)
+        return has_called
+
+    @property
+    def _key(self) -> PageKey:
+        return PageKey(f"{self._name}~{self._attempt}" if self._attempt else self._name)
+
+    async def _recall(self) -> None:
+        """Take the results of earlier attempts; what they lack is left to do."""
+        self._attempt = 0
+        while (stored := self._pipeline.stored(self._key)) is not None:
+            if stored.body is None and not stored.sealed:
+                break
+            if not stored.sealed and stored.body:
+                await self._hand_over(stored.summary, stored.body, unpacked(stored.body))
+            self._recalled += orjson.loads(stored.summary)
+            self._attempt += 1
+        if self._recalled:
+            self._pipeline.count_stored(costs(self._recalled))
+            known = {result["thing"] for result in self._recalled}
+            self._things = [thing for thing in self._things if thing not in known]
 
     async def _write(self) -> None:
         tables = {name: self._owner.table(name, rows) for name, rows in self._rows.items()}
@@ -110,6 +144,11 @@ class Batch:
             # Without rows nothing is ever sealed away, so the body is kept.
             await self._pipeline.write(held, self._key, summary, body, tables, inline=not tables)
         self._pipeline.count_rows(images=_rows(tables, "images"), layers=_rows(tables, "layers"))
+
+
+def is_failed(result: Result) -> bool:
+    """Return whether a thing, or a part of it, could not be read."""
+    return "failed" in result or "config_failed" in result
 
 
 def costs(results: Sequence[Result], name: str = "") -> Cost:
@@ -124,7 +163,7 @@ def costs(results: Sequence[Result], name: str = "") -> Cost:
 
 def cost_fields(cost: Cost) -> list[int]:
     """Return what something has cost as JSON."""
-    return [cost.calls, cost.wire_bytes, cost.throttled, cost.pages]
+    return [cost.calls, cost.wire_bytes, cost.throttled, cost.pages, cost.misses]
 
 
 def packed(tables: Mapping[str, pa.Table]) -> bytes:

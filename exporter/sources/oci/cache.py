@@ -1,5 +1,7 @@
 """The cache: manifests and configs by digest, and what tags named, kept between runs.
 
+Which indexes were whole is kept among the tags, under the digest: no tag can have such a name.
+
 Content never changes under its digest, so a second night reads only what is new. Nothing depends on
 the cache: what is missing, broken or cannot be read is read from the registry. So it may be deleted
 at any time, and two runs may share it.
@@ -17,10 +19,9 @@ from typing import TypeVar
 
 import structlog
 
+from exporter.settings.oci import OFF
 from exporter.sources.oci.store import IN_MEMORY_FIRST, NAME, Store, TagKey
 
-OFF = "off"
-"""The setting for nothing kept between runs."""
 KEEP_RUNS = 30
 """An entry is dropped when so many runs in a row did not use it."""
 MOST_BYTES = 2 * 1024**3
@@ -104,6 +105,19 @@ class Cache:
         self._tags[repository, tag] = digest
         self._write_if_many()
 
+    @property
+    def run(self) -> int:
+        """A number that grows with each run on the same file."""
+        return 0 if self._store is None else self._store.run
+
+    def is_whole(self, repository: str, index: str) -> bool:
+        """Return whether an earlier run found all that an index refers to, in a repository."""
+        return self.tag(repository, index) == index
+
+    def put_whole(self, repository: str, index: str, *, whole: bool) -> None:
+        """Keep whether everything was found that an index refers to."""
+        self.put_tag(repository, index, index if whole else "")
+
     def close(self) -> None:
         """Write what waits, drop what is old, and close the file; then nothing is kept or found."""
         self._write()
@@ -185,10 +199,15 @@ class Cache:
 
 def open_cache(setting: str | None) -> Cache:
     """Open the cache that `oci.cache` names: a folder, by default the user's, or `off`."""
+    return Cache(cache_file(setting))
+
+
+def cache_file(setting: str | None) -> Path | None:
+    """Return the file of the cache that `oci.cache` names; None where nothing is kept."""
     if setting == OFF:
-        return Cache(None)
+        return None
     folder = Path(setting).expanduser() if setting else _default_folder()
-    return Cache(None if folder is None else folder / NAME)
+    return None if folder is None else folder / NAME
 
 
 def _default_folder() -> Path | None:

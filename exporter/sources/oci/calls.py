@@ -22,6 +22,8 @@ MOST_CONFIG_BYTES = 8 << 20
 MOST_LIST_BYTES = 64 << 20
 """A server may send all tags of a repository in one page."""
 MOST_REDIRECTS = 5
+CATALOG_SECONDS = 300.0
+"""The least time that a page of the catalog may take: on object storage it can be over a minute."""
 _ACCEPT = (("Accept", ", ".join(MANIFEST_TYPES)),)
 
 Query = tuple[tuple[str, str], ...]
@@ -42,6 +44,7 @@ class Calls:
             f"repositories of {self.registry_id}",
             token_scope=token_scope(self.registry_id, "registry:catalog:*"),
             most_bytes=MOST_LIST_BYTES,
+            patience=CATALOG_SECONDS,
             kind="lists",
         )
 

@@ -12,6 +12,7 @@ from yarl import URL
 from exporter.http.auth import TokenHeader
 from exporter.http.client import Client
 from exporter.http.outage import Outages
+from exporter.http.remedies import Remedies
 from exporter.http.retry import Sleep
 from exporter.http.transport import Transport
 from exporter.settings import Settings
@@ -23,6 +24,18 @@ from exporter.sources.oci.errors import read_error
 
 HEADER = TokenHeader("Authorization")
 """Its value has the scheme in it, for a registry may want Basic or a token."""
+REMEDIES = Remedies(
+    moved="name the right host, and its base path if it has one, in oci.registries",
+    tls="leave plain_http out of that registry in oci.registries",
+    plain="check its port in oci.registries, or set plain_http: true beside it",
+    name="check the host's name in oci.registries",
+    address="check the host's address in oci.registries",
+    unresolved="check the host in oci.registries",
+    authority=(
+        "name the authority's certificates as that registry's ca_file in oci.registries if it is "
+        "a private one"
+    ),
+)
 
 
 class OciApi:
@@ -74,6 +87,7 @@ class OciClient(Client):
             token_header=HEADER,
             ca_file=settings.network.ca_file,
             ca_files=ca_files,
+            remedies=REMEDIES,
             watches_queues=True,  # A registry of one's own never says that it is overloaded.
             sleep=sleep,
         )

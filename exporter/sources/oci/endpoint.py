@@ -9,7 +9,8 @@ from contextlib import suppress
 
 from exporter.http.faults import FaultError, fault_of_reply, fault_of_silence
 from exporter.http.redirects import is_local
-from exporter.http.transport import Reply, Transport
+from exporter.http.reply import Reply
+from exporter.http.transport import Transport
 from exporter.http.trouble import NoReplyError
 from exporter.settings import OciRegistry
 from exporter.settings.oci import HUB

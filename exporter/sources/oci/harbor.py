@@ -1,7 +1,8 @@
 """Harbor's own list API: projects, their repositories, and all artifacts, tagged or not.
 
 It tells the digest of every tag in bulk, and lists artifacts without a tag. What only an index
-refers to is not among them: it is found through the index. Source: Harbor's API 2.0.
+refers to is not among them: it is found through the index. Accessories, such as signatures, are
+listed with the artifact that is their subject. Source: Harbor's API 2.0.
 """
 
 from __future__ import annotations
@@ -73,7 +74,12 @@ def artifacts_call(calls: Calls, path: str, query: Query) -> Call:
     place = (
         f"/projects/{quote(project, safe='')}/repositories/{quote(quote(name, safe=''), safe='')}"
     )
-    shown = (("with_tag", "true"), ("with_label", "false"), ("with_scan_overview", "false"))
+    shown = (
+        ("with_tag", "true"),
+        ("with_accessory", "true"),
+        ("with_label", "false"),
+        ("with_scan_overview", "false"),
+    )
     told = {name for name, _ in query}
     more = tuple(pair for pair in shown if pair[0] not in told)
     return calls.harbor(
@@ -95,22 +101,28 @@ def decode_names(received: Received) -> NamesPage:
 
 
 def decode_artifacts(received: Received) -> NamesPage:
-    """Return a page of artifacts, each in a form for `artifact_of`; raises `PageError`."""
+    """Return a page of artifacts, each in a form for `artifact_of`; raises `PageError`.
+
+    An accessory comes after its subject, without tags: one with a tag is listed by itself too.
+    """
     names: list[str] = []
     junk: list[str] = []
     for item in _items(received):
-        digest = item.get("digest")
-        if not (isinstance(digest, str) and is_digest(digest)):
-            junk.append(f"{digest!r}"[:60])
-            continue
-        tags = [tag.get("name") for tag in item.get("tags") or () if isinstance(tag, dict)]
-        told = [
-            digest,
-            item.get("manifest_media_type") or "",
-            sorted(tag for tag in tags if isinstance(tag, str)),
-            item.get("push_time"),
-        ]
-        names.append(orjson.dumps(told).decode())
+        listed = [(item, item.get("push_time"))]
+        listed += [(one, one.get("creation_time")) for one in _objects(item.get("accessories"))]
+        for one, pushed in listed:
+            digest = one.get("digest")
+            if not (isinstance(digest, str) and is_digest(digest)):
+                junk.append(f"{digest!r}"[:60])
+                continue
+            tags = [tag.get("name") for tag in _objects(one.get("tags"))]
+            told = [
+                digest,
+                one.get("manifest_media_type") or "",
+                sorted(tag for tag in tags if isinstance(tag, str)),
+                pushed,
+            ]
+            names.append(orjson.dumps(told).decode())
     return NamesPage(tuple(names), tuple(junk), next_query(received.headers))
 
 
@@ -130,4 +142,8 @@ def _items(received: Received) -> list[dict[str, Any]]:
         return []
     if not isinstance(content, list):
         raise PageError("it is not a list")
-    return [item for item in content if isinstance(item, dict)]
+    return _objects(content)
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

@@ -81,7 +81,7 @@ class NamesTask:
         self._asked_size: int | None = None
         self._followed: set[Query] = set()
         self._names: set[str] = set()
-        self._round: set[str] = set()  # Those since the list began, or began again.
+        self._round: set[str] = set()  # Those since the list began, or began again; junk too.
         self._number = 0
         self._has_restarted = False
 
@@ -102,9 +102,9 @@ class NamesTask:
             self._ended(error)
             return False
         new = [name for name in page.names if name not in self._names]
-        goes_on = bool(page.junk) or not self._round.issuperset(page.names)
+        goes_on = not self._round.issuperset((*page.names, *page.junk))
         self._names.update(new)
-        self._round.update(page.names)
+        self._round.update(page.names, page.junk)
         self._entry.pages += 1
         self._entry.items += len(new)
         self._entry.spent(cost.calls)

@@ -24,7 +24,10 @@ _LINK = re.compile(r"<([^>]*)>([^<]*)")
 _NEXT = re.compile(r';\s*rel\s*=\s*"?\s*next\b', re.IGNORECASE)
 _REPOSITORY = re.compile(r"[^\s\x00-\x1f/?#][^\s\x00-\x1f?#]*")
 _LONGEST_REPOSITORY = 255
-_LONGEST_SHOWN = 60
+_NO_PARTS = frozenset({"", ".", ".."})
+"""What stands between no two slashes of a repository's name."""
+_LONGEST_SHOWN = 140
+"""The most of a name that is shown: more than any tag or digest has."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,12 @@ def decode_catalog(received: Received) -> NamesPage:
 
 
 def is_repository(name: str) -> bool:
-    """Return whether a name can be that of a repository, and stand in a URL."""
-    return len(name) <= _LONGEST_REPOSITORY and _REPOSITORY.fullmatch(name) is not None
+    """Return whether a name can be that of a repository, and stand in a URL.
+
+    A server or a proxy would take `..` in it for another path.
+    """
+    is_plain = _REPOSITORY.fullmatch(name) is not None and len(name) <= _LONGEST_REPOSITORY
+    return is_plain and _NO_PARTS.isdisjoint(name.split("/"))
 
 
 def next_query(headers: Mapping[str, str]) -> Query | None:

@@ -18,11 +18,15 @@ USED_UP = "the registry allows no more pulls for now"
 
 
 class Quota:
-    """What is left of one registry's pulls; None until it says so, as most never do."""
+    """What is left of one registry's pulls; None until it says so, as most never do.
+
+    `limit` is how many it allows in so many `seconds`.
+    """
 
     def __init__(self) -> None:
         self.left: int | None = None
-        self._window = ""
+        self.limit: int | None = None
+        self.seconds: int | None = None
 
     def note(self, headers: Mapping[str, str]) -> None:
         """Note what an answer says."""
@@ -32,9 +36,15 @@ class Quota:
         told = int(count[1])
         # Calls under way are counted here already.
         self.left = told if self.left is None else min(self.left, told)
-        window = _WINDOW.search(headers.get("ratelimit-limit", ""))
-        if window is not None:
-            self._window = f" in {int(window[1]) / 3600:g} hours"
+        stated = headers.get("ratelimit-limit", "")
+        limit, window = _COUNT.match(stated), _WINDOW.search(stated)
+        self.limit = int(limit[1]) if limit is not None else self.limit
+        self.seconds = int(window[1]) if window is not None else self.seconds
+
+    @property
+    def window(self) -> str:
+        """The time that the quota is for: ` in 6 hours`; empty where it is not known."""
+        return "" if self.seconds is None else f" in {self.seconds / 3600:g} hours"
 
     def exhausted(self) -> None:
         """Note that a pull was refused."""
@@ -46,7 +56,7 @@ class Quota:
             return
         if self.left <= 0:
             raise StatusError(
-                f"{USED_UP}: its quota{self._window} is used up, so this manifest was not read; "
+                f"{USED_UP}: its quota{self.window} is used up, so this manifest was not read; "
                 "run again later, or with credentials that have a larger quota",
                 call=f"GET {call.path}",
                 scope=call.scope,

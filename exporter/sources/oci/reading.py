@@ -6,7 +6,7 @@ registry still has it is another question: only a call of this run answers it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
@@ -52,7 +52,11 @@ class Spent:
 
     def failed(self, error: ApiError) -> None:
         """Add the calls that a failure took."""
-        self.cost = self.cost + Cost(error.calls, 0, 0, pages=0)
+        self.missed(error.calls)
+
+    def missed(self, calls: int, wire_bytes: int = 0) -> None:
+        """Add the calls for what did not come."""
+        self.cost = self.cost + Cost(calls, wire_bytes, 0, pages=0, misses=min(calls, 1))
 
 
 class Reader:
@@ -78,6 +82,8 @@ class Reader:
         self._cache = cache
         self._immutable = immutable
         self._heads = heads
+        self._can_head = True
+        """Some servers answer a HEAD with an error: it is not sent for every manifest."""
         self._quota = Quota()
 
     async def tag(self, path: str, tag: str, spent: Spent, weight: float) -> Found | None:
@@ -90,7 +96,7 @@ class Reader:
         is_known = known is not None and self._cache.has(known)
         if known is not None and is_known and self._never_moves(tag):
             return Found(known, "", is_proven=False)
-        if is_known or self._heads:
+        if (is_known and self._can_head) or self._heads:
             found = await self._head(path, tag, spent, weight)
             if found is not None and self._cache.has(found.digest):
                 if found.digest != known:
@@ -103,7 +109,7 @@ class Reader:
 
     async def digest(self, path: str, digest: str, spent: Spent, weight: float) -> Found | None:
         """Prove that a manifest is there, by its digest; None if it is not. Raises `ApiError`."""
-        if self._cache.has(digest):
+        if self._cache.has(digest) and self._can_head:
             found = await self._head(path, digest, spent, weight)
             if found is not None:
                 return Found(digest, found.media_type)
@@ -140,19 +146,30 @@ class Reader:
         return answer.page
 
     async def size(self, path: str, digest: str, spent: Spent, weight: float) -> int | None:
-        """Return the size of a blob, by its headers; None if that cannot be told."""
+        """Return the size of a blob, by its headers; None if they do not tell it.
+
+        None too for a blob that is not there. Raises `ApiError`.
+        """
 
         async def decode(received: Received) -> int | None:
+            if _media_type(received) == "text/html":
+                raise PageError("it is a web page, as gateways send it")
             length = received.headers.get("Content-Length", "")
             return int(length) if length.isdigit() else None
 
-        try:
-            call = self._calls.blob(path, digest, head=True)
-            answer = await self._asked(call, decode, spent, weight)
-        except ApiError as error:
-            spent.failed(error)
-            return None
+        call = self._calls.blob(path, digest, head=True)
+        answer = await self._asked(call, decode, spent, weight)
         return None if answer is None else answer.page
+
+    def is_whole(self, path: str, index: str) -> bool:
+        """Return whether an earlier run found all that an index refers to, in this repository."""
+        return self._cache.is_whole(f"{self._calls.registry_id}/{path}", index)
+
+    def note_whole(self, path: str, index: str, present: Collection[bool | None]) -> None:
+        """Note for later runs which of what an index refers to is there; None is not known."""
+        whole = all(present)
+        if (whole or False in present) and whole != self.is_whole(path, index):
+            self._cache.put_whole(f"{self._calls.registry_id}/{path}", index, whole=whole)
 
     def _never_moves(self, tag: str) -> bool:
         return any(fnmatchcase(tag, pattern) for pattern in self._immutable)
@@ -171,7 +188,8 @@ class Reader:
         except ApiError as error:
             if is_denied(error) or not isinstance(error, StatusError | AnswerError):
                 raise
-            spent.failed(error)  # Some servers cannot answer a HEAD.
+            spent.failed(error)
+            self._can_head = False
             return None
         found = None if answer is None else answer.page
         if found is not None and is_digest(reference) and found.digest != reference:
@@ -215,7 +233,7 @@ class Reader:
                 self._quota.exhausted()
             if not is_not_found(error):
                 raise
-            spent.add(Cost(sent.calls, sent.wire_bytes, 0, pages=0))
+            spent.missed(sent.calls, sent.wire_bytes)
             return None
         spent.add(self._pipeline.cost(answer))
         self._quota.note(answer.headers)

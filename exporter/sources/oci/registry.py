@@ -16,12 +16,13 @@ from exporter.settings import OciRegistry
 from exporter.settings.oci import HUB
 from exporter.sources.base import Crawl
 from exporter.sources.oci import harbor
-from exporter.sources.oci.calls import Query
+from exporter.sources.oci.calls import Calls, Query
 from exporter.sources.oci.lists import NamesTask, PageSizes
 from exporter.sources.oci.paging import NamesPage, decode_catalog, first_query
-from exporter.sources.oci.repository import Registry, RepositoryListing
+from exporter.sources.oci.repository import RepositoryListing
+from exporter.sources.oci.state import Registry
 from exporter.sources.patterns import Patterns
-from exporter.tables.schemas import REPOSITORIES
+from exporter.tables.listed import REPOSITORIES
 
 NAMED_ONLY = "only the repositories that oci.registries names are listed"
 _HUB_LIBRARY = "library/"
@@ -42,7 +43,7 @@ class RegistryListing:
         self.registry_id = settings.host
         self.left_out = False
         """Whether a filter of the user left a repository out."""
-        self._settings = settings
+        self.settings = settings
         self._registry = registry
         self._crawl = crawl
         self._wanted = wanted
@@ -58,13 +59,28 @@ class RegistryListing:
         """Repositories that are named, and not there."""
 
     @property
+    def calls(self) -> Calls:
+        """What makes the calls to it."""
+        return self._registry.calls
+
+    @property
+    def is_harbor(self) -> bool:
+        """Whether it is Harbor."""
+        return self._registry.is_harbor
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The full names of the repositories in scope, as far as they are known."""
+        return self._names
+
+    @property
     def open_count(self) -> int:
         """How many repositories are under way."""
         return len(self._open)
 
     def start(self) -> None:
         """Begin to list the repositories, or take the ones that are named."""
-        named = self._settings.repositories
+        named = self.settings.repositories
         if named:
             self._take([self._full_path(name) for name in dict.fromkeys(named)])
             self.left_out = True
@@ -119,16 +135,27 @@ class RegistryListing:
 
     def next_task(self) -> Task | None:
         """Return the first task of another repository, unless enough of them are open."""
-        if not self._waiting or len(self._open) >= self._most_open:
+        under_way = len(self._open) - self._registry.stalls.count
+        if not self._waiting or under_way >= self._most_open:
             return None
         listing = RepositoryListing(
             self._registry,
             self._waiting.popleft(),
-            known=not self._settings.repositories,
+            known=not self.settings.repositories,
             ended=self._repository_ended,
         )
         self._open.add(listing)
         return listing.first_task()
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether nothing is left to do here but what waits (`stalls.py`)."""
+        is_over = self.is_listed and not self._waiting
+        return is_over and len(self._open) == self._registry.stalls.count
+
+    def go_on(self) -> None:
+        """Let the repositories that wait go on."""
+        self._registry.stalls.end()
 
     def row(self) -> dict[str, Any]:
         """Return the registry's row."""

@@ -62,20 +62,18 @@ class ImageRows:
         tags: Sequence[str],
         config: bytes | None,
         sizes: Mapping[str, int | None],
-        is_attestation: bool,
         seen_at: datetime | None = None,
     ) -> None:
         """Add the rows of a manifest to `images`, `layers` and `config_blobs`, and its findings.
 
         `tags` are its own. `config` is the content of its config, where it was read; one that is no
-        config is a finding. `sizes` are those of layers whose size it does not state. With
-        `is_attestation`, an index says that it is one. `seen_at` is when the registry says that it
-        came, for a manifest that does not tell itself.
+        config is a finding. `sizes` are those of layers whose size it does not state. `seen_at`
+        is when the registry says that it came, for a manifest that does not tell itself.
         """
         image_id = self._place.image_id(image.digest)
         found = self._config(image_id, config)
         layers = [_sized(layer, sizes) for layer in image.layers]
-        row = _image_row(image, layers, found, tags, seen_at, is_attestation=is_attestation)
+        row = _image_row(image, layers, found, tags, seen_at)
         _extend(rows, "images", [{"image_id": image_id, **self._place.columns, **row}])
         _extend(
             rows,
@@ -115,9 +113,9 @@ class ImageRows:
             rows,
             "image_references",
             [
-                {"image_id": image_id, "position": position, **self._place.columns}
+                {"image_id": image_id, **self._place.columns}
                 | _reference_row(each, self._place, present.get(each.digest))
-                for position, each in enumerate(image.children)
+                for each in image.children
             ],
         )
         self.add_notes(rows)
@@ -173,10 +171,11 @@ def _image_row(
     config: Config | None,
     tags: Sequence[str],
     seen_at: datetime | None,
-    *,
-    is_attestation: bool,
 ) -> Row:
-    """Return the columns of `images` that do not say where it is, but for `reachable`."""
+    """Return the columns of `images` that do not say where it is, but for `reachable`.
+
+    The kind of an attestation is that of any image here: only an index tells it.
+    """
     told = config or manifest.v1
     times = {
         "config": told.created_at if told else None,
@@ -197,7 +196,7 @@ def _image_row(
         "tag_count": len(tags),
         "tags": sorted(tags),
         "created_at": times[source] if source else None,
-        "kind": "attestation" if is_attestation and not is_index else kind,
+        "kind": kind,
         "media_type": manifest.media_type,
         "artifact_type": manifest.artifact_type,
         "manifest_size": manifest.size,
@@ -211,6 +210,7 @@ def _image_row(
 
 def _reference_row(each: Reference, place: Place, present: bool | None) -> Row:
     return {
+        "position": each.position,
         "child_digest": each.digest,
         "child_image_id": place.image_id(each.digest),
         "media_type": each.media_type,

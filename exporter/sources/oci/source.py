@@ -19,11 +19,13 @@ from exporter.sources.oci.calls import Calls
 from exporter.sources.oci.client import OciClient
 from exporter.sources.oci.endpoint import Endpoint
 from exporter.sources.oci.flavor import FlavorTask
+from exporter.sources.oci.proofs import Proofs
 from exporter.sources.oci.reading import Reader
 from exporter.sources.oci.registry import RegistryListing
-from exporter.sources.oci.repository import Registry
+from exporter.sources.oci.stalls import Stalls
+from exporter.sources.oci.state import Registry
 from exporter.sources.patterns import Patterns
-from exporter.tables.schemas import REGISTRIES, REPOSITORIES
+from exporter.tables.listed import REGISTRIES, REPOSITORIES
 
 _LET_IN = "give this user a role that may pull it, or name other credentials in oci.registries"
 _NAME_THEM = "name the repositories in oci.registries, under `repositories`"
@@ -51,6 +53,8 @@ class OciSource:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._listings: list[RegistryListing] = []
+        self._expected = 0
+        """How many registries are listed, also those that are not known well enough yet."""
         self._patterns = Patterns(settings.scope.repositories)
         self._cache: Cache | None = None
         self._crawl: Crawl | None = None
@@ -73,7 +77,7 @@ class OciSource:
 
     def open_client(self) -> Client:
         """Return a client of the registries; it sends nothing until it is entered."""
-        client = OciClient(self._settings, on_close=self._close_cache)
+        client = OciClient(self._settings, on_close=self.on_close)
         self._endpoints = client.endpoints
         return client
 
@@ -81,11 +85,12 @@ class OciSource:
         """Begin to list each registry in scope."""
         self._crawl = crawl
         crawl.coverage.advice = OciAdvice()
-        self._cache = open_cache(self._settings.oci.cache)
+        self._cache = self.open_cache()
         for registry in self._settings.oci.registries:
             if setting := self._left_out_by(registry.host):
                 crawl.coverage.open("repositories", registry.host).skip(f"left out by {setting}")
                 continue
+            self._expected += 1
             begin = partial(self._begin, registry, crawl, self._cache)
             if registry.flavor == "auto":
                 endpoint = self._endpoints[registry.host]
@@ -99,6 +104,9 @@ class OciSource:
             task = listing.next_task()
             if task is not None:
                 return task
+        if len(self._listings) == self._expected and all(one.is_stalled for one in self._listings):
+            for listing in self._listings:
+                listing.go_on()
         return None
 
     def result(self) -> SourceResult:
@@ -133,6 +141,8 @@ class OciSource:
             reader,
             crawl.scheduler.add,
             with_configs=self._settings.oci.configs,
+            proofs=Proofs(cache.run),
+            stalls=Stalls(publishes=self._settings.output.on_partial == "publish"),
             is_harbor=is_harbor,
         )
         most_open = self._settings.limits.concurrency
@@ -140,7 +150,12 @@ class OciSource:
         self._listings.append(listing)
         listing.start()
 
-    def _close_cache(self) -> None:
+    def open_cache(self) -> Cache:
+        """Open the cache that the settings name."""
+        return open_cache(self._settings.oci.cache)
+
+    def on_close(self) -> None:
+        """Close the cache: no call is under way any more."""
         if self._cache is not None:
             self._cache.close()
 

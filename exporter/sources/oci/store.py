@@ -46,9 +46,17 @@ TagKey = tuple[str, str]
 
 
 class Store:
-    """An open database; every method may raise `sqlite3.Error`. For one thread."""
+    """An open database; every method may raise `sqlite3.Error`. For one thread.
 
-    def __init__(self, path: Path | str) -> None:
+    With `read_only`, it is one that exists, and nothing in it changes.
+    """
+
+    def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
+        if read_only:
+            self.run = 0
+            address = f"{Path(path).absolute().as_uri()}?mode=ro"
+            self._database = sqlite3.connect(address, timeout=_WAIT_SECONDS, uri=True)
+            return
         if path != IN_MEMORY_FIRST:
             _make_private(Path(path))
         self._database = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)

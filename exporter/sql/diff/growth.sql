@@ -1,4 +1,5 @@
--- `growth`: the sizes of each scope that both snapshots know, where both are complete.
+-- `growth`: the sizes of each scope that both snapshots know, where both are complete. The total is not
+-- known where the settings name other OCI registries (`$same_registries`).
 
 CREATE TABLE growth AS
 SELECT
@@ -48,6 +49,11 @@ SEMI JOIN "before".size_totals AS known_before
 LEFT JOIN (
     "before".size_totals AS was
     JOIN "after".size_totals AS now
-        ON was.scope = now.scope AND was.scope_id = now.scope_id AND was.complete AND now.complete
+        ON
+            was.scope = now.scope
+            AND was.scope_id = now.scope_id
+            AND was.complete
+            AND now.complete
+            AND (was.scope <> 'total' OR $same_registries)
 )
     ON known.scope = was.scope AND known.scope_id = was.scope_id;

@@ -4,7 +4,7 @@
 --
 -- Listings of one repository name its registry up to the first slash. Those of untagged images and of
 -- configs that were skipped do not count: a column tells of the one, and no number comes from the
--- other.
+-- other. Manifests of which some vanished are listed as they are: only their tags are gone.
 
 CREATE TABLE listings AS
 WITH counted AS (
@@ -18,7 +18,8 @@ WITH counted AS (
         SELECT
             listing,
             parent_id,
-            status,
+            CASE WHEN listing = 'manifests' AND status = 'vanished' THEN 'complete' ELSE status END
+                AS status,
             listing IN ('tags', 'manifests', 'configs', 'untagged') AS of_repository
         FROM coverage
         WHERE listing NOT IN ('configs', 'untagged') OR status IS DISTINCT FROM 'skipped'

@@ -1,6 +1,9 @@
 -- `unreached`: the images of OCI registries that no tag leads to. A tag leads to the image that bears
 -- it, from an index to what it refers to, and from an image to those whose subject it is.
 --
+-- `attestations`: the images that an index calls so, and that have another kind. A manifest does not
+-- say it of itself, and may be read before the index.
+--
 -- Images are known by a 128-bit hash of their id here, which is a fifth as long. The cloud's images
 -- have no kind, and none of them is here.
 
@@ -36,3 +39,10 @@ FROM images
 ANTI JOIN (SELECT target FROM leads JOIN passed ON origin = node) AS led
     ON md5_number(image_id) = target
 WHERE kind IS NOT NULL AND tag_count = 0;
+
+CREATE TABLE attestations AS
+SELECT image_id
+FROM images
+SEMI JOIN (SELECT child_image_id FROM image_references WHERE relation = 'attestation')
+    ON image_id = child_image_id
+WHERE kind NOT IN ('index', 'attestation');

@@ -181,7 +181,7 @@ dangling_subjects AS (
     ANTI JOIN (SELECT subject FROM images JOIN subjects ON images.image_id = subject) AS there
         USING (subject)
     JOIN coverage ON listing = 'manifests' AND parent_id = repository_name
-    WHERE status = 'complete'
+    WHERE status IN ('complete', 'vanished')
 ),
 
 of_rows AS (
@@ -227,6 +227,12 @@ of_rows AS (
     FROM repositories
     JOIN registries USING (registry_id)
     JOIN coverage ON listing = 'tags' AND parent_id = repository_name
+    -- Images that could not be read are not missing.
+    ANTI JOIN (
+        SELECT parent_id AS repository_name
+        FROM coverage
+        WHERE listing = 'manifests' AND status NOT IN ('complete', 'vanished')
+    ) AS unread USING (repository_name)
     LEFT JOIN sums ON scope = 'repository' AND scope_id = repository_name
     WHERE source = 'oci' AND coverage.status = 'complete' AND coalesce(image_count, 0) = 0
     UNION ALL

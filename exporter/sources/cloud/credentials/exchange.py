@@ -12,9 +12,10 @@ from pydantic import SecretStr
 from exporter.errors import CredentialsError, UnansweredError
 from exporter.http.dates import parse_rfc_3339
 from exporter.http.faults import Fault, FaultError
+from exporter.http.reply import Reply
 from exporter.http.retry import Sleep, ask
 from exporter.http.silence import had_connection, is_silence, puts_off
-from exporter.http.transport import Reply, Transport
+from exporter.http.transport import Transport
 from exporter.sources.cloud.credentials.token import Token, clean, read_field
 from exporter.sources.cloud.endpoints import Directory
 

@@ -17,7 +17,7 @@ from exporter.sources.cloud.decode.sketch import sketch_of
 from exporter.sources.cloud.decode.values import Item
 from exporter.tables.bad_values import bad_value, bad_values
 from exporter.tables.columns import Table
-from exporter.tables.schemas import CLOUDS, FOLDERS, REGISTRIES, REPOSITORIES
+from exporter.tables.listed import CLOUDS, FOLDERS, REGISTRIES, REPOSITORIES
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,13 +81,31 @@ class CredentialFinder:
         if registry.username is not None and registry.password is not None:
             origin = f"oci.registries ({registry.registry})"
             return _told(origin, registry.username, registry.password.get_secret_value())
-        if self._files is None:
-            self._files = list(self._read_files())
-        for origin, content in self._files:
+        for origin, content in self._contents():
             found = self._in_file(origin, content, repository)
             if found is not None:
                 return found
         return None
+
+    def origin(self) -> str | None:
+        """Return where the registry's credentials stand, in words; None for an anonymous caller.
+
+        No helper is started. An entry for a part of the registry alone does not count.
+        """
+        if self._registry.username is not None:
+            return "oci.registries"
+        for origin, content in self._contents():
+            helper = self._helper(content)
+            if helper is None and self._entry(origin, content, "") is not None:
+                return origin
+            if helper := helper or _store(content):
+                return f"docker-credential-{helper}, which {origin} names"
+        return None
+
+    def _contents(self) -> Sequence[tuple[str, Mapping[str, Any]]]:
+        if self._files is None:
+            self._files = list(self._read_files())
+        return self._files
 
     def _read_files(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         text = self._environment.get("DOCKER_AUTH_CONFIG")
@@ -118,21 +136,32 @@ class CredentialFinder:
     def _in_file(
         self, origin: str, content: Mapping[str, Any], repository: str
     ) -> Credentials | None:
-        host = self._registry.host
+        if helper := self._helper(content):
+            return self._from_helper(helper)
+        found = self._entry(origin, content, repository)
+        if found is not None:
+            return found
+        store = _store(content)
+        return self._from_helper(store) if store else None
+
+    def _helper(self, content: Mapping[str, Any]) -> str | None:
+        """Return the helper that a file names for this registry."""
         helpers = content.get("credHelpers")
         if isinstance(helpers, Mapping):
             for key, helper in helpers.items():
-                if _without_scheme(str(key)) == host and isinstance(helper, str):
-                    return self._from_helper(helper)
+                if _without_scheme(str(key)) == self._registry.host and isinstance(helper, str):
+                    return helper
+        return None
+
+    def _entry(
+        self, origin: str, content: Mapping[str, Any], repository: str
+    ) -> Credentials | None:
+        """Return the credentials that stand in a file itself."""
         auths = content.get("auths")
-        if isinstance(auths, Mapping):
-            path = f"{self._registry.registry}/{repository}".rstrip("/")
-            entry = _entry(auths, path)
-            found = _from_entry(origin, entry) if entry is not None else None
-            if found is not None:
-                return found
-        store = content.get("credsStore")
-        return self._from_helper(store) if isinstance(store, str) and store else None
+        if not isinstance(auths, Mapping):
+            return None
+        entry = _entry(auths, f"{self._registry.registry}/{repository}".rstrip("/"))
+        return _from_entry(origin, entry) if entry is not None else None
 
     def _from_helper(self, helper: str) -> Credentials | None:
         server = HUB_KEY if self._registry.host == HUB else self._registry.host
@@ -140,6 +169,12 @@ class CredentialFinder:
             self._helped[helper, server] = ask_helper(helper, server)
         answer = self._helped[helper, server]
         return None if answer is None else _told(f"docker-credential-{helper}", *answer)
+
+
+def _store(content: Mapping[str, Any]) -> str | None:
+    """Return the helper that a file names for all registries."""
+    store = content.get("credsStore")
+    return store if isinstance(store, str) and store else None
 
 
 def _home() -> Path | None:

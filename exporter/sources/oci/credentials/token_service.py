@@ -16,7 +16,8 @@ from exporter.http.faults import (
     fault_of_silence,
 )
 from exporter.http.redirects import is_link_local, is_local
-from exporter.http.transport import Reply, Transport
+from exporter.http.reply import Reply
+from exporter.http.transport import Transport
 from exporter.http.trouble import NoReplyError
 from exporter.sources.oci.credentials.challenges import Challenge
 from exporter.sources.oci.credentials.find import Credentials

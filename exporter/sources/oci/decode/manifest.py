@@ -42,8 +42,9 @@ class Blob:
 
 @dataclass(frozen=True)
 class Reference:
-    """A manifest that an index refers to."""
+    """A manifest that an index refers to; `position` is its place there, from 0."""
 
+    position: int
     digest: str
     size: int | None
     media_type: str | None
@@ -153,14 +154,14 @@ def _is_index(fields: Fields, media_type: str) -> bool:
 
 def _index(digest: str, size: int, media_type: str, fields: Fields) -> Manifest:
     children = []
-    for entry in fields.children("manifests"):
+    for position, entry in enumerate(fields.children("manifests")):
         child = entry.needed_digest()
         if child is not None:
-            children.append(_reference(child, entry))
+            children.append(_reference(position, child, entry))
     return _manifest(digest, size, "index", media_type, fields, children=tuple(children))
 
 
-def _reference(digest: str, entry: Fields) -> Reference:
+def _reference(position: int, digest: str, entry: Fields) -> Reference:
     media_type, platform = entry.text("mediaType"), platform_of(entry.child("platform"))
     annotations = entry.pairs("annotations")
     relation: Relation = "other"
@@ -170,7 +171,7 @@ def _reference(digest: str, entry: Fields) -> Reference:
         relation = "nested"
     elif platform.is_known:
         relation = "platform"
-    return Reference(digest, entry.size(), media_type, platform, relation, annotations)
+    return Reference(position, digest, entry.size(), media_type, platform, relation, annotations)
 
 
 def _image(digest: str, size: int, media_type: str, fields: Fields) -> Manifest:
