@@ -108,56 +108,61 @@ def _duckdb_table(table: Table, root: str, schema: str) -> list[str]:
 
 def clickhouse(tables: Sequence[Table], place: Location, schema: str) -> list[str]:
     """Return views over the files, for ClickHouse."""
-
-    def read(path: str, *more: str) -> str:
-        if place.kind == "local":
-            source = f"{place.path.rstrip('/')}/{path}"
-            return f"file({', '.join([escaped(source), *more])})"
-        host = "s3.amazonaws.com" if place.kind == "s3" else "storage.googleapis.com"
-        inside = f"{place.path}/{path}" if place.path else path
-        function = "s3" if place.kind == "s3" else "gcs"
-        return (
-            f"{function}({', '.join([escaped(f'https://{place.bucket}.{host}/{inside}'), *more])})"
-        )
-
     times = [
         f"parseDateTime64BestEffort(JSONExtractString(json, '{one}'), 6, 'UTC') AS {name(one)}"
         for one in TIMES_OF_MANIFEST
     ]
     objects = [f"JSONExtractRaw(json, '{one}') AS {name(one)}" for one in OBJECTS_OF_MANIFEST]
     texts = [f"JSONExtractString(json, '{one}') AS {name(one)}" for one in TEXTS_OF_MANIFEST]
-    chosen = lines([*texts, *times, *objects])
-    statements = [
-        f"CREATE DATABASE IF NOT EXISTS {name(schema)}",
-        (
-            f"CREATE OR REPLACE VIEW {name(schema)}.{name('snapshots')} AS\nSELECT\n  {chosen}\n"
-            f"FROM {read(f'{MANIFESTS}/*.json', escaped('JSONAsString'), escaped('json String'))}\n"
-            f"WHERE _file != {escaped(LATEST_FILE)}"
-        ),
-        (
-            f"CREATE OR REPLACE VIEW {name(schema)}.{name('latest_snapshot')} AS\n"
-            f"SELECT\n  {chosen}\n"
-            f"FROM {read(LATEST, escaped('JSONAsString'), escaped('json String'))}"
-        ),
-    ]
+    chosen = f"SELECT\n  {lines([*texts, *times, *objects])}\nFROM "
+    statements = [f"CREATE DATABASE IF NOT EXISTS {name(schema)}"]
+    for view, path, where in (
+        ("snapshots", f"{MANIFESTS}/*.json", f"\nWHERE _file != {escaped(LATEST_FILE)}"),
+        ("latest_snapshot", LATEST, ""),
+    ):
+        manifests = _clickhouse_files(place, path, "JSONAsString", "json String")
+        statements += _clickhouse_view(schema, view, f"{chosen}{manifests}{where}")
     types = TYPES[Dialect.CLICKHOUSE]
     for table in tables:
         inside = ", ".join(f"{name(one.name)} {types.of(one.type)}" for one in table.schema)
-        listed = lines([name(one) for one in table.schema.names])
-        files = f"parquet/{table.name}/{SNAPSHOT_ID}=*/*.parquet"
-        view = f"{name(schema)}.{name(table.name)}"
-        statements += [
-            (
-                f"CREATE OR REPLACE VIEW {view} AS\nSELECT\n"
-                f"  extract(_path, '{SNAPSHOT_ID}=([^/]+)/') AS {name(SNAPSHOT_ID)},\n  {listed}\n"
-                f"FROM {read(files, escaped('Parquet'), escaped(inside))}\n"
-                # Else the path would give a column of that name, whose type is guessed.
-                "SETTINGS use_hive_partitioning = 0, input_format_parquet_allow_missing_columns = 1"
-            ),
-            f"ALTER TABLE {view} MODIFY COMMENT {escaped(table.description)}",
-            latest_view(schema, table),
-        ]
+        path = f"parquet/{table.name}/{SNAPSHOT_ID}=*/*.parquet"
+        rows = (
+            f"SELECT\n  extract(_path, '{SNAPSHOT_ID}=([^/]+)/') AS {name(SNAPSHOT_ID)},\n"
+            f"  {lines([name(one) for one in table.schema.names])}\n"
+            f"FROM {_clickhouse_files(place, path, 'Parquet', inside)}\n"
+            # Else the path would give a column of that name, whose type is guessed.
+            "SETTINGS use_hive_partitioning = 0, input_format_parquet_allow_missing_columns = 1"
+        )
+        comment = f"MODIFY COMMENT {escaped(table.description)}"
+        statements += _clickhouse_view(schema, table.name, rows)
+        statements.append(f"ALTER TABLE {name(schema)}.{name(table.name)} {comment}")
+        statements += _clickhouse_view(
+            schema, f"latest_{table.name}", latest_view(schema, table).partition(" AS\n")[2]
+        )
     return statements
+
+
+def _clickhouse_files(place: Location, path: str, format_: str, columns: str) -> str:
+    """Return the table function that reads files of a place."""
+    more = f"{escaped(format_)}, {escaped(columns)}"
+    if place.kind == "local":
+        return f"file({escaped(place.path.rstrip('/') + '/' + path)}, {more})"
+    inside = f"{place.path}/{path}" if place.path else path
+    if place.kind == "gs":
+        return f"gcs({escaped(f'https://storage.googleapis.com/{place.bucket}/{inside}')}, {more})"
+    # The certificate of the service does not hold for a bucket with a dot before its name.
+    host = "s3.amazonaws.com"
+    host = f"{host}/{place.bucket}" if "." in place.bucket else f"{place.bucket}.{host}"
+    return f"s3({escaped(f'https://{host}/{inside}')}, {more})"
+
+
+def _clickhouse_view(schema: str, view: str, query: str) -> list[str]:
+    """Return the statements that make a view anew, and refuse to where a table has its name.
+
+    CREATE OR REPLACE VIEW would drop the table, such as one that was loaded.
+    """
+    full = f"{name(schema)}.{name(view)}"
+    return [f"DROP VIEW IF EXISTS {full}", f"CREATE VIEW {full} AS\n{query}"]
 
 
 def spark(tables: Sequence[Table], place: Location, schema: str) -> list[str]:

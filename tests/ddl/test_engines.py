@@ -96,11 +96,21 @@ def test_clickhouse_reads_every_row_of_the_newest_complete_snapshot(
         "for view in views:\n"
         "    found = session.query(f'SELECT * FROM registry_inventory.{view}', 'Parquet')\n"
         "    pathlib.Path(f'{view}.parquet').write_bytes(found.bytes())\n"
+        # A table of the same name, such as one that was loaded, is not dropped for a view.
+        "session.query('DROP VIEW registry_inventory.tags')\n"
+        "session.query('CREATE TABLE registry_inventory.tags ENGINE = Log AS SELECT 7 AS x')\n"
+        "try:\n"
+        "    for statement in made: session.query(statement)\n"
+        "except RuntimeError as error: assert 'tags' in str(error), error\n"
+        "print(session.query('SELECT x FROM registry_inventory.tags'), end='')\n"
     )
     views = [*TABLES, *(f"latest_{table}" for table in TABLES), "snapshots"]
     told = json.dumps([statements(script("clickhouse", output)) * 2, views])
     command = [sys.executable, "-c", program]
-    subprocess.run(command, input=told, text=True, check=True, cwd=tmp_path)
+    done = subprocess.run(
+        command, input=told, text=True, check=True, cwd=tmp_path, stdout=subprocess.PIPE
+    )
+    assert done.stdout == "7\n"
 
     def not_null(row: Row) -> Row:
         # ClickHouse has no null of a list or of a map.

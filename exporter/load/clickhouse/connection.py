@@ -26,7 +26,6 @@ _SETTINGS = {
     "insert_deduplicate": 0,
     # The rows must be there when the statement ends, because they are counted then.
     "async_insert": 0,
-    "wait_end_of_query": 1,
     # A null list or map becomes an empty one: ClickHouse has no other.
     "input_format_null_as_default": 1,
 }
