@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import duckdb
 import pyarrow as pa
 
+from tests.load.clickhouse import PASSWORD, clickhouse
 from tests.load.postgres import Server
 from tests.load.published import Row
 
@@ -23,11 +24,15 @@ SCHEMA = "registry_inventory"
 class Kind(Protocol):
     """One warehouse under test; it is empty when a test begins.
 
-    `url` is what `--to` names; `types` are the warehouse's words for Arrow's types.
+    `url` is what `--to` names; `types` are the warehouse's words for Arrow's types, and `id_type`
+    that for `snapshot_id`. Without `has_null_lists`, a list or a map that is null becomes an empty
+    one.
     """
 
     url: str
     types: Mapping[pa.DataType, str]
+    id_type: str
+    has_null_lists: bool
 
     def rows(self, table: str, schema: str = SCHEMA) -> list[Row]:
         """Return a table's or view's rows: texts, ints, bools, lists, dicts for maps, UTC times."""
@@ -48,6 +53,8 @@ class Kind(Protocol):
 class DuckDbKind:
     """A DuckDB file, read by DuckDB."""
 
+    id_type = "VARCHAR"
+    has_null_lists = True
     types: Mapping[pa.DataType, str] = {
         pa.string(): "VARCHAR",
         pa.int64(): "BIGINT",
@@ -110,6 +117,8 @@ class DuckDbKind:
 class PostgreSqlKind:
     """A database of its own in a PostgreSQL server, read by psycopg."""
 
+    id_type = "text"
+    has_null_lists = True
     types: Mapping[pa.DataType, str] = {
         pa.string(): "text",
         pa.int64(): "bigint",
@@ -175,8 +184,64 @@ class PostgreSqlKind:
             return connection.execute(sql).fetchall()
 
 
-KINDS: Mapping[str, Callable[[Path], Kind]] = {"duckdb": DuckDbKind}
-"""What makes a warehouse of each kind that is a file, given an empty folder."""
+class ClickHouseKind:
+    """A ClickHouse server, which all tests of a process share, read over HTTP as Arrow."""
+
+    id_type = "String"
+    has_null_lists = False
+    types: Mapping[pa.DataType, str] = {
+        pa.string(): "Nullable(String)",
+        pa.int64(): "Nullable(Int64)",
+        pa.int32(): "Nullable(Int32)",
+        pa.bool_(): "Nullable(Bool)",
+        pa.timestamp("us", "UTC"): "Nullable(DateTime64(6, 'UTC'))",
+        pa.list_(pa.string()): "Array(Nullable(String))",
+        pa.map_(pa.string(), pa.string()): "Map(String, Nullable(String))",
+        pa.json_(): "Nullable(String)",
+    }
+
+    def __init__(self, folder: Path) -> None:
+        self._server = clickhouse()
+        self.url = self._server.url(PASSWORD)
+        for schema in (SCHEMA, "elsewhere"):
+            self._server.run(f"DROP DATABASE IF EXISTS {schema} SYNC")
+
+    def rows(self, table: str, schema: str = SCHEMA) -> list[Row]:
+        return self._server.rows(f"SELECT * FROM `{schema}`.`{table}`")
+
+    def columns(self, table: str, schema: str = SCHEMA) -> dict[str, str]:
+        return self._pairs("name, type", "columns", f"{_in(schema)} AND table = '{table}'")
+
+    def relations(self, schema: str = SCHEMA) -> set[str]:
+        return {*self._pairs("name, name AS same", "tables", _in(schema))}
+
+    def comments(self, table: str) -> dict[str, str]:
+        of_table = f"{_in(SCHEMA)} AND name = '{table}'"
+        return self._pairs(
+            "name, comment", "columns", f"{_in(SCHEMA)} AND table = '{table}'"
+        ) | self._pairs("'', comment", "tables", of_table)
+
+    def make_foreign(self, table: str) -> None:
+        self._server.run(f"CREATE DATABASE IF NOT EXISTS {SCHEMA}")
+        self._server.run(
+            f"CREATE TABLE {SCHEMA}.{table} ENGINE = Log AS SELECT toInt64(42) AS snapshot_id"
+        )
+
+    def _pairs(self, columns: str, table: str, where: str) -> dict[str, str]:
+        asked = f"SELECT {columns} FROM system.{table} WHERE {where}"
+        order = " ORDER BY position" if table == "columns" else ""
+        return dict(tuple(row.values()) for row in self._server.rows(asked + order))
+
+
+def _in(schema: str) -> str:
+    return f"database = '{schema}'"
+
+
+KINDS: Mapping[str, Callable[[Path], Kind]] = {"duckdb": DuckDbKind, "clickhouse": ClickHouseKind}
+"""What makes a warehouse of each kind, given an empty folder; PostgreSQL needs a server."""
+
+ATOMIC = ("duckdb", "postgresql")
+"""The kinds that replace all tables of a snapshot at once."""
 
 
 def _plain(value: Any, type_: pa.DataType) -> Any:

@@ -1,4 +1,4 @@
-"""Loads into ClickHouse: every row that was published, whole or not there, whatever happens.
+"""Loads into ClickHouse that are killed, that meet, or that fail; `test_promises` has the rows.
 
 The server is chdb, ClickHouse's engine in a process, behind HTTP (`clickhouse_server`): the command
 under test reaches it through clickhouse-connect as it reaches any server.
@@ -6,82 +6,29 @@ under test reaches it through clickhouse-connect as it reaches any server.
 
 from __future__ import annotations
 
-import base64
 import json
 import random
-import shutil
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
-import pyarrow as pa
 import pytest
 
 from exporter.load.clickhouse.lease import _place
 from exporter.tables.schemas import TABLES
-from tests.ddl.nights import FIRST, PARTIAL, SECOND, ordered, publish_nights, rows_of
+from tests.ddl.nights import FIRST, SECOND, ordered, publish_nights, rows_of
 from tests.derive.estates import Row
 from tests.e2e.commands import Exporter, Run
+from tests.load.clickhouse import PASSWORD, Server, clickhouse
 
-PASSWORD = "geheim-3f9"
 KILLS = 12
 
 
-class Server:
-    """A server of its own process, which can be ended and started again on what it has."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "data"
-        self.wish_file = folder / "data.wish"
-        self.port = 0
-        self.start()
-
-    def start(self) -> None:
-        program = str(Path(__file__).with_name("clickhouse_server.py"))
-        port = [str(self.port)] if self.port else []
-        self.process = subprocess.Popen(
-            [sys.executable, program, str(self.folder), PASSWORD, *port],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline())
-
-    def end(self) -> None:
-        with self.process:
-            self.process.kill()
-
-    def wish(self, **told: Any) -> None:
-        self.wish_file.write_text(json.dumps(told))
-
-    def rows(self, query: str) -> list[Row]:
-        """Return a query's rows, as Arrow has them, by another client than the program's."""
-        with self._ask("?default_format=Arrow", query) as answer:
-            table = pa.ipc.open_file(pa.BufferReader(answer.read())).read_all()
-        return list(table.to_pylist(maps_as_pydicts="strict"))
-
-    def run(self, statement: str) -> None:
-        self._ask("", statement).close()
-
-    def _ask(self, parameters: str, text: str) -> HTTPResponse:
-        request = Request(f"http://127.0.0.1:{self.port}/{parameters}", text.encode())
-        known = base64.b64encode(f"x:{PASSWORD}".encode()).decode()
-        request.add_header("Authorization", f"Basic {known}")
-        answer: HTTPResponse = urlopen(request)
-        return answer
-
-
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    started = Server(tmp_path_factory.mktemp("clickhouse"))
-    yield started
-    started.end()
+def server() -> Server:
+    return clickhouse()
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +47,7 @@ class Loads:
         self.exporter.environment["CLICKHOUSE_PASSWORD"] = PASSWORD
 
     def arguments(self, *more: str) -> list[str]:
-        to = ["--to", f"clickhouse://x@127.0.0.1:{self.server.port}/default"]
+        to = ["--to", self.server.url()]
         place = ["--output", str(self.output), "--schema", self.schema]
         return ["load", *to, *place, "--log-format", "json", *more]
 
@@ -166,55 +113,6 @@ def loads(
     server.run(f"DROP DATABASE IF EXISTS {schema} SYNC")
 
 
-def test_two_nights_are_the_published_rows_and_again_and_with_a_partial_one(loads: Loads) -> None:
-    loads.load("--dry-run")
-    assert loads.relations() == set()
-    for more in ([], [], ["--snapshot", FIRST, "--snapshot", SECOND]):
-        loads.load(*more)
-        loads.check(FIRST, SECOND, latest=SECOND)
-    loads.load("--partial", code=3)
-    loads.check(FIRST, SECOND, PARTIAL, latest=SECOND)
-    assert loads.statuses() == {FIRST: "complete", SECOND: "complete", PARTIAL: "partial"}
-    views = {f"latest_{table}" for table in TABLES}
-    assert loads.relations() == {*TABLES, *views, "snapshots"}
-    [first] = loads.rows("snapshots", f"snapshot_id = '{FIRST}'")
-    manifest = json.loads((loads.output / "manifests" / f"{FIRST}.json").read_text())
-    for name in ("source", "scope", "totals", "coverage"):
-        assert json.loads(first[name]) == manifest[name]
-    assert first["started_at"].isoformat() == "2026-01-01T00:00:00+00:00"
-    columns = {
-        (row["table"], row["name"]): (row["type"], row["comment"])
-        for row in loads.server.rows(
-            "SELECT table, name, type, comment FROM system.columns "
-            f"WHERE database = '{loads.schema}'"
-        )
-    }
-    for table in TABLES.values():
-        for field in table.schema:
-            comment = field.metadata[b"description"].decode()
-            assert columns[table.name, field.name] == (TYPES[str(field.type)], comment)
-        assert columns[table.name, "snapshot_id"][0] == "String"
-    [[key]] = [
-        list(row.values())
-        for row in loads.server.rows(
-            f"SELECT sorting_key FROM system.tables WHERE database = '{loads.schema}' "
-            "AND name = 'layers'"
-        )
-    ]
-    assert key == "snapshot_id, image_id, position"
-
-
-TYPES = {
-    "string": "Nullable(String)",
-    "int32": "Nullable(Int32)",
-    "int64": "Nullable(Int64)",
-    "bool": "Nullable(Bool)",
-    "timestamp[us, tz=UTC]": "Nullable(DateTime64(6, 'UTC'))",
-    "list<item: string>": "Array(Nullable(String))",
-    "map<string, string>": "Map(String, Nullable(String))",
-}
-
-
 def test_a_load_killed_at_any_statement_never_shows_a_mixture_and_is_mended(loads: Loads) -> None:
     loads.load("--snapshot", FIRST)
     draw = random.Random(16)
@@ -243,14 +141,24 @@ def test_a_server_that_ends_in_the_middle_is_named_and_the_next_load_mends_it(
     loads.check(FIRST, SECOND, latest=SECOND)
 
 
-def test_two_loaders_do_not_meet_and_no_row_is_doubled(loads: Loads) -> None:
-    both = [
-        loads.exporter.start_command(*loads.arguments("--snapshot", FIRST, "--snapshot", SECOND))
-        for _ in range(2)
-    ]
-    runs = [one.wait() for one in both]
-    assert {run.code for run in runs} in ({0}, {0, 11})
-    loads.check(FIRST, SECOND, latest=SECOND)
+def test_tables_are_sorted_by_the_key_with_the_snapshot_in_front(loads: Loads) -> None:
+    loads.load("--snapshot", FIRST, "--table", "layers")
+    [row] = loads.server.rows(
+        "SELECT partition_key, sorting_key FROM system.tables "
+        f"WHERE database = '{loads.schema}' AND name = 'layers'"
+    )
+    assert row == {
+        "partition_key": "snapshot_id",
+        "sorting_key": "snapshot_id, image_id, position",
+    }
+
+
+def test_times_that_an_older_server_would_show_as_others_are_refused(loads: Loads) -> None:
+    # What the versions answer that hold the years 1900 to 2299 alone.
+    loads.server.wish(match="fromUnixTimestamp64Micro", answer="1900-01-01 00:00:00.000000\n")
+    said = loads.load("--snapshot", FIRST, code=7).said
+    assert "The column created_at of clouds has a time before 1900 or after 2299" in said
+    loads.load("--snapshot", FIRST, "--table", "folders")
 
 
 @pytest.mark.parametrize(
@@ -279,26 +187,6 @@ def test_a_lock_holds_while_its_holder_may_be_alive(
         assert loads.relations() == {"load_lock"}
     else:
         assert loads.relations() == {"clouds", "latest_clouds", "snapshots"}
-
-
-def test_a_prune_removes_what_the_output_no_longer_has(loads: Loads, tmp_path: Path) -> None:
-    loads.load()
-    copy = tmp_path / "copy"
-    shutil.copytree(loads.output, copy)
-    (copy / "manifests" / f"{FIRST}.json").unlink()
-    loads.output = copy
-    loads.load("--prune")
-    loads.check(SECOND, latest=SECOND)
-    assert loads.statuses() == {SECOND: "complete"}
-
-
-def test_a_table_that_is_not_ours_is_refused_before_anything_is_written(loads: Loads) -> None:
-    loads.server.run(f"CREATE DATABASE {loads.schema}")
-    loads.server.run(f"CREATE TABLE {loads.schema}.tags (x UInt8) ENGINE = Memory")
-    said = loads.load(code=7).said
-    assert f"has a table {loads.schema}.tags that no load has made" in said
-    assert "--schema" in said
-    assert loads.relations() == {"tags"}
 
 
 ANSWERS = {

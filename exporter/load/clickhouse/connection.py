@@ -60,9 +60,10 @@ class Connection:
                 if (known := self._client.server_settings.get(key)) and not known.readonly
             }
             moment, text = _EARLIEST
-            [[shown_as]] = self.rows(
-                f"SELECT toString(fromUnixTimestamp64Micro(toInt64({moment}), 'UTC'))"
-            )
+            with self.errors("read"):
+                shown_as = self._client.command(
+                    f"SELECT toString(fromUnixTimestamp64Micro(toInt64({moment}), 'UTC'))"
+                )
             self.has_all_times = shown_as == text
         except BaseException:
             self.close()

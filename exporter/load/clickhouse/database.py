@@ -10,6 +10,9 @@ from exporter.load.clickhouse.lease import Lease
 from exporter.load.tables import SNAPSHOT_ID, SNAPSHOTS, WarehouseTable, is_ours
 from exporter.wording import option
 
+LOADING = "loading_"
+"""What the names of the tables begin with that rows wait in."""
+
 
 @dataclass
 class Relation:
@@ -81,7 +84,9 @@ class Database:
         own = [
             one
             for one, there in self.relations().items()
-            if not there.is_view and is_ours(there.comment) and SNAPSHOT_ID in there.columns
+            if not (there.is_view or one.startswith(LOADING))
+            and is_ours(there.comment)
+            and SNAPSHOT_ID in there.columns
         ]
         # Without its row in `snapshots`, no view shows the rest.
         for table in sorted(own, key=lambda one: one != SNAPSHOTS.name):

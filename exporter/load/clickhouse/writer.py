@@ -19,14 +19,11 @@ import pyarrow.compute as pc
 
 from exporter.errors import LoadError, LockedError
 from exporter.load.clickhouse.connection import literal, name
-from exporter.load.clickhouse.database import Database, Relation
+from exporter.load.clickhouse.database import LOADING, Database, Relation
 from exporter.load.clickhouse.types import FIRST_TIME, LAST_TIME, clickhouse_type
 from exporter.load.tables import SNAPSHOT_ID, SNAPSHOTS, WarehouseTable, is_ours, meaning
 from exporter.load.warehouse import SnapshotLoad, TableSource
 from exporter.wording import option
-
-LOADING = "loading_"
-"""What the names of the tables begin with that rows wait in."""
 
 
 class ClickHouseWriter:
