@@ -7,7 +7,8 @@ PASSWORD [PORT]` prints its port.
 
 The file `wish` beside the folder, in JSON, asks for more. With `kill`, a process is killed at the
 statement `at`, counted from when the file is there; without `kill`, the server itself is. Every
-other time, the statement is run before. With `match`, statements that match get `answer` instead.
+other time, the statement is run before. With `answers`, statements that match one of these regular
+expressions get its answer instead.
 """
 
 from __future__ import annotations
@@ -52,8 +53,11 @@ class Server(http.server.ThreadingHTTPServer):
             self._seen = 0
             return None
         told = json.loads(self._wish.read_text())
-        if "match" in told:
-            return str(told["answer"]) if re.search(told["match"], sql, re.DOTALL) else None
+        if "answers" in told:
+            for match, answer in told["answers"].items():
+                if re.search(match, sql, re.DOTALL):
+                    return str(answer)
+            return None
         self._seen += 1
         if self._seen == told["at"]:
             self._wish.unlink()
@@ -70,8 +74,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        """Answer a ping."""
-        self._send(200, b"Ok.\n", {})
+        """Run a statement that is a parameter."""
+        self.do_POST()
 
     def do_POST(self) -> None:
         """Run a statement."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 OLDEST = (24, 8)
-"""The oldest version that is loaded into: the oldest one that had long support when this began."""
+"""The oldest version that is loaded into; those before it have had no mends for long."""
 _SETTINGS = {
     # A snapshot that is loaded again has the same blocks, which must not be left out as known.
     "insert_deduplicate": 0,
@@ -48,11 +48,17 @@ class Connection:
 
     def __init__(self, address: Address, shown: str) -> None:
         self.shown = shown
-        with self.errors("opened"):
-            self._client = _open(address)
+        try:
+            with self.errors("opened"):
+                self._client = _open(address)
+        except LoadError as error:
+            # The library asks for what a server that is too old does not have.
+            if code_of(error.__cause__) is not None:
+                self._check_version(_asked_version(address))
+            raise
         self._settings: dict[str, Any] = {}
         try:
-            self._check_version()
+            self._check_version(self._client.server_version)
             # A user's profile may forbid to change some of them.
             self._settings = {
                 key: value
@@ -125,10 +131,9 @@ class Connection:
             return False
         return True
 
-    def _check_version(self) -> None:
-        version = self._client.server_version or ""
-        found = tuple(int(one) for one in re.findall(r"\d+", version)[:2])
-        if found < OLDEST:
+    def _check_version(self, version: str | None) -> None:
+        found = tuple(int(one) for one in re.findall(r"\d+", version or "")[:2])
+        if found and found < OLDEST:
             raise LoadError(
                 f"{self.shown} is ClickHouse {version}, and a load needs "
                 f"{'.'.join(map(str, OLDEST))} or newer: upgrade the server, or name another with "
@@ -158,6 +163,31 @@ def _open(address: Address) -> Client:
         query_retries=0,
         **address.options,
     )
+
+
+def _asked_version(address: Address) -> str | None:
+    """Return the server's version, asked for without the library; None if it does not say."""
+    # They come with the library.
+    from clickhouse_connect.driver.common import format_uri_host  # noqa: PLC0415
+    from clickhouse_connect.driver.httputil import get_pool_manager  # noqa: PLC0415
+    from urllib3 import make_headers  # noqa: PLC0415
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+    options = {name: one for name, one in address.options.items() if "timeout" not in name}
+    place = f"{'https' if address.secure else 'http'}://{format_uri_host(address.host)}"
+    with get_pool_manager(**options) as pool:
+        try:
+            answer = pool.request(
+                "GET",
+                f"{place}:{address.port}/?query=SELECT+version()",
+                headers=make_headers(basic_auth=f"{address.user}:{address.password}"),
+                timeout=address.options["connect_timeout"],
+                retries=False,
+            )
+        except HTTPError:
+            return None
+    said = answer.data.decode("ascii", "replace").strip()
+    return said if answer.status == 200 else None
 
 
 def _stream(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Generator[bytes, None, None]:

@@ -18,6 +18,8 @@ _LONGEST = 400
 def code_of(error: BaseException | None) -> int | None:
     """Return ClickHouse's number of an error; None if the server has not said one."""
     code = getattr(error, "code", None)
+    if code is None and (found := re.search(r"server response: Code: (\d+)", str(error))):
+        code = found[1]  # Old servers say it in the text alone.
     return int(code) if code is not None else None
 
 
@@ -52,8 +54,7 @@ def _reason(error: BaseException) -> str:
     """Return what went wrong: the server's own words, or those of the system for a connection."""
     if code_of(error) is not None:
         said = " ".join((str(error).partition("DB::Exception:")[2] or str(error)).split())
-        said = re.sub(r"\s*\(for url [^)]*\)$", "", said)
-        said = re.sub(r"\s*\(version [^)]*\)*$", "", said).rstrip(". ")
+        said = re.sub(r"\s*\(version [^)]*\)*$", "", _without_url(said)).rstrip(". ")
         return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"
     found = None
     cause: BaseException | None = error
@@ -62,4 +63,8 @@ def _reason(error: BaseException) -> str:
             found = cause.strerror
         inner = getattr(cause, "reason", None)
         cause = inner if isinstance(inner, BaseException) else cause.__cause__ or cause.__context__
-    return found or " ".join(str(error).split())[:_LONGEST]
+    return found or _without_url(" ".join(str(error).split()))[:_LONGEST]
+
+
+def _without_url(said: str) -> str:
+    return re.sub(r"\s*\(for url [^)]*\)$", "", said)

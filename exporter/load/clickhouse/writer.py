@@ -49,6 +49,8 @@ class ClickHouseWriter:
         trace: TracebackType | None,
     ) -> None:
         """Remove the rows that wait; a server that is gone keeps them until the next load."""
+        if isinstance(error, LockedError):
+            return  # Another loader has taken over, and these tables with the lock.
         with suppress(LoadError):
             for table in sorted(self._loading):
                 self._drop_loading(table)
