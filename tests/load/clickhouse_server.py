@@ -41,7 +41,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self, folder: str, password: str, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), Handler)
-        self.engine: Any = chdb.connect(folder)  # type: ignore[no-untyped-call]  # It has no types.
+        self.engine: Any = chdb.connect(folder)
         self.password = password
         self.turn = threading.Lock()
         self._wish = Path(f"{folder}.wish")
