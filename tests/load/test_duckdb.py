@@ -115,8 +115,8 @@ def test_a_signal_at_the_last_moment_ends_the_load_with_a_sentence(
     run = bring(exporter, warehouse.url, "--summary-json", str(summary), before=before)
     assert run.code == 143
     assert run.stderr == (
-        "registry-exporter: Stopped by SIGTERM. 1 snapshot of 2 were loaded and stay; to load the "
-        "rest, run the same command again.\n"
+        "registry-exporter: Stopped by SIGTERM. Loaded: 1 of 2 snapshots; to load the rest, run "
+        "the same command again.\n"
     )
     content = json.loads(summary.read_text())
     assert (content["status"], content["exit_code"]) == ("interrupted", 143)

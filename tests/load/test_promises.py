@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from exporter.errors import IntegrityError, LoadError, SettingsError
@@ -384,3 +386,23 @@ def test_a_damaged_file_is_named_and_what_was_there_stays(warehouse: Kind, outpu
     assert "SHA-256" in str(error)
     assert [one.snapshot_id for one in result.loaded] == ["n2"]
     assert differences(warehouse, {"n1": few("one"), "n2": few("two")}) == {}
+
+
+def test_rows_that_are_not_as_many_as_the_manifest_says_leave_nothing_of_the_snapshot(
+    warehouse: Kind, output: Path
+) -> None:
+    publish_rows(output, "n1", few("one"))
+    bring(warehouse, output)
+    publish_rows(output, "n2", few("two"), night=1)
+    manifest = json.loads((output / "manifests" / "n2.json").read_bytes())
+    (file,) = manifest["tables"]["tags"]["files"]
+    part = output / file["path"]
+    pq.write_table(pq.ParquetFile(part).read()[1:], part)
+    content = part.read_bytes()
+    file |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    write_manifest(output, manifest)
+    with pytest.raises(LoadError, match=r"table tags has 3 rows .* the manifest says 4") as refused:
+        bring(warehouse, output)
+    assert warehouse.url.split("@")[-1].split("?")[0] in str(refused.value)
+    assert differences(warehouse, {"n1": few("one")}) == {}
+    assert ids(warehouse) == ["n1"]

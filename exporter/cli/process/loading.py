@@ -154,5 +154,7 @@ def _finished(result: LoadResult, progress: LoadProgress) -> LoadOutcome:
 
 
 def _advice(progress: LoadProgress) -> str:
-    done = f"{number(len(progress.loaded), 'snapshot')} of {progress.snapshots:,}"
-    return f"{done} were loaded and stay; to load the rest, run the same command again."
+    if not progress.loaded:
+        return "Nothing was loaded; to load it, run the same command again."
+    done = f"{len(progress.loaded):,} of {number(progress.snapshots, 'snapshot')}"
+    return f"Loaded: {done}; to load the rest, run the same command again."
