@@ -41,7 +41,8 @@ def loader(postgres: Server) -> str:
     with postgres.connect() as connection:
         secret = psycopg.sql.Literal(PASSWORD)
         connection.execute(psycopg.sql.SQL("CREATE ROLE loader LOGIN PASSWORD {}").format(secret))
-        connection.execute("ALTER ROLE loader SET statement_timeout = '1min'")
+        for limit in ("statement_timeout = '1min'", "default_transaction_isolation = serializable"):
+            connection.execute(f"ALTER ROLE loader SET {limit}")
         connection.execute("CREATE SCHEMA lent AUTHORIZATION loader")
     return "loader"
 
@@ -230,5 +231,8 @@ def test_statements_have_a_limit_of_the_loads_own(postgres: Server, loader: str)
     target = Target(postgres, "lent", Path())
     settings = target.settings(to=postgres.url(user=loader))
     with connect(settings, look_only=False) as warehouse:
-        limits = warehouse._session.rows("ask", "SELECT current_setting('statement_timeout')")
-    assert limits == [("2h",)]
+        limits = warehouse._session.rows(
+            "ask",
+            "SELECT current_setting('statement_timeout'), current_setting('transaction_isolation')",
+        )
+    assert limits == [("2h", "read committed")]

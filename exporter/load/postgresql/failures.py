@@ -68,6 +68,14 @@ def failure(error: Error, address: Address, doing: str, *, lost: bool) -> LoadEr
     )
 
 
+def lost_at_commit(address: Address) -> LoadError:
+    """Return the sentence about a connection that was lost before the answer to a commit."""
+    return LoadError(
+        f"{address.name} ended the connection during the commit, so the snapshot is there whole or "
+        "not at all: check that the server runs, and run again."
+    )
+
+
 def unreachable(error: Error, address: Address) -> LoadError:
     """Return the sentence about a connection that could not be made."""
     # libpq has no codes for these. Those of the server may be in another language.

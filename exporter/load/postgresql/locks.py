@@ -11,7 +11,7 @@ from exporter.errors import LoadError, LockedError
 from exporter.load.postgresql.session import Session
 from exporter.load.postgresql.statements import literal
 
-_FOR_A_LOADER = 10.0
+FOR_A_LOADER = 10.0
 """Seconds to wait for another loader: a killed one's session lives on for a moment."""
 _FOR_READERS = 600.0
 """Seconds to try for a lock that readers hold."""
@@ -35,17 +35,17 @@ _HOLDER = """
 _FLAG = "registry_exporter.locked"
 
 
-def lock_out_loaders(session: Session, schema: str) -> None:
+def lock_out_loaders(session: Session, schema: str, patience: float) -> None:
     """Take the lock of loads into a schema, until the transaction ends.
 
-    Raises `LockedError` if another load has it for longer than a moment.
+    Raises `LockedError` if another load has it for longer than `patience`, in seconds.
     """
     digest = hashlib.sha256(f"registry-exporter load {schema}".encode()).digest()
     key = int.from_bytes(digest[:8], "big", signed=True)
-    until = steady() + _FOR_A_LOADER
+    until = steady() + patience
     doing = "take the lock of loads"
     while not session.rows(doing, "SELECT pg_try_advisory_xact_lock($1)", key)[0][0]:
-        if steady() > until:
+        if steady() >= until:
             holders = session.rows(doing, _HOLDER, key)
             raise LockedError(
                 f"Another load holds the schema {schema} of {session.address.name}"

@@ -21,7 +21,7 @@ from adbc_driver_manager.dbapi import Connection
 from adbc_driver_postgresql import ConnectionOptions, dbapi
 
 from exporter.load.postgresql.address import Address
-from exporter.load.postgresql.failures import failure, unreachable
+from exporter.load.postgresql.failures import failure, lost_at_commit, unreachable
 
 Value = str | int | list[str]
 _T = TypeVar("_T")
@@ -95,7 +95,13 @@ class Session:
 
     def commit(self, doing: str) -> None:
         """Commit the transaction, if one has begun."""
-        self._finish(doing, self._thread.submit(self._connection.commit))
+        call = self._thread.submit(self._connection.commit)
+        try:
+            call.result()
+        except Error as error:
+            if self._is_lost():
+                raise lost_at_commit(self.address) from None
+            raise failure(error, self.address, doing, lost=False) from None
 
     def rollback(self) -> None:
         """Roll the transaction back, if one has begun and the connection is still there."""

@@ -52,8 +52,8 @@ class PostgreSql:
         self._catalog = Catalog(self._session, self._schema)
         self._transactions = Transactions(self._session, self._schema, locked=not self._look_only)
         try:
-            self._check_server()
             self._transactions.begin()
+            self._check_server()
         except BaseException:
             self._session.close()
             raise

@@ -123,7 +123,7 @@ class PostgreSqlWriter:
             self._session,
             [
                 *(self._name(f"latest_{one}") for one in grown if f"latest_{one}" in self._there),
-                *(self._name(one) for one in {*grown, *(table.name for table in loosened)}),
+                *(self._name(one) for one in sorted({*grown, *(table.name for table in loosened)})),
                 *(f"ONLY {self._name(one)}" for one in sorted({one.table for one in old})),
                 *(f"ONLY {one.identifier}" for one in old),
             ],
