@@ -116,7 +116,7 @@ def _snowflake_body(tables: Sequence[Table], schema: str) -> str:
     body = [
         "DECLARE",
         "  newest VARCHAR;",
-        "  found NUMBER;",
+        "  counted NUMBER;",
         "  wanted NUMBER;",
         "  no_id EXCEPTION (-20001, 'The manifest names no snapshot id.');",
         "  differs EXCEPTION (-20002, 'A table has not the rows that the manifest says.');",
@@ -126,6 +126,8 @@ def _snowflake_body(tables: Sequence[Table], schema: str) -> str:
         f"    SELECT $1 AS {name('content')} FROM {manifest} ({form});",
         f"  SELECT {name('content')}:snapshot_id::VARCHAR INTO :newest FROM {incoming};",
         f"  IF (NOT REGEXP_LIKE(newest, '{ID_PATTERN}')) THEN RAISE no_id; END IF;",
+        "  -- A time of the files is one of UTC, whatever zone the session has.",
+        "  ALTER SESSION SET TIMEZONE = 'UTC';",
         "  BEGIN TRANSACTION;",
         f"  DELETE FROM {snapshots} WHERE {name(SNAPSHOT_ID)} = :newest;",
     ]
@@ -136,12 +138,12 @@ def _snowflake_body(tables: Sequence[Table], schema: str) -> str:
         body += [
             f"  DELETE FROM {full} WHERE {name(SNAPSHOT_ID)} = :newest;",
             f"  EXECUTE IMMEDIATE {copy};",
-            f"  SELECT COUNT(*) INTO :found FROM {full} WHERE {name(SNAPSHOT_ID)} = :newest;",
+            f"  SELECT COUNT(*) INTO :counted FROM {full} WHERE {name(SNAPSHOT_ID)} = :newest;",
             (
                 f"  SELECT COALESCE({name('content')}:tables.{table.name}.rows::NUMBER, 0) "
                 f"INTO :wanted FROM {incoming};"
             ),
-            "  IF (found <> wanted) THEN RAISE differs; END IF;",
+            "  IF (counted <> wanted) THEN RAISE differs; END IF;",
         ]
     values = [f"{name('content')}:{one}" for one in (SNAPSHOT_ID, "status")]
     chosen = [
@@ -229,7 +231,7 @@ def _redshift_body(tables: Sequence[Table], place: Location, schema: str) -> str
     body = [
         "DECLARE",
         "  newest VARCHAR(64);",
-        "  found BIGINT;",
+        "  counted BIGINT;",
         "  wanted BIGINT;",
         "BEGIN",
         f"  DROP TABLE IF EXISTS {incoming};",
@@ -251,15 +253,15 @@ def _redshift_body(tables: Sequence[Table], place: Location, schema: str) -> str
             f"  DROP TABLE IF EXISTS {part};",
             f"  CREATE TEMP TABLE {part} ({', '.join(_redshift_columns(table))});",
             f"  EXECUTE {copy};",
-            f"  SELECT INTO found COUNT(*) FROM {part};",
+            f"  SELECT INTO counted COUNT(*) FROM {part};",
             (
-                f"  SELECT INTO wanted {name('tables')}.{name(table.name)}.{name('rows')}::BIGINT "
-                f"FROM {incoming};"
+                f"  SELECT INTO wanted m.{name('tables')}.{name(table.name)}.{name('rows')}"
+                f"::BIGINT FROM {incoming} m;"
             ),
-            "  IF found <> wanted THEN",
+            "  IF counted <> wanted THEN",
             (
                 f"    RAISE EXCEPTION 'The table {table.name} has % rows, and the manifest says "
-                "%.', found, wanted;"
+                "%.', counted, wanted;"
             ),
             "  END IF;",
             f"  DELETE FROM {full} WHERE {name(SNAPSHOT_ID)} = newest;",

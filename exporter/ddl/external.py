@@ -15,6 +15,9 @@ from exporter.snapshots.layout import LATEST
 from exporter.tables.columns import Table
 
 SNAPSHOT_ID = "snapshot_id"
+HIVE_COMMENT = 255
+"""The bytes of a column's comment that Glue takes, and that older Hive metastores do."""
+_CUT = " …"
 SNAPSHOT_ID_MEANING = "The snapshot that the row is of"
 LATEST_FILE = LATEST.rpartition("/")[2]
 MANIFESTS = LATEST.rpartition("/")[0]
@@ -28,10 +31,14 @@ def columns(table: Table) -> list[str]:
     return [SNAPSHOT_ID, *table.schema.names]
 
 
-def meaning(field: object) -> str:
-    """Return the description of a column of the tables."""
+def meaning(field: object, longest: int | None = None) -> str:
+    """Return the description of a column of the tables, cut to as many bytes at a word."""
     metadata = getattr(field, "metadata", None) or {}
-    return str(metadata.get(b"description", b"").decode())
+    text = str(metadata.get(b"description", b"").decode())
+    if longest is None or len(text.encode()) <= longest:
+        return text
+    cut = text.encode()[: longest - len(_CUT.encode())].decode(errors="ignore")
+    return cut.rpartition(" ")[0].rstrip(" ,:;") + _CUT
 
 
 def lines(parts: Sequence[str]) -> str:
@@ -203,7 +210,7 @@ def _spark(dialect: Dialect, tables: Sequence[Table], root: str, schema: str) ->
     for table in tables:
         full = f"{ticked(schema)}.{ticked(table.name)}"
         stated = [
-            f"{ticked(one.name)} {types.of(one.type)} COMMENT {escaped(meaning(one))}"
+            f"{ticked(one.name)} {types.of(one.type)} COMMENT {escaped(meaning(one, HIVE_COMMENT))}"
             for one in table.schema
         ]
         stated.append(f"{ticked(SNAPSHOT_ID)} STRING COMMENT {escaped(SNAPSHOT_ID_MEANING)}")

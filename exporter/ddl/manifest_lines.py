@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from exporter.ddl.dialects import TYPES, Dialect, escaped, literal, name, ticked
 from exporter.ddl.external import (
+    HIVE_COMMENT,
     LATEST_FILE,
     MANIFESTS,
     SNAPSHOT_ID,
@@ -25,6 +26,8 @@ from exporter.ddl.location import Location
 from exporter.tables.columns import Table
 
 _LINES = "manifest_lines"
+_BIGQUERY_COMMENT = 1024
+"""The letters of a column's description that BigQuery takes."""
 _VALUE = '^  "(?:{names})": "(.*?)",?$'
 
 
@@ -46,7 +49,7 @@ def athena(tables: Sequence[Table], place: Location, schema: str) -> list[str]:
     for table in tables:
         full = f"{ticked(schema)}.{ticked(table.name)}"
         stated = [
-            f"{ticked(one.name)} {types.of(one.type)} COMMENT {escaped(meaning(one))}"
+            f"{ticked(one.name)} {types.of(one.type)} COMMENT {escaped(meaning(one, HIVE_COMMENT))}"
             for one in table.schema
         ]
         statements += [
@@ -78,7 +81,7 @@ def trino(tables: Sequence[Table], place: Location, schema: str) -> list[str]:
     for table in tables:
         full = f"{name(schema)}.{name(table.name)}"
         stated = [
-            f"{name(one.name)} {types.of(one.type)} COMMENT {literal(meaning(one))}"
+            f"{name(one.name)} {types.of(one.type)} COMMENT {literal(meaning(one, HIVE_COMMENT))}"
             for one in table.schema
         ]
         stated.append(f"{name(SNAPSHOT_ID)} varchar COMMENT {literal(SNAPSHOT_ID_MEANING)}")
@@ -107,7 +110,11 @@ def _manifest_views(schema: str) -> list[str]:
         return f'max(regexp_extract("line", {literal(pattern)}, 1))'
 
     texts = [f"{value(one)} AS {name(one)}" for one in TEXTS_OF_MANIFEST]
-    times = [f"from_iso8601_timestamp({value(one)}) AS {name(one)}" for one in TIMES_OF_MANIFEST]
+    # A view of Athena's has no type for a time with its zone.
+    times = [
+        f"CAST(from_iso8601_timestamp({value(one)}) AT TIME ZONE 'UTC' AS timestamp) AS {name(one)}"
+        for one in TIMES_OF_MANIFEST
+    ]
     chosen = lines([*texts, *times])
     source = f"FROM {name(schema)}.{name(_LINES)}\n"
     return [
@@ -145,7 +152,7 @@ def bigquery(tables: Sequence[Table], place: Location, schema: str) -> list[str]
         folder = f"{root}/parquet/{table.name}"
         stated = [
             f"{ticked(one.name)} {types.of(one.type)} "
-            f"OPTIONS (description = {escaped(meaning(one))})"
+            f"OPTIONS (description = {escaped(meaning(one, _BIGQUERY_COMMENT))})"
             for one in table.schema
         ]
         statements += [

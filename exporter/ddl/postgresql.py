@@ -71,7 +71,7 @@ def _body(tables: Sequence[Table], place: Location, schema: str) -> str:
         "  manifest jsonb;",
         "  newest text;",
         "  part text;",
-        "  found bigint;",
+        "  counted bigint;",
         "BEGIN",
         "  DROP TABLE IF EXISTS pg_temp.incoming;",
         "  CREATE TEMPORARY TABLE incoming (line text);",
@@ -121,11 +121,11 @@ def _table(table: Table, place: Location, schema: str) -> list[str]:
         f"    EXECUTE format('COPY pg_temp.incoming FROM PROGRAM %L {_RAW}',",
         f"      {_fetched(place, 'part')} || ' | gzip -dc');",
         "  END LOOP;",
-        "  SELECT count(*) INTO found FROM pg_temp.incoming;",
-        f"  IF found <> coalesce(({entry} ->> 'rows')::bigint, 0) THEN",
+        "  SELECT count(*) INTO counted FROM pg_temp.incoming;",
+        f"  IF counted <> coalesce(({entry} ->> 'rows')::bigint, 0) THEN",
         (
             f"    RAISE EXCEPTION 'The NDJSON files of {table.name} have % rows, and the manifest "
-            f"says %.', found, {entry} ->> 'rows';"
+            f"says %.', counted, {entry} ->> 'rows';"
         ),
         "  END IF;",
         f"  EXECUTE format('DROP TABLE IF EXISTS {name(schema)}.%I', {partition});",

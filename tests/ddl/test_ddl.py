@@ -99,6 +99,11 @@ def test_columns_have_the_types_of_the_engine(dialect: Dialect) -> None:
     form, *types = TYPES[dialect].split("|")
     for column, type_ in zip(COLUMNS, types, strict=True):
         assert re.search(re.escape(form.format(column, type_)) + r"( |,\n|\n)", text), column
+    # Glue takes no longer comment on a column, and BigQuery none above 1,024 letters.
+    said = re.findall(r"COMMENT '((?:[^'\\]|''|\\.)*)'", ddl(dialect, S3, "findings"))
+    if dialect in (Dialect.ATHENA, Dialect.TRINO, Dialect.DATABRICKS):
+        assert max(len(one.encode()) for one in said) <= 255
+        assert any(one.endswith(" …") for one in said)
     assert "latest_images" in text
     assert "latest_layers" not in text
 
