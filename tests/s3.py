@@ -229,7 +229,8 @@ class S3:
         return _xml("CompleteMultipartUploadResult", f"<Key>k</Key><ETag>{etag}</ETag>")
 
     def _list(self, bucket: str, query: dict[str, str]) -> web.Response:
-        prefix, after = query.get("prefix", ""), query.get("continuation-token", "")
+        prefix = query.get("prefix", "")
+        after = query.get("continuation-token") or query.get("start-after", "")
         keys = [key for key in self.names(bucket) if key.startswith(prefix) and key > after]
         page = keys[:1000]
         content = "".join(

@@ -11,7 +11,9 @@ import uuid
 
 from exporter.storage.destination import Entry
 
-_NAME = re.compile(r"(?:^|/)registry-exporter-(?P<loader>[0-9a-f]{32})-\d+\.parquet$")
+_NAME = r"registry-exporter-(?P<loader>[0-9a-f]{32})-\d+\.parquet"
+_PATH = re.compile(rf"(?:^|/){_NAME}$")
+_NAMES = re.compile(_NAME.encode())
 _PATIENCE = 20 * 3600.0
 """Seconds after which a file of an unfinished load is left over, where another may be running."""
 
@@ -29,8 +31,13 @@ class PartNames:
 
 def loader_of(path: str) -> str:
     """Return the load that wrote a file; empty for a file that is not ours."""
-    found = _NAME.search(path)
+    found = _PATH.search(path)
     return found["loader"] if found else ""
+
+
+def loaders_in(text: bytes) -> set[str]:
+    """Return the loads whose files a text names."""
+    return {found["loader"].decode() for found in _NAMES.finditer(text)}
 
 
 def is_left_over(file: Entry, *, is_exclusive: bool) -> bool:

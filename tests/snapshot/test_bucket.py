@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from datetime import timedelta
@@ -27,36 +25,16 @@ from exporter.staging.layout import Format
 from exporter.storage.access import Access, Key
 from exporter.storage.destination import Entry, Version
 from exporter.storage.opening import open_destination
+from tests import moto
 from tests.snapshot.world import START, UNMEASURED, draft, stage
-
-SERVER = """
-import sys
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print(server.get_host_and_port()[1], flush=True)
-sys.stdin.read()
-server.stop()
-"""
 
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """Serve S3 on a loopback port of the system's choice."""
     pytest.importorskip("moto", reason="the S3 server comes with the dev extra")
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=UNMEASURED,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        port = process.stdout.readline().strip()
-        assert port.isdigit()
-        yield f"http://127.0.0.1:{port}"
-        process.kill()
+    with moto.serving(UNMEASURED) as url:
+        yield url
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ from exporter.storage.store_errors import why
 log = structlog.get_logger()
 
 _DRAWING = re.compile(r"\x1b\[[\d;]*m|\s+|↳")
+_STATUS = re.compile(r"(status code) (\d{3})")
 _RETRIES = {"max_retries": "5", "retry_timeout": "30s", "connect_timeout": "5s", "timeout": "300s"}
 
 
@@ -169,8 +170,8 @@ class Place:
 
     def _why(self, error: Exception) -> str:
         text = " ".join(_DRAWING.sub(" ", str(error)).split())
-        if isinstance(self._destination, Bucket):
-            return why(text, "s3", self._access)
+        if "Error performing" in text:  # Of the bucket: what it says may be a signed request.
+            return why(_STATUS.sub(r"\1: \2", text), "s3", self._access)
         for mark, code in (("No space left", 28), ("Permission denied", 13), ("Read-only", 30)):
             if mark in text:
                 return known(OSError(code, mark), "load.to")

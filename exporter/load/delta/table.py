@@ -8,6 +8,7 @@ the table's newest version instead.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
@@ -17,33 +18,34 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Field, Schema
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction
 
 from exporter.errors import LoadError
 from exporter.load.delta.place import Place
 from exporter.load.delta.statistics import statistics
-from exporter.load.file_names import PartNames, is_left_over, loader_of
+from exporter.load.file_names import PartNames, is_left_over, loader_of, loaders_in
 from exporter.load.lake import ChangedError
 from exporter.load.parts import Part, write_parts
 from exporter.load.tables import SNAPSHOT_ID, WarehouseTable, is_ours, meaning
+from exporter.storage.destination import Entry
 
-_LOADER = "registry-exporter.loader"
-"""The key in a commit's information that names the load that wrote its files."""
+_LOG = re.compile(r"/_delta_log/\d{20}\.json$")
 _ATTEMPTS = 10
 
 
 def open_table(place: Place, name: str) -> LoadedDelta | None:
     """Return a table, None if there is none; raises `LoadError` for one that is not ours."""
     with place.errors(f"open the table {name} in"):
-        if not DeltaTable.is_deltatable(place.uri(name), place.options):
-            if any(True for _ in place.files(name)):
+        try:
+            table = DeltaTable(place.uri(name), storage_options=place.options)
+        except TableNotFoundError:
+            if place.files(name):
                 raise LoadError(
                     f"Where the table {name} of {place.name} belongs, there are files that are no "
                     "Delta table: move them away, or load into another schema."
-                )
+                ) from None
             return None
-        table = DeltaTable(place.uri(name), storage_options=place.options)
         found = table.metadata()
     if not is_ours(found.description) or found.partition_columns != [SNAPSHOT_ID]:
         raise LoadError(
@@ -121,8 +123,6 @@ class LoadedDelta:
     ) -> object:
         """See `LakeTable`."""
         adds = [_add(part) for part in parts]
-        loaders = {loader_of(part.path): "" for part in parts}
-        information = {_LOADER: ",".join(one for one in loaders if one)}
 
         def commit() -> None:
             if version is not None and self._table.version() != version:
@@ -134,7 +134,7 @@ class LoadedDelta:
                 self._table.schema(),
                 [SNAPSHOT_ID],
                 filters,
-                commit_properties=_once(information),
+                commit_properties=_once(),
             )
 
         self._commit(f"replace rows of the table {self._name} in", commit)
@@ -162,16 +162,15 @@ class LoadedDelta:
         """See `LakeTable`; replaced files stay for `delta.deletedFileRetentionDuration`."""
         with self._place.errors(f"tidy the table {self._name} in"):
             prefix = f"{self._name}/"
-            referenced = set(self._active())
-            files = [one for one in self._place.files(self._name) if loader_of(one.path)]
-            unused = [one for one in files if one.path.removeprefix(prefix) not in referenced]
+            referenced = {f"{prefix}{path}" for path in self._active()}
+            files = self._place.files(self._name)
+            unused = [one for one in files if loader_of(one.path) and one.path not in referenced]
             if not unused:
                 return
-            committed = self._committed()
+            committed = self._committed(files)
             for one in unused:
-                if loader_of(one.path) in committed:
-                    continue
-                if is_left_over(one, is_exclusive=self._place.is_exclusive):
+                is_old = is_left_over(one, is_exclusive=self._place.is_exclusive)
+                if is_old and loader_of(one.path) not in committed:
                     self._place.delete(one.path)
             if self._table.vacuum(dry_run=True):
                 self._place.confirm()
@@ -190,10 +189,11 @@ class LoadedDelta:
         actions = pa.table(self._table.get_add_actions(flatten=True))
         return [str(path) for path in actions.column("path").to_pylist()]
 
-    def _committed(self) -> set[str]:
-        """Return the loads whose files the log has, or had and still keeps for readers."""
-        history = self._table.history()
-        return {one for entry in history for one in str(entry.get(_LOADER, "")).split(",")}
+    def _committed(self, files: Iterable[Entry]) -> set[str]:
+        """Return the loads whose files the log names: as there, or as removed."""
+        # Deltalake's own reader of the history stops the whole process while it reads.
+        logs = [one.path for one in files if _LOG.search(one.path)]
+        return {one for path in logs for one in loaders_in(self._place.read(path) or b"")}
 
     def _commit(self, doing: str, commit: Callable[[], None]) -> None:
         """Commit to the newest version, as often as another commit comes first."""
@@ -210,8 +210,8 @@ class LoadedDelta:
             self._table.update_incremental()
 
 
-def _once(information: dict[str, Any] | None = None) -> CommitProperties:
-    return CommitProperties(custom_metadata=information, max_commit_retries=0)
+def _once() -> CommitProperties:
+    return CommitProperties(max_commit_retries=0)
 
 
 def _add(part: Part) -> AddAction:
