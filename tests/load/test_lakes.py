@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import shutil
 import signal
@@ -281,6 +282,29 @@ def test_rows_that_differ_from_the_manifest_name_the_table_and_leave_nothing(
         bring(lake, output)
     assert rows(lake, "images", "n0") == []
     assert lake.data_files("images") == set()
+
+
+def test_a_full_disk_ends_in_a_sentence_and_leaves_what_was_there(
+    lake: Lake, output: Path, tmp_path: Path
+) -> None:
+    exporter = Exporter(tmp_path)
+    images = [
+        {"image_id": f"i{number}", "digest": hashlib.sha512(str(number).encode()).hexdigest()}
+        for number in range(2000)
+    ]
+    publish_rows(output, "n0", hostile_rows(5))
+    publish_rows(output, "n1", {"images": images}, night=1)
+    told = {"output": {"url": str(output)}, "load": {**lake.load, "tables": ["images"]}}
+    flags = ("load", "--config", str(exporter.write_config(told)), "--log-format", "json")
+    assert exporter.command(*flags, "--snapshot", "n0").code == 0
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000,) * 2)"
+    exporter.environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    run = exporter.start_command(*flags, "--snapshot", "n1", before=limit).wait()
+    assert run.code == 7, run.said
+    assert "the file would be larger than this process or file system allows" in run.said
+    there = lake.table("images")
+    assert there is not None
+    assert {*there.column("snapshot_id").to_pylist()} == {"n0"}
 
 
 def test_a_dry_run_creates_nothing(lake: Lake, output: Path) -> None:
