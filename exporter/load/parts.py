@@ -52,16 +52,13 @@ def write_parts(
     groups = _row_groups(batches, schema)
     group = next(groups, None)
     while group is not None:
-        footers: list[pq.FileMetaData] = []
         with open_part(len(parts)) as part:
-            with pq.ParquetWriter(
-                part.file, schema, compression="zstd", metadata_collector=footers
-            ) as writer:
+            with pq.ParquetWriter(part.file, schema, compression="zstd") as writer:
                 while group is not None and part.file.tell() < part_bytes:
                     writer.write_table(group, row_group_size=GROUP_ROWS)
                     group = next(groups, None)
-            size = part.file.tell()
-        parts.append(Part(part.path, footers[0].num_rows, size, footers[0]))
+            size, footer = part.file.tell(), writer.writer.metadata
+        parts.append(Part(part.path, footer.num_rows, size, footer))
     return parts
 
 
