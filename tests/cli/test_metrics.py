@@ -34,7 +34,7 @@ MANIFEST = Manifest(
 )
 REGISTRIES = tuple(ScopeSizes(f"crp{n:02}", "same name", n, 10 * n, 0) for n in range(25))
 LOADED = Loaded("run-1", "complete", {"images": 150, "layers": 900}, 1.5)
-LOAD = LoadOutcome("complete", 0, 2.0, "duckdb:w", (LOADED,))
+LOAD = LoadOutcome("complete", 0, 2.0, "duckdb:w", loaded=(LOADED,))
 COMPLETE = Outcome(
     "complete", 0, Progress().statistics(), MANIFEST, registries=REGISTRIES, load=LOAD
 )

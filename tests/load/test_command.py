@@ -29,6 +29,8 @@ def test_a_program_reads_the_summary_the_metrics_and_the_log(tmp_path: Path) -> 
     planned = exporter.command(*flags, "--dry-run", "--quiet")
     assert planned.code == 0
     assert "n1" in planned.stdout
+    planned = exporter.command(*flags, "--dry-run", "--quiet", "--summary-json", "-")
+    assert json.loads(planned.stdout)["planned"] == ["n1"]
     assert not warehouse.path.exists()
     run = exporter.command(*flags, *files, "--log-format", "json")
     assert run.code == 0

@@ -57,8 +57,8 @@ def run_load(
             code,
             progress.clock.seconds,
             str(settings.load.to or ""),
-            tuple(progress.loaded),
-            tuple(progress.removed),
+            loaded=tuple(progress.loaded),
+            removed=tuple(progress.removed),
             error=error,
         )
 
@@ -145,6 +145,7 @@ def _finished(result: LoadResult, progress: LoadProgress) -> LoadOutcome:
         code,
         progress.clock.seconds,
         result.warehouse,
+        tuple(one.manifest.snapshot_id for one in result.planned),
         result.loaded,
         result.removed,
         result.selection.partial,

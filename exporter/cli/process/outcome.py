@@ -19,7 +19,8 @@ STATUSES: tuple[Status, ...] = ("complete", "partial", "failed", "interrupted")
 class LoadOutcome:
     """How a load ended: its exit code, and what it loaded and removed all the same.
 
-    `warehouse` is its name, without a password. `partial` are snapshots that were left out because
+    `warehouse` is its name, without a password. `planned` are the ids that a dry run found to load,
+    and `removed` those that it would remove. `partial` are snapshots that were left out because
     they are partial, `unreadable` those that could not be loaded because they cannot be read.
     """
 
@@ -27,6 +28,7 @@ class LoadOutcome:
     exit_code: int
     seconds: float
     warehouse: str = ""
+    planned: tuple[str, ...] = ()
     loaded: tuple[Loaded, ...] = ()
     removed: tuple[str, ...] = ()
     partial: tuple[str, ...] = ()

@@ -93,6 +93,7 @@ def _of_load(outcome: LoadOutcome) -> dict[str, Any]:
         "error": outcome.error,
         "warehouse": outcome.warehouse,
         "seconds": round(outcome.seconds, 3),
+        "planned": outcome.planned,
         "loaded": [asdict(one) for one in outcome.loaded],
         "removed": outcome.removed,
         "left_out": {"partial": outcome.partial, "unreadable": outcome.unreadable},
