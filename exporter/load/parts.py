@@ -6,7 +6,7 @@ Tables that are files (Iceberg, Delta) get them. A row group is all that is in m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -42,19 +42,42 @@ def write_parts(
     batches: Iterable[pa.RecordBatch],
     schema: pa.Schema,
     open_part: Callable[[int], AbstractContextManager[OpenPart]],
-    part_bytes: int = PART_BYTES,
+    remove: Callable[[str], None],
 ) -> list[Part]:
     """Write the columns of `schema` of each batch, and return the files; no rows make no file.
 
-    `open_part` is given the file's number, from 0. Raises what it and the batches raise.
+    `open_part` is given the file's number, from 0. Raises what it and the batches raise, after
+    `remove` was given the path of each file that was begun.
     """
+    begun: list[str] = []
+
+    @contextmanager
+    def opened(number: int) -> Iterator[OpenPart]:
+        with open_part(number) as part:
+            begun.append(part.path)
+            yield part
+
+    try:
+        return _write(batches, schema, opened)
+    except BaseException:
+        for path in begun:
+            with suppress(Exception):
+                remove(path)
+        raise
+
+
+def _write(
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    open_part: Callable[[int], AbstractContextManager[OpenPart]],
+) -> list[Part]:
     parts: list[Part] = []
     groups = _row_groups(batches, schema)
     group = next(groups, None)
     while group is not None:
         with open_part(len(parts)) as part:
             with pq.ParquetWriter(part.file, schema, compression="zstd") as writer:
-                while group is not None and part.file.tell() < part_bytes:
+                while group is not None and part.file.tell() < PART_BYTES:
                     writer.write_table(group, row_group_size=GROUP_ROWS)
                     group = next(groups, None)
             size, footer = part.file.tell(), writer.writer.metadata

@@ -305,6 +305,7 @@ def test_a_full_disk_ends_in_a_sentence_and_leaves_what_was_there(
     there = lake.table("images")
     assert there is not None
     assert {*there.column("snapshot_id").to_pylist()} == {"n0"}
+    assert len(lake.data_files("images")) == 1
 
 
 def test_a_dry_run_creates_nothing(lake: Lake, output: Path) -> None:

@@ -110,13 +110,13 @@ class LoadedDelta:
             path = f"{SNAPSHOT_ID}={snapshot_id}/{names(number)}"
             return self._place.open_part(f"{self._name}/{path}", path)
 
-        return write_parts(rows, columns, open_part)
+        return write_parts(rows, columns, open_part, self._remove)
 
     def discard(self, parts: Collection[Part]) -> None:
         """See `LakeTable`."""
         with suppress(LoadError):
             for part in parts:
-                self._place.delete(f"{self._name}/{part.path}")
+                self._remove(part.path)
 
     def replace(
         self, ids: Collection[str], parts: Sequence[Part], version: object = None
@@ -175,6 +175,9 @@ class LoadedDelta:
             if self._table.vacuum(dry_run=True):
                 self._place.confirm()
                 self._table.vacuum(dry_run=False)
+
+    def _remove(self, path: str) -> None:
+        self._place.delete(f"{self._name}/{path}")
 
     def _read(self, path: str) -> bytes:
         content = self._place.read(f"{self._name}/{path}")

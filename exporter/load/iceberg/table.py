@@ -76,7 +76,8 @@ class LoadedIceberg:
             ):
                 yield OpenPart(path, cast("BinaryIO", file))
 
-        return write_parts(rows, with_field_ids(schema, self._table.schema()), open_part)
+        columns = with_field_ids(schema, self._table.schema())
+        return write_parts(rows, columns, open_part, self._table.io.delete)
 
     def discard(self, parts: Collection[Part]) -> None:
         """See `LakeTable`."""
