@@ -198,8 +198,8 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(
         assert large.rows("snapshots", "n2") == []
     finally:
         with postgres.connect() as connection:
-            connection.execute("DROP DATABASE tiny WITH (FORCE)")
-            connection.execute("DROP TABLESPACE small")
+            connection.execute("DROP DATABASE IF EXISTS tiny WITH (FORCE)")
+            connection.execute("DROP TABLESPACE IF EXISTS small")
         subprocess.run(["umount", str(place)], check=True)
         shutil.rmtree(place)
 
