@@ -107,8 +107,8 @@ def test_a_signal_at_the_last_moment_ends_the_load_with_a_sentence(
     publish_rows(exporter.output, "n3", hostile_rows(10, "c"), night=2)
     # Just before the second of two snapshots is committed.
     before = (
-        "import os, signal; from exporter.load.duckdb import DuckDbWriter as w; commit = w.commit; "
-        "w.commit = lambda self: (self._load.snapshot_id == 'n3' and "
+        "import os, signal; from exporter.load.duckdb.writer import DuckDbWriter as w; "
+        "commit = w.commit; w.commit = lambda self: (self._load.snapshot_id == 'n3' and "
         "os.kill(os.getpid(), signal.SIGTERM), commit(self))"
     )
     summary = exporter.folder / "summary.json"
