@@ -29,7 +29,7 @@ app = new_app()
 def load(
     to: Annotated[
         str | None,
-        typer.Option("--to", metavar="URL", help="The warehouse, as below. [load.to]"),
+        typer.Option("--to", metavar="URL", help="The warehouse, as above. [load.to]"),
     ] = None,
     config: options.Config = None,
     output: options.Output = None,
