@@ -35,6 +35,7 @@ class Server:
         port = [str(self.port)] if self.port else []
         self.process = subprocess.Popen(
             [sys.executable, program, str(self.folder), PASSWORD, *port],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -158,7 +158,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Say nothing of each request."""
 
 
+def end_with_parent() -> None:
+    """End this process once the one that started it is gone, and its end of stdin with it."""
+    sys.stdin.read()
+    os._exit(0)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=end_with_parent, daemon=True).start()
     server = Server(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))
     sys.stdout.write(f"{server.server_address[1]}\n")
     sys.stdout.flush()
