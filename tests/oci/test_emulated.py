@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from exporter.emulator.oci import (
 from exporter.emulator.oci.behaviour import DENIED, EMPTY, LISTS
 from tests.e2e.waiting import until
 from tests.oci.emulated import Emulated, assert_true
+from tests.oci.estate import digest_of
 from tests.oci.exports import ROOT, command, export
 from tests.oracle.snapshots import read_snapshot
 
@@ -132,6 +134,24 @@ def test_harbor_tells_what_no_tag_leads_to(tmp_path: Path) -> None:
             (total,) = [row for row in snapshot.tables["size_totals"] if row["scope"] == "total"]
             assert total["untagged_image_count"] == len(unreachable) > 0
             emulated.emulator.faults = Faults({"502": 0.03, "truncated": 0.03}, seed=5)
+
+
+def test_an_independent_client_reads_the_emulated_registry(tmp_path: Path) -> None:
+    """What the truth tells of manifests is what skopeo finds, over pages and tokens."""
+    shape = preset("odd", seed=4, repositories=1, tags=30)
+    quirks: dict[str, float] = {Quirk.SHORT_PAGES: 1.0}
+    with Emulated(replace(shape, empty=0.0), Behaviour(access="token", quirks=quirks)) as emulated:
+        (name,) = emulated.emulator.estate.names
+        place = f"docker://{emulated.registry}/{name}"
+
+        def skopeo(*arguments: str) -> bytes:
+            command = ["skopeo", *arguments, "--creds", f"{USER}:{PASSWORD}", "--tls-verify=false"]
+            return subprocess.run(command, check=True, capture_output=True, cwd=tmp_path).stdout
+
+        tags = {row["tag"]: row["digest"] for row in emulated.emulator.truth("tags") or ()}
+        assert sorted(tags) == sorted(json.loads(skopeo("list-tags", place))["Tags"])
+        for tag in list(tags)[:5]:
+            assert digest_of(skopeo("inspect", "--raw", f"{place}:{tag}")) == tags[tag], tag
 
 
 def test_a_quota_is_not_waited_for_and_the_next_night_goes_on(tmp_path: Path) -> None:
