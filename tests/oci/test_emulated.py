@@ -94,6 +94,8 @@ def test_every_quirk_at_once(seed: int, tmp_path: Path) -> None:
         # A HEAD has no body that tells an expired token from another 400, and these need a HEAD.
         shape = shape.with_oddities({Oddity.SCHEMA1: 0.0})
     behaviour = Behaviour(
+        latency=0.002,
+        workers=4,
         access="token",
         token_calls=9,
         prefix="/base/path",
@@ -120,7 +122,8 @@ def test_every_quirk_at_once(seed: int, tmp_path: Path) -> None:
 def test_harbor_tells_what_no_tag_leads_to(tmp_path: Path) -> None:
     """It is known as Harbor though its first answers fail, or are a gateway's."""
     shape = preset("odd", seed=5, repositories=12, tags=150)
-    behaviour = Behaviour(access="token", flavor="harbor", quirks={Quirk.NO_DIGEST: 0.3}, seed=5)
+    quirks: dict[str, float] = {Quirk.NO_DIGEST: 0.3, Quirk.RETRY_IN_BODY: 1.0}
+    behaviour = Behaviour(access="token", flavor="harbor", quirks=quirks, seed=5)
     first_call = Faults({"502": 0.4, "204": 0.3, "html": 0.3}, scopes=frozenset({"version"}))
     with Emulated(shape, behaviour, replace(first_call, in_a_row=2)) as emulated:
         registry = {"registry": emulated.registry, **ALICE}
@@ -133,7 +136,7 @@ def test_harbor_tells_what_no_tag_leads_to(tmp_path: Path) -> None:
             unreachable = [row for row in snapshot.tables["images"] if not row["reachable"]]
             (total,) = [row for row in snapshot.tables["size_totals"] if row["scope"] == "total"]
             assert total["untagged_image_count"] == len(unreachable) > 0
-            emulated.emulator.faults = Faults({"502": 0.03, "truncated": 0.03}, seed=5)
+            emulated.emulator.faults = Faults({"429": 0.01, "truncated": 0.03}, seed=5)
 
 
 def test_an_independent_client_reads_the_emulated_registry(tmp_path: Path) -> None:
