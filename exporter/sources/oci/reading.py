@@ -6,7 +6,7 @@ registry still has it is another question: only a call of this run answers it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
@@ -169,10 +169,9 @@ class Reader:
         """Return whether an earlier run found all that an index refers to, in this repository."""
         return self._cache.is_whole(f"{self._calls.registry_id}/{path}", index)
 
-    def note_whole(self, path: str, index: str, present: Collection[bool | None]) -> None:
-        """Note for later runs which of what an index refers to is there; None is not known."""
-        whole = all(present)
-        if (whole or False in present) and whole != self.is_whole(path, index):
+    def note_whole(self, path: str, index: str, *, whole: bool) -> None:
+        """Note for later runs whether all that an index refers to is there."""
+        if whole != self.is_whole(path, index):
             self._cache.put_whole(f"{self._calls.registry_id}/{path}", index, whole=whole)
 
     def _never_moves(self, tag: str) -> bool:
