@@ -59,7 +59,7 @@ def origin(source: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the part of a manifest's `source` that says where it comes from, not what was listed.
 
     The settings of OCI registries name them in `source`. Another list of them is another scope, as
-    it is in a cloud: histories go on, and two snapshots can be compared where both have a registry.
+    elsewhere: histories go on, and two snapshots can be compared where both have a registry.
     """
     if source.get("kind") != "oci":
         return source
