@@ -16,6 +16,8 @@ from benchmark.runner import BenchmarkError, Result, run_scenario
 from benchmark.scenarios import FULL, QUICK
 from benchmark.targets import judge
 
+_TOO_SMALL = "\nThese sizes show that the benchmark works; they are too small for a judgement."
+
 
 def main() -> int:
     """Run the benchmark, print the results and write them down; return the exit code.
@@ -47,7 +49,7 @@ def main() -> int:
     if targets:
         print(target_table(targets))
     if given.quick:
-        print("\nThese sizes show that the benchmark works; they are too small for a judgement.")
+        print(_TOO_SMALL)
     given.json.parent.mkdir(parents=True, exist_ok=True)
     content = as_json(results, targets, quick=given.quick)
     given.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -67,6 +69,8 @@ def _measure_registries(given: argparse.Namespace, say: oci.Say) -> int:
         print(measured[name].text, end="\n\n", flush=True)
     targets = [target for one in measured.values() for target in one.targets]
     print(target_table(targets))
+    if given.quick:
+        print(_TOO_SMALL)
     content = {
         name: {"runs": {run: [asdict(one) for one in done] for run, done in figure.runs.items()}}
         for name, figure in measured.items()
