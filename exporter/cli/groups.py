@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 COMMANDS = {
     "export": "Take an inventory and publish it as a snapshot.",
     "plan": "Show what an export would list, without listing images or writing anything.",
-    "demo": "Export a made-up cloud: no account, no credentials, no network.",
+    "demo": "Export a made-up cloud or registry: no account, no credentials, no network.",
     "list": "List the snapshots: status, age, images, stored size, bytes on disk, source and "
     "scope.",
     "query": "Ask a snapshot in SQL, or ask a named question.",

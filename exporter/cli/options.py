@@ -61,7 +61,7 @@ RegistryUrl = Annotated[
     typer.Option(
         "--registry-url",
         metavar="HOST",
-        help="List this registry, with --source oci; may be repeated. [oci.registries]",
+        help="List this OCI registry; may be repeated. [oci.registries]",
     ),
 ]
 ImmutableTags = Annotated[
@@ -172,7 +172,8 @@ def settings_flags(
 ) -> dict[str, Any]:
     """Return the flags that were given, nested as the settings file is, for `load_settings`.
 
-    Raises `SettingsError` for immutable tags of no registry.
+    A registry's URL means OCI registries. Raises `SettingsError` for another source beside it, and
+    for immutable tags of no registry.
     """
     if immutable_tags and not registry_urls:
         raise SettingsError(
@@ -188,7 +189,12 @@ def settings_flags(
         "report": {"price_per_gb_month": price, "currency": currency},
         "load": {"to": to, "schema": schema, "tables": tables, "partial": partial},
     }
-    flags: dict[str, Any] = {} if source is None else {"source": source}
+    if registry_urls and source not in (None, "oci"):
+        raise SettingsError(
+            f"--registry-url names an OCI registry: use --source oci, not {source}."
+        )
+    kind = source or ("oci" if registry_urls else None)
+    flags: dict[str, Any] = {} if kind is None else {"source": kind}
     return flags | {
         section: given
         for section, named in told.items()

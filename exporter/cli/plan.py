@@ -49,7 +49,7 @@ def plan(
     list names. The export takes at least the number of calls that is shown. The images expected of
     a registry are those that the last complete snapshot counted.
 
-    Of OCI registries, it lists the repositories, and looks at the tags of at most 20 and at 20
+    Of OCI registries, it lists the repositories, and looks at the tags of at most 20 and at 40
     manifests of each registry. From that it estimates the calls of an export, without a cache and
     with the cache as it is, the time they take, and whether a quota of pulls allows them.
 

@@ -28,7 +28,7 @@ from exporter.http.faults import (
 )
 from exporter.http.limiter import Limiter, LimiterStatistics
 from exporter.http.outage import Attempts, HostClosedError, HostWatch, Outages
-from exporter.http.queueing import CallTime
+from exporter.http.queueing import Known
 from exporter.http.remedies import BY_DOMAIN, Remedies
 from exporter.http.reply import Reply
 from exporter.http.retry import Sleep, retrying
@@ -89,7 +89,7 @@ class Client:
         self._outages = Outages(limits.outage.total_seconds())
         self._hosts: dict[tuple[str, str], Host] = {}
         self._by_service: dict[str, Host] = {}
-        self._call_times: dict[str, CallTime] = {}
+        self._known: dict[str, Known] = {}
         self._tokens: Authenticator | None = None
         self._unauthorized = Unauthorized(self._sender)
         self._resources = AsyncExitStack()
@@ -207,7 +207,7 @@ class Client:
                 concurrency=self._limits.concurrency,
                 requests_per_second=self._limits.requests_per_second,
                 watches_queue=self._watches_queues,
-                call_time=self._call_times.setdefault(netloc, CallTime()),
+                known=self._known.setdefault(netloc, Known()),
             )
             others = [one for (name, _), one in self._hosts.items() if name == netloc]
             watch = others[0].watch if others else self._new_watch(base, netloc)

@@ -138,6 +138,8 @@ def fault_of_reply(reply: Reply) -> Fault | None:
     code, text = reply.code, reply.message
     if code:
         message = f"the API answered {reply.status} {code}{f' ({text})' if text else ''}"
+    elif text:
+        message = f"the answer was {name_status(reply.status)}: {text}"
     else:
         message = f"the answer was {name_status(reply.status)}, with no error of the API's own"
     return Fault(
@@ -149,7 +151,7 @@ def fault_of_reply(reply: Reply) -> Fault | None:
         code=code,
         request_id=reply.request_id,
         retry_after=parse_retry_after(reply.retry_after),
-        advice="" if code else _gateway_advice(reply),
+        advice="" if code or text else _gateway_advice(reply),
     )
 
 

@@ -36,7 +36,7 @@ from itertools import count
 
 import structlog
 
-from exporter.http.queueing import CallTime, QueueWatch
+from exporter.http.queueing import Known, QueueWatch
 from exporter.http.rate import Pace, RateSample
 
 INITIAL_LEVEL = 32
@@ -97,7 +97,7 @@ class Limiter:
 
     `concurrency` is the most slots ever, `requests_per_second` a fixed ceiling, if any. With
     `watches_queue` the slots are also bounded by what the times of calls say (`queueing`), compared
-    with the `call_time` of the host, if other limiters know it.
+    with what is `known` of the host, if other limiters share it.
     """
 
     def __init__(
@@ -107,9 +107,9 @@ class Limiter:
         concurrency: int,
         requests_per_second: float | None = None,
         watches_queue: bool = False,
-        call_time: CallTime | None = None,
+        known: Known | None = None,
     ) -> None:
-        self._queue = QueueWatch(concurrency, call_time) if watches_queue else None
+        self._queue = QueueWatch(concurrency, known) if watches_queue else None
         self._host = host
         self._concurrency = concurrency
         self._level = float(min(INITIAL_LEVEL, concurrency))

@@ -4,9 +4,10 @@ A server of one's own answers everything, and never 429: with more calls at once
 on, only the time of each grows. By Little's law, n calls that are under way on average, and take t
 seconds each, are n/t calls a second. So the level is raised only as long as n/t grows with it:
 
-1. The first few calls go one by one. What they take is the host's time for a call (`CallTime`).
-2. Then the level doubles while each doubling wins calls a second: `CLEAR_GAIN`, or `WORTH_DOUBLING`
-   while a call takes no longer than `LONGEST` times that of a call alone. Otherwise it is undone.
+1. The first few calls go one by one. What they take is the host's time for a call (`Known`).
+2. Then the level doubles, from half of what another kind of calls has found, while each doubling
+   wins calls a second: `CLEAR_GAIN`, or `WORTH_DOUBLING` while a call takes no longer than
+   `LONGEST` times that of a call alone. A doubling that does not is undone.
 3. Then it stays. Every `PATIENCE` windows it is tried, in turn, by `STEP` higher and lower. The
    higher level stays if it wins, and doubling goes on from there. The lower one stays if it loses
    less than `TOLERATED_LOSS`, and is tried lower still. While neither is better, trials become
@@ -49,10 +50,14 @@ _NEARLY = 0.75
 
 
 @dataclass
-class CallTime:
-    """What a call alone takes on a host, in seconds; shared by all kinds of calls to it."""
+class Known:
+    """What is known of a host, shared by all kinds of calls to it.
+
+    `alone` is what a call alone takes, in seconds; `level` the last level that doubling won.
+    """
 
     alone: float | None = None
+    level: int = 0
 
     def note(self, seconds: float) -> None:
         """Note what the calls of one kind took; those of the fastest kind count."""
@@ -78,9 +83,9 @@ class QueueWatch:
     `answered` what each call took.
     """
 
-    def __init__(self, most: int, call_time: CallTime | None = None) -> None:
+    def __init__(self, most: int, known: Known | None = None) -> None:
         self._most = most
-        self._call_time = call_time or CallTime()
+        self._known = known or Known()
         self.level = 1
         self._phase = _Phase.ALONE
         self._settled = 1
@@ -115,8 +120,8 @@ class QueueWatch:
         self._seconds.append(seconds)
         if self._phase is _Phase.ALONE:
             if len(self._seconds) >= ALONE:
-                self._call_time.note(median(self._seconds))
-                self._begin()
+                self._known.note(median(self._seconds))
+                self._begin(max(FIRST_LEVEL, self._known.level // 2))
             return
         # A doubling wins so much that fewer calls show it.
         enough = self.level if self._phase is _Phase.DOUBLING else 2 * self.level
@@ -127,27 +132,28 @@ class QueueWatch:
     def begin_anew(self) -> None:
         """Forget what was measured: the host was down, and may be another one now."""
         self._patience = PATIENCE
-        self._begin()
+        self._begin(FIRST_LEVEL)
 
     @property
     def _is_in_use(self) -> bool:
         """Whether so many calls are under way that they show what a level is worth."""
         return self._under_way >= _NEARLY * min(self._settled, self.level)
 
-    def _begin(self) -> None:
+    def _begin(self, level: int) -> None:
         self._per_second = None
-        self._settled = min(FIRST_LEVEL, self._most)
+        self._settled = min(level, self._most)
         self._move(self._settled, _Phase.DOUBLING)
 
     def _decide(self, per_second: float, seconds: float) -> None:
         self._forget()
         before = self._per_second
         gain = per_second / before if before else CLEAR_GAIN
-        is_slow = self._call_time.is_slow(seconds)
+        is_slow = self._known.is_slow(seconds)
         match self._phase:
             case _Phase.DOUBLING:
                 if gain >= (CLEAR_GAIN if is_slow else WORTH_DOUBLING):
                     self._settle(per_second)
+                    self._known.level = self.level
                     self._try(2 * self.level, _Phase.DOUBLING)
                 else:
                     self._go_back()

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Generic, Literal, NamedTuple, TypeVar
 
+from multidict import MultiMapping
+
 PageT = TypeVar("PageT")
 
 
@@ -85,11 +87,11 @@ class Sent:
 class Received(NamedTuple):
     """The parts of a 200 that a page is decoded from: its unpacked body, and its headers.
 
-    Names of headers know no case.
+    Names of headers know no case, and may come several times.
     """
 
     body: bytes
-    headers: Mapping[str, str]
+    headers: MultiMapping[str]
 
 
 @dataclass(frozen=True)

@@ -26,13 +26,14 @@ def _check_registry(text: str) -> str:
     if separator and scheme not in ("http", "https"):
         raise ValueError("not a registry such as registry.example.com:5000")
     parts = urlsplit(f"//{rest}")
-    if not parts.hostname or parts.username or parts.password or parts.query or parts.fragment:
+    is_host = parts.hostname and not parts.hostname.startswith("-")  # As a flag without a value.
+    if not is_host or parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError(
             "a host with its port, and a base path if it has one, is needed, such as "
             "registry.example.com:5000"
         )
     check_host(parts)
-    if scheme == "http" and separator and not is_loopback(parts.hostname):
+    if scheme == "http" and separator and not is_loopback(parts.hostname or ""):
         raise ValueError("write the host alone, and plain_http: true beside it for plain HTTP")
     if parts.netloc.lower() in _HUB_NAMES:
         return HUB + parts.path

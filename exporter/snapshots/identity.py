@@ -58,8 +58,8 @@ def identity(source: Mapping[str, Any], scope: Mapping[str, Any]) -> Identity:
 def origin(source: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the part of a manifest's `source` that says where it comes from, not what was listed.
 
-    The settings of OCI registries name them in `source`. Another list is another scope:
-    histories go on, and snapshots can be compared where both have a registry.
+    The settings of OCI registries name them in `source`. Another list of them is another scope, as
+    elsewhere: histories go on, and two snapshots can be compared where both have a registry.
     """
     if source.get("kind") != "oci":
         return source

@@ -9,10 +9,11 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from soaking.chance import draw
-from soaking.night import spend
+from soaking import chance, night, registries
 
 
 def main() -> int:
@@ -24,21 +25,24 @@ def main() -> int:
     while given.rounds is None or seed < given.seed + given.rounds:
         if given.minutes is not None and time.monotonic() - began > given.minutes * 60:
             break
-        world = draw(seed)
         folder = Path(tempfile.mkdtemp(prefix=f"registry-soak-{seed}-"))
         started = time.monotonic()
+        about, nights, spend = _night_of(given.kind, seed)
         try:
-            tally = spend(world, folder)
+            tally = spend(folder)
         except Exception:  # noqa: BLE001 - the soak looks for any failure
             traceback.print_exc()
-            print(f"seed {seed} FAILED: {world.about}\nleft in {folder}", flush=True)
-            print(f"replay it with: scripts/soak --seed {seed} --rounds 1", flush=True)
+            print(f"seed {seed} FAILED: {about}\nleft in {folder}", flush=True)
+            print(
+                f"replay it with: scripts/soak --kind {given.kind} --seed {seed} --rounds 1",
+                flush=True,
+            )
             return 1
         shutil.rmtree(folder)
         totals += tally.counts
-        totals["nights"] += world.nights
+        totals["nights"] += nights
         print(
-            f"seed {seed}: {world.about}: {world.nights} nights, {tally or 'undisturbed'}: "
+            f"seed {seed}: {about}: {nights} nights, {tally or 'undisturbed'}: "
             f"ok in {time.monotonic() - started:.0f} s",
             flush=True,
         )
@@ -47,11 +51,21 @@ def main() -> int:
     return 0
 
 
+def _night_of(kind: str, seed: int) -> tuple[str, int, Callable[[Path], night.Tally]]:
+    """Return what a seed is about, how many nights it has, and what spends them in a folder."""
+    if kind == "oci":
+        registry = registries.draw(seed)
+        return registry.about, registry.nights, partial(registries.spend, registry)
+    world = chance.draw(seed)
+    return world.about, world.nights, partial(night.spend, world)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/soak",
         description="Kill, stop and disturb exports of random estates; check what they publish.",
     )
+    parser.add_argument("--kind", choices=["cloud", "oci"], default="cloud", help="what is listed")
     parser.add_argument("--seed", type=int, default=1, help="the first seed; default 1")
     parser.add_argument("--rounds", type=int, help="the most seeds; default: until the time is up")
     parser.add_argument("--minutes", type=float, help="time after which no seed begins")

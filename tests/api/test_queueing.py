@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.http.limiter import Limiter
-from exporter.http.queueing import FIRST_LEVEL, CallTime, QueueWatch
+from exporter.http.queueing import FIRST_LEVEL, Known, QueueWatch
 from tests.api.virtual_time import run
 
 SLOTS = 128
@@ -92,9 +92,9 @@ def test_a_server_beside_a_busy_client_is_as_fast_as_at_the_best_level(kinds: in
         async def main() -> tuple[float, float]:
             server = Server(2, 0.0015, 0.0002, spread=0.7)
             own_work = asyncio.Semaphore(1)
-            times = CallTime()
+            times = Known()
             limiters = [
-                Limiter("host", concurrency=most, watches_queue=watched, call_time=times)
+                Limiter("host", concurrency=most, watches_queue=watched, known=times)
                 for _ in range(kinds)
             ]
 

@@ -28,6 +28,36 @@ def test_the_demo_takes_nothing_from_the_environment_of_the_nightly_job(
     assert len(run.published) == 4
 
 
+def test_the_demo_of_a_registry_reads_only_what_is_new_on_the_second_day(
+    exporter_for: ExporterFor,
+) -> None:
+    run = exporter_for(None).command(
+        "demo", "--kind", "oci", "--images", "60", "--output", "snapshots", "--log-format", "json"
+    )
+    assert run.code == 0, run.stderr
+    first, second = [one["requests"] for one in run.events if one["event"] == "export_finished"]
+    assert second["calls"] < first["calls"]
+    assert second["bytes"] < first["bytes"] / 2
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (("--kind", "oci", "--images", "5"), "--images is not for --kind oci"),
+        (("--tags", "5"), "--tags is not for --kind cloud"),
+        (("--kind", "oci", "--quirk", "earthquake"), "there is no quirk 'earthquake'"),
+        (("--kind", "oci", "--fault", "404=1"), "a registry has no fault '404'"),
+        (("--kind", "oci", "--preset", "company"), "there are tiny, demo, nightly"),
+    ],
+)
+def test_each_kind_has_options_of_its_own(
+    given: tuple[str, ...], says: str, exporter_for: ExporterFor
+) -> None:
+    run = exporter_for(None).command("emulate", *given)
+    assert run.code == 2
+    assert says in run.said
+
+
 @pytest.mark.parametrize(
     ("flag", "value"), [("--rate", "0"), ("--rate", "nan"), ("--max-in-flight", "0")]
 )

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import orjson
 import pyarrow as pa
+from multidict import CIMultiDict
 
 from exporter.crawl.coverage import ListingStatus
 from exporter.crawl.decoders import Decoders
@@ -212,7 +213,9 @@ class Server:
         if start + size < len(listing):
             page["nextPageToken"] = str(start + size)
         body = orjson.dumps(page)
-        return Answer(await decode(Received(body, {})), body, 1, None, len(body), 1.0, {})
+        return Answer(
+            await decode(Received(body, CIMultiDict())), body, 1, None, len(body), 1.0, {}
+        )
 
     def _is_odd(self, params: Mapping[str, str]) -> bool:
         return params.get("repositoryName", "").partition("/")[2] in self._world.odd

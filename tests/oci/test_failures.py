@@ -75,7 +75,7 @@ async def test_a_run_that_goes_on_tries_again_what_failed_and_nothing_else(
 ) -> None:
     registry = Broken(breaks)
     async with registry.served():
-        with pytest.raises(IncompleteError, match="run again to resume"):
+        with pytest.raises(IncompleteError, match=r"the disk is broken.*run again to resume"):
             await export(strict(registry.host, tmp_path))
         registry.is_broken = False
         registry.asked.clear()
@@ -141,3 +141,39 @@ async def test_a_published_snapshot_has_all_but_what_failed(breaks: Breaks, tmp_
     assert tags == ({"v0", "v2"} if breaks is a_tag else {"v0", "v1", "v2"})
     unread = [row for row in snapshot.tables["images"] if row["architecture"] is None]
     assert len(unread) == (breaks is a_config)
+
+
+async def test_manifests_that_are_refused_leave_the_others_of_their_repository(
+    tmp_path: Path,
+) -> None:
+    registry = ScriptedRegistry()
+
+    def refusing(*broken: str) -> Callable[[web.Request, str, str], web.Response | None]:
+        def way(_: web.Request, part: str, reference: str) -> web.Response | None:
+            if part != "manifests":
+                return None
+            if reference in broken:
+                return error(500, "UNKNOWN")
+            return error(403, "DENIED") if reference in ("v1", "v2") else None
+
+        return way
+
+    registry.fill("denied", "v0", "v1", "v2", way=refusing())
+    registry.fill("broken", "v0", "v1", "v2", way=refusing("v2"))
+    limits = Limits(attempts=1)
+    async with registry.served():
+        settings = settings_for(registry.host, tmp_path).model_copy(update={"limits": limits})
+        manifest = await export(settings)
+    assert manifest.status == "partial"
+    snapshot = read_only_snapshot(tmp_path / "out", ("parquet",))
+    assert sorted(row["tag"] for row in snapshot.tables["tags"]) == ["v0", "v0"]
+    rows = {
+        row["parent_id"].partition("/")[2]: row
+        for row in snapshot.tables["coverage"]
+        if row["listing"] == "manifests"
+    }
+    # Another try may help where not all is a matter of rights.
+    assert (rows["denied"]["status"], rows["broken"]["status"]) == ("denied", "partial")
+    for row in rows.values():
+        assert row["message"].startswith("2 manifests could not be read, among them: ")
+        assert row["rows"] == 1

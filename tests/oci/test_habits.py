@@ -199,3 +199,16 @@ async def test_an_identity_token_goes_to_the_refresh_grant_and_on_404_to_basic(
         manifest = await export(settings_for(registry.host, tmp_path, user))
     assert manifest.status == "complete"
     assert set(asked) == ({"POST"} if knows_post else {"POST", "GET"})
+
+
+async def test_two_sizes_of_one_config_are_a_conflict(tmp_path: Path) -> None:
+    """What descriptors state is compared, of configs as of layers."""
+    registry = Habits()
+    registry.fill("a", "v1")
+    manifest = json.loads(registry.blobs.content[registry.tags["a"]["v1"]])
+    manifest["config"]["size"] += 1
+    registry.tags["a"]["v2"] = registry.blobs.add(json.dumps(manifest).encode())
+    async with registry.served():
+        await export(settings_for(registry.host, tmp_path))
+    (found,) = read(tmp_path).tables["findings"]
+    assert (found["kind"], found["subject"]) == ("size_conflict", manifest["config"]["digest"])

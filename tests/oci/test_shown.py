@@ -39,8 +39,10 @@ def run(folder: Path, *line: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_plan_is_for_a_person_or_a_program(registry: Registry, tmp_path: Path) -> None:
-    flags = ("plan", "--source", "oci", "--registry-url", registry.host)
-    shown, told = run(tmp_path, *flags), run(tmp_path, *flags, "--json")
+    flags = ("plan", "--registry-url", registry.host)
+    shown, told = run(tmp_path, *flags, "--source", "oci"), run(tmp_path, *flags, "--json")
+    other = run(tmp_path, *flags, "--source", "cloud")
+    assert (other.returncode, other.stderr.count("use --source oci, not cloud")) == (2, 1)
     assert (shown.returncode, told.returncode) == (0, 0), shown.stderr + told.stderr
     assert re.search(r"untagged images +cannot be seen", shown.stdout)
     assert re.search(r"with the cache +about \d+ calls, less than a second", shown.stdout)

@@ -40,6 +40,7 @@ def test_a_registry_is_named_by_its_host(told: str, registry: str, host: str, lo
         ),
         ("oci: {registries: [{registry: 'ftp://a.b'}]}", "not a registry such as"),
         ("oci: {registries: [{registry: 'user:hush@a.b'}]}", "a host with its port"),
+        ("oci: {registries: [{registry: '--json'}]}", "a host with its port"),
         (
             "oci: {registries: [{registry: docker.io}, {registry: index.docker.io}]}",
             "docker.io stands twice in oci.registries; name it once",

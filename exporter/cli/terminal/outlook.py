@@ -106,8 +106,8 @@ def _sentence(planned: OciPlan) -> str:
     return (
         f"An export would list {number(planned.registries, 'registry', 'registries')} with "
         f"{number(repositories, 'repository', 'repositories')}, in about {number(calls, 'call')}. "
-        "Calls and times are estimates: from some tags and manifests, and with "
-        "limits.concurrency calls at once, which a busy registry may not bear."
+        "These are estimates, from some tags and manifests. The times are those of the registry "
+        "alone, with limits.concurrency calls at once, which a busy one may not bear."
     )
 
 

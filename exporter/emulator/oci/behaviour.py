@@ -21,7 +21,8 @@ class Quirk(StrEnum):
     """A way in which registries differ from the specification, or from each other.
 
     Its rate is a share: of all lists for those of `LISTS`, of the empty repositories for those of
-    `EMPTY`, of all repositories for the others. Those of the whole `REGISTRY` are on or off.
+    `EMPTY`, of all content for `wrong-content`, and else of all repositories. Those from
+    `catalog-401` on are of the whole registry: on with 1, and off without.
     """
 
     LINK_ELSEWHERE = "link-elsewhere"
@@ -75,8 +76,6 @@ EMPTY = (Quirk.NULL_TAGS, Quirk.NAME_UNKNOWN)
 """Ways to say that a repository has no tags, besides an empty list."""
 DENIED = (Quirk.REPOSITORY_401, Quirk.REPOSITORY_403, Quirk.TOKEN_403)
 """Ways to refuse a repository; the last needs a token service."""
-REGISTRY = frozenset(Quirk(name) for name in list(Quirk)[list(Quirk).index(Quirk.CATALOG_401) :])
-"""Quirks of the whole registry."""
 FAULTS = TRANSIENT - {
     # What would be an answer from a registry: nothing to ask for again.
     Fault.HTTP_404,

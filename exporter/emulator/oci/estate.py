@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from .shape import Shape
 
-PREPARED = 60_000
+PREPARED = 20_000
 """Content of registries with no more tags than this is prepared before the first call."""
-_PUSHES_KEPT = 60_000
+_PUSHES_KEPT = 20_000
 _DIGESTS_KEPT = 2_000_000
 _TEAMS = (
     "analytics", "billing", "catalog", "checkout", "core", "data", "edge", "fraud", "growth",

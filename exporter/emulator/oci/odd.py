@@ -61,14 +61,12 @@ class Maker:
     Attributes:
         random: What is left to chance.
         family: `oci` or `docker`, whose media types it uses.
-        newest: About when it is pushed, in seconds since 1970.
         image: Makes an image.
 
     """
 
     random: Random
     family: str
-    newest: int
     image: MakeImage
 
     def push(self, kind: Oddity, tags: tuple[str, ...]) -> tuple[Manifest, ...]:

@@ -102,7 +102,6 @@ class Pushes:
         made = odd.Maker(
             random,
             self._family,
-            newest=self._shape.newest - age % (3 * _YEAR),
             image=partial(self._image, _Build(random, key, number, age)),
         )
         oddity = self._oddity(random)

@@ -59,6 +59,7 @@ class Cache:
         self._keep_runs, self._most_bytes = keep_runs, most_bytes
         self._bodies: dict[str, bytes] = {}
         self._tags: dict[TagKey, str] = {}
+        self._whole: dict[TagKey, str] = {}
         self._waiting_bytes = 0
         self._written_at = time.monotonic()
         self._used: set[str] = set()
@@ -115,11 +116,15 @@ class Cache:
         return self.tag(repository, index) == index
 
     def put_whole(self, repository: str, index: str, *, whole: bool) -> None:
-        """Keep whether everything was found that an index refers to."""
-        self.put_tag(repository, index, index if whole else "")
+        """Keep whether everything was found that an index refers to, once the cache is closed.
+
+        A run that is killed and resumed must not take its own findings for those of another night.
+        """
+        self._whole[repository, index] = index if whole else ""
 
     def close(self) -> None:
         """Write what waits, drop what is old, and close the file; then nothing is kept or found."""
+        self._tags.update(self._whole)
         self._write()
         if self._path is not None:
             self._try(lambda store: store.prune(self._keep_runs, self._most_bytes))

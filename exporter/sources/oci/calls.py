@@ -35,6 +35,18 @@ class Calls:
     def __init__(self, registry_id: str) -> None:
         self.registry_id = registry_id
 
+    def version(self) -> Call:
+        """Return the call that says whether a registry speaks this API, and to this caller."""
+        return Call(
+            self.registry_id,
+            "/v2/",
+            (),
+            self.registry_id,
+            token_scope=token_scope(self.registry_id, "registry:catalog:*"),
+            any_body=True,
+            kind="lists",
+        )
+
     def catalog(self, query: Query) -> Call:
         """Return the call for a page of the list of repositories."""
         return Call(

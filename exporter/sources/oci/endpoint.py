@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 
-from exporter.http.faults import FaultError, fault_of_reply, fault_of_silence
+from exporter.http.faults import Fault, FaultError, fault_of_reply, fault_of_silence
 from exporter.http.redirects import is_local
 from exporter.http.reply import Reply
 from exporter.http.transport import Transport
@@ -18,6 +18,8 @@ from exporter.settings.oci import HUB
 HUB_HOST = "registry-1.docker.io"
 TIMEOUT = 30.0
 _MOST_BYTES = 1 << 16
+_MOST_ODD = 3
+"""After so many answers that are likely a gateway's, one is taken for the registry's own."""
 _SPEAKS_TLS = re.compile(rb"HTTP request (was sent )?to (an )?HTTPS (port|server)", re.IGNORECASE)
 
 
@@ -36,6 +38,7 @@ class Endpoint:
             self._scheme = None
         self._asked: Reply | None = None
         self._asking = asyncio.Lock()
+        self._odd_answers = 0
 
     async def base(self) -> str:
         """Return the URL before `/v2/`."""
@@ -82,7 +85,19 @@ class Endpoint:
         fault = fault_of_reply(reply)
         if fault is not None and (reply.status >= 500 or reply.status == 429):
             raise FaultError(fault)
+        if self._odd_answers < _MOST_ODD and _is_odd(reply):
+            self._odd_answers += 1
+            message = f"the registry's first answer was {reply.status} without an answer of the API"
+            raise FaultError(
+                Fault("odd_answer", message, "answer", True, request_id=reply.request_id)
+            )
         return reply
 
     def _url(self, scheme: str) -> str:
         return f"{scheme}://{self.host}{self._path}"
+
+
+def _is_odd(reply: Reply) -> bool:
+    """Return whether a success has no content, or a web page."""
+    is_empty = reply.status in (204, 205, 206)
+    return reply.status < 300 and (is_empty or reply.body.lstrip().startswith(b"<"))

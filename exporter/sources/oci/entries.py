@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from exporter.crawl.coverage import ListingStatus
 from exporter.crawl.pipeline import Cost
-from exporter.errors import ApiError, StatusError, is_not_found
+from exporter.errors import ApiError, StatusError, is_denied, is_not_found
 from exporter.sources.oci.batches import Result, costs, error_of
 from exporter.sources.oci.state import Repository
 from exporter.wording import number
@@ -32,6 +32,7 @@ class Entries:
         self._configs: ListingStatus | None = None
         self._untagged: ListingStatus | None = None
         self._failed: ApiError | None = None
+        self._failures = 0
         self._configs_failed: ApiError | None = None
 
     @property
@@ -66,8 +67,10 @@ class Entries:
         _count(self._configs, costs(results, "configs"))
 
     def fail(self, error: ApiError) -> None:
-        """Note that a manifest could not be read."""
-        self._failed = self._failed or error
+        """Note that a manifest could not be read; one that is not denied may be read later."""
+        self._failures += 1
+        if self._failed is None or (is_denied(self._failed) and not is_denied(error)):
+            self._failed = error
 
     def fail_not_found(self, tags: Sequence[str]) -> None:
         """Note tags that are still listed, and not found."""
@@ -105,6 +108,11 @@ class Entries:
         gone = self._repository.gone
         manifests.rows = self._repository.images
         if self._failed is not None:
+            if self._failures > 1:
+                count = number(self._failures, "manifest")
+                self._failed.reason = (
+                    f"{count} could not be read, among them: {self._failed.reason}"
+                )
             manifests.fail(self._failed)
         elif gone:
             manifests.vanish(self._not_found(gone, GONE))

@@ -121,6 +121,7 @@ class ManifestReading:
         except ApiError as error:
             spent.failed(error)
             result["failed"] = failure(error)
+            result["other"] = self._repository.registry.reader.other_content.get(digest)
         return with_costs(result, spent, configs)
 
     async def _read_one(
@@ -216,6 +217,8 @@ class ManifestReading:
             digest = result["digest"]
             if "failed" in result:
                 entries.fail(error_of(result["failed"]))
+            if result.get("other"):
+                repository.note_other_content(digest, result["other"])
             present = result.get("present", repository.present.get(digest))
             repository.present[digest] = present
             if not level and result.get("present") is False:

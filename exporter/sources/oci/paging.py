@@ -7,11 +7,12 @@ that was asked. The path and the host in the Link are not used: some registries 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
 import orjson
+from multidict import MultiMapping
 
 from exporter.errors import PageError
 from exporter.http.types import Received
@@ -20,8 +21,10 @@ from exporter.sources.oci.decode.tags import is_tag
 
 PAGE_SIZES: tuple[int | None, ...] = (1000, 100, None)
 """The page sizes to try, in order: a registry may refuse one; None asks for no size."""
-_LINK = re.compile(r"<([^>]*)>([^<]*)")
-_NEXT = re.compile(r';\s*rel\s*=\s*"?\s*next\b', re.IGNORECASE)
+_VALUE = r'"(?:[^"\\]|\\.)*"|[^\s;,"]*'
+_LINK = re.compile(rf'<([^>]*)>((?:\s*;\s*(?:[^\s;,="]+\s*(?:=\s*(?:{_VALUE}))?)?)*)')
+"""A link and its parameters; commas and brackets may stand within quotes (RFC 8288, 3)."""
+_PARAMETER = re.compile(rf'([^\s;,="]+)\s*=\s*({_VALUE})')
 _REPOSITORY = re.compile(r"[^\s\x00-\x1f/?#][^\s\x00-\x1f?#]*")
 _LONGEST_REPOSITORY = 255
 _NO_PARTS = frozenset({"", ".", ".."})
@@ -61,13 +64,29 @@ def is_repository(name: str) -> bool:
     return is_plain and _NO_PARTS.isdisjoint(name.split("/"))
 
 
-def next_query(headers: Mapping[str, str]) -> Query | None:
-    """Return the query of the Link to the next page (RFC 8288), if there is one."""
-    for found in _LINK.finditer(headers.get("Link", "")):
-        if _NEXT.search(found[2]):
-            query = urlsplit(found[1]).query
-            return tuple(parse_qsl(query, keep_blank_values=True)) or None
+def next_query(headers: MultiMapping[str]) -> Query | None:
+    """Return the query of the Link to the next page (RFC 8288), if there is one.
+
+    Raises `PageError` for one that is no URL.
+    """
+    for link in headers.getall("Link", []):
+        for found in _LINK.finditer(link):
+            relations = [
+                value.strip('"').lower().split()
+                for name, value in _PARAMETER.findall(found[2])
+                if name.lower() == "rel"
+            ]
+            if relations and "next" in relations[0]:
+                return _query_of(found[1].strip())
     return None
+
+
+def _query_of(target: str) -> Query | None:
+    try:
+        query = urlsplit(target).query
+    except ValueError:
+        raise PageError("its Link to the next page is not a URL") from None
+    return tuple(parse_qsl(query, keep_blank_values=True)) or None
 
 
 def first_query(size: int | None) -> Query:

@@ -6,10 +6,12 @@ registry still has it is another question: only a call of this run answers it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
+
+import orjson
 
 from exporter.crawl import not_found
 from exporter.crawl.pipeline import Cost, PagePipeline
@@ -85,6 +87,8 @@ class Reader:
         self._can_head = True
         """Some servers answer a HEAD with an error: it is not sent for every manifest."""
         self._quota = Quota()
+        self.other_content: dict[str, str] = {}
+        """By a digest that was asked for, that of the content that came instead, at least once."""
 
     async def tag(self, path: str, tag: str, spent: Spent, weight: float) -> Found | None:
         """Return what a tag names; None if it is gone. Raises `ApiError`.
@@ -121,7 +125,7 @@ class Reader:
         if body is not None:
             return body
         call = self._calls.manifest(path, digest)
-        answer = await self._asked(call, partial(_found, digest), spent, weight)
+        answer = await self._asked(call, partial(self._found, digest), spent, weight)
         if answer is None:
             return None
         self._keep(answer)
@@ -165,10 +169,9 @@ class Reader:
         """Return whether an earlier run found all that an index refers to, in this repository."""
         return self._cache.is_whole(f"{self._calls.registry_id}/{path}", index)
 
-    def note_whole(self, path: str, index: str, present: Collection[bool | None]) -> None:
-        """Note for later runs which of what an index refers to is there; None is not known."""
-        whole = all(present)
-        if (whole or False in present) and whole != self.is_whole(path, index):
+    def note_whole(self, path: str, index: str, *, whole: bool) -> None:
+        """Note for later runs whether all that an index refers to is there."""
+        if whole != self.is_whole(path, index):
             self._cache.put_whole(f"{self._calls.registry_id}/{path}", index, whole=whole)
 
     def _never_moves(self, tag: str) -> bool:
@@ -199,7 +202,7 @@ class Reader:
     async def _get(self, path: str, reference: str, spent: Spent, weight: float) -> Found | None:
         """Return what a GET finds, and keep its body; None where there is nothing."""
         call = self._calls.manifest(path, reference)
-        answer = await self._asked(call, partial(_found, reference), spent, weight)
+        answer = await self._asked(call, partial(self._found, reference), spent, weight)
         if answer is None:
             return None
         self._keep(answer)
@@ -239,21 +242,21 @@ class Reader:
         self._quota.note(answer.headers)
         return answer
 
-
-async def _found(reference: str, received: Received) -> Found:
-    """Return what the body of a manifest is; raises `PageError` for one that is another's."""
-    if not received.body.lstrip(b" \t\r\n").startswith(b"{"):
-        raise PageError("it is not a JSON object")
-    stated = received.headers.get("Docker-Content-Digest", "")
-    media_type = _media_type(received)
-    like = reference if is_digest(reference) else stated
-    digest = digest_of(received.body, like=like)
-    if digest != like and is_digest(like) and _is_signed(received.body):
-        return Found(like, media_type)  # The digest is that of the body without its signatures.
-    if is_digest(reference) and digest != reference:
-        raise PageError(f"its content has the digest {digest}")
-    claimed = stated if is_digest(stated) and stated != digest else ""
-    return Found(digest, media_type, claimed=claimed)
+    async def _found(self, reference: str, received: Received) -> Found:
+        """Return what the body of a manifest is; raises `PageError` for one that is another's."""
+        if not received.body.lstrip(b" \t\r\n").startswith(b"{"):
+            raise PageError("it is not a JSON object")
+        stated = received.headers.get("Docker-Content-Digest", "")
+        media_type = _media_type(received)
+        like = reference if is_digest(reference) else stated
+        digest = digest_of(received.body, like=like)
+        if digest != like and is_digest(like) and _is_signed(received.body):
+            return Found(like, media_type)  # The digest is that of the body without its signatures.
+        if is_digest(reference) and digest != reference:
+            self.other_content[reference] = digest
+            raise PageError(f"its content has the digest {digest}")
+        claimed = stated if is_digest(stated) and stated != digest else ""
+        return Found(digest, media_type, claimed=claimed)
 
 
 def _media_type(received: Received) -> str:
@@ -262,4 +265,11 @@ def _media_type(received: Received) -> str:
 
 def _is_signed(body: bytes) -> bool:
     """Return whether a body is a schema 1 manifest with signatures in it."""
-    return b'"signatures"' in body and b'"schemaVersion"' in body
+    if b'"signatures"' not in body:
+        return False
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    is_old = isinstance(content, dict) and content.get("schemaVersion") == 1
+    return is_old and isinstance(content.get("signatures"), list)

@@ -52,15 +52,20 @@ class References:
                 media_type = repository.media_types.get(digest, "")
                 index = repository.rows.read(digest, body, media_type)
                 repository.rows.add_references(rows, index, repository.present)
-                present = [repository.present.get(one.digest) for one in index.children]
-                reader.note_whole(repository.path, digest, present)
+                present = {repository.present.get(one.digest) for one in index.children}
+                if False in present or None not in present:
+                    result["whole"] = False not in present
         except ApiError as error:
             spent.failed(error)
             result["failed"] = failure(error)
         return with_costs(result, spent)
 
     def _referred(self, results: Sequence[Result]) -> None:
+        repository = self._repository
         for result in results:
+            if "whole" in result:
+                reader, whole = repository.registry.reader, result["whole"]
+                reader.note_whole(repository.path, result["digest"], whole=whole)
             if "failed" in result:
                 self._entries.fail(error_of(result["failed"]))
 

@@ -142,6 +142,12 @@ class ImageRows:
         )
         self._note(image_id, detail, image_id=image_id, kind="digest_mismatch")
 
+    def note_other_content(self, digest: str, other: str) -> None:
+        """Note that the registry sent content of another digest for the one that was asked for."""
+        image_id = self._place.image_id(digest)
+        detail = f"The registry has content with the digest {other} in its place."
+        self._note(image_id, detail, image_id=image_id, kind="digest_mismatch")
+
     def _config(self, image_id: str, body: bytes | None) -> Config | None:
         if body is None:
             return None

@@ -5,7 +5,7 @@ What the cache knows is taken from there, so that the look costs few calls.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
@@ -33,7 +33,7 @@ MOST_PAGES = 3
 class Looking:
     """What the looks at one registry's repositories share.
 
-    `left` is how many more manifests may be read. `seconds` are the times of calls, by kind.
+    `most` manifests of each may be asked for. `seconds` are the times of calls, by kind.
     """
 
     calls: Calls
@@ -44,7 +44,7 @@ class Looking:
     heads: bool
     is_harbor: bool
     immutable: tuple[str, ...]
-    left: int
+    most: int
     sizes: PageSizes = field(default_factory=PageSizes)
     seconds: dict[str, list[float]] = field(default_factory=dict)
 
@@ -179,10 +179,7 @@ class LookTask:
 
     async def _examine(self) -> None:
         """Read some manifests that no run has read; only their headers if a quota counts them."""
-        for reference in self._unknown:
-            if self._looking.left <= 0:
-                return
-            self._looking.left -= 1
+        for reference in spread(self._unknown, self._looking.most):
             try:
                 await self._examine_one(reference)
             except ApiError as error:
@@ -224,6 +221,13 @@ class LookTask:
             return None
 
         await looking.get(looking.calls.blob(self._path, digest), ignore)
+
+
+def spread(names: Sequence[str], most: int) -> Sequence[str]:
+    """Return at most so many of the names, evenly spread."""
+    if len(names) <= most:
+        return names
+    return [names[place * len(names) // most] for place in range(most)]
 
 
 async def _tags(received: Received) -> NamesPage:

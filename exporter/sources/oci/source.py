@@ -94,7 +94,8 @@ class OciSource:
             begin = partial(self._begin, registry, crawl, self._cache)
             if registry.flavor == "auto":
                 endpoint = self._endpoints[registry.host]
-                crawl.scheduler.add(FlavorTask(endpoint, begin))
+                calls = Calls(registry.host)
+                crawl.scheduler.add(FlavorTask(endpoint, crawl.client, calls, begin))
             else:
                 begin(registry.flavor == "harbor")
 

@@ -75,6 +75,11 @@ class Repository:
             self.rows.note_junk(junk)
             self.has_notes = True
 
+    def note_other_content(self, digest: str, other: str) -> None:
+        """Note that the registry has content of another digest in the place of this one's."""
+        self.rows.note_other_content(digest, other)
+        self.has_notes = True
+
     def note_mismatch(self, digest: str, claimed: str) -> None:
         """Note that the registry stated another digest for this content."""
         self.rows.note_mismatch(digest, claimed)

@@ -25,13 +25,13 @@ from exporter.sources.oci.outlook import (
 )
 from exporter.sources.oci.quota import Quota
 from exporter.sources.oci.registry import RegistryListing
-from exporter.sources.oci.sampling import Looking, LookTask
+from exporter.sources.oci.sampling import Looking, LookTask, spread
 from exporter.sources.oci.source import OciSource
 from exporter.sources.plan import Plan
 
 MOST_REPOSITORIES = 20
 """Repositories of one registry that are looked at."""
-MOST_MANIFESTS = 20
+MOST_MANIFESTS = 40
 """Manifests of one registry that are asked for."""
 
 
@@ -92,6 +92,7 @@ class OciSurvey(OciSource):
         settings, crawl = listing.settings, self._crawl
         if crawl is None:
             raise RuntimeError("the survey was not started")
+        names = spread(listing.names, MOST_REPOSITORIES)
         self._looks[listing.registry_id] = looking = Looking(
             listing.calls,
             crawl.client,
@@ -101,7 +102,7 @@ class OciSurvey(OciSource):
             heads=settings.host == HUB,
             is_harbor=listing.is_harbor,
             immutable=tuple(settings.immutable_tags),
-            left=MOST_MANIFESTS,
+            most=max(MOST_MANIFESTS // max(len(names), 1), 1),
         )
         seen = self._samples[listing.registry_id] = []
         return [
@@ -112,7 +113,7 @@ class OciSurvey(OciSource):
                 seen.append,
                 listing.not_found.append if settings.repositories else None,
             )
-            for name in _spread(listing.names, MOST_REPOSITORIES)
+            for name in names
         ]
 
     async def _outlook(self, listing: RegistryListing, lists: int) -> Outlook:
@@ -172,10 +173,3 @@ def _left(quota: Quota) -> QuotaLeft | None:
 def _list_calls(coverage: Coverage, registry_id: str) -> int:
     entry = coverage.entry("repositories", registry_id)
     return 0 if entry is None else entry.pages
-
-
-def _spread(paths: Sequence[str], most: int) -> list[str]:
-    """Return at most so many of the names, evenly spread."""
-    if len(paths) <= most:
-        return list(paths)
-    return [paths[place * len(paths) // most] for place in range(most)]

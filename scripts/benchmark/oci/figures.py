@@ -30,11 +30,10 @@ class Sizes:
     limiter_rounds: int
     nightly_repositories: int
     others_tags: int
-    million: int
 
 
-FULL = Sizes(20, 3, 200, 200, 100_000)
-QUICK = Sizes(4, 1, 10, 20, 2_000)
+FULL = Sizes(20, 3, 200, 200)
+QUICK = Sizes(4, 1, 10, 20)
 
 
 @dataclass(frozen=True)
