@@ -25,13 +25,16 @@ PUSHED = "2024-02-03T04:05:06.789Z"
 
 
 class Harbor(ScriptedRegistry):
-    """A Harbor with pages of at most two items; `untagged` are more digests by repository.
+    """A Harbor with pages of at most `most` items; `untagged` are more digests by repository.
 
-    `accessories` are digests by that of their subject: Harbor lists them nowhere else.
+    `accessories` are digests by that of their subject: Harbor lists them nowhere else. Without
+    `links`, a proxy drops the Link to the next page.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, most: int = 2, links: bool = True) -> None:
         super().__init__()
+        self.most = most
+        self.links = links
         self.untagged: dict[str, list[str]] = {}
         self.accessories: dict[str, list[str]] = {}
         self.other = self._api
@@ -61,8 +64,8 @@ class Harbor(ScriptedRegistry):
         if int(request.query["page_size"]) > 100:
             return error(422, "UNPROCESSABLE")
         page = int(request.query["page"])
-        shown = items[2 * page - 2 : 2 * page]
-        more = len(items) > 2 * page
+        shown = items[self.most * (page - 1) : self.most * page]
+        more = self.links and len(items) > self.most * page
         query = urlencode({**request.query, "page": page + 1})
         link = {"Link": f'<{request.path}?{query}>; rel="next"'} if more else {}
         return web.json_response(shown, headers=link)
@@ -144,3 +147,20 @@ async def test_untagged_artifacts_are_listed_and_children_are_not_among_them(
     untagged = row_of(snapshot, "coverage", listing="untagged", parent_id=name)
     assert (untagged["status"], untagged["rows"]) == ("complete", 2)
     assert snapshot.statuses()["tags", f"{harbor.host}/library/deep/er"] == "complete"
+
+
+async def test_pages_are_followed_by_their_number_where_a_proxy_drops_the_links(
+    tmp_path: Path,
+) -> None:
+    harbor = Harbor(most=100, links=False)
+    harbor.fill("library/app", *(f"v{number}" for number in range(101)))
+    small = {"v0": harbor.tags["library/app"]["v0"]}
+    harbor.tags |= {f"library/small{number}": small for number in range(100)}
+    user = {"username": "robot$inventory", "password": "planted-password-of-robot"}
+    async with harbor.served():
+        await export(settings_for(harbor.host, tmp_path, user))
+    snapshot = read_only_snapshot(tmp_path / "out", ("parquet",))
+    assert len(snapshot.tables["repositories"]) == 101
+    assert len(snapshot.tables["images"]) == 201
+    lists = [path for path in harbor.asked if path.startswith("GET /api/")]
+    assert sum(harbor.asked[path] for path in lists) == 1 + 2 + 2 + 100

@@ -53,13 +53,15 @@ def test_a_link_may_stand_in_a_header_of_its_own() -> None:
 
 @pytest.mark.parametrize("content", [{"tags": None}, {"tags": []}, {}, {"name": "a"}])
 def test_no_tags_come_in_several_forms(content: object) -> None:
-    page = decode_tags(received(content))
+    page = decode_tags(received(content), ())
     assert (page.names, page.junk, page.following) == ((), (), None)
 
 
 def test_junk_among_tags_is_told_from_them() -> None:
     digest = "sha256:" + "0" * 64
-    page = decode_tags(received({"tags": ["v1", None, digest, "-x", "v1", 7, "a b", "_ok.1-2"]}))
+    page = decode_tags(
+        received({"tags": ["v1", None, digest, "-x", "v1", 7, "a b", "_ok.1-2"]}), ()
+    )
     assert page.names == ("v1", "_ok.1-2")
     assert page.junk == ("null", digest, "-x", "7", "a b")
 
@@ -67,11 +69,11 @@ def test_junk_among_tags_is_told_from_them() -> None:
 @pytest.mark.parametrize("content", [{"tags": "v1"}, [], {"tags": {"a": 1}}])
 def test_what_is_no_list_is_refused(content: object) -> None:
     with pytest.raises(PageError):
-        decode_tags(received(content))
+        decode_tags(received(content), ())
 
 
 def test_names_of_repositories_are_paths_without_a_query() -> None:
     junk = ["c?d", "", "../a", "a/./b", "a//b", "/a", "a/", "e" * 140]
-    page = decode_catalog(received({"repositories": ["a/b", "a/..b", *junk[:-1], "e" * 300]}))
+    page = decode_catalog(received({"repositories": ["a/b", "a/..b", *junk[:-1], "e" * 300]}), ())
     assert page.names == ("a/b", "a/..b")
     assert page.junk == tuple(junk)

@@ -87,27 +87,33 @@ def artifacts_call(calls: Calls, path: str, query: Query) -> Call:
     )
 
 
-def decode_names(received: Received) -> NamesPage:
-    """Return a page of the names of projects, or of repositories; raises `PageError`."""
+def decode_names(received: Received, query: Query) -> NamesPage:
+    """Return a page of the names of projects, or of repositories; raises `PageError`.
+
+    `query` is the one that was asked.
+    """
     names: dict[str, None] = {}
     junk: list[str] = []
-    for item in _items(received):
+    items = _items(received)
+    for item in _objects(items):
         name = item.get("name")
         if isinstance(name, str) and is_repository(name):
             names[name] = None
         else:
             junk.append(f"{name!r}"[:60])
-    return NamesPage(tuple(names), tuple(junk), next_query(received.headers))
+    return NamesPage(tuple(names), tuple(junk), _following(received, query, len(items)))
 
 
-def decode_artifacts(received: Received) -> NamesPage:
+def decode_artifacts(received: Received, query: Query) -> NamesPage:
     """Return a page of artifacts, each in a form for `artifact_of`; raises `PageError`.
 
     An accessory comes after its subject, without tags: one with a tag is listed by itself too.
+    `query` is the one that was asked.
     """
     names: list[str] = []
     junk: list[str] = []
-    for item in _items(received):
+    items = _items(received)
+    for item in _objects(items):
         listed = [(item, item.get("push_time"))]
         listed += [(one, one.get("creation_time")) for one in _objects(item.get("accessories"))]
         for one, pushed in listed:
@@ -123,7 +129,7 @@ def decode_artifacts(received: Received) -> NamesPage:
                 pushed,
             ]
             names.append(orjson.dumps(told).decode())
-    return NamesPage(tuple(names), tuple(junk), next_query(received.headers))
+    return NamesPage(tuple(names), tuple(junk), _following(received, query, len(items)))
 
 
 def artifact_of(name: str) -> Artifact:
@@ -133,7 +139,19 @@ def artifact_of(name: str) -> Artifact:
     return Artifact(digest, str(media_type), tuple(tags), moment)
 
 
-def _items(received: Received) -> list[dict[str, Any]]:
+def _following(received: Received, query: Query, items: int) -> Query | None:
+    """Return the query of the next page.
+
+    After a full page without any Link, which a proxy may drop, it is that of the next number.
+    """
+    if "Link" in received.headers or items < PAGE_SIZE:
+        return next_query(received.headers)
+    return tuple(
+        (name, str(int(value) + 1)) if name == "page" else (name, value) for name, value in query
+    )
+
+
+def _items(received: Received) -> list[object]:
     try:
         content = orjson.loads(received.body)
     except orjson.JSONDecodeError:
@@ -142,7 +160,7 @@ def _items(received: Received) -> list[dict[str, Any]]:
         return []
     if not isinstance(content, list):
         raise PageError("it is not a list")
-    return _objects(content)
+    return content
 
 
 def _objects(value: object) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """A list that comes in pages: the repositories of a registry, or the tags of a repository.
 
 A page is stored once it has come, and its names are what a resumed run goes on with. The end of a
-list is where no Link follows, where a Link comes a second time, or where a page has nothing new.
+list is where no page follows, where one comes a second time, or where a page has nothing new.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class PageSizes:
 class NamesTask:
     """Lists all names (`crawl.task.Task`): one page is one step.
 
-    `call` makes the call for a query, and `decode` reads its answer. `found` is told the new names
-    of each page and the page's number, `ended` how it ended: with an error or None. With `attempt`
-    a list is made again: its pages are told from those of the first time. `first` makes the query
-    of the first page for a page size.
+    `call` makes the call for a query, and `decode` reads its answer, knowing the query. `found` is
+    told the new names of each page and the page's number, `ended` how it ended: with an error or
+    None. With `attempt` a list is made again: its pages are told from those of the first time.
+    `first` makes the query of the first page for a page size.
     """
 
     has_prefetched = False
@@ -57,7 +57,7 @@ class NamesTask:
         pipeline: PagePipeline,
         entry: ListingStatus,
         call: Callable[[Query], Call],
-        decode: Callable[[Received], NamesPage],
+        decode: Callable[[Received, Query], NamesPage],
         sizes: PageSizes,
         *,
         found: Callable[[Sequence[str], Sequence[str], int], None],
@@ -132,7 +132,7 @@ class NamesTask:
             return page, cost
 
         async def decode(received: Received) -> NamesPage:
-            return self._decode(received)
+            return self._decode(received, query)
 
         with await self._pipeline.small.reserve(0.0) as held:
             answer = await self._client.get(call, decode, weight=float("inf"))

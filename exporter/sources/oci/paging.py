@@ -45,12 +45,12 @@ class NamesPage:
     following: Query | None
 
 
-def decode_tags(received: Received) -> NamesPage:
+def decode_tags(received: Received, _query: Query) -> NamesPage:
     """Return a page of tags; raises `PageError`. No tags may be an empty list, null or nothing."""
     return _decode(received, "tags", is_tag)
 
 
-def decode_catalog(received: Received) -> NamesPage:
+def decode_catalog(received: Received, _query: Query) -> NamesPage:
     """Return a page of the names of repositories; raises `PageError`."""
     return _decode(received, "repositories", is_repository)
 

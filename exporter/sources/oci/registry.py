@@ -108,7 +108,7 @@ class RegistryListing:
     def _list(
         self,
         call: Callable[[Query], Call],
-        decode: Callable[[Received], NamesPage],
+        decode: Callable[[Received, Query], NamesPage],
         found: Callable[[Sequence[str], Sequence[str]], None],
         first: Callable[[int | None], Query] = first_query,
     ) -> None:

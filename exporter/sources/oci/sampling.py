@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import partial
 
 from exporter.crawl.coverage import ListingStatus
 from exporter.crawl.task import Priority, Rank
@@ -128,18 +129,23 @@ class LookTask:
         while True:
             size = looking.sizes.size
             if looking.is_harbor:
-                first = query or harbor.first_query(size)
-                call, read = harbor.artifacts_call(looking.calls, self._path, first), _artifacts
+                asked = query or harbor.first_query(size)
+                call = harbor.artifacts_call(looking.calls, self._path, asked)
             else:
-                call, read = looking.calls.tags(self._path, query or first_query(size)), _tags
+                asked = query or first_query(size)
+                call = looking.calls.tags(self._path, asked)
             try:
-                answer = await looking.get(call, read)
+                answer = await looking.get(call, partial(self._read_page, asked))
             except ApiError as error:
                 if query is None and is_refused(error) and looking.sizes.refused(size):
                     continue
                 raise
             self._entry.page(calls=answer.calls)
             return answer.page
+
+    async def _read_page(self, asked: Query, received: Received) -> NamesPage:
+        read = harbor.decode_artifacts if self._looking.is_harbor else decode_tags
+        return read(received, asked)
 
     def _take(self, name: str) -> None:
         looking = self._looking
@@ -228,11 +234,3 @@ def spread(names: Sequence[str], most: int) -> Sequence[str]:
     if len(names) <= most:
         return names
     return [names[place * len(names) // most] for place in range(most)]
-
-
-async def _tags(received: Received) -> NamesPage:
-    return decode_tags(received)
-
-
-async def _artifacts(received: Received) -> NamesPage:
-    return harbor.decode_artifacts(received)
