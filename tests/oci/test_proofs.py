@@ -6,6 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+
 from exporter import export
 from exporter.sources.oci.proofs import FIRST, TURNS, Proofs
 from tests.oci.scripted import INDEX, MANIFEST, ScriptedRegistry
@@ -80,10 +82,11 @@ async def test_known_children_are_asked_for_by_a_few_calls_until_one_is_gone(
             assert len(missing) == children + 2
 
 
-def test_each_repository_has_its_turn() -> None:
+@pytest.mark.parametrize("exports", [1, 2, 4])
+def test_each_repository_has_its_turn_also_where_exports_share_a_cache(exports: int) -> None:
     asked = set()
     for number in range(TURNS):
-        proofs = Proofs(number)
+        proofs = Proofs(number * exports)
         proofs.choose("the first", [str(child) for child in range(FIRST)])
         for name in map(str, range(50)):
             chosen = proofs.choose(name, ["one", "other"])

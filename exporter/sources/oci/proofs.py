@@ -7,7 +7,8 @@ takes children away, such as the garbage collector of CNCF distribution, takes a
 one is gone, all others are asked for as well, of all repositories that have not ended. They wait
 until the answers for the first ones have come.
 
-What was not asked for is not known to be there: `image_references.present` is null.
+What was not asked for is not known to be there: `image_references.present` is null. So a single
+child that somebody has deleted may be noticed only after many nights.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from zlib import crc32
 
 FIRST = 48
 """Children of a registry that are asked for as soon as the listing comes to them."""
-TURNS = 16
-"""Nights within which one child of each repository is asked for."""
+TURNS = 17
+"""Nights within which one child of each repository is asked for. It is a prime, so that each has
+its turn also where exports share a cache, and a registry has only every second or fourth number."""
 
 
 class Proofs:
-    """Those of one registry; `night` is a number that grows with each run."""
+    """Those of one registry; `night` is a number that grows with each run on the same cache."""
 
     def __init__(self, night: int) -> None:
         self._night = night
