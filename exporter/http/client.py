@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
 import structlog
 
@@ -26,13 +25,13 @@ from exporter.http.faults import (
     fault_of_reply,
     is_unauthenticated,
 )
+from exporter.http.hosts import Hosts
 from exporter.http.limiter import Limiter, LimiterStatistics
-from exporter.http.outage import Attempts, HostClosedError, HostWatch, Outages
-from exporter.http.queueing import Known
+from exporter.http.outage import Attempts, HostClosedError, Outages
 from exporter.http.remedies import BY_DOMAIN, Remedies
 from exporter.http.reply import Reply
 from exporter.http.retry import Sleep, retrying
-from exporter.http.sending import Host, Sender, Target
+from exporter.http.sending import Sender, Target
 from exporter.http.silence import OutageStatistics
 from exporter.http.status import ErrorReader
 from exporter.http.too_large import Signs, with_advice
@@ -73,7 +72,6 @@ class Client:
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._limits = limits
-        self._watches_queues = watches_queues
         self._sleep = sleep
         self._transport = Transport(
             # Discovery, tokens and probes have connections of their own.
@@ -87,9 +85,7 @@ class Client:
         self._api = open_api(self._transport, sleep)
         self._sender = Sender(self._transport, limits)
         self._outages = Outages(limits.outage.total_seconds())
-        self._hosts: dict[tuple[str, str], Host] = {}
-        self._by_service: dict[str, Host] = {}
-        self._known: dict[str, Known] = {}
+        self._hosts = Hosts(limits, self._outages, watches_queues=watches_queues)
         self._tokens: Authenticator | None = None
         self._unauthorized = Unauthorized(self._sender)
         self._resources = AsyncExitStack()
@@ -122,8 +118,8 @@ class Client:
 
     @property
     def limiters(self) -> tuple[LimiterStatistics, ...]:
-        """The state of each host's limiter, in the order in which the hosts were first asked."""
-        return tuple(host.limiter.statistics() for host in self._hosts.values())
+        """The state of each host's limiters, in the order in which the hosts were first asked."""
+        return self._hosts.limiters
 
     @property
     def outages(self) -> tuple[OutageStatistics, ...]:
@@ -135,13 +131,11 @@ class Client:
 
         False for a service that was not called yet.
         """
-        host = self._by_service.get(service)
-        return host is not None and host.limiter.spare and not host.watch.closed
+        return self._hosts.spare(service)
 
     def paced(self, service: str) -> bool:
         """Return whether a service's host limits the calls a second, so each call costs time."""
-        host = self._by_service.get(service)
-        return host is not None and host.limiter.paced
+        return self._hosts.paced(service)
 
     async def get(
         self,
@@ -199,37 +193,8 @@ class Client:
 
     async def _locate(self, call: Call, weight: float) -> Target:
         base = await self._api.base(call.service)
-        netloc = urlsplit(base).netloc
-        host = self._hosts.get((netloc, call.kind))
-        if host is None:
-            limiter = Limiter(
-                netloc,
-                concurrency=self._limits.concurrency,
-                requests_per_second=self._limits.requests_per_second,
-                watches_queue=self._watches_queues,
-                known=self._known.setdefault(netloc, Known()),
-            )
-            others = [one for (name, _), one in self._hosts.items() if name == netloc]
-            watch = others[0].watch if others else self._new_watch(base, netloc)
-            host = self._hosts[netloc, call.kind] = Host(base, limiter, watch)
-        self._by_service[call.service] = host
+        host = self._hosts.find(call, base)
         return Target(call, call_url(base, call), call_line(call, base), host, weight)
-
-    def _new_watch(self, base: str, netloc: str) -> HostWatch:
-        """Return the watch of a host, which all kinds of calls to it share."""
-
-        def limiters() -> list[Limiter]:
-            return [one.limiter for (name, _), one in self._hosts.items() if name == netloc]
-
-        def held_until() -> float | None:
-            holds = [one.statistics().held_until for one in limiters()]
-            return max((hold for hold in holds if hold is not None), default=None)
-
-        def back() -> None:
-            for limiter in limiters():
-                limiter.begin_anew()
-
-        return self._outages.watch(base, held_until=held_until, back=back)
 
     async def _back_off(self, limiter: Limiter, seconds: float) -> None:
         with limiter.away():
