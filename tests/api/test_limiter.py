@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.http.limiter import INITIAL_LEVEL, Limiter, Slot
+from exporter.http.level import INITIAL_LEVEL
+from exporter.http.limiter import Limiter, Slot
 from tests.api.virtual_time import run
 
 

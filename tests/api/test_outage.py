@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 
 from exporter.errors import OutageError
 from exporter.http.faults import Fault
-from exporter.http.limiter import INITIAL_LEVEL, Limiter
+from exporter.http.level import INITIAL_LEVEL
+from exporter.http.limiter import Limiter
 from exporter.http.outage import LONGEST_PAUSE, Attempts, HostWatch
 from exporter.http.silence import FIRST_CONTACT, LONGEST_PUT_OFF, QUIET
 from tests.api import virtual_time
