@@ -75,7 +75,8 @@ SNAPSHOTS = WarehouseTable(
 
 The newest complete snapshot, whose rows the views show, is the one with the latest `finished_at`
 (then the greatest id) of those with the status `complete` of which nothing vanished while they were
-listed: `coverage` counts no `vanished` there. It is the one in `latest.json` of an output.
+listed: `coverage` counts no `vanished` there, or the kind of `source` is `oci`, where only a tag
+can vanish (`Manifest.is_sound`). It is the one in `latest.json` of an output.
 """
 
 JSON_COLUMNS = tuple(field.name for field in SNAPSHOTS.schema if field.type == pa.json_())

@@ -86,11 +86,12 @@ def publish_rows(
     format_: Format = "parquet",
     scope: Mapping[str, Any] | None = None,
     vanished: int = 0,
+    kind: str | None = None,
     replace: bool = False,
 ) -> Manifest:
     """Publish a snapshot with these rows, which started `night` days after `START`.
 
-    So many listings have `vanished` during it.
+    So many listings have `vanished` during it. `kind` is the source's, if it is told.
     """
     start = START + timedelta(days=night)
     with tempfile.TemporaryDirectory() as folder:
@@ -106,7 +107,8 @@ def publish_rows(
             status=status,
             started_at=start,
             finished_at=start + timedelta(minutes=1),
-            source={"profile": "nebius-il", "name": 'it\'s "here" \\ 😀'},
+            source={"profile": "nebius-il", "name": 'it\'s "here" \\ 😀'}
+            | ({} if kind is None else {"kind": kind}),
             scope=dict(scope or {"registries": ["registry"]}),
             totals=dict.fromkeys(TABLES["size_totals"].schema.names)
             | {"image_count": len(rows.get("images", [])), "stored_size": 2**53 + 11},

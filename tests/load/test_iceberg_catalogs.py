@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
@@ -68,12 +69,15 @@ def test_a_catalog_that_holds_views_has_one_of_each_table_with_the_newest_snapsh
     sql = {one["dialect"]: one["sql"] for one in version["representations"]}
     assert {*sql} == {"spark", "trino"}
     assert sql["spark"].replace("`", '"') == sql["trino"]
-    with duckdb.connect() as engine:
-        for name in (*SOME, "snapshots"):
-            engine.register(name, lake.table(name))
-        found = engine.sql(sql["trino"]).to_arrow_table()
+    found = _asked(lake, sql["trino"])
     assert found.column("snapshot_id").to_pylist() == ["n1"] * 4
     assert [one["name"] for one in sent["latest_images"]["schema"]["fields"]] == found.column_names
+    publish_rows(output, "n3", hostile_rows(2, "fourth"), night=3, vanished=1)
+    load(settings(output, server), ["n3"])
+    assert _asked(lake, sql["trino"]) == found
+    publish_rows(output, "n4", hostile_rows(2, "fifth"), night=4, kind="oci", vanished=1)
+    load(settings(output, server), ["n4"])
+    assert _asked(lake, sql["trino"]).column("snapshot_id").to_pylist() == ["n4"] * 2
 
 
 def test_a_view_that_is_not_ours_is_refused_before_anything_is_written(
@@ -142,6 +146,13 @@ def test_the_namespace_is_that_of_the_name_or_the_schema_and_not_two(
     told: dict[str, Any] = {"to": "iceberg:lake/one", "schema": "two", "iceberg": lake.options}
     with pytest.raises(SettingsError, match=r"the namespace one, and load\.schema two"):
         load(settings_alone({"output": {"url": str(output)}, "load": told}))
+
+
+def _asked(lake: IcebergLake, sql: str) -> pa.Table:
+    with duckdb.connect() as engine:
+        for name in (*SOME, "snapshots"):
+            engine.register(name, lake.table(name))
+        return engine.sql(sql).to_arrow_table()
 
 
 def _failure(told: Settings) -> ExporterError:

@@ -315,6 +315,17 @@ def test_a_snapshot_of_which_a_part_vanished_is_not_the_latest_as_in_the_output(
     assert ids(warehouse, "latest_tags") == ["n1"]
 
 
+def test_a_tag_that_vanished_from_an_oci_registry_keeps_no_snapshot_from_the_views(
+    warehouse: Kind, output: Path
+) -> None:
+    publish_rows(output, "n1", few("one"), kind="oci")
+    publish_rows(output, "n2", few("two"), night=1, kind="oci", vanished=1)
+    named = json.loads((output / "manifests" / "latest.json").read_bytes())["snapshot_id"]
+    assert named == "n2"
+    assert bring(warehouse, output) == ["n1", "n2"]
+    assert ids(warehouse, "latest_tags") == [named]
+
+
 def test_new_is_what_the_output_s_own_has_published_since(warehouse: Kind, output: Path) -> None:
     publish_rows(output, "n0", few("zero"), scope={"folders": ["f"]})
     publish_rows(output, "n1", few("one"), night=1)

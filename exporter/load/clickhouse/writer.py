@@ -201,7 +201,8 @@ class ClickHouseWriter:
             f"CREATE OR REPLACE VIEW {self._database.qualified(table.view)} AS "  # noqa: S608 - names
             f"SELECT * FROM {self._database.qualified(table.name)} WHERE {SNAPSHOT_ID} = "
             f"(SELECT {SNAPSHOT_ID} FROM {snapshots} WHERE status = 'complete' "
-            "AND JSONExtractInt(assumeNotNull(coverage), 'vanished') = 0 "
+            "AND (JSONExtractString(assumeNotNull(source), 'kind') = 'oci' "
+            "OR JSONExtractInt(assumeNotNull(coverage), 'vanished') = 0) "
             f"ORDER BY finished_at DESC, {SNAPSHOT_ID} DESC LIMIT 1) "
             f"COMMENT {literal(table.view_comment)}"
         )

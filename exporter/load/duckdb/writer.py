@@ -134,7 +134,8 @@ class DuckDbWriter:
         self._connection.execute(
             f"CREATE OR REPLACE VIEW {view} AS FROM {self._warehouse.qualified(table.name)} "  # noqa: S608 - names
             f"WHERE {SNAPSHOT_ID} = (SELECT {SNAPSHOT_ID} FROM {snapshots} "
-            "WHERE status = 'complete' AND coalesce((coverage->>'vanished')::BIGINT, 0) = 0 "
+            "WHERE status = 'complete' AND ((source->>'kind') = 'oci' "
+            "OR coalesce((coverage->>'vanished')::BIGINT, 0) = 0) "
             f"ORDER BY finished_at DESC, {SNAPSHOT_ID} DESC LIMIT 1)"
         )
         self._comment(f"VIEW {view}", table.view_comment)

@@ -73,10 +73,11 @@ def latest_sql(table: WarehouseTable, quote: str) -> str:
     """Return the SELECT of the rows of the newest complete snapshot (`tables.SNAPSHOTS`)."""
     name: Callable[[str], str] = lambda one: f"{quote}{one}{quote}"  # noqa: E731
     columns = ", ".join(name(column) for column in table.schema.names)
-    snapshot_id, coverage = name(SNAPSHOT_ID), name("coverage")
+    snapshot_id, source, coverage = name(SNAPSHOT_ID), name("source"), name("coverage")
     return (  # Names of the data model, and no values.
         f"SELECT {columns} FROM {name(table.name)} WHERE {snapshot_id} = ("  # noqa: S608
         f"SELECT {snapshot_id} FROM {name(SNAPSHOTS.name)} WHERE {name('status')} = 'complete' "
-        f"AND ({coverage} NOT LIKE '%\"vanished\":%' OR {coverage} LIKE '%\"vanished\":0%') "
+        f'AND ({source} LIKE \'%"kind":"oci"%\' '
+        f"OR {coverage} NOT LIKE '%\"vanished\":%' OR {coverage} LIKE '%\"vanished\":0%') "
         f"ORDER BY {name('finished_at')} DESC, {snapshot_id} DESC LIMIT 1)"
     )

@@ -134,7 +134,7 @@ def create_view(schema: str, table: WarehouseTable) -> Iterator[str]:
         f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM {identifier(schema, table.name)} "  # noqa: S608 - names
         f"WHERE {identifier(SNAPSHOT_ID)} = (SELECT {identifier(SNAPSHOT_ID)} "
         f"FROM {identifier(schema, SNAPSHOTS.name)} WHERE status = 'complete' "
-        "AND coalesce((coverage ->> 'vanished')::bigint, 0) = 0 "
+        "AND (source ->> 'kind' = 'oci' OR coalesce((coverage ->> 'vanished')::bigint, 0) = 0) "
         f"ORDER BY finished_at DESC, {identifier(SNAPSHOT_ID)} DESC LIMIT 1)"
     )
     yield f"COMMENT ON VIEW {view} IS {literal(table.view_comment)}"
