@@ -47,7 +47,7 @@ def postgresql(tables: Sequence[Table], place: Location, schema: str) -> list[st
                 f"CREATE TABLE IF NOT EXISTS {full} (\n  {lines(stated)}\n)\n"
                 f"PARTITION BY LIST ({name(SNAPSHOT_ID)})"
             ),
-            # No primary key: a value of a key may be null, such as the digest of a broken blob.
+            # No primary key: registry_id is null for a blob of a registry that was not listed.
             f"CREATE INDEX IF NOT EXISTS {name(table.name + '_key')} ON {full} ({key})",
             f"COMMENT ON TABLE {full} IS {literal(table.description)}",
             *(f"COMMENT ON COLUMN {full}.{name(one)} IS {literal(said)}" for one, said in comments),

@@ -61,6 +61,8 @@ IMAGES = (
     Image("i2", f"r1/{HOSTILE}", (Blob(None, 0),), created_at=LATEST),
     Image("i3", "r1/a", created_at=datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)),
     Image("i4", "r1/a", created_at=None),
+    # Its registry was not listed, so its blob has no registry_id: null in a key.
+    Image("i5", "r2/a", (Blob(digest(3), 5),), tags=("v1",), created_at=EARLIEST),
 )
 
 
