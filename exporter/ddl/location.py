@@ -98,14 +98,18 @@ def _parse(text: str) -> Location:
         return Location("local", "", unquote(urlsplit(text).path).rstrip("/") or "/")
     bucket, _, path = rest.partition("/")
     kind = _BUCKETS.get(scheme)
-    if kind is None or not bucket or "?" in rest or "#" in rest:
-        raise SettingsError(
-            f"--from {text} is no place of snapshots: name a path, {_SHOWN['s3']}, "
-            f"{_SHOWN['gs']} or {_SHOWN['azure']}."
-        )
-    if ("@" in bucket) != (kind == "azure") or (kind == "azure" and not _AZURE.fullmatch(bucket)):
+    # What is before an @ may be a password, so it is not quoted.
+    has_key = "@" in bucket and kind != "azure"
+    if kind is not None and (
+        has_key or (kind == "azure" and bucket and not _AZURE.fullmatch(bucket))
+    ):
         raise SettingsError(
             f"--from {scheme}://… names no bucket: write {_SHOWN[kind]}; keys belong in the "
             "engine's own settings."
+        )
+    if kind is None or not bucket or "?" in rest or "#" in rest:
+        raise SettingsError(
+            f"--from {f'{scheme}://…' if has_key else text} is no place of snapshots: name a path, "
+            f"{_SHOWN['s3']}, {_SHOWN['gs']} or {_SHOWN['azure']}."
         )
     return Location(kind, bucket, path.strip("/"))

@@ -123,6 +123,14 @@ def test_columns_have_the_types_of_the_engine(dialect: Dialect) -> None:
             "--from https://a.example/x is no place of snapshots",
         ),
         (
+            ["--format", "ddl", "--dialect", "spark", "--from", "https://me:SECRET@a.example/x"],
+            "--from https://… is no place of snapshots",
+        ),
+        (
+            ["--format", "ddl", "--dialect", "duckdb", "--from", "s3://KEY:SECRET@bucket/x?y"],
+            "--from s3://… names no bucket",
+        ),
+        (
             ["--format", "ddl", "--dialect", "duckdb", "--from", "s3://KEY:SECRET@bucket/x"],
             "--from s3://… names no bucket",
         ),
