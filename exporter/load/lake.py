@@ -15,26 +15,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
-import orjson
 import pyarrow as pa
 
 from exporter.errors import LoadError, LockedError
 from exporter.load.parts import Part
-from exporter.load.tables import JSON_COLUMNS, SNAPSHOTS, WarehouseTable
+from exporter.load.tables import SNAPSHOTS, SNAPSHOTS_AS_TEXT, WarehouseTable
 from exporter.load.warehouse import LoadedSnapshot, SnapshotLoad, TableSource
-
-_ROW = WarehouseTable(
-    SNAPSHOTS.name,
-    SNAPSHOTS.description,
-    SNAPSHOTS.key,
-    pa.schema(
-        [
-            field.with_type(pa.string()) if field.name in JSON_COLUMNS else field
-            for field in SNAPSHOTS.schema
-        ]
-    ),
-)
-"""The table `snapshots`; neither format has a type for JSON, so it is text."""
 
 
 class ChangedError(Exception):
@@ -136,18 +122,15 @@ class LakeWarehouse:
             return {}
         columns = ["snapshot_id", "status", "started_at", "source", "scope"]
         return {
-            row["snapshot_id"]: LoadedSnapshot(
-                row["status"],
-                row["started_at"],
-                orjson.loads(row["source"]),
-                orjson.loads(row["scope"]),
+            row["snapshot_id"]: LoadedSnapshot.of_row(
+                row["status"], row["started_at"], row["source"], row["scope"]
             )
             for row in table.read(columns).to_pylist()
         }
 
     def begin(self, load: SnapshotLoad) -> LakeWriter:
         """Make the tables ready; all are checked before the first is created or changed."""
-        wanted = [_ROW, *load.tables]
+        wanted = [SNAPSHOTS_AS_TEXT, *load.tables]
         found = {one.name: self._lake.find(one.name) for one in wanted}
         for one in wanted:
             table = found[one.name]
@@ -212,8 +195,8 @@ class LakeWriter:
     def commit(self) -> None:
         """Replace the snapshot in all tables, and write its row in `snapshots` last."""
         id_, snapshots = self._load.snapshot_id, self._tables[SNAPSHOTS.name]
-        row = pa.RecordBatch.from_pylist([dict(self._load.row)], schema=_ROW.schema)
-        self._write(_ROW, [row])
+        row = pa.RecordBatch.from_pylist([dict(self._load.row)], schema=SNAPSHOTS_AS_TEXT.schema)
+        self._write(SNAPSHOTS_AS_TEXT, [row])
         row_parts = self._parts.pop(SNAPSHOTS.name)
         try:
             version = snapshots.replace([id_], [])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -82,6 +82,17 @@ can vanish (`Manifest.is_sound`). It is the one in `latest.json` of an output.
 JSON_COLUMNS = tuple(field.name for field in SNAPSHOTS.schema if field.type == pa.json_())
 """The columns of `SNAPSHOTS` that hold JSON."""
 
+SNAPSHOTS_AS_TEXT = replace(
+    SNAPSHOTS,
+    schema=pa.schema(
+        [
+            field.with_type(pa.string()) if field.name in JSON_COLUMNS else field
+            for field in SNAPSHOTS.schema
+        ]
+    ),
+)
+"""`SNAPSHOTS` for a warehouse without a type for JSON: it is text."""
+
 
 def snapshot_row(manifest: Manifest, loaded_at: datetime) -> dict[str, Any]:
     """Return a snapshot's row of `SNAPSHOTS` by column: texts, times in UTC, and JSON as text."""
@@ -123,7 +134,7 @@ def tables_of(snapshot: Snapshot, only: Collection[str] = ()) -> tuple[Warehouse
 
 
 def _table(name: str, schema: pa.Schema) -> WarehouseTable:
-    columns = [_ID, *(field.with_type(_plain(field.type)) for field in schema)]
+    columns = [_ID, *(field.with_type(plain_type(field.type)) for field in schema)]
     known = TABLES.get(name)
     metadata: Mapping[bytes, bytes] = schema.metadata or {}
     return WarehouseTable(
@@ -134,12 +145,12 @@ def _table(name: str, schema: pa.Schema) -> WarehouseTable:
     )
 
 
-def _plain(type_: pa.DataType) -> pa.DataType:
-    """Return a type with Arrow's own names of inner fields, which Parquet changes."""
+def plain_type(type_: pa.DataType) -> pa.DataType:
+    """Return a type with Arrow's own names of inner fields, and without large or coded texts."""
     if pa.types.is_map(type_):
-        return pa.map_(_plain(type_.key_type), _plain(type_.item_type))
+        return pa.map_(plain_type(type_.key_type), plain_type(type_.item_type))
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):
-        return pa.list_(_plain(type_.value_type))
+        return pa.list_(plain_type(type_.value_type))
     if pa.types.is_dictionary(type_):
-        return _plain(type_.value_type)
+        return plain_type(type_.value_type)
     return pa.string() if pa.types.is_large_string(type_) else type_

@@ -9,6 +9,7 @@ from typing import Protocol, cast
 from exporter.errors import LoadError, SettingsError
 from exporter.load.warehouse import Warehouse
 from exporter.settings import Settings
+from exporter.settings.warehouse import WarehouseUrl
 from exporter.wording import option
 
 _PACKAGES = {
@@ -24,8 +25,8 @@ _PACKAGES = {
 class _Target(Protocol):
     """A module of a kind of warehouse."""
 
-    def connect(self, settings: Settings, *, look_only: bool) -> Warehouse:
-        """Return the warehouse that `load.to` names; entering it opens it.
+    def connect(self, to: WarehouseUrl, settings: Settings, *, look_only: bool) -> Warehouse:
+        """Return the warehouse that `to` names; entering it opens it.
 
         With `look_only`, nothing is locked or created. Raises `SettingsError`.
         """
@@ -37,16 +38,17 @@ def open_warehouse(settings: Settings, *, look_only: bool) -> Warehouse:
     With `look_only`, nothing is locked or created. Raises `SettingsError` if none is named, or one
     that cannot be, and `LoadError` if packages are missing.
     """
-    if settings.load.to is None:
+    to = settings.load.to
+    if to is None:
         raise SettingsError(
             f"No warehouse is named: name one with {option('to')}, or in the settings with load.to."
         )
-    kind = settings.load.to.kind
+    kind = to.kind
     missing = [name for name in _PACKAGES[kind] if find_spec(name) is None]
     if missing:
         raise LoadError(
-            f"Loading into {settings.load.to} needs packages that are not installed "
+            f"Loading into {to} needs packages that are not installed "
             f"({', '.join(missing)}): install them with pip install 'registry-exporter[{kind}]'."
         )
     module = cast("_Target", import_module(f"exporter.load.{kind}"))
-    return module.connect(settings, look_only=look_only)
+    return module.connect(to, settings, look_only=look_only)

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+import orjson
 import pyarrow as pa
 
 from exporter.load.tables import WarehouseTable
@@ -27,6 +28,11 @@ class LoadedSnapshot:
     started_at: datetime
     source: Mapping[str, Any]
     scope: Mapping[str, Any]
+
+    @classmethod
+    def of_row(cls, status: Status, started_at: datetime, source: str, scope: str) -> Self:
+        """Return the snapshot of a row in `snapshots`, whose `source` and `scope` are JSON."""
+        return cls(status, started_at, orjson.loads(source), orjson.loads(scope))
 
     def is_of(self, manifest: Manifest) -> bool:
         """Return whether this is the snapshot of a manifest that has its id."""

@@ -12,7 +12,8 @@ import psycopg
 import pytest
 
 from exporter.load.postgresql.address import parse_address
-from exporter.load.postgresql.warehouse import connect, refusal
+from exporter.load.postgresql.warehouse import PostgreSql, refusal
+from exporter.load.targets import open_warehouse
 from exporter.tables.schemas import TABLES
 from tests.certificates import self_signed
 from tests.e2e.commands import Exporter, Run
@@ -50,7 +51,7 @@ def loader(postgres: Server) -> str:
 def run(exporter: Exporter, url: str, output: Path, *flags: str, **environment: str) -> Run:
     exporter.environment |= environment
     line = ("load", "--to", url, "--output", str(output), "--log-format", "json", "--debug")
-    done = exporter.command(*line, *flags)
+    done = exporter.command(*line, "--table", "layers", *flags)
     written = (done.stdout + done.stderr).replace("\\\\", "\\")
     for secret in (PASSWORD, quote(PASSWORD, safe=""), "geheim"):
         assert secret not in written
@@ -189,7 +190,8 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(
         target.load()
         with postgres.connect() as connection:
             connection.execute("ALTER DATABASE tiny SET default_tablespace = 'small'")
-        publish_rows(tmp_path, "n2", hostile_rows(20_000, "b"), night=1)
+        images = [{"image_id": f"i{number}", "digest": f"{number:01000}"} for number in range(9000)]
+        publish_rows(tmp_path, "n2", {"images": images}, night=1)
         large = Target(postgres, "full", tmp_path, "tiny")
         with pytest.raises(Exception, match="its disk is full; free some space there") as caught:
             large.load("n2")
@@ -230,7 +232,8 @@ def test_a_url_is_read_as_libpq_reads_it(url: str, conninfo: str) -> None:
 def test_statements_have_a_limit_of_the_loads_own(postgres: Server, loader: str) -> None:
     target = Target(postgres, "lent", Path())
     settings = target.settings(to=postgres.url(user=loader))
-    with connect(settings, look_only=False) as warehouse:
+    with open_warehouse(settings, look_only=False) as warehouse:
+        assert isinstance(warehouse, PostgreSql)
         limits = warehouse._session.rows(
             "ask",
             "SELECT current_setting('statement_timeout'), current_setting('transaction_isolation')",

@@ -13,9 +13,6 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-import orjson
-
-from exporter.errors import SettingsError
 from exporter.load.clickhouse.address import Address, parse_address
 from exporter.load.clickhouse.connection import Connection
 from exporter.load.clickhouse.database import Database
@@ -24,17 +21,15 @@ from exporter.load.clickhouse.writer import ClickHouseWriter
 from exporter.load.tables import SNAPSHOTS
 from exporter.load.warehouse import LoadedSnapshot, SnapshotLoad
 from exporter.settings import Settings
+from exporter.settings.warehouse import WarehouseUrl
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def connect(settings: Settings, *, look_only: bool) -> ClickHouse:
-    """Return the ClickHouse server that `load.to` names; raises `SettingsError` for a wrong URL."""
-    load = settings.load
-    if load.to is None:
-        raise SettingsError("load.to names no ClickHouse server.")
-    address = parse_address(load.to.get_secret_value())
-    return ClickHouse(str(load.to), address, load.warehouse_schema, look_only=look_only)
+def connect(to: WarehouseUrl, settings: Settings, *, look_only: bool) -> ClickHouse:
+    """Return the ClickHouse server that `to` names; raises `SettingsError` for a wrong URL."""
+    address = parse_address(to.get_secret_value())
+    return ClickHouse(str(to), address, settings.load.warehouse_schema, look_only=look_only)
 
 
 class ClickHouse:
@@ -87,11 +82,8 @@ class ClickHouse:
             f"source, scope FROM {self._database.qualified(SNAPSHOTS.name)}"
         )
         return {
-            snapshot_id: LoadedSnapshot(
-                status,
-                _EPOCH + timedelta(microseconds=started),
-                orjson.loads(source),
-                orjson.loads(scope),
+            snapshot_id: LoadedSnapshot.of_row(
+                status, _EPOCH + timedelta(microseconds=started), source, scope
             )
             for snapshot_id, status, started, source, scope in rows
         }

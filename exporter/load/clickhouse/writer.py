@@ -21,7 +21,14 @@ from exporter.errors import LoadError, LockedError
 from exporter.load.clickhouse.connection import literal, name
 from exporter.load.clickhouse.database import LOADING, Database, Relation
 from exporter.load.clickhouse.types import FIRST_TIME, LAST_TIME, clickhouse_type
-from exporter.load.tables import SNAPSHOT_ID, SNAPSHOTS, WarehouseTable, is_ours, meaning
+from exporter.load.tables import (
+    SNAPSHOT_ID,
+    SNAPSHOTS,
+    SNAPSHOTS_AS_TEXT,
+    WarehouseTable,
+    is_ours,
+    meaning,
+)
 from exporter.load.warehouse import SnapshotLoad, TableSource
 from exporter.wording import option
 
@@ -127,7 +134,7 @@ class ClickHouseWriter:
             if self._columns.get(table.view) != self._columns[table.name]:
                 self._make_view(table)
         self._lease.confirm()
-        schema = _stored(SNAPSHOTS).schema
+        schema = SNAPSHOTS_AS_TEXT.schema
         row = pa.RecordBatch.from_pylist([dict(self._load.row)], schema=schema)
         self._connection.insert(self._database.qualified(SNAPSHOTS.name), schema, [row])
 
@@ -216,13 +223,3 @@ class ClickHouseWriter:
 def _stated(column: str, type_and_meaning: tuple[str, str]) -> str:
     type_, said = type_and_meaning
     return f"{name(column)} {type_} COMMENT {literal(said)}"
-
-
-def _stored(table: WarehouseTable) -> pa.Table:
-    """Return a table without rows, its JSON as text."""
-    return pa.schema(
-        [
-            field.with_type(pa.string()) if field.type == pa.json_() else field
-            for field in table.schema
-        ]
-    ).empty_table()

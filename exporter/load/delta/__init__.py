@@ -15,29 +15,29 @@ from exporter.load.delta.place import Place
 from exporter.load.lake import LakeWarehouse
 from exporter.output import s3_access
 from exporter.settings import Settings
+from exporter.settings.warehouse import WarehouseUrl
 from exporter.storage.local import Folder
 from exporter.storage.object_store import Bucket
 from exporter.storage.opening import expanded
 
 
-def connect(settings: Settings, *, look_only: bool) -> LakeWarehouse:
-    """Return the warehouse that `load.to` names: `delta:PATH`, or `delta:s3://bucket/prefix`.
+def connect(to: WarehouseUrl, settings: Settings, *, look_only: bool) -> LakeWarehouse:
+    """Return the warehouse that `to` names: `delta:PATH`, or `delta:s3://bucket/prefix`.
 
     Each table is a folder in that of the schema. A bucket is reached as an `s3://` output is.
     Raises `SettingsError` for a place that cannot be.
     """
-    load = settings.load
-    url = load.to.place.rstrip("/") if load.to else ""
+    url = to.place.rstrip("/")
     if "://" in url and not url.startswith(("s3://", "file://")):
         raise SettingsError(
-            f"load.to {load.to} names a place that cannot be loaded into: write delta:PATH or "
+            f"load.to {to} names a place that cannot be loaded into: write delta:PATH or "
             "delta:s3://bucket/prefix."
         )
-    schema = load.warehouse_schema
+    schema = settings.load.warehouse_schema
     if url.startswith("s3://"):
         access = s3_access(settings.output.s3, settings.network.ca_file)
-        place = Place(str(load.to), Bucket(f"{url}/{schema}", access), access)
+        place = Place(str(to), Bucket(f"{url}/{schema}", access), access)
     else:
         path = unquote(urlsplit(url).path) if "://" in url else url
-        place = Place(str(load.to), Folder(expanded(Path(path), "load.to") / schema))
+        place = Place(str(to), Folder(expanded(Path(path), "load.to") / schema))
     return LakeWarehouse(DeltaLake(place, look_only=look_only))

@@ -12,18 +12,16 @@ from pathlib import Path
 from exporter.errors import SettingsError
 from exporter.load.duckdb.warehouse import DuckDb
 from exporter.settings import Settings
+from exporter.settings.warehouse import WarehouseUrl
 
 
-def connect(settings: Settings, *, look_only: bool) -> DuckDb:
-    """Return the DuckDB file that `load.to` names; raises `SettingsError` for a wrong path."""
-    load = settings.load
-    if load.to is None:
-        raise SettingsError("load.to names no DuckDB file.")
+def connect(to: WarehouseUrl, settings: Settings, *, look_only: bool) -> DuckDb:
+    """Return the DuckDB file that `to` names; raises `SettingsError` for a wrong path."""
     try:
-        path = Path(load.to.place).expanduser().absolute()
+        path = Path(to.place).expanduser().absolute()
     except RuntimeError:
         raise SettingsError(
-            f"load.to {load.to} begins with a home folder, and this user has none: write the "
+            f"load.to {to} begins with a home folder, and this user has none: write the "
             "whole path, or set HOME."
         ) from None
-    return DuckDb(str(load.to), path, load.warehouse_schema, look_only=look_only)
+    return DuckDb(str(to), path, settings.load.warehouse_schema, look_only=look_only)

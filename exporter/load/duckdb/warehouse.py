@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
-import orjson
-
 from exporter.load.duckdb.file import DuckDbFile
 from exporter.load.duckdb.writer import DuckDbWriter
 from exporter.load.tables import SNAPSHOT_ID, SNAPSHOTS
@@ -30,11 +28,8 @@ class DuckDb(DuckDbFile):
                 f"FROM {self.qualified(SNAPSHOTS.name)}"
             ).fetchall()
         return {
-            snapshot_id: LoadedSnapshot(
-                status,
-                _EPOCH + timedelta(microseconds=started),
-                orjson.loads(source),
-                orjson.loads(scope),
+            snapshot_id: LoadedSnapshot.of_row(
+                status, _EPOCH + timedelta(microseconds=started), source, scope
             )
             for snapshot_id, status, started, source, scope in rows
         }

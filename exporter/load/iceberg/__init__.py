@@ -16,33 +16,32 @@ from exporter.load.iceberg.lake import IcebergLake
 from exporter.load.iceberg.place import Place
 from exporter.load.lake import LakeWarehouse
 from exporter.settings import Settings
+from exporter.settings.warehouse import WarehouseUrl
 
 
-def connect(settings: Settings, *, look_only: bool) -> LakeWarehouse:
-    """Return the warehouse that `load.to` names, `iceberg:CATALOG/NAMESPACE`.
+def connect(to: WarehouseUrl, settings: Settings, *, look_only: bool) -> LakeWarehouse:
+    """Return the warehouse that `to` names, `iceberg:CATALOG/NAMESPACE`.
 
     Without a namespace, `load.schema` is one; one with dots is in others. Options of the catalog
     come from `load.iceberg`, then from pyiceberg's own configuration. Raises `SettingsError`, and
     `LoadError` if the catalog cannot be reached.
     """
     load = settings.load
-    name, _, path = load.to.place.strip("/").partition("/") if load.to else ("", "", "")
+    name, _, path = to.place.strip("/").partition("/")
     if path and "warehouse_schema" in load.model_fields_set and load.warehouse_schema != path:
         raise SettingsError(
-            f"load.to {load.to} names the namespace {path}, and load.schema {load.warehouse_schema}"
+            f"load.to {to} names the namespace {path}, and load.schema {load.warehouse_schema}"
             ": name it in one of them."
         )
     namespace = tuple((path or load.warehouse_schema).replace("/", ".").split("."))
     if not all(namespace):
-        raise SettingsError(
-            f"load.to {load.to} names no namespace: write iceberg:CATALOG/NAMESPACE."
-        )
+        raise SettingsError(f"load.to {to} names no namespace: write iceberg:CATALOG/NAMESPACE.")
     options = load.options()
     # Pyiceberg warns of what it does again, and of what it leaves out, on a log of its own.
     logging.getLogger("pyiceberg").setLevel(logging.ERROR)
-    catalog = _load(name, options, str(load.to))
+    catalog = _load(name, options, str(to))
     everything = {key: str(value) for key, value in {**catalog.properties, **options}.items()}
-    place = Place(str(load.to), namespace, catalog, everything)
+    place = Place(str(to), namespace, catalog, everything)
     return LakeWarehouse(IcebergLake(place, look_only=look_only))
 
 

@@ -11,7 +11,7 @@ from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema, assign_fresh_schema_ids
 from pyiceberg.transforms import IdentityTransform
 
-from exporter.load.tables import SNAPSHOT_ID, meaning
+from exporter.load.tables import SNAPSHOT_ID, meaning, plain_type
 
 _FIELD_ID = b"PARQUET:field_id"
 
@@ -40,7 +40,7 @@ def partitioned(schema: Schema) -> PartitionSpec:
 def arrow_schema(schema: Schema) -> pa.Schema:
     """Return a table's columns with the types of the data model."""
     return pa.schema(
-        [pa.field(field.name, _plain(field.type)) for field in schema_to_pyarrow(schema)]
+        [pa.field(field.name, plain_type(field.type)) for field in schema_to_pyarrow(schema)]
     )
 
 
@@ -65,11 +65,3 @@ def _with_ids(field: pa.Field, path: str, id_of: Callable[[str], int]) -> pa.Fie
     elif pa.types.is_struct(type_):
         type_ = pa.struct([inner(one, one.name) for one in type_])
     return pa.field(field.name, type_, field.nullable, number)
-
-
-def _plain(type_: pa.DataType) -> pa.DataType:
-    if pa.types.is_map(type_):
-        return pa.map_(_plain(type_.key_type), _plain(type_.item_type))
-    if pa.types.is_list(type_) or pa.types.is_large_list(type_):
-        return pa.list_(_plain(type_.value_type))
-    return pa.string() if pa.types.is_large_string(type_) else type_

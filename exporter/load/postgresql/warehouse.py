@@ -7,9 +7,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-import orjson
-
-from exporter.errors import LoadError, SettingsError
+from exporter.errors import LoadError
 from exporter.load.postgresql.address import Address, parse_address
 from exporter.load.postgresql.catalog import Catalog
 from exporter.load.postgresql.locks import lock_out_readers
@@ -20,17 +18,16 @@ from exporter.load.postgresql.writer import PostgreSqlWriter
 from exporter.load.tables import SNAPSHOTS
 from exporter.load.warehouse import LoadedSnapshot, SnapshotLoad
 from exporter.settings import Settings
+from exporter.settings.warehouse import WarehouseUrl
 from exporter.wording import option
 
 _OLDEST = 12
 """The first version of PostgreSQL that attaches a partition while readers go on."""
 
 
-def connect(settings: Settings, *, look_only: bool) -> PostgreSql:
-    """Return the database that `load.to` names; raises `SettingsError` for a malformed URL."""
-    if settings.load.to is None:
-        raise SettingsError("load.to names no PostgreSQL database.")
-    address = parse_address(settings.load.to.get_secret_value())
+def connect(to: WarehouseUrl, settings: Settings, *, look_only: bool) -> PostgreSql:
+    """Return the database that `to` names; raises `SettingsError` for a malformed URL."""
+    address = parse_address(to.get_secret_value())
     return PostgreSql(address, settings.load.warehouse_schema, look_only=look_only)
 
 
@@ -79,11 +76,8 @@ class PostgreSql:
             f"source::text, scope::text FROM {identifier(self._schema, SNAPSHOTS.name)}",
         )
         return {
-            snapshot_id: LoadedSnapshot(
-                status,
-                datetime.fromisoformat(started_at).replace(tzinfo=UTC),
-                orjson.loads(source),
-                orjson.loads(scope),
+            snapshot_id: LoadedSnapshot.of_row(
+                status, datetime.fromisoformat(started_at).replace(tzinfo=UTC), source, scope
             )
             for snapshot_id, status, started_at, source, scope in rows
         }
