@@ -30,6 +30,8 @@ import exporter.cli.list
 import exporter.cli.plan
 import exporter.cli.prune
 import exporter.cli.verify
+import exporter.load.duckdb
+import exporter.load.postgresql
 from exporter.cli.app import main
 from exporter.cli.process.signals import end_at_signals
 

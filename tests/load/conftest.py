@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.load.kinds import ATOMIC, KINDS, Kind, PostgreSqlKind
+from tests.load.kinds import KINDS, Kind, PostgreSqlKind
 from tests.load.postgres import Server, running_server
 
 
@@ -21,16 +21,6 @@ def postgres() -> Iterator[Server]:
 @pytest.fixture(params=[*KINDS, "postgresql"])
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kind]:
     """Return an empty warehouse of each kind."""
-    yield from _empty(request, tmp_path)
-
-
-@pytest.fixture(params=ATOMIC)
-def atomic_warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kind]:
-    """Return an empty warehouse of each kind that replaces all tables at once."""
-    yield from _empty(request, tmp_path)
-
-
-def _empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kind]:
     if request.param == "postgresql":
         database = PostgreSqlKind(request.getfixturevalue("postgres"))
         yield database

@@ -240,9 +240,6 @@ def _in(schema: str) -> str:
 KINDS: Mapping[str, Callable[[Path], Kind]] = {"duckdb": DuckDbKind, "clickhouse": ClickHouseKind}
 """What makes a warehouse of each kind, given an empty folder; PostgreSQL needs a server."""
 
-ATOMIC = ("duckdb", "postgresql")
-"""The kinds that replace all tables of a snapshot at once."""
-
 
 def _plain(value: Any, type_: pa.DataType) -> Any:
     return dict(value) if pa.types.is_map(type_) and value is not None else value

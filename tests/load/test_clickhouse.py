@@ -17,13 +17,14 @@ from typing import Any
 import pytest
 
 from exporter.load.clickhouse.lease import _place
-from exporter.tables.schemas import TABLES
 from tests.ddl.nights import FIRST, SECOND, ordered, publish_nights, rows_of
 from tests.derive.estates import Row
 from tests.e2e.commands import Exporter, Run
 from tests.load.clickhouse import PASSWORD, Server, clickhouse
 
-KILLS = 12
+KILLS = 20
+SOME = ("clouds", "images", "tags")
+"""The tables that are loaded: more of them are more of the same statements."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,8 @@ class Loads:
     def arguments(self, *more: str) -> list[str]:
         to = ["--to", self.server.url()]
         place = ["--output", str(self.output), "--schema", self.schema]
-        return ["load", *to, *place, "--log-format", "json", *more]
+        tables = [] if "--table" in more else [word for one in SOME for word in ("--table", one)]
+        return ["load", *to, *place, "--log-format", "json", *tables, *more]
 
     def load(self, *more: str, code: int = 0) -> Run:
         run = self.exporter.command(*self.arguments(*more))
@@ -77,8 +79,8 @@ class Loads:
         return {row["snapshot_id"]: row["status"] for row in self.rows("snapshots")}
 
     def check(self, *snapshots: str, latest: str) -> None:
-        """Compare every table, row for row and type for type, with what was published."""
-        for table in TABLES:
+        """Compare each table, row for row and type for type, with what was published."""
+        for table in SOME:
             wanted = {one: true_rows(self.output, table, one) for one in snapshots}
             found = self.rows(table)
             assert ordered(found) == ordered([row for one in wanted.values() for row in one])
@@ -88,7 +90,7 @@ class Loads:
         """Return which snapshot all the views show, having checked that it is all of them."""
         done = {name for name, status in self.statuses().items() if status == "complete"}
         newest = max(done, default=None)
-        for table in TABLES:
+        for table in SOME:
             wanted = true_rows(self.output, table, newest) if newest else []
             assert ordered(self.rows(f"latest_{table}")) == ordered(wanted), table
         return newest
@@ -116,8 +118,8 @@ def loads(
 def test_a_load_killed_at_any_statement_never_shows_a_mixture_and_is_mended(loads: Loads) -> None:
     loads.load("--snapshot", FIRST)
     draw = random.Random(16)
-    # To load both again takes more than 115 statements; a commit begins at the 35th of each.
-    for at in [draw.randrange(1, 116) for _ in range(KILLS)]:
+    # To load both again takes 50 statements at least.
+    for at in [draw.randrange(1, 51) for _ in range(KILLS)]:
         code = loads.kill_at(at, "--snapshot", FIRST, "--snapshot", SECOND)
         assert code == -signal.SIGKILL
         assert loads.latest_is_whole() in (None, FIRST, SECOND)
@@ -130,7 +132,7 @@ def test_a_server_that_ends_in_the_middle_is_named_and_the_next_load_mends_it(
     loads: Loads,
 ) -> None:
     loads.load("--snapshot", FIRST)
-    for at in (30, 85):
+    for at in (12, 27):  # Of 33, the second within the commit.
         loads.server.wish(at=at)
         said = loads.load("--snapshot", FIRST, code=7).said
         assert "cannot be reached" in said
