@@ -6,8 +6,9 @@ import hashlib
 import os
 from pathlib import Path
 
-from exporter.staging.workspace import cache_folder
+from exporter.errors import SettingsError
 from exporter.storage.durable import make_folder
+from exporter.storage.own_cache import own_cache
 
 
 def lock_folder(identity: str) -> Path:
@@ -16,6 +17,12 @@ def lock_folder(identity: str) -> Path:
     Raises `SettingsError` and `OSError`.
     """
     own = hashlib.sha256(os.fsencode(identity)).hexdigest()[:16]
-    folder = cache_folder() / "registry-exporter" / "loads" / own
+    cache = own_cache()
+    if cache is None:
+        raise SettingsError(
+            "There is no place for the lock of this load, for this user has no home folder: set "
+            "XDG_CACHE_HOME or HOME."
+        )
+    folder = cache / "loads" / own
     make_folder(folder, mode=0o700)
     return folder

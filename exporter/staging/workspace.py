@@ -28,6 +28,7 @@ from exporter.storage.destination import Destination
 from exporter.storage.durable import make_folder, restrict
 from exporter.storage.local import Folder
 from exporter.storage.opening import expanded
+from exporter.storage.own_cache import own_cache
 from exporter.wording import option, switch
 
 log = structlog.get_logger()
@@ -59,21 +60,13 @@ def staging_root(destination: Destination, named: Path | None) -> Path:
         return destination.root / ".staging"
     id_ = output_id(destination) if isinstance(destination, Folder) else b""
     own = hashlib.sha256(os.fsencode(destination.identity) + id_).hexdigest()[:16]
-    return expanded(named or cache_folder() / "registry-exporter", "output.staging") / own
-
-
-def cache_folder() -> Path:
-    """Return the folder for the user's caches; raises `SettingsError` if there is none."""
-    named = os.environ.get("XDG_CACHE_HOME")
-    if named:
-        return Path(named)
-    try:
-        return Path.home() / ".cache"
-    except RuntimeError:
+    folder = named or own_cache()
+    if folder is None:
         raise SettingsError(
             "There is no place to stage in, for this user has no home folder: name a folder in "
             "output.staging, or set XDG_CACHE_HOME or HOME."
-        ) from None
+        )
+    return expanded(folder, "output.staging") / own
 
 
 def staged_ids(root: Path) -> set[str]:

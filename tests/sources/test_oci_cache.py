@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from exporter.errors import SettingsError
 from exporter.sources.oci.cache import Cache, open_cache
 from exporter.sources.oci.store import NAME
 
@@ -243,6 +244,11 @@ def test_off_keeps_nothing_and_nothing_named_is_the_users_cache(
     assert list(tmp_path.iterdir()) == []
     open_cache(None).close()
     assert (tmp_path / "registry-exporter" / "oci" / NAME).is_file()
+
+
+def test_a_home_folder_that_is_not_there_is_a_matter_of_the_settings() -> None:
+    with pytest.raises(SettingsError, match=r"oci\.cache ~no-such-user/cache begins with a home"):
+        open_cache("~no-such-user/cache")
 
 
 WRITER = """

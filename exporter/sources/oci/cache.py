@@ -9,7 +9,6 @@ at any time, and two runs may share it.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -21,6 +20,8 @@ import structlog
 
 from exporter.settings.oci import OFF
 from exporter.sources.oci.store import IN_MEMORY_FIRST, NAME, Store, TagKey
+from exporter.storage.opening import expanded
+from exporter.storage.own_cache import own_cache
 
 KEEP_RUNS = 30
 """An entry is dropped when so many runs in a row did not use it."""
@@ -203,25 +204,24 @@ class Cache:
 
 
 def open_cache(setting: str | None) -> Cache:
-    """Open the cache that `oci.cache` names: a folder, by default the user's, or `off`."""
+    """Open the cache that `oci.cache` names: a folder, by default the user's, or `off`.
+
+    Raises `SettingsError` for a path that cannot be one.
+    """
     return Cache(cache_file(setting))
 
 
 def cache_file(setting: str | None) -> Path | None:
-    """Return the file of the cache that `oci.cache` names; None where nothing is kept."""
+    """Return the file of the cache that `oci.cache` names; None where nothing is kept.
+
+    Raises `SettingsError` for a path that cannot be one.
+    """
     if setting == OFF:
         return None
-    folder = Path(setting).expanduser() if setting else _default_folder()
-    return None if folder is None else folder / NAME
-
-
-def _default_folder() -> Path | None:
-    named = os.environ.get("XDG_CACHE_HOME")
-    try:
-        caches = Path(named) if named else Path.home() / ".cache"
-    except RuntimeError:
-        return None  # This user has no home folder.
-    return caches / "registry-exporter" / "oci"
+    if setting:
+        return expanded(Path(setting), "oci.cache") / NAME
+    own = own_cache()
+    return None if own is None else own / "oci" / NAME
 
 
 def _code(error: Exception) -> int:
