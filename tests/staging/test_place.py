@@ -80,9 +80,9 @@ def test_unfinished_staging_of_the_same_settings_is_gone_on_with(take: Open) -> 
 
 def test_the_newest_of_several_is_gone_on_with(take: Open) -> None:
     take("old", now=NOW)
-    take("new", now=later(2))
+    take("newest", now=later(2))
     take("between", now=later(1))
-    assert take(now=later(3)).snapshot_id == "new"
+    assert take(now=later(3)).snapshot_id == "newest"
 
 
 def test_staging_of_other_settings_is_left_alone(take: Open) -> None:
