@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -69,7 +68,7 @@ def load(
     selection = select(destination, names, partial=settings.load.partial)
     only = settings.load.tables
     _check_tables(only, selection)
-    with structlog.contextvars.bound_contextvars(run_id=uuid.uuid4().hex), warehouse:
+    with structlog.contextvars.bound_contextvars(run_id=progress.run_id), warehouse:
         there = warehouse.snapshots()
         wanted = selection.to_load(there)
         surplus = gone(destination, there) if prune else []

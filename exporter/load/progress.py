@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -25,8 +26,10 @@ class LoadProgress:
 
     Of `snapshots` to load, `loaded` are. `snapshot_id` is the one under way, of whose `rows_known`
     rows `rows` are read; its `table` is being written. `removed` are the ids that a prune removed.
+    Every event of the load has the `run_id`.
     """
 
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     clock: Clock = field(default_factory=Clock)
     snapshots: int = 0
     snapshot_id: str = ""

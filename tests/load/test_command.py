@@ -69,13 +69,14 @@ def test_a_snapshot_that_cannot_be_read_is_a_1_and_the_others_are_loaded(tmp_pat
     (part,) = (exporter.output / "parquet" / "images" / "snapshot_id=n1").glob("*.parquet")
     part.write_bytes(part.read_bytes()[:-1])
     (exporter.output / "manifests" / "n2.json").write_text("{}")
-    run = exporter.command(
-        *("load", "--to", warehouse.url, "--output", str(exporter.output), "--quiet")
-    )
+    flags = ("load", "--to", warehouse.url, "--output", str(exporter.output))
+    run = exporter.command(*flags, "--quiet", "--log-format", "json")
     assert run.code == 1
-    first, second = run.stderr.splitlines()
-    assert part.name in first
-    assert "Snapshot n2 cannot be read" in second
+    first, second = run.events
+    assert part.name in first["message"]
+    assert "Snapshot n2 cannot be read" in second["message"]
+    assert (first["snapshot_id"], second["snapshot_id"]) == ("n1", "n2")
+    assert first["run_id"] == second["run_id"]
     assert {row["snapshot_id"] for row in warehouse.rows("tags")} == {"n3"}
 
 
@@ -118,6 +119,7 @@ def test_an_export_loads_afterwards_and_the_next_one_brings_what_a_failed_load_l
     assert (said["exit_code"], said["status"], said["load"]["exit_code"]) == (7, "complete", 7)
     assert "there is no folder" in said["load"]["error"]
     assert run.events[-1]["event"] == "load_failed"
+    assert run.events[-1]["run_id"]
     assert _samples(metrics)["registry_exporter_last_run_exit_code"] == 7
     folder.mkdir()
     warehouse = DuckDbKind(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
+from rich.console import Console
 
+from exporter.cli.terminal.loading import show_dry_run
 from exporter.errors import ExporterError, LoadError, SettingsError
 from exporter.load.loader import load
 from exporter.settings import Settings, settings_alone
@@ -146,6 +149,17 @@ def test_the_namespace_is_that_of_the_name_or_the_schema_and_not_two(
     told: dict[str, Any] = {"to": "iceberg:lake/one", "schema": "two", "iceberg": lake.options}
     with pytest.raises(SettingsError, match=r"the namespace one, and load\.schema two"):
         load(settings_alone({"output": {"url": str(output)}, "load": told}))
+
+
+def test_the_end_of_a_load_names_the_namespace_alone(output: Path, lake: IcebergLake) -> None:
+    for to, shown in (
+        ("iceberg:lake/inventory", "would be loaded into iceberg:lake/inventory.\n"),
+        ("iceberg:lake", "would be loaded into iceberg:lake, schema registry_inventory.\n"),
+    ):
+        told = by(output, lake.options, to)
+        text = StringIO()
+        show_dry_run(Console(file=text), load(told, dry_run=True), told)
+        assert shown in text.getvalue()
 
 
 def _asked(lake: IcebergLake, sql: str) -> pa.Table:

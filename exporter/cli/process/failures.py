@@ -63,17 +63,19 @@ def exit_code(error: Exception) -> int:
     return error.exit_code if isinstance(error, ExporterError) else 1
 
 
-def report(error: Exception, *, debug: bool, event: str = "command_failed") -> None:
+def report(error: Exception, *, debug: bool, event: str = "command_failed", **more: Any) -> None:
     """Write an error to stderr as a sentence, with its traceback if `debug`.
 
-    In JSON, an error that the log of the run has is not written again.
+    In JSON, it has what `more` tells, and an error that the log of the run has is not written
+    again.
     """
     trace = redact("".join(traceback.format_exception(error))) if debug else ""
     if not messages.is_json():
         sys.stderr.write(trace)
         messages.write(sentence(error), event=event)
     elif not messages.is_end_written():
-        more = {"exception": trace} if debug else {}
+        if debug:
+            more["exception"] = trace
         messages.write(sentence(error), event=event, exit_code=exit_code(error), **more)
         messages.note_end()
     elif debug:

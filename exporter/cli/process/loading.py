@@ -75,14 +75,14 @@ def run_load(
                     progress=progress,
                 )
         except KeyboardInterrupt:
-            messages.write(signals.message, event="load_stopped")
+            messages.write(signals.message, event="load_stopped", run_id=progress.run_id)
             return ended(signals.message, signals.exit_code), None
         except Exception as error:  # noqa: BLE001 - every error ends as a sentence
             if signals.received is not None:
                 # The signal interrupted a call, which made an error of its own of it.
-                messages.write(signals.message, event="load_stopped")
+                messages.write(signals.message, event="load_stopped", run_id=progress.run_id)
                 return ended(signals.message, signals.exit_code), None
-            report(error, debug=debug, event="load_failed")
+            report(error, debug=debug, event="load_failed", run_id=progress.run_id)
             return ended(sentence(error), exit_code(error)), None
     return _finished(result, progress), result
 
@@ -101,6 +101,7 @@ def log_load(progress: LoadProgress) -> Iterator[None]:
         while not over.wait(LOG_EVERY):
             _log.info(
                 "progress",
+                run_id=progress.run_id,
                 snapshot_id=progress.snapshot_id,
                 table=progress.table,
                 rows=progress.rows,
@@ -121,13 +122,18 @@ def log_load(progress: LoadProgress) -> Iterator[None]:
 
 def _finished(result: LoadResult, progress: LoadProgress) -> LoadOutcome:
     """Say what the load had to leave out, and return its outcome."""
-    for _, error in result.unloaded:
-        messages.write(sentence(error), event="snapshot_not_loaded")
+    run_id = progress.run_id
+    for snapshot_id, error in result.unloaded:
+        messages.write(
+            sentence(error), event="snapshot_not_loaded", run_id=run_id, snapshot_id=snapshot_id
+        )
     for snapshot_id in result.selection.unreadable:
         messages.write(
             f"Snapshot {snapshot_id} cannot be read, so it is not loaded; `registry-exporter "
             f"verify {snapshot_id}` tells what is wrong with it.",
             event="snapshot_not_loaded",
+            run_id=run_id,
+            snapshot_id=snapshot_id,
         )
     partial = [one.snapshot_id for one in result.loaded if one.status == "partial"]
     if partial:
@@ -137,6 +143,7 @@ def _finished(result: LoadResult, progress: LoadProgress) -> LoadOutcome:
             "so, and no view `latest_…` shows it.",
             event="partial_loaded",
             level="warning",
+            run_id=run_id,
         )
     unreadable = (*(id_ for id_, _ in result.unloaded), *result.selection.unreadable)
     code = _UNREADABLE_EXIT_CODE if unreadable else PARTIAL_EXIT_CODE if partial else 0

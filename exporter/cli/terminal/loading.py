@@ -62,7 +62,7 @@ def show_load(console: Console, result: LoadResult, settings: Settings) -> None:
             rows = f"{sum(one.rows.values()):,}"
             table.add_row(one.snapshot_id, one.status, rows, duration(one.seconds))
         console.print(table)
-    into = f"{result.warehouse}, schema {settings.load.warehouse_schema}"
+    into = _tables_of(result, settings)
     console.print(f"{number(len(result.loaded), 'snapshot')} loaded into {into}.", soft_wrap=True)
     _show_rest(console, result, "removed")
 
@@ -75,10 +75,18 @@ def show_dry_run(console: Console, result: LoadResult, settings: Settings) -> No
             rows = sum(entry.rows for entry in one.manifest.tables.values())
             table.add_row(one.manifest.snapshot_id, one.manifest.status, f"{rows:,}")
         console.print(table)
-    into = f"{result.warehouse}, schema {settings.load.warehouse_schema}"
+    into = _tables_of(result, settings)
     count = number(len(result.planned), "snapshot")
     console.print(f"{count} would be loaded into {into}.", soft_wrap=True)
     _show_rest(console, result, "would be removed")
+
+
+def _tables_of(result: LoadResult, settings: Settings) -> str:
+    """Return where the tables are; the name of an Iceberg catalog may have their namespace."""
+    to = settings.load.to
+    if to is not None and to.kind == "iceberg" and "/" in result.warehouse:
+        return result.warehouse
+    return f"{result.warehouse}, schema {settings.load.warehouse_schema}"
 
 
 def _show_rest(console: Console, result: LoadResult, verb: str) -> None:
