@@ -41,7 +41,7 @@ COVERAGE = table(
     ),
     text(
         "parent_id",
-        "What was listed: '*', a cloud, a folder, a registry, a registry; a repository",
+        "What was listed: '*', a cloud, a folder, a registry or a repository",
     ),
     text("status", "complete, denied, vanished, failed, partial or skipped"),
     small("pages", "Pages that arrived"),

@@ -120,3 +120,4 @@ def test_a_private_authority_and_a_prefix(tmp_path: Path) -> None:
         )
     assert untrusted.code == 1
     assert "certificate" in untrusted.said
+    assert f"GET https://{registry.host}" in untrusted.said

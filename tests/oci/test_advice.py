@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from exporter.errors import ExporterError
+from exporter import export
+from exporter.errors import DeniedError, ExporterError
 from exporter.http.types import Call, Received
 from exporter.settings import Limits
 from exporter.sources.oci.calls import Calls
@@ -74,3 +75,13 @@ async def test_an_address_that_leads_elsewhere_is_corrected_in_the_registries(
     # A manifest has no pages, and no setting bounds it.
     assert "page" not in large
     assert "endpoints" not in moved + large
+
+
+async def test_a_401_says_how_to_log_in_to_that_registry(tmp_path: Path) -> None:
+    registry = ScriptedRegistry()
+    registry.catalog = lambda _: error(401, "UNAUTHORIZED")
+    async with registry.served():
+        with pytest.raises(DeniedError) as caught:
+            await export(settings_for(registry.host, tmp_path))
+    assert f"log in with `docker login {registry.host}`" in str(caught.value)
+    assert "role" not in str(caught.value)

@@ -52,6 +52,7 @@ async def test_a_catalog_comes_in_pages_in_any_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "refusal"),
     [
+        (lambda _: error(401, "UNAUTHORIZED"), DeniedError),
         (lambda _: error(403, "DENIED"), DeniedError),
         (lambda _: error(404, "UNSUPPORTED"), IncompleteError),
     ],

@@ -112,7 +112,7 @@ def _scopes(title: str, scopes: Any) -> Iterator[RenderableType]:
 
 def _name(row: dict[str, Any]) -> str:
     """Return a scope's name with its id, a repository's full name."""
-    if row["scope"] == "repository" or not row["scope_name"]:
+    if row["scope"] == "repository" or row["scope_name"] in (None, "", row["scope_id"]):
         return printable(row["scope_id"])
     return f"{printable(row['scope_name'])} ({printable(row['scope_id'])})"
 
@@ -163,7 +163,8 @@ def _unknown(found: Diff) -> Iterator[RenderableType]:
         style="bold yellow",
     )
     for row in found.unknown(SHOWN).to_pylist():
-        name = f"{row['name']} ({row['registry_id']})" if row["name"] else row["registry_id"]
+        id_, own = row["registry_id"], row["name"]
+        name = f"{own} ({id_})" if own and own != id_ else id_
         yield Text(f"  {printable(name or 'no registry')}: {printable(row['detail'])}")
     yield from _more(count, "--format csv lists them all as unknown")
 

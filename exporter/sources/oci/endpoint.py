@@ -71,6 +71,7 @@ class Endpoint:
             if not (reply.status == 400 and _SPEAKS_TLS.search(reply.body)):
                 self._scheme = "http"
                 return reply
+            self._scheme = "https"
         reply = await self._get("https")
         self._scheme = "https"
         return reply

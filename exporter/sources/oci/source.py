@@ -28,6 +28,10 @@ from exporter.sources.patterns import Patterns
 from exporter.tables.listed import REGISTRIES, REPOSITORIES
 
 _LET_IN = "give this user a role that may pull it, or name other credentials in oci.registries"
+_LOG_IN = (
+    "log in with `docker login {host}` as a user that may pull it, or correct that registry's "
+    "username and password in oci.registries"
+)
 _NAME_THEM = "name the repositories in oci.registries, under `repositories`"
 _NO_LIST = frozenset({"NOT_FOUND", "INVALID_ARGUMENT"})
 
@@ -36,8 +40,10 @@ class OciAdvice(Advice):
     """Advice that names the settings of registries."""
 
     def on_denied(self, status: ListingStatus) -> str:
-        """See `Advice`; repositories can be named where a registry does not list them."""
-        return f"{_LET_IN}, or {_NAME_THEM}" if status.listing == "repositories" else _LET_IN
+        """See `Advice`; a 401 wants other credentials, and what is not listed can be named."""
+        host = (status.parent_id or "").partition("/")[0]
+        let_in = _LOG_IN.format(host=host) if status.http_status == 401 else _LET_IN
+        return f"{let_in}, or {_NAME_THEM}" if status.listing == "repositories" else let_in
 
     def on_failed(self, status: ListingStatus) -> str:
         """See `Advice`; a registry may have no list of its repositories."""

@@ -140,7 +140,6 @@ def _read_token(reply: Reply, realm: str, began: float, credentials: Credentials
     if 400 <= reply.status < 500 and reply.status not in (408, 429):
         # The service's own words are left out: it may quote the credentials that it refuses.
         who = f"the credentials from {credentials.origin}" if credentials else "an anonymous caller"
-        advice = "check them" if credentials else "name oci.registries' username and password"
         fault = Fault(
             f"token_{reply.status}",
             f"the token service {host} answered {reply.status} to {who}",
@@ -149,7 +148,6 @@ def _read_token(reply: Reply, realm: str, began: float, credentials: Credentials
             http_status=reply.status,
             code="UNAUTHENTICATED" if reply.status == 401 else "PERMISSION_DENIED",
             request_id=reply.request_id,
-            advice=advice,
         )
         raise FaultError(fault)
     failed = fault_of_reply(reply)
