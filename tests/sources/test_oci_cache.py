@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from structlog.testing import capture_logs
 
 from exporter.errors import SettingsError
 from exporter.sources.oci.cache import Cache, open_cache
@@ -222,6 +223,34 @@ def test_a_full_cache_drops_what_was_not_used_for_the_longest(path: Path) -> Non
     cache = Cache(path)
     assert found(cache, range(3000, 4000), 1000)
     assert not found(cache, range(1000, 2000), 1000)
+    cache.close()
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a file system of one megabyte, where this machine lets a test do so."""
+    mounted = tmp_path / "disk"
+    mounted.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(mounted)]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("file systems cannot be mounted here")
+    try:
+        yield mounted
+    finally:
+        subprocess.run(["umount", str(mounted)], check=True)
+
+
+def test_a_full_disk_is_said_once_and_costs_nothing_that_was_kept(tiny_disk: Path) -> None:
+    cache = Cache(tiny_disk / NAME)
+    put(cache, range(50), 1000)
+    cache.close()
+    cache = Cache(tiny_disk / NAME, keep_runs=3)
+    with capture_logs() as logs:
+        put(cache, range(1000, 3000), 1000)
+        cache.close()
+    assert [log["event"] for log in logs] == ["cache_lost"]
+    cache = Cache(tiny_disk / NAME)
+    assert found(cache, range(50), 1000) == list(range(50))
     cache.close()
 
 

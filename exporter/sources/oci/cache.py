@@ -58,6 +58,7 @@ class Cache:
     ) -> None:
         self._path = path
         self._keep_runs, self._most_bytes = keep_runs, most_bytes
+        self._is_full = False
         self._bodies: dict[str, bytes] = {}
         self._tags: dict[TagKey, str] = {}
         self._whole: dict[TagKey, str] = {}
@@ -167,8 +168,17 @@ class Cache:
             except _ERRORS as error:
                 if _code(error) in _BUSY:
                     return None
+                if _code(error) == sqlite3.SQLITE_FULL:
+                    self._note_full(error)
+                    return None
                 self._start_over(self._store, error)
         return None
+
+    def _note_full(self, error: Exception) -> None:
+        """Say once that the disk is full. What the file has stays, and may still be found."""
+        if not self._is_full:
+            self._is_full = True
+            _log.warning("cache_lost", path=str(self._path), reason=str(error))
 
     def _start_over(self, store: Store, error: Exception) -> None:
         """Go on with a new file where this one is broken or was deleted."""
