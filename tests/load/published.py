@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,10 @@ TEXTS = (
 NUMBERS = (0, -1, 2**53 + 11, 2**63 - 1, -(2**63))
 
 
-def hostile_rows(count: int, mark: str = "a") -> dict[str, list[Row]]:
-    """Return rows for every table, whose values run through all that is hard for a type.
+def hostile_rows(
+    count: int, mark: str = "a", tables: Collection[str] = tuple(TABLES)
+) -> dict[str, list[Row]]:
+    """Return rows for tables, whose values run through all that is hard for a type.
 
     `mark` makes the rows of two snapshots differ.
     """
@@ -52,6 +54,7 @@ def hostile_rows(count: int, mark: str = "a") -> dict[str, list[Row]]:
             for number in range(count)
         ]
         for name, table in TABLES.items()
+        if name in tables
     }
 
 

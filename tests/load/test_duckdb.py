@@ -34,7 +34,7 @@ def warehouse(exporter: Exporter) -> DuckDbKind:
     """A warehouse that has n1, while the output has n2 too."""
     warehouse = DuckDbKind(exporter.folder)
     assert bring(exporter, warehouse.url).code == 0
-    publish_rows(exporter.output, "n2", hostile_rows(3000, "b"), night=1)
+    publish_rows(exporter.output, "n2", hostile_rows(3000, "b", ["images"]), night=1)
     return warehouse
 
 

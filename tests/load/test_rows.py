@@ -11,15 +11,15 @@ from exporter import open_snapshot
 from exporter.errors import IntegrityError
 from exporter.load.rows import BATCH_BYTES, BATCH_ROWS, TableRows
 from exporter.load.tables import tables_of
+from exporter.tables.schemas import TABLES
 from tests.load.published import Row, hostile_rows, publish_rows
 
 LAYERS: list[Row] = [
-    dict.fromkeys(hostile_rows(1)["layers"][0]) | {"image_id": f"i{number}", "position": number}
+    dict.fromkeys(TABLES["layers"].schema.names) | {"image_id": f"i{number}", "position": number}
     for number in range(2 * BATCH_ROWS + 1)
 ]
-LONG: list[Row] = [
-    row | {"annotations": [("text", "x" * 100_000)]} for row in hostile_rows(300)["images"]
-]
+_IMAGES = hostile_rows(300, tables=["images"])["images"]
+LONG: list[Row] = [row | {"annotations": [("text", "x" * 100_000)]} for row in _IMAGES]
 
 
 @pytest.mark.parametrize("format_", ["parquet", "ndjson"])
