@@ -185,7 +185,11 @@ class IcebergLake(Lake):
 
 def rows(lake: Lake, name: str, snapshot_id: str) -> list[Row]:
     """Return a table's rows of a snapshot as a reader finds them, who joins `snapshots`."""
-    table, snapshots = lake.table(name), lake.table("snapshots")
+    return joined(lake.table(name), lake.table("snapshots"), snapshot_id)
+
+
+def joined(table: pa.Table | None, snapshots: pa.Table | None, snapshot_id: str) -> list[Row]:
+    """Return the rows of a snapshot in a table, none if `snapshots` does not name it."""
     if table is None or snapshots is None:
         return []
     if snapshot_id not in snapshots.column("snapshot_id").to_pylist():
