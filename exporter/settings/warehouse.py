@@ -22,6 +22,7 @@ FORMS: Mapping[str, str] = {
 
 _SERVERS = ("postgresql", "clickhouse")
 _AUTHORITY = re.compile(r"://(?P<before>[^?#]*)")
+_NO_BUCKET = re.compile(r"s3:(?!//[^/])")
 _PORT = re.compile(r"(?P<address>\[[\da-fA-F:.]*\])|:(?!\d{0,5}(?:[/,]|$))[^/,]*")
 
 
@@ -69,6 +70,8 @@ def _check_url(url: WarehouseUrl) -> WarehouseUrl:
         raise ValueError(f"{kind}: is the beginning of a URL; write {form}")
     if not place.strip("/ ") or "\0" in place:
         raise ValueError(f"names no place; write {form}")
+    if kind == "delta" and _NO_BUCKET.match(place):
+        raise ValueError(f"names no bucket; write {form}")
     if kind == "duckdb" and (place.startswith("//") or place == ":memory:"):
         raise ValueError("the path of a file is needed, such as duckdb:/data/warehouse.duckdb")
     return url

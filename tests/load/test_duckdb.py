@@ -181,6 +181,9 @@ def test_missing_packages_are_named_with_their_extra(monkeypatch: pytest.MonkeyP
         ("duckdb:", "names no place"),
         ("duckdb::memory:", "the path of a file is needed"),
         ("duckdb:///w.db", "the path of a file is needed"),
+        ("delta:s3://", "names no bucket"),
+        ("delta:s3:///prefix", "names no bucket"),
+        ("delta:s3:/bucket/prefix", "names no bucket"),
     ],
 )
 def test_a_wrong_warehouse_is_refused_without_its_password(url: str, said: str) -> None:
