@@ -110,7 +110,11 @@ IMAGES = table(
     REGISTRY_ID,
     REPOSITORY_NAME,
     text("digest", "The manifest's content digest, sha256:…"),
-    number("compressed_size", "Bytes that pulling the image transfers, as the API says"),
+    number(
+        "compressed_size",
+        "Bytes that pulling the image transfers, as the API says; in an OCI registry, the sum of "
+        "its layers, and null for an index",
+    ),
     text("config_digest", "The config blob's digest; null where the image has none"),
     small("layer_count", "How many rows of `layers` the image has"),
     small("tag_count", "How many tags the image has"),

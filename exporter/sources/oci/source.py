@@ -33,6 +33,7 @@ _LOG_IN = (
     "username and password in oci.registries"
 )
 _NAME_THEM = "name the repositories in oci.registries, under `repositories`"
+_CHECK_PATH = "check that registry's host and base path"
 _NO_LIST = frozenset({"NOT_FOUND", "INVALID_ARGUMENT"})
 
 
@@ -48,7 +49,7 @@ class OciAdvice(Advice):
     def on_failed(self, status: ListingStatus) -> str:
         """See `Advice`; a registry may have no list of its repositories."""
         has_none = status.listing == "repositories" and status.error_code in _NO_LIST
-        return _NAME_THEM if has_none else super().on_failed(status)
+        return f"{_CHECK_PATH}, or {_NAME_THEM}" if has_none else super().on_failed(status)
 
 
 class OciSource:
