@@ -125,14 +125,14 @@ def test_what_began_before_the_newest_complete_snapshot_is_discarded(
     cloud: Cloud, exporter: Exporter
 ) -> None:
     killed(exporter, cloud, "--snapshot-id", "old")
-    assert exporter.run("--snapshot-id", "new").code == 0
-    assert "old is unfinished, and it began before new was published" in listed(exporter)
+    assert exporter.run("--snapshot-id", "newer").code == 0
+    assert "old is unfinished, and it began before newer was published" in listed(exporter)
     night = exporter.run()
     assert night.code == 0, night.stderr
     (message,) = messages(night, "staging_discarded")
-    assert "old is discarded: it began before new was published" in message
+    assert "old is discarded: it began before newer was published" in message
     assert "old" not in night.published
-    assert latest(exporter) not in ("old", "new")
+    assert latest(exporter) not in ("old", "newer")
 
 
 @pytest.mark.parametrize("content", [b"", b"no database at all" * 500, None])
@@ -172,17 +172,17 @@ def test_a_disk_that_is_full_at_the_last_step_says_what_is_there_and_what_is_not
     assert exporter.run("--snapshot-id", "old").code == 0
     full = FULL.format(there="snapshots/manifests/old.json")
     config = str(exporter.write_config())
-    arguments = ("export", "--config", config, "--log-format", "json", "--snapshot-id", "new")
+    arguments = ("export", "--config", config, "--log-format", "json", "--snapshot-id", "newer")
     run = exporter.start_command(*arguments, before=full).wait()
     assert run.code == 5
-    assert "Snapshot new is published and complete, only manifests/latest.json does" in run.said
+    assert "Snapshot newer is published and complete, only manifests/latest.json does" in run.said
     assert "the disk is full" in run.said
     assert "registry-exporter prune`" in run.said
-    assert (run.published, latest(exporter)) == (["new", "old"], "old")
+    assert (run.published, latest(exporter)) == (["newer", "old"], "old")
     keep = ("prune", "-o", str(exporter.output), "--keep-last", "1")
     pruned = exporter.start_command(*keep, before=full).wait()
     assert pruned.code == 0, pruned.stderr
-    assert (pruned.published, latest(exporter)) == (["new"], "new")
+    assert (pruned.published, latest(exporter)) == (["newer"], "newer")
     assert exporter.run().code == 0
 
 

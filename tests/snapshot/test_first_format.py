@@ -51,9 +51,9 @@ REGISTRY = World(
 
 @pytest.fixture(params=[("parquet",), ("ndjson",), ("parquet", "ndjson")], ids="-".join)
 def output(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """An output with a snapshot `old` of the first format, and a later one `new`."""
+    """An output with a snapshot `old` of the first format, and a later one `newer`."""
     formats: tuple[Format, ...] = request.param
-    for night, name in enumerate(("old", "new")):
+    for night, name in enumerate(("old", "newer")):
         publish_estate(tmp_path, name, WORLD, night=night, formats=formats)
     to_first_format(tmp_path, "old")
     return tmp_path
@@ -61,7 +61,7 @@ def output(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_a_snapshot_of_the_first_format_is_sound_and_a_change_in_it_is_found(output: Path) -> None:
     assert verify(str(output), "old") == []
-    assert verify(str(output), "new") == []
+    assert verify(str(output), "newer") == []
     path = output / "manifests" / "old.json"
     manifest = json.loads(path.read_text())
     del manifest["tables"]["layers"]
@@ -80,12 +80,12 @@ def test_a_snapshot_of_an_oci_registry_beside_them_is_sound(output: Path) -> Non
 
 
 def test_a_newer_snapshot_without_the_newer_table_is_broken(output: Path) -> None:
-    path = output / "manifests" / "new.json"
+    path = output / "manifests" / "newer.json"
     manifest = json.loads(path.read_text())
     del manifest["tables"][NEW_TABLE]
     path.write_text(json.dumps(manifest))
-    assert f"manifests/new.json: names no file of the table {NEW_TABLE}" in {
-        str(problem) for problem in verify(str(output), "new")
+    assert f"manifests/newer.json: names no file of the table {NEW_TABLE}" in {
+        str(problem) for problem in verify(str(output), "newer")
     }
 
 
@@ -93,7 +93,7 @@ def test_both_formats_are_read_with_the_same_columns(output: Path) -> None:
     destination = open_destination(str(output))
     with (
         read_snapshot(destination, "old") as old,
-        read_snapshot(destination, "new") as new,
+        read_snapshot(destination, "newer") as new,
         duckdb.connect() as connection,
     ):
         assert set(old.tables) == set(new.tables) == set(TABLES)
@@ -115,9 +115,9 @@ def test_both_formats_are_read_with_the_same_columns(output: Path) -> None:
 
 async def test_both_formats_are_listed_and_pruned(output: Path) -> None:
     found = {one.snapshot_id: one.status for one in list_snapshots(str(output))}
-    assert found == {"old": "complete", "new": "complete"}
+    assert found == {"old": "complete", "newer": "complete"}
     await prune(str(output), keep_last=1)
-    assert [one.snapshot_id for one in list_snapshots(str(output))] == ["new"]
+    assert [one.snapshot_id for one in list_snapshots(str(output))] == ["newer"]
     assert not any("snapshot_id=old" in path for path in data_files(output))
 
 
@@ -128,15 +128,15 @@ def test_every_question_is_answered_alike_of_both_formats_and_of_both_at_once(ou
         question = named_question(name)
         asked = {one.name: texts[one.name] for one in question.parameters if one.name in texts}
         values = question.values(asked)
-        with read_snapshot(destination, "old") as old, read_snapshot(destination, "new") as new:
+        with read_snapshot(destination, "old") as old, read_snapshot(destination, "newer") as new:
             with ask_each([old, new], question, values) as found:
                 rows = found.read_all().to_pylist()
-            answers: dict[str, list[dict[str, Any]]] = {"old": [], "new": []}
+            answers: dict[str, list[dict[str, Any]]] = {"old": [], "newer": []}
             for row in rows:
                 # Ages are counted from the start of each snapshot, a night apart.
                 row.pop("days", None)
                 answers[row.pop("snapshot_id")].append(row)
-            assert name == "growth-by-month" or answers["old"] == answers["new"], name
+            assert name == "growth-by-month" or answers["old"] == answers["newer"], name
 
 
 def test_tables_of_both_formats_are_one_to_a_question_of_all(output: Path) -> None:
@@ -144,16 +144,16 @@ def test_tables_of_both_formats_are_one_to_a_question_of_all(output: Path) -> No
     destination = open_destination(str(output))
     with (
         read_snapshot(destination, "old") as old,
-        read_snapshot(destination, "new") as new,
+        read_snapshot(destination, "newer") as new,
         open_query([old, new], f"{sql} ORDER BY ALL", {}) as found,
     ):
         rows = [tuple(row.values()) for row in found.read_all().to_pylist()]
-    assert rows == [("new", 0, 2), ("old", 0, 2)]
+    assert rows == [("newer", 0, 2), ("old", 0, 2)]
 
 
 def test_snapshots_of_both_formats_differ_in_nothing(output: Path) -> None:
     destination = open_destination(str(output))
-    with read_snapshot(destination, "old") as old, read_snapshot(destination, "new") as new:
+    with read_snapshot(destination, "old") as old, read_snapshot(destination, "newer") as new:
         for pair in ((old, new), (new, old)):
             with diff(*pair) as found:
                 assert not any(found.counts.values())

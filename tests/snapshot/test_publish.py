@@ -221,12 +221,12 @@ def test_latest_is_the_complete_snapshot_that_was_published_last(tmp_path: Path)
     """A clock that ran ten years ahead once does not pin it."""
     _publish(tmp_path, "ahead", days=3650)
     assert snapshot_of(tmp_path / "out")["snapshot_id"] == "ahead"
-    _publish(tmp_path, "new", mark="b", days=1)
+    _publish(tmp_path, "newer", mark="b", days=1)
     _publish(tmp_path, "broken-off", mark="c", days=3, status="partial")
-    assert assert_truthful(tmp_path / "out") == ["ahead", "broken-off", "new"]
-    assert snapshot_of(tmp_path / "out")["snapshot_id"] == "new"
+    assert assert_truthful(tmp_path / "out") == ["ahead", "broken-off", "newer"]
+    assert snapshot_of(tmp_path / "out")["snapshot_id"] == "newer"
     point_latest(open_destination(str(tmp_path / "out")))
-    assert snapshot_of(tmp_path / "out")["snapshot_id"] == "new"
+    assert snapshot_of(tmp_path / "out")["snapshot_id"] == "newer"
 
 
 def test_without_a_complete_snapshot_there_is_no_latest(tmp_path: Path) -> None:
