@@ -20,7 +20,7 @@ PLAN = "publish.json"
 WITHHELD = "withheld.json"
 """A result that waits for a person's decision to publish it."""
 
-_TAKEN = ("latest", "previous", "all", "none", "new")
+_TAKEN = ("latest", "previous", "all", "none")
 """Words that commands give a meaning of their own where a snapshot is named."""
 _SNAPSHOT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 

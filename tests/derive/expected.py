@@ -222,6 +222,8 @@ def _complete(
             inside |= {("repository", name) for name, of in names.items() if of == parent}
         if listing in ("configs", "untagged") and status == "skipped":
             continue
+        if (listing, status) == ("manifests", "vanished"):
+            continue  # Only tags are gone.
         if status != "complete" and (scope, scope_id) in inside:
             return False
     return True

@@ -309,6 +309,8 @@ def test_a_scope_is_incomplete_where_a_listing_inside_it_is(
         # A setting leaves these out, or the registry: a column tells of it.
         ("configs", "skipped", True),
         ("untagged", "skipped", True),
+        # Only tags are gone: all that is there is listed.
+        ("manifests", "vanished", True),
     ],
 )
 def test_a_listing_of_one_repository_leaves_the_others_complete(
