@@ -98,8 +98,8 @@ def _parse(text: str) -> Location:
         return Location("local", "", unquote(urlsplit(text).path).rstrip("/") or "/")
     bucket, _, path = rest.partition("/")
     kind = _BUCKETS.get(scheme)
-    # What is before an @ may be a password, so it is not quoted.
-    has_key = "@" in bucket and kind != "azure"
+    # What has an @ or a colon in it may be a part of a key, so it is not quoted.
+    has_key = ("@" in bucket or ":" in bucket) and kind != "azure"
     if kind is not None and (
         has_key or (kind == "azure" and bucket and not _AZURE.fullmatch(bucket))
     ):

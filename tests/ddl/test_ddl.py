@@ -135,6 +135,10 @@ def test_columns_have_the_types_of_the_engine(dialect: Dialect) -> None:
             "--from s3://… names no bucket",
         ),
         (
+            ["--format", "ddl", "--dialect", "duckdb", "--from", "s3://KEY:SECRET/x@bucket/y"],
+            "--from s3://… names no bucket",
+        ),
+        (
             ["--format", "ddl", "--dialect", "duckdb", "--from", "s3://bucket/a*b"],
             "some engines read * in a path as more than a letter",
         ),
