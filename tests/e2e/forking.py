@@ -31,12 +31,13 @@ import exporter.cli.plan
 import exporter.cli.prune
 import exporter.cli.verify
 import exporter.load.duckdb
-import exporter.load.postgresql
 from exporter.cli.app import main
 from exporter.cli.process.signals import end_at_signals
 
 with suppress(ModuleNotFoundError):  # Older ones do without.
     import typer._adapters  # noqa: F401 - read by every command that has arguments
+with suppress(ModuleNotFoundError):  # Other versions are tested without the extras.
+    import exporter.load.postgresql
 
 
 def serve() -> None:
