@@ -115,11 +115,17 @@ def make_crawl(
 
 
 async def run_source(source: Source, crawl: Crawl) -> SourceResult:
-    """Let a source list everything.
+    """Let a source list everything, and return its result.
 
     Raises `CredentialsError`, `OutageError` and `OutputError`. The coverage says how each listing
     ended.
     """
+    await run_listings(source, crawl)
+    return source.result()
+
+
+async def run_listings(source: Source, crawl: Crawl) -> None:
+    """Let a source list everything; raises as `run_source` does."""
     source.start(crawl)
     try:
         await crawl.scheduler.run()
@@ -129,7 +135,6 @@ async def run_source(source: Source, crawl: Crawl) -> SourceResult:
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         raise error from None
-    return source.result()
 
 
 def refuse(coverage: Coverage, result: SourceResult, *, partial: bool) -> None:
@@ -160,14 +165,19 @@ async def _list(
                 result = await run_source(source, crawl)
             refuse(crawl.coverage, result, partial=settings.output.on_partial == "fail")
             await stage.finish()
-            counts = client.counts
-    requests = Requests(
+            requests = requests_of(client, progress)
+    return CrawlResult(crawl.coverage, result, requests)
+
+
+def requests_of(client: Client, progress: Progress) -> Requests:
+    """Return the requests of a run, with those that earlier attempts at it sent."""
+    counts = client.counts
+    return Requests(
         calls=counts.calls + progress.calls_before,
         retries=counts.retries + progress.retries_before,
         throttled=counts.throttled + progress.throttled_before,
         bytes=counts.wire_bytes + progress.wire_bytes_before,
     )
-    return CrawlResult(crawl.coverage, result, requests)
 
 
 @contextmanager

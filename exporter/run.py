@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import sys
 import uuid
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +13,7 @@ import structlog
 from exporter.crawl.progress import Progress
 from exporter.errors import ExporterError, ImplausibleError
 from exporter.inventory import look_ahead, take_inventory
+from exporter.logs import keep_off_stdout
 from exporter.output import open_output
 from exporter.report.publishing import check_packages, publish_report
 from exporter.resuming import Workspaces, finished_before
@@ -71,7 +70,7 @@ async def export(
     """
     progress = progress or Progress()
     source = source or source_of(settings)
-    _keep_off_stdout()
+    keep_off_stdout()
     # The default id is chosen under the lock, so a run that waits has the id of its real start.
     with structlog.contextvars.bound_contextvars(run_id=uuid.uuid4().hex, snapshot_id=snapshot_id):
         try:
@@ -132,18 +131,6 @@ async def export(
 def source_of(settings: Settings) -> Source:
     """Return the source that the settings name."""
     return OciSource(settings) if settings.source == "oci" else CloudSource(settings)
-
-
-def _keep_off_stdout() -> None:
-    """Let structlog write to stderr, from `info` on, if the calling program has not configured it.
-
-    By default it writes every level to stdout, which belongs to the calling program.
-    """
-    if not structlog.is_configured():
-        structlog.configure(
-            logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
-            wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        )
 
 
 async def _list_and_publish(

@@ -126,6 +126,10 @@ class Client:
         """The hosts that do not answer at the moment."""
         return self._outages.statistics
 
+    async def base(self, service: str) -> str:
+        """Return the base URL of a service that calls name, without a slash at its end."""
+        return await self._api.base(service)
+
     def spare(self, service: str) -> bool:
         """Return whether one more call to a service could start now without waiting.
 

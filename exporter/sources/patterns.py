@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from exporter.patterns import PathPatterns
 from exporter.settings import Repositories
 
 MOST_EXAMPLES = 3
 """Paths that are remembered as examples for messages."""
+
+
+@dataclass(frozen=True)
+class PatternsSeen:
+    """What a run has seen of the repositories: the three attributes of `Patterns`."""
+
+    unmatched: tuple[str, ...]
+    examples: tuple[str, ...]
+    chosen: bool
 
 
 class Patterns:
@@ -32,6 +42,20 @@ class Patterns:
     def wants(self, name: str) -> bool:
         """Return whether a repository is in scope, by its full name `<registry_id>/<path>`."""
         return self._paths.match(name)
+
+    @property
+    def seen(self) -> PatternsSeen:
+        """What was seen so far, for another run that lists more of the same scope."""
+        return PatternsSeen(tuple(self._unmatched), tuple(self.examples), self.chosen)
+
+    def take(self, seen: PatternsSeen) -> None:
+        """Add what another run has seen."""
+        for pattern in set(self._unmatched).difference(seen.unmatched):
+            del self._unmatched[pattern]
+        for path in seen.examples:
+            if len(self.examples) < MOST_EXAMPLES and path not in self.examples:
+                self.examples.append(path)
+        self.chosen = self.chosen or seen.chosen
 
     def see(self, names: Iterable[str]) -> None:
         """Note existing repositories, by their full names."""

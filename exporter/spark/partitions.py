@@ -6,19 +6,20 @@ credentials. A task finds those itself, by the settings that it has a reference 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from exporter.crawl.coverage import Status
 from exporter.snapshots.manifest import Requests
+from exporter.sources.parts import Unit
 from exporter.tables.listings import Listing
 
 
 @dataclass(frozen=True)
 class PartitionSpec:
-    """One partition: `number` counts from 0, `work` is the source's own description of it.
+    """One partition: `number` counts from 0, `work` are the source's own descriptions of its units.
 
     `expected_pages` is how much there may be to list. Two specs of one run never list the same
     repository.
@@ -26,7 +27,7 @@ class PartitionSpec:
 
     number: int
     expected_pages: float
-    work: Any
+    work: tuple[Any, ...]
 
     @property
     def name(self) -> str:
@@ -100,16 +101,66 @@ class ListingFacts:
 class PartitionResult:
     """What one attempt at a partition returns to the driver, which takes one for each partition.
 
-    `number` is the spec's, `attempt` the name that the caller gave the attempt. Within `files`, no
-    repository and no image comes twice; `changed` has a row, as `derive.duplicates.CHANGED_SCHEMA`
-    names its columns, for each image that came with two contents. `told` is the source's own, for
-    the driver's source.
+    `number` is the spec's, `attempt` the name that the caller gave the attempt. In `files`, parts
+    of one table are in the order in which they were written; pages may overlap, so a repository or
+    an image may come twice. `told` is the source's own, for the driver's source.
     """
 
     number: int
     attempt: str
     files: tuple[PartFile, ...]
     listings: tuple[ListingFacts, ...]
-    changed: tuple[Mapping[str, str | None], ...]
     requests: Requests
     told: Any = None
+
+
+LEAST_PAGES = 16.0
+"""A partition has so many pages at least, if there are others to go with it: to start a task takes
+as long as some calls."""
+MOST_PAGES = 1000.0
+"""A partition has about so many pages at most: a task that is lost begins anew."""
+PER_SLOT = 4
+"""Partitions for each slot, as far as pages allow it, so that all slots end at about the same
+time."""
+
+
+def pages_each(pages: float, slots: int) -> float:
+    """Return how many pages a partition should have, of so many in all."""
+    return min(max(pages / (slots * PER_SLOT), LEAST_PAGES), MOST_PAGES)
+
+
+def cut(units: Sequence[Unit], pages: float, most: int | None = None) -> list[PartitionSpec]:
+    """Return partitions of about so many pages each, at most `most` of them.
+
+    Units of one group that are smaller go together, in their order; then those of different groups.
+    The longest partitions come first, because they decide how long the job takes.
+    """
+    filled: list[list[Unit]] = []
+    left = 0.0
+    for unit in sorted(units, key=lambda one: one.group):
+        if not filled or unit.pages > left:
+            filled.append([])
+            left = pages
+        filled[-1].append(unit)
+        left -= unit.pages
+    filled.sort(key=_pages, reverse=True)
+    if most is not None:
+        filled = _even(filled, most)
+    return [
+        PartitionSpec(number, _pages(units), tuple(unit.work for unit in units))
+        for number, units in enumerate(filled)
+    ]
+
+
+def _pages(units: Sequence[Unit]) -> float:
+    return sum(unit.pages for unit in units)
+
+
+def _even(filled: Sequence[list[Unit]], most: int) -> list[list[Unit]]:
+    """Return at most so many partitions of about the same size; the largest come first."""
+    if len(filled) <= most:
+        return list(filled)
+    even: list[list[Unit]] = [[] for _ in range(most)]
+    for units in filled:
+        min(even, key=_pages).extend(units)
+    return sorted(even, key=_pages, reverse=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Protocol
 
 import structlog
 
@@ -16,30 +17,55 @@ from exporter.crawl.coverage import ListingStatus
 from exporter.crawl.task import Task
 from exporter.errors import ApiError
 from exporter.http.types import Call
-from exporter.settings import Settings
+from exporter.settings import Limits, Settings
 from exporter.sources.base import Crawl, SourceResult
 from exporter.sources.cloud.decode.resources import Parents, Resource
 from exporter.sources.cloud.doubts import Doubts
 from exporter.sources.cloud.found import FoundResources
+from exporter.sources.cloud.grouping import Grouping, Opens
 from exporter.sources.cloud.levels import LEVELS, NAMED_BY, CloudAdvice
 from exporter.sources.cloud.named import Named
 from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.registries import Registries
 from exporter.sources.cloud.resources import ResourcesTask, listing_call
 from exporter.sources.cloud.scope import ScopeFilter
+from exporter.sources.patterns import PatternsSeen
 from exporter.tables.listings import ALL, Listing
 
 log = structlog.get_logger()
+
+
+class RegistryListings(Opens, Protocol):
+    """The listings of the registries that discovery meets."""
+
+    @property
+    def grouping(self) -> Grouping:
+        """The decision which of them are listed together."""
+        ...
+
+    def idle_task(self) -> Task | None:
+        """Return a part of the longest registry that can be split."""
+        ...
+
+
+ListRegistries = Callable[[Limits, Crawl, Pages, ScopeFilter], RegistryListings]
 
 
 class Discovery:
     """Everything that one run lists, and the result.
 
     With `with_images=False` it stops at the registries, but for those that it asks for directly: a
-    list of their repositories proves that they exist.
+    list of their repositories proves that they exist. `registries` makes what lists them.
     """
 
-    def __init__(self, settings: Settings, crawl: Crawl, *, with_images: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        crawl: Crawl,
+        *,
+        with_images: bool,
+        registries: ListRegistries = Registries,
+    ) -> None:
         self._page_size = settings.limits.page_size
         self._pages = Pages(crawl.client, crawl.pipeline)
         self._coverage = crawl.coverage
@@ -48,7 +74,7 @@ class Discovery:
         self._filter = ScopeFilter(settings.scope)
         self._with_images = with_images
         self._found = FoundResources(self._filter)
-        self._registries = Registries(settings.limits, crawl, self._pages, self._filter)
+        self._registries = registries(settings.limits, crawl, self._pages, self._filter)
         self._named = Named(self._filter, self._found, self._coverage, with_images=with_images)
         doubts = Doubts(
             self._pages, self._submit, self._page_size, self._found.named_in, self._call_of
@@ -84,6 +110,27 @@ class Discovery:
     def registry_folders(self) -> dict[str, str | None]:
         """Return the registries in scope, each with its folder; None for those only named."""
         return self._found.registry_folders()
+
+    def lineage(self, registry_id: str) -> list[ListingStatus]:
+        """Return the listings that named a registry, its folder and its cloud, as far as known."""
+        named: list[ListingStatus] = []
+        id_ = registry_id
+        for level in reversed(LEVELS):
+            entry = self._found.named_in(level, id_)
+            if entry is None:
+                break
+            named.append(entry)
+            id_ = entry.parent_id
+        return named
+
+    def met_beside(self, registry_id: str) -> list[str]:
+        """Return the registries on the list that named a registry, in scope or not."""
+        entry = self._found.named_in("registries", registry_id)
+        return [] if entry is None else self._found.met_in(entry)
+
+    def see(self, seen: PatternsSeen) -> None:
+        """Note what another run has seen of the repositories."""
+        self._filter.patterns.take(seen)
 
     # Discovery, level by level.
 
@@ -140,7 +187,7 @@ class Discovery:
         elif self._found.note("registries", registry) and self._with_images:
             own = Parents(parents.cloud_id, registry.row["folder_id"])
             if own == parents:
-                self._registries.add(registry.id, own)
+                self._registries.grouping.add(registry.id, own)
             else:
                 self._registries.open(registry.id, own, known=True)
 
@@ -156,7 +203,7 @@ class Discovery:
         if not entry.whole and self._found.is_a_look_up(entry.listing):
             self._failed_look_ups.append(entry)
         if entry.listing == "registries":
-            self._registries.folder_listed(parents)
+            self._registries.grouping.folder_listed(parents)
         self._open[entry.listing] -= 1
         self._go_down()
 
@@ -192,10 +239,7 @@ class Discovery:
         return level is not None and entry.parent_id in self._filter.named[level]
 
     def _call_of(self, entry: ListingStatus) -> Call:
-        above = entry.listing == "clouds"
-        return listing_call(
-            entry.listing, self._filter.organization_id if above else entry.parent_id
-        )
+        return call_of(entry, self._filter)
 
     def _ask_directly(self, listing: Listing, missing: str) -> None:
         if listing == "clouds":
@@ -206,3 +250,9 @@ class Discovery:
             self._registries.open(missing, Parents(), known=False)
         else:
             self._registries.look(missing)
+
+
+def call_of(entry: ListingStatus, wanted: ScopeFilter) -> Call:
+    """Return the first call of a listing of clouds, folders or registries."""
+    above = entry.listing == "clouds"
+    return listing_call(entry.listing, wanted.organization_id if above else entry.parent_id)

@@ -41,6 +41,10 @@ class FoundResources:
         """Return the entry of the listing that named a resource first, if any has."""
         return self._met_first.get((level, id_))
 
+    def met_in(self, entry: ListingStatus) -> list[str]:
+        """Return the ids of the resources that a listing named."""
+        return list(self._met.get(entry, []))
+
     def note(self, listing: Listing, resource: Resource) -> bool:
         """Remember a resource's row; False if it was met before, on another parent's page."""
         rows = self._rows[listing]

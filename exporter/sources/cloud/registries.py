@@ -7,7 +7,7 @@ snapshot are listed together (`folder_listing`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -20,7 +20,8 @@ from exporter.page import Note
 from exporter.settings import Limits
 from exporter.sources.base import Crawl
 from exporter.sources.cloud.decode.resources import Parents
-from exporter.sources.cloud.folder_listing import FolderListing, is_small, worth_joining
+from exporter.sources.cloud.folder_listing import FolderListing
+from exporter.sources.cloud.grouping import Grouping
 from exporter.sources.cloud.pages import Pages
 from exporter.sources.cloud.resources import ResourcesTask, listing_call
 from exporter.sources.cloud.scope import ScopeFilter
@@ -44,12 +45,21 @@ class Listed(Protocol):
 
 
 class Registries:
-    """All registries of a run; discovery calls `add` for each one that it meets.
+    """All registries of a run; discovery tells `grouping` of each one that it meets.
 
-    The registries with the most images in an earlier snapshot begin first.
+    The registries with the most images in an earlier snapshot begin first. `met_elsewhere` are
+    registries that a list has named, and that another run lists.
     """
 
-    def __init__(self, limits: Limits, crawl: Crawl, pages: Pages, wanted: ScopeFilter) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        crawl: Crawl,
+        pages: Pages,
+        wanted: ScopeFilter,
+        *,
+        met_elsewhere: Collection[str] = (),
+    ) -> None:
         self._page_size = limits.page_size
         self._client = crawl.client
         self._scheduler = crawl.scheduler
@@ -57,6 +67,7 @@ class Registries:
         self._coverage = crawl.coverage
         self._filter = wanted
         self._expected = crawl.expected_images
+        self._met_elsewhere = frozenset(met_elsewhere)
         self._context = Context(
             pages=pages,
             store=crawl.store,
@@ -70,32 +81,14 @@ class Registries:
             may_prefetch=self._may_prefetch,
         )
         self._listings: list[RegistryListing] = []
-        self._waiting: dict[str, list[str]] = {}
         self._readings: Counter[str] = Counter()  # How often a registry was read again.
-
-    def add(self, registry_id: str, parents: Parents) -> None:
-        """List a registry that was met in its folder; a small one waits for the folder's others."""
-        folder_id = parents.folder_id or ""
-        joined_before = registry_id in self._joined_before(folder_id)
-        small = is_small(self._expected.get(registry_id), self._page_size)
-        if self._filter.all_repositories and (small or joined_before):
-            self._waiting.setdefault(folder_id, []).append(registry_id)
-        else:
-            self.open(registry_id, parents, known=True)
-
-    def folder_listed(self, parents: Parents) -> None:
-        """List the waiting registries of a folder: together, if that saves calls."""
-        folder_id = parents.folder_id or ""
-        waiting = self._waiting.pop(folder_id, [])
-        joined = [one for one in waiting if one in self._joined_before(folder_id)]
-        images = sum(self._expected.get(one, 0) for one in waiting)
-        if not joined and worth_joining(len(waiting), images, self._page_size):
-            joined = waiting
-        if joined:
-            self._open_together(folder_id, joined, parents)
-        for registry_id in waiting:
-            if registry_id not in joined:
-                self.open(registry_id, parents, known=True)
+        self.grouping = Grouping(
+            self,
+            self._expected,
+            limits.page_size,
+            joins=wanted.all_repositories,
+            joined_before=self._joined_before,
+        )
 
     def _joined_before(self, folder_id: str) -> set[str]:
         """Return the registries of a folder that an earlier attempt listed together."""
@@ -127,7 +120,9 @@ class Registries:
         self._listings.append(listing)
         return listing
 
-    def _open_together(self, folder_id: str, joined: list[str], parents: Parents) -> None:
+    def open_together(self, folder_id: str, registry_ids: Sequence[str], parents: Parents) -> None:
+        """List some registries of a folder together."""
+        joined = registry_ids
         entries = {one: self._coverage.open("images", one) for one in joined}
 
         def apart(registry_id: str, names: Collection[str], *, whole: bool) -> None:
@@ -136,7 +131,8 @@ class Registries:
             listing.repositories_listed(names, whole=whole)
 
         def is_met(registry_id: str) -> bool:
-            return self._coverage.entry("images", registry_id) is not None
+            met = self._coverage.entry("images", registry_id) is not None
+            return met or registry_id in self._met_elsewhere
 
         folder = FolderListing(folder_id, parents, entries, self._context, is_met, apart)
         for one in joined:

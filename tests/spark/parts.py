@@ -1,0 +1,65 @@
+"""A scope listed in parts, one after the other in the test's own process, as Spark's tasks do."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from exporter.crawl.progress import Progress
+from exporter.inventory import CrawlResult
+from exporter.settings import load_settings
+from exporter.spark.discovering import Discovered, discover
+from exporter.spark.partitions import PartitionResult, SettingsReference
+from exporter.spark.reading import read_partition
+from exporter.staging.parquet import write_table
+from exporter.tables.schemas import TABLES
+from tests.oracle.compare import differences
+from tests.oracle.readers import read_parquet
+from tests.oracle.schema import KEYS
+from tests.oracle.values import Tables
+
+LISTED = ("clouds", "folders", "registries", "repositories", "images", "layers", "config_blobs")
+
+
+@dataclass
+class Parts:
+    """A scope that was listed in parts: what the driver found, and what each part returned."""
+
+    found: Discovered
+    results: Sequence[PartitionResult]
+    merged: CrawlResult
+    folder: Path
+
+    def tables(self) -> Tables:
+        """Return the rows of the listed tables, as the parts have them."""
+        files = [file for result in self.results for file in result.files]
+        paths = {table: [Path(one.path) for one in files if one.table == table] for table in LISTED}
+        for name, rows in self.merged.source.tables.items():
+            paths[name].append(write_table(self.folder / "small", TABLES[name], [rows]).path)
+        return {
+            table: [row for path in paths[table] for row in read_parquet(path, table)]
+            for table in LISTED
+        }
+
+
+def list_in_parts(config: Path, folder: Path, *, slots: int, expected: Mapping[str, int]) -> Parts:
+    """List a scope in parts; each spec and each result is pickled on its way, as Spark does."""
+    settings = load_settings(config)
+    reference = SettingsReference(str(config))
+    found = asyncio.run(discover(settings, reference, expected, slots, Progress()))
+    results = []
+    for spec in found.specs:
+        sent, told, share = pickle.loads(pickle.dumps((spec, found.settings, found.share)))
+        result = read_partition(sent, told, share, folder / spec.name, attempt="first")
+        results.append(pickle.loads(pickle.dumps(result)))
+    return Parts(found, results, found.merged(results), folder)
+
+
+def check_rows(found: Tables, wanted: Tables, tables: Sequence[str] = LISTED) -> None:
+    """Hold rows against those of a snapshot: the same in each table, each once."""
+    for table in tables:
+        difference = differences(wanted[table], found[table], KEYS[table])
+        assert not difference, f"{table}: {difference}"
