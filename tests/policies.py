@@ -14,6 +14,7 @@ EARLY = SplitPolicy(
     min_seconds_left=0.0,
     min_pages_before_down=1.0,
     min_seconds_before_down=0.0,
+    max_decoding_share=1e9,
 )
 """Splits listings that a run would leave whole for being short."""
 SURE = replace(EARLY, enough_in_order=0)

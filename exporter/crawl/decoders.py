@@ -64,7 +64,11 @@ class Decoders:
     @property
     def backlog(self) -> float:
         """Seconds that it may take to decode all bodies that have come."""
-        return self._bytes * self._seconds_per_byte / self._threads
+        return self.seconds_for(self._bytes)
+
+    def seconds_for(self, body_bytes: float) -> float:
+        """Return the seconds that all threads together take to decode so many bytes of bodies."""
+        return body_bytes * self._seconds_per_byte / self._threads
 
     def handed_over(self) -> None:
         """Count a page that is to be written now; `written` must follow."""

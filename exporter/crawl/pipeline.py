@@ -102,6 +102,10 @@ class PagePipeline:
         """
         return self._decoders.backlog > self._call_seconds
 
+    def decoding_seconds(self, page_bytes: float) -> float:
+        """Return how long it takes to decode so many bytes (`Decoders.seconds_for`)."""
+        return self._decoders.seconds_for(page_bytes)
+
     def stored(self, key: PageKey) -> StoredPage | None:
         """Return the page that an earlier attempt stored under a key."""
         return self._store.stored(key)

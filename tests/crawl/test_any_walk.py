@@ -104,6 +104,16 @@ SPLIT_ONLY = replace(NO_DESCENT, enough_in_order=0)
 """Splits much, and early: what no scan of the registry's own will see."""
 
 
+@COMMON
+@given(worlds(), st.sampled_from([0, 10, 50, 1_000]), st.integers(0, 999))
+def test_a_split_keeps_no_image_twice_however_many_its_registrys_own_scans_have_listed(
+    world: World, most: int, seed: int
+) -> None:
+    done = run(replace(world, policy=replace(SPLIT_ONLY, max_known_ids=most)), seed=seed)
+    assert done.entry.status == "complete"
+    assert done.memory.staged() == once(world)
+
+
 @pytest.mark.parametrize("alone", ["unknown", "lost on the way", "forbidden", "invalid"])
 @PER_KIND
 @given(world=worlds(), data=st.data(), seed=st.integers(0, 999))

@@ -62,8 +62,14 @@ def left(sizes: Sizes, scan: Scan, partner: Scan | None = None) -> float:
     return registry_pages_left(sizes, scan, partner, POLICY)
 
 
-def is_worth(sizes: Sizes, up: Scan, down: Scan | None = None, slots: int = SLOTS) -> bool:
-    return is_worth_splitting(sizes, up, down, slots, POLICY)
+def is_worth(
+    sizes: Sizes,
+    up: Scan,
+    down: Scan | None = None,
+    slots: int = SLOTS,
+    decoding: float = 0.0,
+) -> bool:
+    return is_worth_splitting(sizes, up, down, slots, decoding, POLICY)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +95,14 @@ def test_a_split_is_worth_it_only_with_slots_for_what_it_costs() -> None:
     worth = [is_worth(FORTY, up, slots=slots) for slots in range(1, 2 * SLOTS)]
     assert worth == sorted(worth)
     assert {worth[0], worth[-1]} == {False, True}
+
+
+def test_a_split_is_not_worth_it_if_decoding_takes_longer_than_two_scans_that_meet() -> None:
+    # Thirty pages are left, and two scans list them in fifteen seconds. Ten are decoded again.
+    up = scan_at("crp1/app009")
+    for down in (None, scan_at("", Direction.DESCENDING)):
+        assert is_worth(FORTY, up, down, decoding=0.37)
+        assert not is_worth(FORTY, up, down, decoding=0.38)
 
 
 def test_nothing_is_split_of_a_registry_without_repositories() -> None:

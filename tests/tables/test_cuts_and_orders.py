@@ -75,6 +75,19 @@ def test_a_cut_keeps_what_its_description_says(images: list[Json], cut: RowFilte
 
 
 @settings(max_examples=60, deadline=None, phases=PHASES)
+@given(pages())
+def test_a_page_without_rows_is_the_page_with_all_of_them_cut(images: list[Json]) -> None:
+    body = page_body(images)
+    cut = RowFilter(tuple(image["id"] for image in images))
+    expected = decode_images(body, cloud_id=CLOUD, folder_id=FOLDER, cut=cut)
+    page = decode_images(body, cloud_id=CLOUD, folder_id=FOLDER).without_rows()
+    assert plain_rows(tables_of(page)) == plain_rows(tables_of(expected)) == rows_of([])
+    shown = ("listed", "names", "nameless", "order", "ids", "next_token", "sketch", "lost", "doubt")
+    for name in shown:
+        assert getattr(page, name) == getattr(expected, name)
+
+
+@settings(max_examples=60, deadline=None, phases=PHASES)
 @given(pages(), CUTS, st.sets(st.sampled_from(NAMES)))
 def test_a_filter_and_a_cut_keep_what_both_keep(
     images: list[Json], cut: RowFilter, wanted: set[str]

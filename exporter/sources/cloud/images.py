@@ -94,7 +94,8 @@ class FetchedImages:
         decoder: ImagesDecoder,
         fetched: Fetched[ImagesPage],
     ) -> None:
-        self.seen = _seen(fetched.answer.page, fetched.answer.seconds)
+        answer = fetched.answer
+        self.seen = _seen(answer.page, answer.seconds, len(answer.body))
         self._pipeline = pipeline
         self._request = request
         self._decoder = decoder
@@ -104,9 +105,13 @@ class FetchedImages:
 
     async def cut(self, cut: RowFilter) -> None:
         """Leave out the rows that other scans list."""
-        decode = self._decoder.without(cut, self._request.call)
-        body = self._fetched.answer.body
-        self._page = await self._pipeline.decode(decode, body, weight=math.inf)
+        page = self._page
+        if page.bad_values.num_rows or not set(cut.but_not).issuperset(page.ids):
+            decode = self._decoder.without(cut, self._request.call)
+            body = self._fetched.answer.body
+            self._page = await self._pipeline.decode(decode, body, weight=math.inf)
+        else:
+            self._page = page.without_rows()
         self._cut = cut
 
     async def write(self) -> Images:
@@ -201,10 +206,10 @@ def _peek(received: Received) -> Peek:
     return Peek(token, last=not (token or has_token(received.body)))
 
 
-def _seen(page: ImagesPage | Images, seconds: float | None = None) -> Seen | None:
+def _seen(page: ImagesPage | Images, seconds: float | None = None, size: int = 0) -> Seen | None:
     if page.order is None:
         return None
-    return Seen(page.order, tuple(page.names), page.ids, seconds)
+    return Seen(page.order, tuple(page.names), page.ids, seconds, size)
 
 
 def _tables(page: ImagesPage) -> dict[str, pa.Table]:

@@ -36,6 +36,10 @@ class Pages:
         """Whether more calls at once would save no time (`PagePipeline.behind`)."""
         return self._pipeline.behind
 
+    def decoding_seconds(self, page_bytes: float) -> float:
+        """Return how long it takes to decode so many bytes (`Decoders.seconds_for`)."""
+        return self._pipeline.decoding_seconds(page_bytes)
+
     def is_stored(self, call: Call, attempt: int) -> bool:
         """Return whether an earlier attempt stored a page, so that it is not asked for again."""
         return self._pipeline.stored(key_of(call, attempt)) is not None

@@ -42,13 +42,14 @@ class Images:
 class Seen:
     """The part of a page that decisions use: its order, its repositories, its images' ids.
 
-    `seconds` is the duration of its call; None if the page was stored.
+    `seconds` is the duration of its call, None if the page was stored; `bytes` is its size then.
     """
 
     order: Order
     names: tuple[str, ...]
     ids: tuple[str, ...]
     seconds: float | None = None
+    bytes: int = 0
 
 
 @dataclass(frozen=True)

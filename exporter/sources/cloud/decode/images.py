@@ -57,6 +57,12 @@ class ImagesPage:
     lost: tuple[str, ...]
     doubt: str
 
+    def without_rows(self) -> ImagesPage:
+        """Return what the page shows, with no row of any table."""
+        tables = ("images", "layers", "config_blobs", "bad_values")
+        none = {table: getattr(self, table).slice(0, 0) for table in tables}
+        return replace(self, names=dict.fromkeys(self.names, 0), **none)
+
 
 def decode_images(
     body: bytes,

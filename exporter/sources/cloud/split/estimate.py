@@ -153,12 +153,13 @@ def pages_before_meeting(
 
 
 def is_worth_splitting(
-    sizes: Sizes, up: Scan, down: Scan | None, slots: int, policy: SplitPolicy
+    sizes: Sizes, up: Scan, down: Scan | None, slots: int, decoding: float, policy: SplitPolicy
 ) -> bool:
     """Return whether free slots save more time by listing all repositories one by one.
 
     `up` and `down` are the registry's own scans. The images that they have listed are listed again.
-    With few `slots`, listing one by one is no faster than two scans that meet.
+    With few `slots`, listing one by one is no faster than two scans that meet. Neither is it if
+    decoding takes as long, which is `decoding` seconds a page.
     """
     if up.observed.last is None or not sizes.names:
         return False
@@ -170,6 +171,7 @@ def is_worth_splitting(
         pages >= policy.min_pages_left
         and seconds >= policy.min_seconds_left
         and calls <= min(policy.max_calls_per_page, slots / 2) * pages
+        and (again + pages) * decoding <= policy.max_decoding_share * pages * up.page_seconds / 2
     )
 
 

@@ -36,22 +36,23 @@ class Judge:
         self._doubt_order(scan, fresh=before is None)
         if scan.repository is None:
             self._closing.doubt_list(page.names)
-        cut = self._new_cut(scan, page.ids) if before is None else self._cut_before(scan, before)
+        cut = self._new_cut(scan, page) if before is None else self._cut_before(scan, page, before)
         if cut is not None and cut.last:
             scan.meet()
             if before is None and scan.state is ScanState.MET and scan.partner is not None:
                 scan.partner.stop()
         return cut
 
-    def _new_cut(self, scan: Scan, ids: tuple[str, ...]) -> RowFilter | None:
+    def _new_cut(self, scan: Scan, page: Seen) -> RowFilter | None:
         """Cut the rows that other scans have listed."""
-        cut = meeting_point(scan, ids, self._context.policy.enough_shared)
-        return cut if scan.repository is None else cut_known(cut, self._scans.known(ids))
+        cut = meeting_point(scan, page.ids, self._context.policy.enough_shared)
+        return cut if scan.repository is None else cut_known(cut, self._scans.listed_by_own(page))
 
-    def _cut_before(self, scan: Scan, before: Decided) -> RowFilter | None:
+    def _cut_before(self, scan: Scan, page: Seen, before: Decided) -> RowFilter | None:
         """Cut the rows that an earlier attempt has cut, if the scans that list them exist again."""
         cut = before.cut
-        if cut is not None and scan.partner is None and not self._scans.has_listed(cut.but_not):
+        others = () if cut is None or scan.partner is not None else cut.but_not
+        if others and not set(others).issubset(self._scans.known.among(page)):
             scan.restart_soon()
             raise Dropped
         return cut

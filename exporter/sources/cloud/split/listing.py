@@ -18,7 +18,8 @@ Neither may lose an image that one scan to the end would find. The tests check t
   (`meeting`). If one image is out of its place, the ascending scan continues to its end alone. This
   relies on a reverse order that is the exact reverse. If the two orders disagree about an image's
   place, neither scan may read it, and no client can tell it from one that does not exist.
-- *Only images that another scan has listed are cut*, one by one: the key drops duplicates later.
+- *Only images that another scan has listed are cut*, one by one: the key drops duplicates later. A
+  split cuts what the registry's own scans have listed, so it begins only if all that is `known`.
 - *A scan's pages are handled in turn.* The next page may be prefetched as soon as a body shows its
   token, but it is judged and written after the current page. If the current page was the last one
   needed, or has another token after all, the prefetched page is given up.
@@ -258,7 +259,7 @@ class RegistryListing:
     def _count(self, scan: Scan, images: Images) -> None:
         """Count a page that was written."""
         scan.pages += 1
-        self._scans.note(scan, images.ids)
+        self._scans.note(scan, images)
         self._entry.page(calls=images.cost.calls, items=images.listed)
         self._entry.lose(images.lost)
         if self._context.filter is not None:

@@ -38,9 +38,13 @@ class SplitPolicy:
     starts."""
     max_open_at_refresh: int = 2
     """The most scans of a split registry that still run when the repository list is read again."""
-    max_known_ids: int = 50_000
-    """The most image ids that are remembered of a registry's own scans. The split lists the images
-    beyond them again, and the key drops the duplicates later."""
+    max_decoding_share: float = 1.0
+    """The most seconds of decoding that a split may take, for each second in which two scans that
+    meet would list the rest. More slots do not make decoding faster, and a split decodes again what
+    the registry's own scans have read: after many of their pages, it saves nothing."""
+    max_known_ids: int = 1_000_000
+    """The most image ids that are remembered of a registry's own scans, in 24 MB. A split lists
+    their images again and cuts them, so a registry of which they have listed more is not split."""
     enough_in_order: int = 16
     """Images that must come in order before another scan relies on that order. On pages of one or
     two images, no order at all may look sorted for a while."""

@@ -100,6 +100,7 @@ class Scan:
         fallbacks = order_fallbacks(direction, repository, reading)
         self.attempts = ScanAttempts(base, fallbacks, fallback, reading)
         self._seconds: deque[float] = deque(maxlen=policy.pages_timed)
+        self._bytes: deque[int] = deque(maxlen=policy.pages_timed)
         self._policy = policy
         self._go_to_first_page(page_size)
 
@@ -131,6 +132,11 @@ class Scan:
         The others took longer because they waited for the processor or the limiter.
         """
         return min(self._seconds, default=0.0)
+
+    @property
+    def bytes_per_page(self) -> float:
+        """Bytes of a page, on average over the latest ones; 0 before the first."""
+        return sum(self._bytes) / len(self._bytes) if self._bytes else 0.0
 
     @property
     def images_per_page(self) -> float:
@@ -216,6 +222,7 @@ class Scan:
         self.observed.add(page, self.page_size)
         if page.seconds is not None:
             self._seconds.append(page.seconds)
+            self._bytes.append(page.bytes)
 
     def advance(self, images: Images) -> None:
         """Advance to the next page; raises `AnswerError` if the listing would never end."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -13,11 +13,13 @@ from exporter.sources.cloud.split import estimate
 from exporter.sources.cloud.split.check import Sample
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.estimate import Sizes
+from exporter.sources.cloud.split.known import KnownImages
 from exporter.sources.cloud.split.ordering import Direction, order_fallbacks
 from exporter.sources.cloud.split.partition import RepositoryPartition
 from exporter.sources.cloud.split.replay import Replay
 from exporter.sources.cloud.split.scan import Scan
 from exporter.sources.cloud.split.state import ListingState, Phase
+from exporter.sources.cloud.summary import Images, Seen
 
 log = structlog.get_logger()
 
@@ -31,7 +33,8 @@ class Scans:
     """The open scans of a registry, and the facts that they rely on.
 
     `partition` are the registry's repositories and `sizes` how large they are. `up` and `down` are
-    its own scans, if there are any. `task` makes the scheduler's task of a scan.
+    its own scans, if there are any, and `known` has what they have listed. `task` makes the
+    scheduler's task of a scan.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Scans:
         self.up: Scan | None = None
         self.down: Scan | None = None
         self.replay = Replay(context.pages)
+        self.known = KnownImages(context.policy.max_known_ids)
         self.registry_call = images_call(
             "registryId", registry_id, f"images of registry {registry_id}"
         )
@@ -54,7 +58,6 @@ class Scans:
         self._context = context
         self._state = state
         self._task = task
-        self._known: set[str] = set()  # Images that the registry's own scans have listed.
         self._begun: set[str] = set()  # Repositories that a scan was begun for.
         self._decided_before = context.store.notes(registry_id)
 
@@ -160,23 +163,17 @@ class Scans:
         names = self.partition.names
         self.sizes = estimate.sampled_sizes(names, sample.shares, sample.total, unseen)
 
-    def note(self, scan: Scan, ids: Iterable[str]) -> None:
+    def note(self, scan: Scan, page: Images) -> None:
         """Remember the images that one of the registry's own scans has listed.
 
         A resumed run cannot replay pages that were asked for a second time, so these do not count.
         """
-        first = not (scan.reading or scan.relists)
-        room = len(self._known) < self._context.policy.max_known_ids
-        if scan.repository is None and first and room:
-            self._known.update(ids)
+        if scan.repository is None and not (scan.reading or scan.relists):
+            self.known.add(page)
 
-    def has_listed(self, ids: Collection[str]) -> bool:
-        """Return whether the registry's own scans have listed images that were cut elsewhere."""
-        return self._known.issuperset(ids)
-
-    def known(self, ids: Iterable[str]) -> tuple[str, ...]:
-        """Return the images that the registry's own scans listed before it was split."""
-        return tuple(one for one in ids if one in self._known) if self._state.is_split else ()
+    def listed_by_own(self, page: Seen) -> tuple[str, ...]:
+        """Return the images of a page that the registry's own scans listed before the split."""
+        return self.known.among(page) if self._state.is_split else ()
 
     # Tasks for free slots.
 
@@ -203,7 +200,10 @@ class Scans:
             return False
         if up is None or up.is_over or up.reading or not self.partition.is_listable:
             return False
-        return estimate.is_worth_splitting(self.sizes, up, self.down, context.slots, context.policy)
+        decoding = context.pages.decoding_seconds(up.bytes_per_page)
+        return self.known.is_whole and estimate.is_worth_splitting(
+            self.sizes, up, self.down, context.slots, decoding, context.policy
+        )
 
     def split(self) -> None:
         """List all repositories one by one, and stop the registry's own scans."""
