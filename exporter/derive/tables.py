@@ -24,9 +24,9 @@ from exporter.sql.engine import (
 )
 from exporter.staging.layout import staged_parts
 from exporter.staging.parquet import PART_BYTES, PartWriter, output_errors, write_table
-from exporter.tables.bad_values import BAD_VALUES
 from exporter.tables.columns import Table
 from exporter.tables.schemas import TABLES
+from exporter.tables.staged import OWN
 from exporter.threads import Stop
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ def _derive(
         create_sources(connection, listed)
         create_left_out(connection, left_out)
         create_changed(connection, staging)
-        bad = BAD_VALUES.name
-        create_view(connection, bad, staged_parts(staging, bad), BAD_VALUES.schema)
+        for own in OWN:
+            create_view(connection, own.name, staged_parts(staging, own.name), own.schema)
         done: dict[str, Future[None]] = {}
         threads = ThreadPoolExecutor(resources.queries, thread_name_prefix="derive")
         try:

@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS sealed (generation INTEGER PRIMARY KEY);
 """
 
 NAME = "journal.sqlite"
-FORMAT = 5
+FORMAT = 6
 """Raised whenever older journals, or the notes and summaries in them, become unreadable."""
 
 _CODEC = pa.Codec("zstd", compression_level=-5)

@@ -22,8 +22,8 @@ from exporter.errors import OutputError
 from exporter.staging.layout import StagedFile, staged_path
 from exporter.storage.durable import fsync, make_folder
 from exporter.storage.os_errors import known
-from exporter.tables.bad_values import STAGED
 from exporter.tables.columns import Table
+from exporter.tables.staged import STAGED
 
 ROW_GROUP_BYTES = 16 * 1024 * 1024
 """Arrow bytes of a table that are collected until they are written as a row group."""

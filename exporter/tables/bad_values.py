@@ -1,19 +1,16 @@
 """What only the crawl sees, most of all values that cannot be read, on its way to the findings.
 
-The rows are staged like those of the listed tables, page by page, so that they survive with the
-page, come as often as it does, and are never all in memory. No snapshot has them as a table.
+The rows are staged page by page (`staged.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 
 from exporter.tables.columns import Table
-from exporter.tables.schemas import TABLES
 
 _PLACES = ("registry_id", "repository_name", "image_id")
 
@@ -30,9 +27,6 @@ BAD_VALUES = Table(
 
 LOST = "lost"
 """Stands for the listing of what has no row: nothing tells which it is."""
-
-STAGED: Mapping[str, Table] = MappingProxyType({**TABLES, BAD_VALUES.name: BAD_VALUES})
-"""Every table that has parts while a run is under way."""
 
 
 def bad_value(listing: str, subject: str, detail: str, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from exporter.derive.tables import derive
 from exporter.sql.engine import Resources
+from exporter.staging.parquet import write_table
+from exporter.tables.doubtful_sizes import DOUBTFUL_SIZES
 from exporter.tables.schemas import TABLES
 
 Row = dict[str, Any]
@@ -176,7 +178,10 @@ def stage(staging: Path, world: World, parts: int = 1) -> Path:
 
 
 def derive_staged(staging: Path, resources: Resources | None = None) -> Path:
-    """Derive from a staged world, whose ledger is as it was staged."""
+    """Derive from a staged world, whose ledger is as it was staged; every size is in doubt."""
+    doubted = [row["image_id"] for row in read(staging, "images")]
+    ids = pa.table([pa.array(doubted, pa.string())], schema=DOUBTFUL_SIZES.schema)
+    write_table(staging, DOUBTFUL_SIZES, [ids])
     ledger = pq.read_table(staging / "parquet" / "coverage" / "part-00000.parquet")
     derive(staging, lambda _rows: ledger, resources=resources)
     return staging

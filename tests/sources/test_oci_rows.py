@@ -17,8 +17,8 @@ from exporter.sources.oci.decode.manifest import Manifest
 from exporter.sources.oci.rows import ImageRows, Place, Rows
 from exporter.staging.layout import staged_parts
 from exporter.staging.parquet import Parts, write_table
-from exporter.tables.bad_values import STAGED
 from exporter.tables.schemas import TABLES
+from exporter.tables.staged import STAGED
 from tests.derive.estates import by_key, read, write
 from tests.sources.manifests import (
     ATTESTATION,

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from exporter.staging.parquet import PartWriter
-from exporter.tables.bad_values import STAGED
+from exporter.tables.staged import STAGED
 
 
 def test_rows_in_small_pieces_take_little_more_memory_than_in_one(tmp_path: Path) -> None:

@@ -213,5 +213,5 @@ def _seen(page: ImagesPage | Images, seconds: float | None = None, size: int = 0
 
 
 def _tables(page: ImagesPage) -> dict[str, pa.Table]:
-    names = ("images", "layers", "config_blobs", "bad_values")
+    names = ("images", "layers", "config_blobs", "bad_values", "doubtful_sizes")
     return {name: getattr(page, name) for name in names}

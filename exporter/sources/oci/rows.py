@@ -18,6 +18,7 @@ from exporter.sources.oci.decode.media_types import MANIFESTS, is_distributable
 from exporter.sources.oci.decode.platforms import Platform
 from exporter.sources.oci.decode.tags import is_attached
 from exporter.tables.bad_values import BAD_VALUES, bad_value
+from exporter.tables.doubtful_sizes import DOUBTFUL_SIZES
 
 Row = dict[str, Any]
 Rows = dict[str, list[Row]]
@@ -75,6 +76,8 @@ class ImageRows:
         layers = [_sized(layer, sizes) for layer in image.layers]
         row = _image_row(image, layers, found, tags, seen_at)
         _extend(rows, "images", [{"image_id": image_id, **self._place.columns, **row}])
+        if row["compressed_size"] == _LARGEST:
+            _extend(rows, DOUBTFUL_SIZES.name, [{"image_id": image_id}])
         _extend(
             rows,
             "layers",

@@ -19,7 +19,7 @@ from exporter.sources.oci.entries import Entries
 from exporter.sources.oci.reading import Spent
 from exporter.sources.oci.rows import Rows
 from exporter.sources.oci.state import Repository
-from exporter.tables.bad_values import STAGED
+from exporter.tables.staged import STAGED
 
 Done = tuple[Result, bool]
 """What became of one thing, and whether a call was sent for it."""

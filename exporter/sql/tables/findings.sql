@@ -28,9 +28,7 @@ WITH conflicts AS (
 ),
 
 -- `compressed_size` may be the sum of the layers with or without the config, and with each layer
--- counted once or as often as it stands. The plain sum comes first: sizes of layers are added and
--- those of images subtracted, in one grouping instead of a join of millions of rows. Only images that
--- it does not explain are compared with the other sums.
+-- counted once or as often as it stands. Only images are looked at of which the crawl doubted it.
 differing AS MATERIALIZED (
     SELECT image_id, sum(size) AS difference
     FROM (
@@ -38,6 +36,7 @@ differing AS MATERIALIZED (
         UNION ALL
         SELECT image_id, 0 - compressed_size::HUGEINT FROM images
     )
+    SEMI JOIN doubtful_sizes USING (image_id)
     GROUP BY image_id
     HAVING sum(size) <> 0
 ),

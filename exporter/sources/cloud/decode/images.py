@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from exporter.errors import PageError
+from exporter.sources.cloud.decode.doubts import doubtful_sizes
 from exporter.sources.cloud.decode.lost import LostItem, lost_item
 from exporter.sources.cloud.decode.one_by_one import IMAGE, ReadImages, read_one_by_one
 from exporter.sources.cloud.decode.order import Order, RowFilter, kept, order_of_page
@@ -23,6 +24,7 @@ from exporter.sources.cloud.decode.sizes import parse_sizes
 from exporter.sources.cloud.decode.sketch import sketch_of
 from exporter.sources.cloud.decode.times import parse_times
 from exporter.tables.bad_values import bad_value, bad_values
+from exporter.tables.constants import TRUE, ZERO
 
 NO_ID = "has no id"
 
@@ -33,7 +35,8 @@ class ImagesPage:
 
     `images`, `layers` and `config_blobs` have the columns of their tables, in order; texts that
     repeat are dictionary-encoded. `bad_values` has a row for each row of them with a value that
-    could not be read. `listed` counts the images on the page before filters and cuts. `names` are
+    could not be read, `doubtful_sizes` one for each image of which the findings check the sizes.
+    `listed` counts the images on the page before filters and cuts. `names` are
     the repositories on it, in the page's order, with the number of images kept of each. `nameless`
     is true if an image does not name its repository, or names one without a registry. `order` is
     None for a page without images. `ids` are those of all images on it, and `next_token` is empty
@@ -47,6 +50,7 @@ class ImagesPage:
     layers: pa.Table
     config_blobs: pa.Table
     bad_values: pa.Table
+    doubtful_sizes: pa.Table
     listed: int
     names: Mapping[str, int]
     nameless: bool
@@ -115,10 +119,17 @@ def _page(
     ]
     if keep is not None:
         rows, names, created = rows.filter(keep), names.filter(keep), created.filter(keep)
-    tables = _flatten(rows, names, registries, created, cloud_id, folder_id)
+    images, layers, configs = _flatten(rows, names, registries, created, cloud_id, folder_id)
     return ImagesPage(
-        *tables,
+        images,
+        layers,
+        configs,
         bad_values([*bad, *(one.problem for one in lost)]),
+        doubtful_sizes(
+            images,
+            layers["size"].combine_chunks(),
+            parse_sizes(_child(rows.field("config"), "size")),
+        ),
         listed,
         _counted(names),
         nameless,
@@ -168,11 +179,11 @@ def _either(rows: pa.StructArray, name: str, other: str) -> pa.StringArray:
 
 
 def _empty(texts: pa.StringArray) -> pa.BooleanArray:
-    return pc.fill_null(pc.equal(pc.binary_length(texts), 0), True)
+    return pc.fill_null(pc.equal(pc.binary_length(texts), ZERO), TRUE)
 
 
 def _any_empty(texts: pa.StringArray) -> bool:
-    return texts.null_count > 0 or pc.any(pc.equal(pc.binary_length(texts), 0)).as_py() is True
+    return texts.null_count > 0 or pc.any(pc.equal(pc.binary_length(texts), ZERO)).as_py() is True
 
 
 def _counted(names: pa.DictionaryArray) -> dict[str, int]:
@@ -268,7 +279,7 @@ def _lists(lists: pa.ListArray, what: str) -> pa.ListArray:
 
 
 def _lengths(lists: pa.ListArray) -> pa.Int32Array:
-    return pc.fill_null(pc.list_value_length(lists), 0)
+    return pc.fill_null(pc.list_value_length(lists), ZERO)
 
 
 def _positions(lists: pa.ListArray, parents: pa.Int32Array) -> pa.Int32Array:

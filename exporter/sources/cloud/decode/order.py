@@ -9,6 +9,8 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from exporter.tables.constants import FALSE, NO_TEXT, TRUE
+
 
 @dataclass(frozen=True)
 class Position:
@@ -72,7 +74,7 @@ def kept(
     if wanted is None:
         return left
     verdicts = [wanted(name) for name in names.dictionary.to_pylist()]
-    chosen = pc.fill_null(pa.array(verdicts, pa.bool_()).take(names.indices), False)
+    chosen = pc.fill_null(pa.array(verdicts, pa.bool_()).take(names.indices), FALSE)
     return chosen if left is None else pc.and_(left, chosen)
 
 
@@ -108,12 +110,12 @@ def _order_of(
     names_fall = in_turn and listed == sorted(listed, reverse=True)
     elsewhere = pc.not_equal(before, after)
     earlier, later = created[:-1], created[1:]
-    texts, digests = pc.fill_null(texts, ""), pc.fill_null(digests, "")
+    texts, digests = pc.fill_null(texts, NO_TEXT), pc.fill_null(digests, NO_TEXT)
     tied = pc.and_(pc.invert(elsewhere), pc.equal(texts[:-1], texts[1:]))
     digest, following = digests[:-1], digests[1:]
 
     def strictly(compare: Callable[[pa.Array, pa.Array], pa.BooleanArray], timed: str) -> bool:
-        in_time = pc.fill_null(pc.call_function(timed, [earlier, later]), True)
+        in_time = pc.fill_null(pc.call_function(timed, [earlier, later]), TRUE)
         behind = pc.and_(in_time, pc.or_(pc.invert(tied), compare(digest, following)))
         return _all(pc.or_(elsewhere, behind))
 
@@ -123,7 +125,7 @@ def _order_of(
         rises=names_rise and strictly(pc.less, "less_equal"),
         falls=names_fall and strictly(pc.greater, "greater_equal"),
         digests_rise=_all(pc.less_equal(digest, following)) and _by_name(names, digest, following),
-        ties=pc.sum(pc.fill_null(tied, False)).as_py() or 0,
+        ties=pc.sum(pc.fill_null(tied, FALSE)).as_py() or 0,
         first=_position(names, created, texts, digests, 0),
         last=_position(names, created, texts, digests, len(names) - 1),
     )
@@ -135,7 +137,7 @@ def _by_name(names: pa.DictionaryArray, digest: pa.StringArray, following: pa.St
     if not pc.any(same).as_py():
         return True
     texts = names.cast(pa.string())
-    rising = pc.fill_null(pc.less(texts[:-1], texts[1:]), False)
+    rising = pc.fill_null(pc.less(texts[:-1], texts[1:]), FALSE)
     return _all(pc.or_(pc.invert(same), rising))
 
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from exporter.errors import PageError
 from exporter.sources.cloud.decode.pages import read_columns, read_object
 from exporter.sources.cloud.decode.values import Item
+from exporter.tables.constants import NO_TEXT
 
 _IMAGE = pa.struct([("name", pa.string()), ("digest", pa.string())])
 
@@ -46,7 +47,7 @@ def decode_sample(body: bytes) -> SamplePage:
         images = [Item(fields) for fields in page.items]
         plain = [{name: item.text(name) for name in ("name", "digest")} for item in images]
         rows = pa.array(plain, _IMAGE)
-    digests = pc.fill_null(rows.field("digest"), "")
+    digests = pc.fill_null(rows.field("digest"), NO_TEXT)
     rising = pc.all(pc.less_equal(digests[:-1], digests[1:]), min_count=0).as_py()
     counts = pc.value_counts(rows.field("name").drop_null()).to_pylist()
     return SamplePage(

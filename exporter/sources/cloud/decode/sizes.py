@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from exporter.errors import PageError
 from exporter.sources.cloud.decode.values import whole_of
+from exporter.tables.constants import ZERO_BYTES
 
 _DIGITS = b"0123456789"
 
@@ -20,7 +21,7 @@ def parse_sizes(texts: pa.StringArray) -> pa.Int64Array:
     """
     if not _characters(texts).translate(None, _DIGITS):
         try:
-            return pc.fill_null(texts.cast(pa.int64()), 0)
+            return pc.fill_null(texts.cast(pa.int64()), ZERO_BYTES)
         except pa.ArrowInvalid:
             pass  # A text is empty or too large; the lines below find out which.
     # Arrow accepts `0x10` as a number, and refuses `1e3`.

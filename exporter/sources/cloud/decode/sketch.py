@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from heapq import nsmallest
 from zlib import crc32
 
 SKETCH = 16
@@ -16,4 +15,6 @@ def sketch_of(ids: Iterable[str]) -> tuple[str, ...]:
     The order of checksums has nothing to do with the order of the listing or of the ids. So items
     that a listing shows late are not always behind those that it showed before.
     """
-    return tuple(f"{one:08x}" for one in nsmallest(SKETCH, (crc32(id_.encode()) for id_ in ids)))
+    # With `map`, there is no step in Python for each of a page's thousand items.
+    checksums = sorted(map(crc32, map(str.encode, ids)))
+    return tuple(f"{one:08x}" for one in checksums[:SKETCH])

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from exporter.errors import PageError
 from exporter.tables.columns import TIME
+from exporter.tables.constants import TRUE
 from exporter.tables.times import time_of
 
 _MICROSECONDS = len("2026-11-23T02:00:00.123456")
@@ -23,7 +24,7 @@ def parse_times(texts: pa.StringArray) -> pa.TimestampArray:
     (`README.md`). Nanoseconds cannot represent those years, and Arrow's microseconds refuse nine
     digits.
     """
-    usual = pc.fill_null(pc.match_substring_regex(texts, _USUAL), True)
+    usual = pc.fill_null(pc.match_substring_regex(texts, _USUAL), TRUE)
     if pc.all(usual, min_count=0).as_py():
         # This cuts the Z and the digits past the microsecond.
         cut = pc.utf8_slice_codeunits(pc.utf8_rtrim(texts, "Z"), 0, _MICROSECONDS)
