@@ -14,6 +14,7 @@ from typing import Any
 from benchmark.contenders import CONTENDERS
 from benchmark.loads import judge_loads, loads_table, run_loads
 from benchmark.oci import figures as oci
+from benchmark.profiles import keep, profile_table, run_profile
 from benchmark.report import as_json, machine, scenario_table, target_table
 from benchmark.runner import BenchmarkError, Result, Say, run_scenario
 from benchmark.scenarios import FULL, QUICK
@@ -36,7 +37,7 @@ def main() -> int:
 
     content: dict[str, Any] = {"quick": given.quick, "machine": machine()}
     targets: list[Target] = []
-    for kind in given.only:
+    for kind in ["profile"] if given.profile else given.only:
         try:
             content[kind], judged = KINDS[kind](given, say)
         except (BenchmarkError, OSError) as error:
@@ -86,11 +87,27 @@ def _measure_loads(given: argparse.Namespace, say: Say) -> Measured:
     return asdict(loads), judge_loads(loads)
 
 
+def _measure_steps(given: argparse.Namespace, say: Say) -> Measured:
+    """Measure the CPU seconds of an export's steps."""
+    content = {}
+    for scenario in QUICK if given.quick else FULL:
+        if scenario.name in given.profile:
+            profile = run_profile(scenario, given.repeats, say)
+            print(f"{profile_table(profile)}\n", flush=True)
+            content[scenario.name] = asdict(profile)
+            if given.keep:
+                keep(profile)
+    return content, []
+
+
 KINDS: dict[str, Callable[[argparse.Namespace, Say], Measured]] = {
     "cloud": _measure_cloud,
     "oci": _measure_registries,
     "load": _measure_loads,
+    "profile": _measure_steps,
 }
+OTHERS = [kind for kind in KINDS if kind != "profile"]
+"""The kinds of a whole benchmark."""
 
 
 def _arguments() -> argparse.Namespace:
@@ -106,8 +123,19 @@ def _arguments() -> argparse.Namespace:
         "--repeats", type=int, help="the number of runs, of which the median counts; default 3"
     )
     parser.add_argument("--json", type=Path, default=Path("bench/results.json"), metavar="PATH")
+    parser.add_argument(
+        "--profile",
+        nargs="?",
+        const="skewed",
+        action="append",
+        choices=scenarios,
+        help="only the CPU seconds of each step of an export, of `skewed` or this scenario",
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the profile with the code, for later changes"
+    )
     for flag, choices, what in (
-        ("--only", list(KINDS), "this"),
+        ("--only", OTHERS, "this"),
         ("--scenario", scenarios, "this one of cloud"),
         ("--contender", list(CONTENDERS), "this one of cloud"),
         ("--figure", list(oci.FIGURES), "this one of oci"),
@@ -116,7 +144,7 @@ def _arguments() -> argparse.Namespace:
             flag, action="append", choices=choices, help=f"only {what}; may be repeated"
         )
     given = parser.parse_args()
-    given.only = given.only or list(KINDS)
+    given.only = given.only or OTHERS
     given.scenario = given.scenario or scenarios
     given.contender = given.contender or list(CONTENDERS)
     given.figure = given.figure or list(oci.FIGURES)

@@ -17,8 +17,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-ORDER = ("start-up", "event loop", "decode", "stage", "derive", "publish", "other")
-"""The steps in the order of a run; `derive` has each of its scripts after it."""
+ORDER = ("start-up", "event loop", "decode", "stage", "derive", "publish", "other", "end")
+"""The steps in the order of a run; `derive` has each of its scripts after it, `end` is what no step
+saw."""
 
 _POOLS = {"decode": "decode", "stage": "stage", "derive": "derive"}
 """The exporter's pools by their threads' names, and the steps that they do."""
