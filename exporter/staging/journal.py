@@ -92,7 +92,7 @@ class Journal:
     ) -> None:
         """Commit what can be committed, and close."""
         try:
-            if not isinstance(error, OutputError):
+            if self.dirty and not isinstance(error, OutputError):
                 self.commit()
         finally:
             self._database.close()
@@ -188,7 +188,9 @@ class Journal:
             self._database.execute(
                 "UPDATE pages SET spool = NULL WHERE generation = ?", (self.generation,)
             )
-            self.commit()
+            # No row names a body in the open spool any more, so it need not reach the disk.
+            self._database.commit()
+            self.dirty = False
             number = self._spool_number + 1
             before, self._spool = self._spool, self._open_spool(number)
             self._spool_number = number
