@@ -68,7 +68,8 @@ _SHARED: Mapping[str, tuple[str, ...]] = {
     "config_blobs": ("media_type",),
     "image_references": ("media_type", *_PLATFORM, "relation", "annotations.key_value.key"),
     "tags": ("registry_id", "repository_name"),
-    "blobs": ("registry_id", "kind"),
+    # Most counts are small. A dictionary holds them in a fifth of the bytes, in half the time.
+    "blobs": ("registry_id", "kind", "image_count", "reference_count", "repository_count"),
 }
 # These are as good as random: their least and greatest values, which take a few percent of the time
 # to find, let no reader skip anything. (Lists and maps have no statistics either.)
