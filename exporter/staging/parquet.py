@@ -133,6 +133,7 @@ class PartWriter:
         self._pending: list[pa.Table] = []
         self._pieces: list[pa.Table] = []  # After those; with the same columns.
         self._pending_bytes = 0
+        self._written_bytes = 0
         make_folder(self.path.parent)
         self._writer = open_parquet(self.path, table)
 
@@ -144,7 +145,9 @@ class PartWriter:
         if rows.num_rows == 0:
             return
         # Nulls would take memory until the row group is written.
-        batch = rows.cast(self._first_columns(rows.num_columns))
+        columns = self._first_columns(rows.num_columns)
+        # PyArrow casts column by column in Python, also where there is nothing to do.
+        batch = rows if rows.schema.equals(columns) else rows.cast(columns)
         if self._pieces and self._pieces[0].schema != batch.schema:
             self._join_pieces()
         self._pieces.append(batch)
@@ -172,12 +175,13 @@ class PartWriter:
             group = pa.concat_tables(self._pending, promote_options="default")
             group = _with_nulls(group, self._schema).unify_dictionaries()
             self._writer.write_table(group, row_group_size=max(1, group.num_rows))
+            self._written_bytes = self.path.stat().st_size
             self._pending = []
             self._pending_bytes = 0
 
     def size(self) -> int:
-        """Return the bytes written to the file so far."""
-        return self.path.stat().st_size
+        """Return the bytes of the row groups that are in the file so far."""
+        return self._written_bytes
 
     def close(self) -> StagedFile:
         """Write what is pending and the footer, make it durable, and name the finished part."""

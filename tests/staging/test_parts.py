@@ -24,3 +24,16 @@ def test_rows_in_small_pieces_take_little_more_memory_than_in_one(tmp_path: Path
     assert pa.total_allocated_bytes() - before <= 3 * whole.nbytes
     written = pq.read_table(part.close().path)
     assert written["image_id"].to_pylist() == whole["image_id"].to_pylist()
+
+
+def test_plain_and_encoded_texts_mix_in_the_order_in_which_they_come(tmp_path: Path) -> None:
+    table = STAGED["layers"]
+    plain = pa.table({"image_id": ["b", "a", "b"], "position": pa.array([0, 1, 2], pa.int32())})
+    encoded = plain.set_column(0, "image_id", plain["image_id"].dictionary_encode())
+    part = PartWriter(tmp_path, table, 0)
+    for rows in (plain, encoded, encoded, plain):
+        part.append(rows)
+    written = pq.read_table(part.close().path)
+    assert written.schema.equals(table.schema)
+    assert written["image_id"].to_pylist() == ["b", "a", "b"] * 4
+    assert written["position"].to_pylist() == [0, 1, 2] * 4
