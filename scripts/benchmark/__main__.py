@@ -145,7 +145,7 @@ def _arguments() -> argparse.Namespace:
         )
     given = parser.parse_args()
     given.only = given.only or OTHERS
-    given.scenario = given.scenario or scenarios
+    given.scenario = given.scenario or [one.name for one in FULL if not one.only_by_name]
     given.contender = given.contender or list(CONTENDERS)
     given.figure = given.figure or list(oci.FIGURES)
     given.repeats = given.repeats or (1 if given.quick else 3)

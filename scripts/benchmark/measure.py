@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,3 +52,16 @@ def measure(command: list[str], log: Path, environment: Mapping[str, str]) -> Me
         peak_bytes=usage.ru_maxrss * 1024,
         exit_code=os.waitstatus_to_exitcode(status),
     )
+
+
+@contextmanager
+def busy_loops(number: int) -> Iterator[None]:
+    """Keep so many cores busy during the block, each with a process that only counts."""
+    command = [sys.executable, "-c", "while True: pass"]
+    loops = [subprocess.Popen(command) for _ in range(number)]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmark.contenders import CONTENDERS, Contender
 from benchmark.emulated import Calls, Cloud, emulated
-from benchmark.measure import Measured, measure
+from benchmark.measure import Measured, busy_loops, measure
 from benchmark.scenarios import Scenario
 from benchmark.watch import Pace, Watch
 
@@ -140,7 +140,7 @@ def _run(contender: Contender, cloud: Cloud, scenario: Scenario) -> Run:
         command = contender.command(cloud, scenario, folder)
         log = folder / "log.txt"
         before = cloud.calls()
-        with Watch(cloud, on=scenario.watched) as watch:
+        with Watch(cloud, on=scenario.watched) as watch, busy_loops(scenario.busy):
             cost = measure(command, log, os.environ)
         calls = cloud.calls().since(before)
         if cost.exit_code != 0:

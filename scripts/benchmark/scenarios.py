@@ -27,6 +27,8 @@ class Scenario:
         watched: Whether the calls are counted during the run, which gives the time of the listing
             beside that of the whole process.
         repeats: The most runs; None for the number on the command line.
+        busy: Busy loops that run beside each contender, one core each.
+        only_by_name: Whether it is left out unless it is named, because it takes long.
 
     """
 
@@ -41,10 +43,13 @@ class Scenario:
     warm: bool = True
     watched: bool = False
     repeats: int | None = None
+    busy: int = 0
+    only_by_name: bool = False
 
 
 FULL = (
     Scenario("skewed", "skewed", 100_000, 50, EVERYONE),
+    Scenario("skewed-busy", "skewed", 100_000, 50, RIVALS, busy=1),
     Scenario("skewed-0ms", "skewed", 100_000, 0, RIVALS),
     Scenario("skewed-200ms", "skewed", 100_000, 200, RIVALS),
     Scenario(
@@ -59,6 +64,16 @@ FULL = (
     Scenario("giant-repository-50ms", "giant-repository", 50_000, 50, SPLIT_OR_NOT, watched=True),
     Scenario("growth-small", "million", 100_000, 50, ("exporter",), warm=False),
     Scenario("growth-large", "million", 1_000_000, 50, ("exporter",), warm=False),
+    Scenario(
+        "growth-huge",
+        "million",
+        10_000_000,
+        0,
+        ("exporter",),
+        warm=False,
+        repeats=1,
+        only_by_name=True,
+    ),
     Scenario(
         "rate", "skewed", 100_000, 50, SPLIT_OR_NOT, page_size=50, rate=50, watched=True, repeats=1
     ),
