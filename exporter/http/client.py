@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +13,6 @@ from typing import Self
 import structlog
 
 from exporter.errors import ApiError, FlawedPageError, PageError
-from exporter.http.address import call_line, call_url
 from exporter.http.api import OpenApi
 from exporter.http.auth import BEARER, Authenticator, TokenHeader
 from exporter.http.faults import (
@@ -198,7 +196,7 @@ class Client:
     async def _locate(self, call: Call, weight: float) -> Target:
         base = await self._api.base(call.service)
         host = self._hosts.find(call, base)
-        return Target(call, call_url(base, call), call_line(call, base), host, weight)
+        return Target(call, base, host, weight)
 
     async def _back_off(self, limiter: Limiter, seconds: float) -> None:
         with limiter.away():
@@ -222,18 +220,19 @@ class Client:
                 continue
             except FaultError as error:
                 fault, answer = error.fault, error.answer
-            probe = partial(self._probe, _least_of(target))
+            probe = partial(self._probe, target)
             if not await watch.failed(attempts, sent.began, fault, probe):
                 signs.note(fault)
                 attempts.flawed += fault.reason == FLAWED
                 raise FaultError(fault, answer)
 
     async def _probe(self, target: Target, seconds: float | None) -> Fault | None:
+        """Ask for the first item of a call's listing."""
         try:
             token = await self._good_tokens.get(target.call.token_scope)
         except FaultError as error:
             return error.fault
-        return await self._sender.probe(target, token, seconds)
+        return await self._sender.probe(target.least(), token, seconds)
 
     async def _attempt(
         self, target: Target, decode: Callable[[Received], Awaitable[PageT]], sent: Sent
@@ -263,9 +262,8 @@ class Client:
 
     def _note_answered(self, target: Target) -> None:
         """Remember calls that were answered: they can prove a token, or that a host is up."""
-        least = _least_of(target)
-        target.host.watch.proves(partial(self._probe, least))
-        self._unauthorized.note_answered(least)
+        target.host.watch.proves(partial(self._probe, target))
+        self._unauthorized.note_answered(target)
 
     @property
     def _good_tokens(self) -> Authenticator:
@@ -284,9 +282,3 @@ def _answer(page: PageT, reply: Reply, sent: Sent) -> Answer[PageT]:
         sent.seconds,
         reply.headers,
     )
-
-
-def _least_of(target: Target) -> Target:
-    """Return the call for a listing's first page, with as few items as possible."""
-    call = target.call.least()
-    return replace(target, call=call, url=call_url(target.host.base, call))

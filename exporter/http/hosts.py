@@ -59,7 +59,7 @@ class Hosts:
             known=self._known.setdefault(netloc, Known()),
         )
         others = self._of(netloc)
-        return Host(base, limiter, others[0].watch if others else self._new_watch(base, netloc))
+        return Host(limiter, others[0].watch if others else self._new_watch(base, netloc))
 
     def _of(self, netloc: str) -> list[Host]:
         return [host for (name, _), host in self._hosts.items() if name == netloc]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import SecretStr
 
+from exporter.http.address import call_line, call_url
 from exporter.http.faults import (
     THROTTLED_STATUSES,
     Fault,
@@ -31,23 +32,30 @@ from exporter.settings import Limits
 class Host:
     """A host of list calls: how many at once, how fast, and whether it answers at all."""
 
-    base: str
     limiter: Limiter
     watch: HostWatch
 
 
 @dataclass(frozen=True)
 class Target:
-    """A call with its host and URL; `line` is its form in errors.
+    """A call with its host, and the base URL of its service there.
 
     If calls have to wait for the host, the one with the largest `weight` goes first.
     """
 
     call: Call
-    url: str
-    line: str
+    base: str
     host: Host
     weight: float
+
+    @property
+    def line(self) -> str:
+        """Its form in errors."""
+        return call_line(self.call, self.base)
+
+    def least(self) -> Target:
+        """Return the call for the listing's first page, with as few items as possible."""
+        return replace(self, call=self.call.least())
 
 
 class Sender:
@@ -76,8 +84,7 @@ class Sender:
             self.counts += Counts(calls=1, retries=int(retry))
             began = time.monotonic()
             try:
-                longest = self._longest(target.call)
-                reply = await self._send(target.call, target.url, token, longest)
+                reply = await self._send(target, token, self._longest(target.call))
             except NoReplyError as error:
                 if error.trouble == "timeout":
                     slot.overloaded()
@@ -99,7 +106,7 @@ class Sender:
         self.counts += Counts(calls=1, retries=1)
         try:
             most = longest if seconds is None else min(seconds, longest)
-            reply = await self._send(target.call, target.url, token, most)
+            reply = await self._send(target, token, most)
         except NoReplyError as error:
             self.counts += Counts(wire_bytes=error.wire_bytes)
             return fault_of_silence(error)
@@ -114,9 +121,10 @@ class Sender:
     def _longest(self, call: Call) -> float:
         return max(self._limits.request_timeout.total_seconds(), call.patience)
 
-    async def _send(self, call: Call, url: str, token: SecretStr, seconds: float) -> Reply:
+    async def _send(self, target: Target, token: SecretStr, seconds: float) -> Reply:
+        call = target.call
         return await self._transport.send(
-            url,
+            call_url(target.base, call),
             timeout=seconds,
             max_bytes=call.most_bytes or self._limits.max_page_bytes,
             token=token,

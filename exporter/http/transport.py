@@ -25,7 +25,6 @@ from yarl import URL
 from exporter.http.auth import BEARER, TokenHeader
 from exporter.http.authorities import trusted
 from exporter.http.body import BodyBrokenError, BodyTooLargeError, read_body
-from exporter.http.dates import parse_http_date
 from exporter.http.proxies import proxy_for
 from exporter.http.quoting import passwords, telling, unquoted, unquoted_bytes
 from exporter.http.redirects import REDIRECTS, RefusedRedirectError, redirected
@@ -209,7 +208,6 @@ class Transport:
                     request_id=request_id,
                     retry_after=(error and error.retry_after) or received.get("Retry-After"),
                     location=received.get("Location") or None,
-                    date=parse_http_date(received.get("Date", "")),
                     posted=post is not None,
                     any_body=any_body,
                     code=error.code if error else "",

@@ -30,10 +30,10 @@ class Unauthorized:
         self._proof: Target | None = None
         self._refuses_listings = False
 
-    def note_answered(self, least: Target) -> None:
+    def note_answered(self, target: Target) -> None:
         """Remember the first call that was answered, as the proof; it asks for one item."""
-        if self._proof is None and least.call.token_scope is None:
-            self._proof = least
+        if self._proof is None and target.call.token_scope is None:
+            self._proof = target.least()
 
     async def ask_again(
         self, tokens: Authenticator, target: Target, reply: Reply, token: SecretStr, sent: Sent
