@@ -26,6 +26,9 @@ from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.paging import NOT_FOUND_WAITS, TokenCheck, check_page
 from exporter.sources.cloud.summary import Decided, Images, Seen, from_json, to_json
 
+_END_BYTES = 16
+"""Bytes that the end of a body may take, with its spaces."""
+
 
 def images_call(parameter: str, scope_id: str, scope: str) -> Call:
     """Return the first call for the images of a scope; `parameter` names the scope's kind."""
@@ -201,9 +204,11 @@ async def arrived(
 
 
 def _peek(received: Received) -> Peek:
-    token = shown_token(received.body)
-    # It takes long to look for a token that is not shown.
-    return Peek(token, last=not (token or has_token(received.body)))
+    body = received.body
+    token = shown_token(body)
+    # Nothing follows the images of most last pages, and it takes long to look for a token.
+    ends = b"".join(body[-_END_BYTES:].split()).endswith(b"]}")
+    return Peek(token, last=not token and (ends or not has_token(body)))
 
 
 def _seen(page: ImagesPage | Images, seconds: float | None = None, size: int = 0) -> Seen | None:
