@@ -25,6 +25,11 @@ def key_of(call: Call, attempt: int = 0) -> PageKey:
 class PageStore(Protocol):
     """A store for pages and notes, such as `staging.stage.Stage`."""
 
+    @property
+    def kept_before(self) -> int:
+        """How many pages earlier attempts kept."""
+        ...
+
     def stored(self, key: PageKey) -> StoredPage | None:
         """Return the page that an earlier attempt stored under a key."""
         ...
@@ -53,6 +58,8 @@ class PageStore(Protocol):
 
 class NullPageStore:
     """The store of a run that publishes nothing: it stores nothing, and has nothing."""
+
+    kept_before = 0
 
     def stored(self, key: PageKey) -> None:
         """Return nothing."""

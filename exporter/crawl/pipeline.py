@@ -106,6 +106,11 @@ class PagePipeline:
         """Return how long it takes to decode so many bytes (`Decoders.seconds_for`)."""
         return self._decoders.seconds_for(page_bytes)
 
+    @property
+    def resumes(self) -> bool:
+        """Whether an earlier attempt stored any page."""
+        return self._store.kept_before > 0
+
     def stored(self, key: PageKey) -> StoredPage | None:
         """Return the page that an earlier attempt stored under a key."""
         return self._store.stored(key)

@@ -265,6 +265,10 @@ class Memory:
     log: list[Entered] = field(default_factory=list)
     run: asyncio.Task[None] | None = None
 
+    @property
+    def kept_before(self) -> int:
+        return len(self.before)
+
     def stored(self, key: str) -> StoredPage | None:
         pages = [one for one in self.before if isinstance(one, Page) and one.key == key]
         return StoredPage(pages[-1].summary, pages[-1].body, pages[-1].sealed) if pages else None

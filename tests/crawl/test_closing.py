@@ -43,7 +43,7 @@ LAST_PAGE = Images(
 def context() -> Context:
     """Return the context of a run that asks for nothing, and in which nothing was stored."""
     return Context(
-        pages=cast(Pages, SimpleNamespace(is_stored=lambda _call, _attempt: False)),
+        pages=cast(Pages, SimpleNamespace(resumes=False)),
         store=NullPageStore(),
         wanted=ScopeFilter(Scope()),
         page_size=10,

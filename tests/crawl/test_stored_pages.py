@@ -26,7 +26,7 @@ def resumed_scans(is_stored: Callable[[Call, int], bool], *, fallback: int = 0) 
     context = SimpleNamespace(
         split=True,
         wanted=SimpleNamespace(all_repositories=True),
-        pages=SimpleNamespace(is_stored=is_stored),
+        pages=SimpleNamespace(is_stored=is_stored, resumes=True),
         store=SimpleNamespace(notes=lambda one: {Note(one, WHOLE_REGISTRY, ALONE)}),
         page_size=100,
         fallback=fallback,

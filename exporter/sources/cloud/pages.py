@@ -40,9 +40,14 @@ class Pages:
         """Return how long it takes to decode so many bytes (`Decoders.seconds_for`)."""
         return self._pipeline.decoding_seconds(page_bytes)
 
+    @property
+    def resumes(self) -> bool:
+        """Whether an earlier attempt stored any page."""
+        return self._pipeline.resumes
+
     def is_stored(self, call: Call, attempt: int) -> bool:
         """Return whether an earlier attempt stored a page, so that it is not asked for again."""
-        return self._pipeline.stored(key_of(call, attempt)) is not None
+        return self.resumes and self._pipeline.stored(key_of(call, attempt)) is not None
 
     async def resources(
         self,

@@ -225,17 +225,18 @@ class Registries:
         if not self._client.spare("container_registry"):
             return None
         self._listings = [listing for listing in self._listings if not listing.ended]
-        pages_left = {listing: listing.most_pages_left for listing in self._listings}
-        listings = sorted(pages_left, key=lambda one: -pages_left[one])
-        decisions = not self._client.paced("container_registry")
-        if self._pages.behind:
-            # Decoding is behind, so more calls at once save no time now. But the longest registry
-            # may still take longer than all the others, and a second scan of it costs a page at
-            # most.
-            least = self._context.policy.large_share * sum(pages_left.values())
-            listings = [listing for listing in listings[:1] if pages_left[listing] >= least]
-            decisions = False
-        for listing in listings:
+        # Decoding may be behind, so that more calls at once save no time now.
+        behind = self._pages.behind
+        decisions = not behind and not self._client.paced("container_registry")
+        listings = [one for one in self._listings if one.is_divisible(decisions=decisions)]
+        if behind and listings:
+            # But the longest registry may still take longer than all the others, and a second scan
+            # of it costs a page at most.
+            every = [listing.most_pages_left for listing in self._listings]
+            least = max(*every, self._context.policy.large_share * sum(every))
+            listings = [listing for listing in listings if listing.most_pages_left >= least]
+        # The longest ones go first: they decide how long the run takes.
+        for listing in sorted(listings, key=lambda one: -one.most_pages_left):
             task = listing.idle_task(decisions=decisions)
             if task is not None:
                 return task

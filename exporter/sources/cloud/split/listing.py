@@ -137,17 +137,25 @@ class RegistryListing:
             return max(self._expected - scan.pages, 1.0)
         return max(self._scans.pages_left(scan), 1.0)
 
+    def is_divisible(self, *, decisions: bool) -> bool:
+        """Return whether `idle_task` has anything to do for this registry."""
+        whole = not self._state.sample.is_awaited
+        return self._wants_to_split(decisions) or bool(self._scans.long_ones(whole=whole))
+
     def idle_task(self, *, decisions: bool) -> Task | None:
         """Return a task for a free slot, if it is worth splitting this registry further.
 
         `decisions` says whether that may cost more than one call.
         """
-        if decisions and self._closing.list_is_whole and self._scans.wants_to_split:
+        if self._wants_to_split(decisions):
             self._closing.ask_for_sample()
             if self._state.may_split_now:
                 self._scans.split()
                 return None
         return self._scans.idle_task(whole=not self._state.sample.is_awaited)
+
+    def _wants_to_split(self, decisions: bool) -> bool:
+        return decisions and self._closing.list_is_whole and self._scans.wants_to_split
 
     # The way of a page.
 

@@ -25,11 +25,8 @@ class RepositoryPartition:
     def __init__(self, names: Iterable[str] = ()) -> None:
         self.names = tuple(sorted(set(names)))
         self._known = frozenset(self.names)
-
-    @property
-    def is_listable(self) -> bool:
+        self.is_listable = bool(self.names) and all(map(listable, self.names))
         """Whether there are any, and the API accepts the name of each."""
-        return bool(self.names) and all(map(listable, self.names))
 
     def unlisted(self, names: Iterable[str]) -> list[str]:
         """Return the names that were not listed at first, sorted."""

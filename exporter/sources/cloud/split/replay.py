@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from exporter.sources.cloud.pages import Pages
+from exporter.sources.cloud.split.ordering import order_fallbacks
 from exporter.sources.cloud.split.scan import Scan
 
 
@@ -29,6 +30,21 @@ class Replay:
         """Return whether a scan's next page is stored."""
         return scan in self._scans
 
+    def find(self, scan: Scan, fallback: int) -> None:
+        """Begin a scan with the order of its stored pages, for which other pages were cut.
+
+        Without any, it begins with the order number `fallback`.
+        """
+        # The first order may have been another one, or the API may have refused some before it.
+        for first in range(len(order_fallbacks(scan.direction, scan.repository, scan.reading))):
+            scan.begin_with(first)
+            while scan.cursor.call is not None:
+                if self._pages.is_stored(scan.cursor.call, scan.attempts.number):
+                    return
+                if not scan.fall_back():
+                    break
+        scan.begin_with(fallback)
+
     def look(self, scan: Scan) -> None:
         """Find out whether a scan's next page is stored."""
         if self._is_stored(scan):
@@ -42,7 +58,7 @@ class Replay:
     def _is_stored(self, scan: Scan) -> bool:
         """Return whether a scan's next page is stored, perhaps a shorter one than it asks for."""
         call, number = scan.cursor.call, scan.attempts.number
-        if call is None or scan.is_over:
+        if not self._pages.resumes or call is None or scan.is_over:
             return False
         if self._pages.is_stored(call, number):
             return True

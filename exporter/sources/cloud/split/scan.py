@@ -153,12 +153,12 @@ class Scan:
     @property
     def is_over(self) -> bool:
         """Whether there is no page left to ask for."""
-        return self.state in {ScanState.EXHAUSTED, ScanState.MET, ScanState.STOPPED}
+        return self._state in (ScanState.EXHAUSTED, ScanState.MET, ScanState.STOPPED)
 
     @property
     def is_unwanted(self) -> bool:
         """Whether the current page is to be dropped."""
-        return self.state in {ScanState.STOPPED, ScanState.RESTARTING}
+        return self._state in (ScanState.STOPPED, ScanState.RESTARTING)
 
     def _become(self, state: ScanState) -> None:
         if state is self._state:

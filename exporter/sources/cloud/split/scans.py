@@ -14,7 +14,7 @@ from exporter.sources.cloud.split.check import Sample
 from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.estimate import Sizes
 from exporter.sources.cloud.split.known import KnownImages
-from exporter.sources.cloud.split.ordering import Direction, order_fallbacks
+from exporter.sources.cloud.split.ordering import Direction
 from exporter.sources.cloud.split.partition import RepositoryPartition
 from exporter.sources.cloud.split.replay import Replay
 from exporter.sources.cloud.split.scan import Scan
@@ -78,7 +78,13 @@ class Scans:
         return min([self._context.page_size, *(scan.page_size for scan in self.open)])
 
     def begin(
-        self, direction: Direction, name: str | None = None, *, queue: bool = True, reading: int = 0
+        self,
+        direction: Direction,
+        name: str | None = None,
+        *,
+        queue: bool = True,
+        reading: int = 0,
+        page_size: int | None = None,
     ) -> Scan:
         """Open a scan; `name` is a repository's, None for the whole registry."""
         call = self.registry_call
@@ -87,31 +93,19 @@ class Scans:
             self._begun.add(name)
         context = self._context
         fallback = context.fallback if direction is Direction.ASCENDING and not reading else 0
+        page_size = page_size or self._page_size
         # A stored page was asked for with the most images allowed, or half of that, and so on.
-        page_size = context.page_size if self.resumes else self._page_size
-        scan = Scan(call, direction, name, page_size, fallback, context.policy, reading)
-        self._find_stored(scan, fallback)
+        first_size = context.page_size if self.resumes else page_size
+        scan = Scan(call, direction, name, first_size, fallback, context.policy, reading)
+        if self.resumes:
+            self.replay.find(scan, fallback)
         self.open.add(scan)
         self.replay.look(scan)
-        if not self.replay.has(scan):
-            scan.cursor.resize(self._page_size)
+        if self.resumes and not self.replay.has(scan):
+            scan.cursor.resize(page_size)
         if queue:
             context.queue(self._task(scan))
         return scan
-
-    def _find_stored(self, scan: Scan, fallback: int) -> None:
-        """Begin a scan with the order of its stored pages, for which other pages were cut."""
-        if not self.resumes:
-            return
-        # The first order may have been another one, or the API may have refused some before it.
-        for first in range(len(order_fallbacks(scan.direction, scan.repository, scan.reading))):
-            scan.begin_with(first)
-            while scan.cursor.call is not None:
-                if self._context.pages.is_stored(scan.cursor.call, scan.attempts.number):
-                    return
-                if not scan.fall_back():
-                    break
-        scan.begin_with(fallback)
 
     def begin_whole(self, *, may_split: bool) -> None:
         """Open the registry's ascending scan, and repeat the decisions of an earlier attempt.
@@ -127,11 +121,12 @@ class Scans:
 
     def begin_alone(self, names: Iterable[str]) -> None:
         """List repositories one by one, and from both ends if an earlier attempt did."""
-        context = self._context
+        context, page_size = self._context, self._page_size
         for name in names:
             if name in self._begun:
                 continue
-            scan = self.begin(Direction.ASCENDING, name)
+            scan = self.begin(Direction.ASCENDING, name, page_size=page_size)
+            page_size = min(page_size, scan.page_size)
             met_before = self._has_decided(name, Direction.DESCENDING.value)
             pages = estimate.pages_of(self.sizes, name, self.up)
             large = pages >= context.policy.large_pages
@@ -216,18 +211,24 @@ class Scans:
 
     def idle_task(self, *, whole: bool) -> Task | None:
         """Return a new scan that meets a long one; with `whole`, also one of the registry."""
-        if not self._context.split or self.replay.is_running:
+        long = self.long_ones(whole=whole)
+        if not long:
             return None
-        # The longest ones go first: they decide how long the run takes.
-        for scan in sorted(self.open, key=lambda one: (one is not self.up, -one.pages)):
-            if (whole or scan is not self.up) and self._can_be_met(scan):
-                return self._task(self._meet(scan, queue=False))
-        return None
+        # The longest one goes first: it decides how long the run takes.
+        longest = min(long, key=lambda one: (one is not self.up, -one.pages))
+        return self._task(self._meet(longest, queue=False))
+
+    def long_ones(self, *, whole: bool) -> list[Scan]:
+        """Return the scans that are worth a second one; with `whole`, also that of the registry."""
+        if not self._context.split or self.replay.is_running:
+            return []
+        scans = (scan for scan in self.open if whole or scan is not self.up)
+        return [scan for scan in scans if self._can_be_met(scan)]
 
     def _can_be_met(self, scan: Scan) -> bool:
-        if scan.direction is Direction.DESCENDING or scan.partner is not None or scan.is_over:
+        if scan.observed.last is None or scan.partner is not None or scan.is_over:
             return False
-        if not (scan.observed.in_order and scan.observed.last is not None):
+        if scan.direction is Direction.DESCENDING or not scan.observed.in_order:
             return False
         if scan.repository is None and self._state.is_split:
             return False
@@ -256,8 +257,9 @@ class Scans:
     @property
     def settled(self) -> bool:
         """Whether almost all of a split registry is listed."""
-        own = any(scan.repository is None for scan in self.open)
-        return not own and len(self.open) <= self._context.policy.max_open_at_refresh
+        if len(self.open) > self._context.policy.max_open_at_refresh:
+            return False
+        return all(scan.repository is not None for scan in self.open)
 
     def give_up(self, down: Scan) -> None:
         """Continue without a descending scan."""
