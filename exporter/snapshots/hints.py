@@ -12,6 +12,23 @@ from exporter.storage.destination import Destination
 log = structlog.get_logger()
 
 
+def registries_with_more(destination: Destination) -> set[str]:
+    """Return the registries that had images of repositories that no list named.
+
+    That is by the newest complete snapshot; empty if there is none, or if it cannot be read.
+    """
+    try:
+        with read_snapshot(destination) as snapshot:
+            if not any(file.format == "parquet" for file in snapshot.files("findings")):
+                return set()
+            unlisted = pc.field("kind") == "unlisted_repository"
+            found = snapshot.read("findings", ["registry_id"], where=unlisted)
+    except (ExporterError, OSError, ValueError) as error:
+        log.debug("no_hints", reason=str(error))
+        return set()
+    return {one for one in found["registry_id"].to_pylist() if one is not None}
+
+
 def image_counts(destination: Destination) -> dict[str, int]:
     """Return images per registry as the newest complete snapshot counted them.
 

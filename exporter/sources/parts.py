@@ -46,6 +46,14 @@ class Driver(Source, Protocol):
         """
         ...
 
+    def listed(self) -> Sequence[ListingStatus]:
+        """Return listings of units that were made here; the coverage does not have them yet."""
+        ...
+
+    def borrowed(self) -> Sequence[ListingStatus]:
+        """Return listings of units of which some calls were made here."""
+        ...
+
     def take(self, told: Any) -> None:
         """Take what a part has told (`Part.told`)."""
         ...

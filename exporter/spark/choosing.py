@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from exporter.settings import Settings
+from exporter.sources.base import Source
 from exporter.sources.cloud.driver import CloudDriver
 from exporter.sources.cloud.part import CloudPart
+from exporter.sources.cloud.source import CloudSource
 from exporter.sources.parts import Driver, Part
 
 
-def driver_of(settings: Settings) -> Driver:
-    """Return the driver's source."""
-    return CloudDriver(settings)
+def driver_of(settings: Settings, never_shared: Collection[str] = ()) -> Driver:
+    """Return the driver's source; `never_shared` are registries that one part lists alone."""
+    return CloudDriver(settings, never_shared)
 
 
-def part_of(settings: Settings, work: Sequence[Any]) -> Part:
-    """Return the source of one part; `work` are its units."""
-    return CloudPart(settings, work)
+def finder_of(settings: Settings) -> Source:
+    """Return the source that lists the small tables alone."""
+    return CloudSource(settings, with_images=False)
+
+
+def part_of(settings: Settings, work: Sequence[Any], *, with_images: bool) -> Part:
+    """Return the source of one part; `work` are its units.
+
+    Without images, it lists the repositories alone.
+    """
+    return CloudPart(settings, work, with_images=with_images)

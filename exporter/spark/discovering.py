@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from exporter.crawl.coverage import Coverage
 from exporter.crawl.decoders import Decoders
+from exporter.crawl.page_store import NullPageStore
 from exporter.crawl.progress import Progress
 from exporter.http.client import Client
-from exporter.inventory import CrawlResult, make_crawl, requests_of, run_listings
+from exporter.inventory import (
+    CrawlResult,
+    make_crawl,
+    refuse,
+    requests_of,
+    run_listings,
+    run_source,
+)
 from exporter.settings import Settings
 from exporter.snapshots.manifest import Requests
 from exporter.sources.base import Crawl
 from exporter.sources.parts import Driver
-from exporter.spark.choosing import driver_of
-from exporter.spark.ledger import enter
+from exporter.spark.choosing import driver_of, finder_of
+from exporter.spark.ledger import enter, facts_of
 from exporter.spark.partitions import (
     PartitionResult,
     PartitionSpec,
@@ -45,6 +54,11 @@ class Discovered:
     _crawl: Crawl
     _requests: Requests
 
+    @property
+    def coverage(self) -> Coverage:
+        """The ledger of the driver's own listings, before `merged`."""
+        return self._crawl.coverage
+
     def merged(self, results: Iterable[PartitionResult]) -> CrawlResult:
         """Return the whole crawl, given exactly one result for each partition.
 
@@ -54,7 +68,9 @@ class Discovered:
         requests. Rows are not counted yet (`Coverage.count_rows`). Call it once.
         """
         every = sorted(results, key=lambda one: one.number)
-        told = [facts for one in every for facts in one.listings]
+        driver = self._driver
+        told = [*facts_of(driver.listed(), driver.borrowed())]
+        told += [facts for one in every for facts in one.listings]
         enter(self._crawl.coverage, self._crawl.progress, told)
         for one in every:
             self._driver.take(one.told)
@@ -71,14 +87,19 @@ async def discover(
     expected: Mapping[str, int],
     slots: int,
     progress: Progress,
+    *,
+    never_shared: Collection[str] = (),
+    slots_unknown: bool = False,
 ) -> Discovered:
     """List clouds, folders and registries, or catalogs, and cut the scope into partitions.
 
     `expected` are the images per registry in the newest snapshot (`snapshots.hints.image_counts`).
-    `slots` is how many tasks can run at once. Nothing is staged. Raises one of `exporter.errors`,
-    as the listing of one machine does.
+    `slots` is how many tasks can run at once. `never_shared` are registries that one task lists,
+    however long they are (`snapshots.hints.registries_with_more`). With `slots_unknown`, all tasks
+    may run at once, whatever `slots` is. Nothing is staged. Raises one of
+    `exporter.errors`, as the listing of one machine does.
     """
-    source, store = driver_of(settings), DriverStore()
+    source, store = driver_of(settings, never_shared), DriverStore()
     with Decoders(1) as decoders:
         async with source.open_client() as client:
             calls = settings.limits.concurrency
@@ -86,20 +107,36 @@ async def discover(
             await run_listings(source, crawl)
             endpoints = await _endpoints(settings, client)
             requests = requests_of(client, progress)
-    at_once = most_at_once(settings.limits, slots)
-    each = pages_each(source.expected_pages, at_once)
+    most = most_at_once(settings.limits, slots)
+    each = pages_each(source.expected_pages, most)
     # More tasks than calls that may be under way must not run at once.
-    most = at_once if at_once < slots else None
-    specs = cut(source.units(each), each, most)
+    specs = cut(source.units(each), each, most if most < slots else None)
+    running = len(specs) if slots_unknown else min(most, len(specs))
     return Discovered(
         specs,
-        share_of(settings.limits, max(1, min(at_once, len(specs)))),
+        share_of(settings.limits, max(1, running)),
         replace(reference, endpoints=endpoints),
         store.bad_values,
         source,
         crawl,
         requests,
     )
+
+
+async def small_tables(settings: Settings) -> tuple[Mapping[str, pa.Table], Coverage]:
+    """List clouds, folders and registries alone, and return their rows and how it went.
+
+    Raises one of `exporter.errors`.
+    """
+    source = finder_of(settings)
+    progress = Progress(phase="listing")
+    with Decoders(1) as decoders:
+        async with source.open_client() as client:
+            slots = settings.limits.concurrency
+            crawl = make_crawl(source, client, NullPageStore(), decoders, progress, slots)
+            result = await run_source(source, crawl)
+    refuse(crawl.coverage, result, partial=False)
+    return result.tables, crawl.coverage
 
 
 async def _endpoints(settings: Settings, client: Client) -> Mapping[str, str]:

@@ -28,9 +28,11 @@ def facts_of(
     entries: Iterable[ListingStatus], borrowed: Iterable[ListingStatus] = ()
 ) -> tuple[ListingFacts, ...]:
     """Return how listings went; of the `borrowed` ones only the calls count (`ListingFacts`)."""
+    lent = list(borrowed)
+    own = [entry for entry in entries if entry not in lent]
     return (
-        *(_facts(entry, entry.status or "failed") for entry in entries),
-        *(_facts(entry, None) for entry in borrowed),
+        *(_facts(entry, entry.status or "failed") for entry in own),
+        *(_facts(entry, None) for entry in lent),
     )
 
 

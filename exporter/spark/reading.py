@@ -41,7 +41,8 @@ def read_partition(
     """List one partition into `folder`, which is this attempt's own, and return what it did.
 
     The parts are `folder`/parquet/<table>/part-00000.parquet and so on, closed and durable when
-    this returns; a table without rows has none. With `tables`, only those are written. The folder
+    this returns; a table without rows has none. With `tables`, only those are written, and without
+    `images` among them none are listed. The folder
     is made if need be, and nothing else is in it. On an error the parts that there are have no
     meaning. A task keeps to its share of the limits, and memory is bounded whatever the partition
     holds.
@@ -51,7 +52,8 @@ def read_partition(
     """
     keep_off_stdout()
     own = limited(settings_of(settings), share)
-    source = part_of(own, spec.work)
+    with_images = tables is None or "images" in tables
+    source = part_of(own, spec.work, with_images=with_images)
     return asyncio.run(_read(spec, own, source, share, folder, attempt, tables))
 
 

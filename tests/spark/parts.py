@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.crawl.progress import Progress
+from exporter.emulator import Fault, Faults
 from exporter.inventory import CrawlResult
 from exporter.settings import load_settings
 from exporter.spark.discovering import Discovered, discover
@@ -22,6 +23,10 @@ from tests.oracle.schema import KEYS
 from tests.oracle.values import Tables
 
 LISTED = ("clouds", "folders", "registries", "repositories", "images", "layers", "config_blobs")
+
+FAULTS = (Fault.HTTP_429, Fault.HTTP_500, Fault.RESET, Fault.TRUNCATED, Fault.HTML)
+FEW_FAULTS = Faults(rates=dict.fromkeys(FAULTS, 0.01))
+"""5% of all calls go wrong."""
 
 
 @dataclass

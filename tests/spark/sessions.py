@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import pyspark
 from pyspark.sql import SparkSession
 
 JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
@@ -47,16 +48,23 @@ def run_program(
 ) -> subprocess.CompletedProcess[str]:
     """Run Python with a session `spark` of its own in `folder`, and return its output.
 
-    `arguments` are in `sys.argv[1:]`. The program may fail: its exit code is in the result.
+    `arguments` are in `sys.argv[1:]`. The program may fail: its exit code is in the result. The
+    cluster's own logs are below `folder`/spark/work.
     """
     begun = f"from tests.spark.sessions import begin\nspark = begin({master!r}, {config or {}!r})\n"
     ended = "\nspark.stop()\n"
     root = str(Path(__file__).parents[2])
     paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    home = folder / "spark"
+    home.mkdir(exist_ok=True)
+    for each in Path(pyspark.__file__).parent.iterdir():
+        if each.name != "work" and not (home / each.name).exists():
+            (home / each.name).symlink_to(each)
+    told = {"JDK_JAVA_OPTIONS": JAVA, "PYTHONPATH": paths, "SPARK_HOME": str(home)}
     return subprocess.run(
         [sys.executable, "-c", begun + program + ended, *arguments],
         cwd=folder,
-        env=os.environ | {"JDK_JAVA_OPTIONS": JAVA, "PYTHONPATH": paths, **(environment or {})},
+        env=os.environ | told | dict(environment or {}),
         capture_output=True,
         text=True,
         check=False,

@@ -8,19 +8,16 @@ from pathlib import Path
 import pytest
 
 from exporter import Settings
-from exporter.emulator import Fault, Faults, Shape
+from exporter.emulator import Shape
 from exporter.emulator.shape import Quirks
 from exporter.output import open_output
 from exporter.snapshots.hints import image_counts
 from tests.conftest import ServeCloud
 from tests.e2e.clouds import Cloud
 from tests.e2e.commands import Exporter
-from tests.spark.parts import Parts, check_rows, list_in_parts
+from tests.spark.parts import FEW_FAULTS, Parts, check_rows, list_in_parts
 
 SHAPE = Shape(seed=7, clouds=2, folders=6, registries=16, repositories=60, images=900, layers=4)
-FAULTS = (Fault.HTTP_429, Fault.HTTP_500, Fault.RESET, Fault.TRUNCATED, Fault.HTML)
-FEW_FAULTS = Faults(rates=dict.fromkeys(FAULTS, 0.01))
-"""5% of all calls go wrong."""
 
 
 @pytest.fixture(autouse=True)

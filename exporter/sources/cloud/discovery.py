@@ -249,7 +249,7 @@ class Discovery:
         elif self._with_images:
             self._registries.open(missing, Parents(), known=False)
         else:
-            self._registries.look(missing)
+            self._registries.look(missing, Parents(), known=False)
 
 
 def call_of(entry: ListingStatus, wanted: ScopeFilter) -> Call:

@@ -20,8 +20,8 @@ class Opens(Protocol):
         """List some registries of a folder together."""
         ...
 
-    def look(self, registry_id: str) -> None:
-        """List the repositories of a registry that no list has named, to see whether it exists."""
+    def look(self, registry_id: str, parents: Parents, *, known: bool) -> None:
+        """List the repositories of a registry, and no images: that shows whether it exists."""
         ...
 
 

@@ -28,6 +28,8 @@ from exporter.sources.cloud.scope import ScopeFilter
 from exporter.sources.cloud.split.check import page_size_for
 from exporter.sources.cloud.split.context import Context, SplitListing
 from exporter.sources.cloud.split.listing import RegistryListing
+from exporter.sources.cloud.split.policy import SplitPolicy, default_policy
+from exporter.sources.cloud.split.span import Span
 
 log = structlog.get_logger()
 
@@ -48,7 +50,8 @@ class Registries:
     """All registries of a run; discovery tells `grouping` of each one that it meets.
 
     The registries with the most images in an earlier snapshot begin first. `met_elsewhere` are
-    registries that a list has named, and that another run lists.
+    registries that a list has named, and that another run lists. `policy` says when listings are
+    split, by default as in every run.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Registries:
         wanted: ScopeFilter,
         *,
         met_elsewhere: Collection[str] = (),
+        policy: SplitPolicy | None = None,
     ) -> None:
         self._page_size = limits.page_size
         self._client = crawl.client
@@ -79,6 +83,7 @@ class Registries:
             queue=self._scheduler.add,
             refresh=self._refresh,
             may_prefetch=self._may_prefetch,
+            policy=policy or default_policy(),
         )
         self._listings: list[RegistryListing] = []
         self._readings: Counter[str] = Counter()  # How often a registry was read again.
@@ -103,13 +108,24 @@ class Registries:
         self._list_repositories(registry_id, parents, known, listing.repositories_listed)
         listing.start()
 
-    def look(self, registry_id: str) -> None:
-        """List the repositories of a registry that no list has named, to see whether it exists."""
+    def open_span(self, registry_id: str, parents: Parents, span: Span, *, known: bool) -> None:
+        """List a span of a registry's repositories; others list the rest of the registry.
+
+        Its entry for `repositories` counts only the calls that read the list again.
+        """
+        self._coverage.open("repositories", registry_id, known=known)
+        images = self._coverage.open("images", registry_id, known=known)
+        listing = RegistryListing(registry_id, parents, images, self._context, span=span)
+        self._listings.append(listing)
+        listing.list_span(span)
+
+    def look(self, registry_id: str, parents: Parents, *, known: bool) -> None:
+        """List the repositories of a registry, and no images."""
 
         def listed(_names: Collection[str], *, whole: bool) -> None:
             """Do nothing more: the coverage says whether the listing came to its end."""
 
-        self._list_repositories(registry_id, Parents(), False, listed)
+        self._list_repositories(registry_id, parents, known, listed)
 
     def _new_listing(
         self, registry_id: str, parents: Parents, images: ListingStatus

@@ -5,9 +5,11 @@ All of it is plain data (`sources.parts.Unit`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from exporter.sources.cloud.decode.resources import Parents
+from exporter.sources.cloud.split.span import Span
 from exporter.tables.listings import Listing
 
 
@@ -37,3 +39,21 @@ class RegistriesUnit:
     lineage: tuple[NamedIn, ...]
     met_beside: tuple[str, ...]
     expected: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class SpanUnit:
+    """A span of a long registry's repositories; `ids` are those of its names, as the list had them.
+
+    The others are as in `RegistriesUnit`.
+    """
+
+    registry_id: str
+    parents: Parents
+    known: bool
+    lineage: tuple[NamedIn, ...]
+    span: Span
+    ids: Mapping[str, str | None]
+
+
+CloudUnit = RegistriesUnit | SpanUnit

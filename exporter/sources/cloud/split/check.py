@@ -76,6 +76,11 @@ class Sample:
         return self.images / covered if covered >= self._policy.min_sampled_share else None
 
     @property
+    def nameless(self) -> int:
+        """How many of its images name no repository."""
+        return self.images - self._counts.total()
+
+    @property
     def shares(self) -> Mapping[str, float]:
         """The share of the sample that each of its repositories has."""
         return {name: count / self.images for name, count in self._counts.items()}
@@ -93,7 +98,7 @@ def page_size_for(limits: Limits) -> int:
 class SampleTask:
     """Asks for a sample of a registry's images; `taken` receives it, or None if there is none.
 
-    Its calls count in `entry`.
+    It has `least_pages`, unless the registry has fewer. Its calls count in `entry`.
     """
 
     priority = Priority(Rank.LISTING, math.inf)
@@ -107,12 +112,15 @@ class SampleTask:
         entry: ListingStatus,
         policy: SplitPolicy,
         taken: Callable[[Sample | None], None],
+        *,
+        least_pages: int = 1,
     ) -> None:
         self._pages = pages
         self._cursor = PageCursor(registry.with_params(orderBy="digest"), page_size=page_size)
         self._entry = entry
         self._taken = taken
         self._policy = policy
+        self._least_pages = least_pages
         self._sample = Sample(policy)
 
     async def run_one(self) -> bool:
@@ -132,7 +140,10 @@ class SampleTask:
             log.info("no_witness", scope=error.scope, reason=error.reason)
             self._taken(None)
             return False
-        if not self._sample.enough and self._cursor.pages < self._policy.max_sample_pages:
+        pages = self._cursor.pages
+        if not self._sample.whole and pages < self._least_pages:
+            return True
+        if not self._sample.enough and pages < self._policy.max_sample_pages:
             return True
         self._taken(self._sample)
         return False
@@ -162,6 +173,10 @@ class SplitCheck:
         self._sampled = sample.shares
         unlisted = partition.unlisted(self._sampled)
         return f"repository {unlisted[0]} has images, but is not listed" if unlisted else None
+
+    def confirmed(self, shares: Mapping[str, float]) -> None:
+        """Note what an earlier sample shows, which has confirmed the list (`Sample.shares`)."""
+        self._sampled = shares
 
     @property
     def unread(self) -> set[str]:

@@ -16,6 +16,7 @@ from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.ordering import Direction
 from exporter.sources.cloud.split.scan import Scan, ScanState
 from exporter.sources.cloud.split.scans import Scans
+from exporter.sources.cloud.split.span import Span
 from exporter.sources.cloud.split.state import Asked, ListingState, Phase
 from exporter.sources.cloud.split.unproven import Unproven
 from exporter.wording import number
@@ -67,6 +68,15 @@ class Closing:
         self._scans.take_repositories(names)
         if self._state.trusts_list and self._scans.partition.unlisted(self._met):
             self.abandon_split("images of repositories came that are not listed")
+
+    def begin_split(self, span: Span) -> None:
+        """Note the repositories of a span, of a list that a sample has confirmed already."""
+        self._listed = True
+        self._scans.take_repositories(span.names)
+        for asked in (Asked.AWAITED, Asked.ANSWERED):
+            self._state.sample.become(asked)
+        self._check.confirmed(span.shares)
+        self._scans.take_sizes(span.shares, span.images)
 
     def doubt_list(self, names: Collection[str]) -> None:
         """Abandon the split if the list lacks a repository on one of the registry's pages."""

@@ -43,13 +43,15 @@ from exporter.crawl.coverage import ListingStatus
 from exporter.crawl.page_store import key_of
 from exporter.crawl.pending import Dropped, PendingPage
 from exporter.crawl.task import Task
-from exporter.errors import ApiError, is_refused
+from exporter.errors import AnswerError, ApiError, is_refused
+from exporter.http.address import call_line
 from exporter.http.types import Call
 from exporter.sources.cloud.decode.images import ImagesPage
 from exporter.sources.cloud.decode.resources import Parents
 from exporter.sources.cloud.images import FetchedImages, ImagesDecoder, images_request
 from exporter.sources.cloud.split.closing import Closing
 from exporter.sources.cloud.split.context import Context
+from exporter.sources.cloud.split.estimate import largest_first
 from exporter.sources.cloud.split.failures import FailureAction, handle_failure
 from exporter.sources.cloud.split.judge import Judge
 from exporter.sources.cloud.split.meeting import have_passed
@@ -57,13 +59,17 @@ from exporter.sources.cloud.split.ordering import Direction
 from exporter.sources.cloud.split.partition import listable
 from exporter.sources.cloud.split.scan import Scan, ScanState
 from exporter.sources.cloud.split.scans import Scans
+from exporter.sources.cloud.split.span import Span
 from exporter.sources.cloud.split.state import ListingState
 from exporter.sources.cloud.split.task import ScanTask
 from exporter.sources.cloud.summary import Images
 
 
 class RegistryListing:
-    """The images of one registry; `expected_pages` are those of an earlier snapshot."""
+    """The images of one registry; `expected_pages` are those of an earlier snapshot.
+
+    With `span`, it lists only those repositories, one by one; call `list_span` instead of `start`.
+    """
 
     def __init__(
         self,
@@ -72,13 +78,16 @@ class RegistryListing:
         entry: ListingStatus,
         context: Context,
         expected_pages: float | None = None,
+        span: Span | None = None,
     ) -> None:
         self.registry_id = registry_id
         self.parents = parents
         self._entry = entry
         self._context = context
         self._expected = expected_pages
+        self._span = span
         self._decoder = ImagesDecoder(parents, context.filter)
+        self._whole_decoder = self._decoder if span is None else ImagesDecoder(parents, span.holds)
         may_split = context.split and context.wanted.all_repositories
         self._state = ListingState(may_split=may_split)
         self._scans = Scans(registry_id, context, self._state, partial(ScanTask, self))
@@ -92,6 +101,13 @@ class RegistryListing:
         """Begin the ascending scan, unless the user's repositories decide what is listed."""
         if self._context.wanted.exact_repositories is None and not self._scans.resumes:
             self._scans.begin_whole(may_split=False)
+
+    def list_span(self, span: Span) -> None:
+        """Begin to list the repositories of a span alone."""
+        self._closing.begin_split(span)
+        self._scans.split()
+        self._scans.begin_alone(largest_first(self._scans.sizes))
+        self._closing.settle()
 
     def repositories_listed(self, names: Iterable[str], *, whole: bool) -> None:
         """Receive the registry's repositories; `whole` if the list is complete."""
@@ -111,11 +127,13 @@ class RegistryListing:
 
     def repositories_refreshed(self, names: Collection[str], *, whole: bool) -> None:
         """Receive the repositories, listed again; `whole` if these are all of them."""
-        self._closing.refreshed(names, whole=whole)
+        own = names if self._span is None else list(filter(self._span.holds, names))
+        self._closing.refreshed(own, whole=whole)
 
     def is_new_repository(self, name: str) -> bool:
         """Return whether a repository was created since they were listed."""
-        return bool(self._scans.partition.unlisted([name]))
+        own = self._span is None or self._span.holds(name)
+        return own and bool(self._scans.partition.unlisted([name]))
 
     @property
     def ended(self) -> bool:
@@ -185,7 +203,7 @@ class RegistryListing:
         self._entry.begin()
         scan.pending = self._take_prefetched(scan) or self._start(scan, scan.cursor.call)
         try:
-            async with pages.arrived(scan.pending, self._decoder) as page:
+            async with pages.arrived(scan.pending, self._decoder_of(scan)) as page:
                 cut = self._judge.judge(scan, page.seen, page.before) if page.seen else None
                 if cut is not None and isinstance(page, FetchedImages):
                     await page.cut(cut)
@@ -234,12 +252,16 @@ class RegistryListing:
             images_request(
                 call,
                 scan.attempts.number,
-                self._decoder,
+                self._decoder_of(scan),
                 check=scan.cursor.check,
                 pages_left=lambda: task.priority.pages_left,
                 follow=partial(self._prefetch, scan),
             )
         )
+
+    def _decoder_of(self, scan: Scan) -> ImagesDecoder:
+        """Return a scan's decoder: of the whole registry, it keeps the rows of the span."""
+        return self._whole_decoder if scan.repository is None else self._decoder
 
     def _prefetch(self, scan: Scan, token: str) -> None:
         """Ask for the page of a token, while the page before it is decoded and written."""
@@ -273,6 +295,8 @@ class RegistryListing:
         if self._context.filter is not None:
             self._context.wanted.patterns.see(images.names)
         self._closing.page_written(scan, images.names)
+        if self._span is not None and scan.repository is None and images.nameless:
+            self._closing.failed(_nameless(scan))
 
     # Failures, and the end.
 
@@ -307,3 +331,15 @@ class RegistryListing:
         self._scans.ended(scan)
         self._closing.settle()
         return False
+
+
+def _nameless(scan: Scan) -> AnswerError:
+    """Return the error for an image that is in no span, for it names no repository."""
+    call = scan.attempts.first_call
+    return AnswerError(
+        "images of the registry name no repository, so that they are in none of the parts that it "
+        "is listed in; list it with one machine",
+        call=call_line(call),
+        scope=call.scope,
+        calls=0,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -81,3 +81,19 @@ DEFAULT = SplitPolicy()
 def default_policy() -> SplitPolicy:
     """Return the policy of a run that names none."""
     return DEFAULT
+
+
+PART_PAGES_BEFORE_DOWN = 100.0
+"""As `min_pages_before_down`, in a run that lists a part of a scope."""
+
+
+def part_policy() -> SplitPolicy:
+    """Return the policy of a run that lists a part of a scope, while others list the rest.
+
+    It has slots to spare where one run for all would have none, and would split far more listings.
+    All runs together are to take hardly more calls than one, so only what is long is split, and
+    only where that costs little.
+    """
+    return replace(
+        default_policy(), min_pages_before_down=PART_PAGES_BEFORE_DOWN, max_calls_per_page=1.03
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
@@ -154,9 +154,12 @@ class Scans:
 
     def take_sample(self, sample: Sample) -> None:
         """Note the sizes of the repositories, by a sample."""
+        self.take_sizes(sample.shares, sample.total)
+
+    def take_sizes(self, shares: Mapping[str, float], images: float | None) -> None:
+        """Note the share of the sampled images that each has, and how many images there may be."""
         unseen = self._context.policy.unseen_share
-        names = self.partition.names
-        self.sizes = estimate.sampled_sizes(names, sample.shares, sample.total, unseen)
+        self.sizes = estimate.sampled_sizes(self.partition.names, shares, images, unseen)
 
     def note(self, scan: Scan, page: Images) -> None:
         """Remember the images that one of the registry's own scans has listed.
