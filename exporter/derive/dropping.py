@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from exporter.sql.engine import script, stream
 from exporter.staging.layout import staged_parts, staged_path
-from exporter.staging.parquet import PartWriter, output_errors
+from exporter.staging.parquet import PartWriter, output_errors, written_schema
 from exporter.storage.durable import fsync, replace
 from exporter.tables.schemas import TABLES
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 PLAN = "drop.parquet"
 _REWRITTEN = "rewritten"
-_BATCH_ROWS = 32_768
 
 _PLAN_SCHEMA = pa.schema([("table", pa.string()), ("part", pa.string()), ("part_row", pa.int64())])
 
@@ -99,15 +98,22 @@ def rewrite(
     path: Path,
     change: Callable[[pa.RecordBatch, int], pa.RecordBatch],
 ) -> None:
-    """Replace a part: `change` makes the new rows from a batch and its first row's number."""
+    """Replace a part: `change` makes the new rows from a batch and its first row's number.
+
+    Texts that repeat are dictionary-encoded, as the part has them: it is read by row groups.
+    """
     number = int(path.stem.removeprefix("part-"))
     part = PartWriter(staging / _REWRITTEN, TABLES[table], number)
+    schema = written_schema(TABLES[table])
+    repeating = [field.name for field in schema if pa.types.is_dictionary(field.type)]
     try:
-        with pq.ParquetFile(path, pre_buffer=False) as file:
+        with pq.ParquetFile(path, pre_buffer=False, read_dictionary=repeating) as file:
             start = 0
-            for batch in file.iter_batches(_BATCH_ROWS, use_threads=False):
-                part.append(pa.Table.from_batches([change(batch, start)]))
-                start += len(batch)
+            for group in range(file.num_row_groups):
+                rows = file.read_row_group(group, use_threads=False).combine_chunks()
+                for batch in rows.to_batches():
+                    part.append(pa.Table.from_batches([change(batch, start)]))
+                    start += len(batch)
         finished = part.close()
     except BaseException:
         part.abandon()
@@ -120,4 +126,5 @@ def _without(rows: pa.ChunkedArray, batch: pa.RecordBatch, start: int) -> pa.Rec
     """Return a batch without some of its part's rows; `rows` are their numbers, from 0."""
     numbers = pa.arange(start, start + len(batch))
     inside = pc.and_(pc.greater_equal(rows, start), pc.less(rows, start + len(batch)))
-    return batch.filter(pc.invert(pc.is_in(numbers, rows.filter(inside))))
+    dropped = rows.filter(inside)
+    return batch.filter(pc.invert(pc.is_in(numbers, dropped))) if len(dropped) else batch

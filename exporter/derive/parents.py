@@ -56,6 +56,5 @@ def _filled(registries: pa.Table, batch: pa.RecordBatch, _start: int) -> pa.Reco
     for name in _PARENTS:
         learned = registries[name].take(places).combine_chunks()
         number = batch.schema.get_field_index(name)
-        filled = pc.coalesce(batch[name], learned)
-        batch = batch.set_column(number, batch.schema.field(number), filled)
+        batch = batch.set_column(number, name, pc.coalesce(batch[name], learned))
     return batch

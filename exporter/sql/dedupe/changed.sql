@@ -4,12 +4,15 @@
 WITH configs AS (
     SELECT
         occurrences.image_id,
-        occurrence,
+        occurrences.occurrence,
         -- Null if the occurrence has no config.
-        CASE WHEN configs.image_id IS NOT NULL
-            THEN {'id': blob_id, 'digest': configs.digest, 'size': size, 'urls': urls}
+        CASE WHEN places.image_id IS NOT NULL
+            THEN {'id': blob_id, 'digest': places.digest, 'size': size, 'urls': urls}
         END AS content
-    FROM occurrences LEFT JOIN occurring_configs AS configs USING (image_id, occurrence)
+    FROM occurrences
+    LEFT JOIN occurring_configs AS configs USING (image_id, occurrence)
+    LEFT JOIN places_config_blobs AS places
+        ON places.part = configs.part AND places.part_row = configs.part_row
 ),
 
 comparisons AS (
@@ -23,11 +26,11 @@ comparisons AS (
         later.config_digest IS DISTINCT FROM first.config_digest AS config,
         later.tags IS DISTINCT FROM first.tags AS tags,
         later.created_at IS DISTINCT FROM first.created_at AS created_at
-    FROM occurrences AS later JOIN occurrences AS first USING (image_id)
+    FROM image_contents AS later JOIN image_contents AS first USING (image_id)
     WHERE first.occurrence = 1 AND later.occurrence > 1
     UNION ALL BY NAME
     SELECT image_id, true AS layers
-    FROM occurring_layers AS later JOIN occurring_layers AS first USING (image_id, place)
+    FROM layer_contents AS later JOIN layer_contents AS first USING (image_id, place)
     WHERE first.occurrence = 1 AND later.occurrence > 1 AND (
         later.blob_id IS DISTINCT FROM first.blob_id
         OR later.digest IS DISTINCT FROM first.digest
@@ -66,7 +69,7 @@ SELECT
         AS detail
 FROM differences
 JOIN (SELECT image_id, count(*) AS times FROM occurrences GROUP BY image_id) USING (image_id)
-JOIN occurrences USING (image_id)
+JOIN image_contents USING (image_id)
 WHERE occurrence = 1 AND image_id NOT IN (SELECT image_id FROM changed)
 UNION ALL
 SELECT image_id, registry_id, repository_name, detail
