@@ -23,7 +23,9 @@ from exporter.sources.cloud.split.policy import SplitPolicy
 from exporter.sources.cloud.split.scan import Scan
 from exporter.sources.cloud.summary import Seen
 
-POLICY = SplitPolicy(min_pages_left=3.0, min_seconds_left=3.0, max_calls_per_page=5.0)
+POLICY = SplitPolicy(
+    min_pages_left=3.0, min_seconds_left=3.0, max_calls_per_page=5.0, max_decoding_share=0.5
+)
 CALL = Call("container_registry", "/images", (("registryId", "crp1"),), "images of crp1")
 SLOTS = 32
 
@@ -97,12 +99,13 @@ def test_a_split_is_worth_it_only_with_slots_for_what_it_costs() -> None:
     assert {worth[0], worth[-1]} == {False, True}
 
 
-def test_a_split_is_not_worth_it_if_decoding_takes_longer_than_two_scans_that_meet() -> None:
-    # Thirty pages are left, and two scans list them in fifteen seconds. Ten are decoded again.
+def test_a_split_is_not_worth_it_if_decoding_takes_as_long_as_two_scans_that_meet() -> None:
+    # Thirty pages are left, and two scans list them in fifteen seconds. Ten are decoded again, so
+    # forty pages may take half of that.
     up = scan_at("crp1/app009")
     for down in (None, scan_at("", Direction.DESCENDING)):
-        assert is_worth(FORTY, up, down, decoding=0.37)
-        assert not is_worth(FORTY, up, down, decoding=0.38)
+        assert is_worth(FORTY, up, down, decoding=0.18)
+        assert not is_worth(FORTY, up, down, decoding=0.19)
 
 
 def test_nothing_is_split_of_a_registry_without_repositories() -> None:

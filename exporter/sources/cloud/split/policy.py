@@ -38,10 +38,11 @@ class SplitPolicy:
     starts."""
     max_open_at_refresh: int = 2
     """The most scans of a split registry that still run when the repository list is read again."""
-    max_decoding_share: float = 1.0
+    max_decoding_share: float = 0.5
     """The most seconds of decoding that a split may take, for each second in which two scans that
     meet would list the rest. More slots do not make decoding faster, and a split decodes again what
-    the registry's own scans have read: after many of their pages, it saves nothing."""
+    the registry's own scans have read: after many of their pages, it saves nothing. On a busy
+    machine, both times are rough, so a split must promise to take half the time."""
     max_known_ids: int = 1_000_000
     """The most image ids that are remembered of a registry's own scans, in 24 MB. A split lists
     their images again and cuts them, so a registry of which they have listed more is not split."""
