@@ -1,4 +1,4 @@
-"""Staged parts with each repository and each image once, without any derived table."""
+"""The listed rows of staged parts as a snapshot has them, without any derived table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 from exporter.derive.dropping import finish_dropping
 from exporter.derive.duplicates import DuplicatesError, create_changed, rows_left
-from exporter.derive.steps import SOURCES, create_sources
+from exporter.derive.reachable import fill_from_references
+from exporter.derive.steps import SOURCES, create_sources, run_step
 from exporter.sql.engine import Resources, open_engine, resources_for, with_enough_memory
 from exporter.staging.layout import staged_parts
 from exporter.staging.parquet import output_errors, write_table
@@ -17,19 +18,20 @@ from exporter.tables.schemas import TABLES
 def keep_first(staging: Path) -> None:
     """Drop all but the first rows of each repository and of each image, with what is in it.
 
-    A listed table without parts gets an empty one. Raises `OutputError`.
+    Then the columns of `images` that follow from references are filled in, so each repository must
+    be here whole. A listed table without parts gets an empty one. Raises `OutputError`.
     """
     with output_errors(staging):
         for name, table in TABLES.items():
             if table.kind == "listed" and not staged_parts(staging, name):
                 write_table(staging, table, [])
-        layers = staged_parts(staging, "layers")
-        if with_enough_memory(partial(_plan, staging), resources_for(layers)):
+        resources = resources_for(staged_parts(staging, "layers"))
+        while not with_enough_memory(partial(_fill, staging), resources):
             finish_dropping(staging)
 
 
-def _plan(staging: Path, resources: Resources) -> bool:
-    """Return whether rows are to be dropped; the plan is written then."""
+def _fill(staging: Path, resources: Resources) -> bool:
+    """Fill in those columns; return False if rows are to be dropped first, by a plan."""
     with open_engine(staging, resources) as connection:
         parts = {name: staged_parts(staging, name) for name in SOURCES if name != "coverage"}
         create_sources(connection, parts)
@@ -37,5 +39,7 @@ def _plan(staging: Path, resources: Resources) -> bool:
         try:
             rows_left(connection, staging)
         except DuplicatesError:
-            return True
-        return False
+            return False
+        run_step(connection, "reach")
+        fill_from_references(connection, staging)
+        return True

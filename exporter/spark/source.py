@@ -136,10 +136,12 @@ class RegistryReader(DataSourceReader):
 
     def partitions(self) -> Sequence[InputPartition]:
         """List what there is, and return the partitions; raises one of `exporter.errors`."""
-        if self._wanted.table in BY_DRIVER:
-            return [Alone()]
         keep_off_stdout()
         settings = settings_of(self._wanted.reference)
+        # The lists of OCI registries have no more of a repository than its name.
+        by_driver = settings.source == "oci" and self._wanted.table == "repositories"
+        if by_driver or self._wanted.table in BY_DRIVER:
+            return [Alone()]
         expected, never_shared = _hints(settings)
         found = asyncio.run(
             discover(
@@ -163,12 +165,13 @@ class RegistryReader(DataSourceReader):
             keep_off_stdout()
             tables, coverage = asyncio.run(small_tables(settings_of(self._wanted.reference)))
             self._check(coverage.entries())
-            yield from tables[self._wanted.table].to_batches()
+            if self._wanted.table in tables:
+                yield from tables[self._wanted.table].to_batches()
 
     def _listed(self, partition: Listed) -> Iterator[pa.RecordBatch]:
         table = self._wanted.table
         # What an image has in it is kept with the image.
-        tables = {table, "images"} if table in WITH_IMAGES else {table}
+        tables = {table, "images", "image_references"} if table in WITH_IMAGES else {table}
         folder = Path(tempfile.mkdtemp(prefix=f"{NAME}-", dir=_local_folder()))
         try:
             result = read_partition(

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.crawl.progress import Progress
+from exporter.derive.unique import keep_first
 from exporter.emulator import Fault, Faults
 from exporter.inventory import CrawlResult
 from exporter.settings import load_settings
 from exporter.spark.discovering import Discovered, discover
 from exporter.spark.partitions import PartitionResult, SettingsReference
 from exporter.spark.reading import read_partition
+from exporter.staging.layout import staged_parts
 from exporter.staging.parquet import write_table
 from exporter.tables.schemas import TABLES
 from tests.oracle.compare import differences
@@ -40,13 +42,19 @@ class Parts:
 
     def tables(self) -> Tables:
         """Return the rows of the listed tables, as the parts have them."""
-        files = [file for result in self.results for file in result.files]
-        paths = {table: [Path(one.path) for one in files if one.table == table] for table in LISTED}
+        folders = [self.folder / spec.name for spec in self.found.specs]
+        for folder in folders:
+            keep_first(folder)
         for name, rows in self.merged.source.tables.items():
-            paths[name].append(write_table(self.folder / "small", TABLES[name], [rows]).path)
+            write_table(self.folder / "small", TABLES[name], [rows])
         return {
-            table: [row for path in paths[table] for row in read_parquet(path, table)]
-            for table in LISTED
+            table: [
+                row
+                for folder in (*folders, self.folder / "small")
+                for path in staged_parts(folder, table)
+                for row in read_parquet(path, table)
+            ]
+            for table in (*LISTED, "image_references")
         }
 
 

@@ -51,12 +51,21 @@ _log = structlog.get_logger()
 
 
 class Cache:
-    """An open cache, for one thread. No method fails: without the file, it lasts for the run."""
+    """An open cache, for one thread. No method fails: without the file, it lasts for the run.
+
+    With `run`, it is opened for a part of that run, by its number.
+    """
 
     def __init__(
-        self, path: Path | None, *, keep_runs: int = KEEP_RUNS, most_bytes: int = MOST_BYTES
+        self,
+        path: Path | None,
+        *,
+        keep_runs: int = KEEP_RUNS,
+        most_bytes: int = MOST_BYTES,
+        run: int | None = None,
     ) -> None:
         self._path = path
+        self._part_of = run
         self._keep_runs, self._most_bytes = keep_runs, most_bytes
         self._is_full = False
         self._bodies: dict[str, bytes] = {}
@@ -192,14 +201,14 @@ class Cache:
         if self._path is not None:
             for _ in range(2):
                 try:
-                    return Store(self._path)
+                    return Store(self._path, run=self._part_of)
                 except (*_ERRORS, OSError) as error:
                     if self._remove_broken(error):
                         continue
                     _log.warning("cache_unusable", path=str(self._path), reason=str(error))
                     break
             self._path = None
-        return Store(IN_MEMORY_FIRST)
+        return Store(IN_MEMORY_FIRST, run=self._part_of)
 
     def _remove_broken(self, error: Exception) -> bool:
         """Remove the file if an error says that it is broken; return whether it did.
@@ -213,12 +222,12 @@ class Cache:
         return True
 
 
-def open_cache(setting: str | None) -> Cache:
+def open_cache(setting: str | None, *, run: int | None = None) -> Cache:
     """Open the cache that `oci.cache` names: a folder, by default the user's, or `off`.
 
-    Raises `SettingsError` for a path that cannot be one.
+    `run` is as for `Cache`. Raises `SettingsError` for a path that cannot be one.
     """
-    return Cache(cache_file(setting))
+    return Cache(cache_file(setting), run=run)
 
 
 def cache_file(setting: str | None) -> Path | None:

@@ -24,11 +24,14 @@ its turn also where exports share a cache, and a registry has only every second 
 
 
 class Proofs:
-    """Those of one registry; `night` is a number that grows with each run on the same cache."""
+    """Those of one registry; `night` is a number that grows with each run on the same cache.
 
-    def __init__(self, night: int) -> None:
+    `first` children are asked for as soon as the listing comes to them.
+    """
+
+    def __init__(self, night: int, first: int = FIRST) -> None:
         self._night = night
-        self._left = FIRST
+        self._left = first
         self._open = 0
         self._waiting: list[Callable[[], None]] = []
         self.one_is_gone = False

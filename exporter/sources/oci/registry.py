@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from exporter.crawl.coverage import ListingStatus
 from exporter.crawl.task import Rank, Task
 from exporter.errors import ApiError
 from exporter.http.types import Call, Received
@@ -91,6 +92,22 @@ class RegistryListing:
             self._list_projects()
         else:
             self._list(self._registry.calls.catalog, decode_catalog, self._found)
+
+    def list_given(self, paths: Sequence[str]) -> None:
+        """List these repositories, which another run has found; it has the list's entry."""
+        self._take(paths)
+        self.is_listed = True
+
+    def waiting(self) -> list[str]:
+        """Take the repositories that were found and not begun, for other runs to list."""
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        return waiting
+
+    @property
+    def list_entry(self) -> ListingStatus:
+        """The entry of the list of repositories."""
+        return self._entry
 
     def _list_projects(self) -> None:
         """List the projects of Harbor, and the repositories of each."""

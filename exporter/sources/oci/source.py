@@ -19,7 +19,7 @@ from exporter.sources.oci.calls import Calls
 from exporter.sources.oci.client import OciClient
 from exporter.sources.oci.endpoint import Endpoint
 from exporter.sources.oci.flavor import FlavorTask
-from exporter.sources.oci.proofs import Proofs
+from exporter.sources.oci.proofs import FIRST, Proofs
 from exporter.sources.oci.reading import Reader
 from exporter.sources.oci.registry import RegistryListing
 from exporter.sources.oci.stalls import Stalls
@@ -131,6 +131,18 @@ class OciSource:
         return SourceResult(tables, left_out, self._refusal())
 
     def _begin(self, settings: OciRegistry, crawl: Crawl, cache: Cache, is_harbor: bool, /) -> None:
+        self.add_listing(settings, crawl, cache, is_harbor=is_harbor).start()
+
+    def add_listing(
+        self,
+        settings: OciRegistry,
+        crawl: Crawl,
+        cache: Cache,
+        *,
+        is_harbor: bool,
+        first_proofs: int = FIRST,
+    ) -> RegistryListing:
+        """Add the listing of a registry, which is then to be started; see `Proofs` for the last."""
         calls = Calls(settings.host)
         reader = Reader(
             calls,
@@ -149,14 +161,14 @@ class OciSource:
             reader,
             crawl.scheduler.add,
             with_configs=self._settings.oci.configs,
-            proofs=Proofs(cache.run),
+            proofs=Proofs(cache.run, first_proofs),
             stalls=Stalls(publishes=self._settings.output.on_partial == "publish"),
             is_harbor=is_harbor,
         )
         most_open = self._settings.limits.concurrency
         listing = RegistryListing(settings, shared, crawl, self._patterns, most_open=most_open)
         self._listings.append(listing)
-        listing.start()
+        return listing
 
     def open_cache(self) -> Cache:
         """Open the cache that the settings name."""

@@ -48,10 +48,13 @@ TagKey = tuple[str, str]
 class Store:
     """An open database; every method may raise `sqlite3.Error`. For one thread.
 
-    With `read_only`, it is one that exists, and nothing in it changes.
+    With `read_only`, it is one that exists, and nothing in it changes. With `run`, it is opened as
+    a part of that run, which may have other parts on this file.
     """
 
-    def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
+    def __init__(
+        self, path: Path | str, *, read_only: bool = False, run: int | None = None
+    ) -> None:
         if read_only:
             self.run = 0
             address = f"{Path(path).absolute().as_uri()}?mode=ro"
@@ -68,7 +71,7 @@ class Store:
                 for statement in _TABLES.split(";")[:-1]:
                     self._database.execute(statement)
                 (last,) = self._one("SELECT coalesce(max(number), 0) FROM runs") or (0,)
-                self.run = int(last) + 1
+                self.run = int(last) + 1 if run is None else max(int(last), run)
                 self._database.execute("DELETE FROM runs")
                 self._database.execute("INSERT INTO runs VALUES (?)", (self.run,))
         except BaseException:

@@ -1,0 +1,27 @@
+"""The units of OCI registries: repositories that one part lists, and what the driver knows of them.
+
+All of it is plain data (`sources.parts.Unit`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RepositoriesUnit:
+    """Some repositories of a registry, by their `paths`.
+
+    `night` is the number of the run (`Cache.run`), and `first_proofs` this unit's part of the
+    children that are asked for in any case (`Proofs`).
+    """
+
+    host: str
+    is_harbor: bool
+    paths: tuple[str, ...]
+    night: int
+    first_proofs: int
+
+
+Missing = dict[str, tuple[str, ...]]
+"""What a part tells the driver: the repositories that are named and not there, by host."""
