@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
+from functools import cache
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -17,7 +19,8 @@ def dotted(key: Key) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)[1:]
 
 
-def known_keys(model: type[BaseModel], before: str = "") -> dict[str, Any]:
+@cache
+def known_keys(model: type[BaseModel], before: str = "") -> Mapping[str, Any]:
     """Return every dotted key of a model, its sections and their keys, with its annotation."""
     keys: dict[str, Any] = {}
     for attribute, field in model.model_fields.items():

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from exporter.settings.document import Document, read_document
 from exporter.settings.environment import leaves, merge_into, read_environment
 from exporter.settings.keys import Key
 from exporter.settings.refusal import raw_refusals, refusal
+
+if TYPE_CHECKING:
+    from exporter.settings.document import Document
 
 FLAGS: Mapping[Key, str] = {
     ("limits", "concurrency"): "--concurrency",
@@ -54,7 +56,12 @@ def load(
     one line for each error.
     """
     left_out = set() if only is None else set(model.model_fields) - set(only)
-    document = read_document(file, model, left_out) if file else None
+    document = None
+    if file:
+        # Not every command has a file, and a parser of YAML takes long to import.
+        from exporter.settings.document import read_document  # noqa: PLC0415
+
+        document = read_document(file, model, left_out)
     merged = document.values if document else {}
     environment = read_environment(model)
     merge_into(merged, environment.values)

@@ -11,19 +11,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import ConfigDict, Field, SecretStr, model_validator
 
-from exporter.settings.environment import read_environment
+from exporter.settings.environment import merge_into, read_environment
 from exporter.settings.load import load
 from exporter.settings.oci import Oci
 from exporter.settings.output import Output
-from exporter.settings.refusal import InWords
 from exporter.settings.section import Section
 from exporter.settings.values import (
     Count,
@@ -173,19 +166,14 @@ class Report(Section):
     """The price's currency, such as USD; it is only shown."""
 
 
-class Settings(InWords, BaseSettings):
+class Settings(Section):
     """All settings of an export.
 
     Values that are not given come from the environment (`REGISTRY_EXPORTER__LIMITS__CONCURRENCY`),
     then from the defaults here. Raises `SettingsError`, with a line for each error.
     """
 
-    model_config = SettingsConfigDict(
-        extra="forbid",
-        frozen=True,
-        use_attribute_docstrings=True,
-        hide_input_in_errors=True,
-    )
+    model_config = ConfigDict(hide_input_in_errors=True, validate_default=True)
 
     source: SourceKind = "cloud"
     """Where images are listed from: the list API of a cloud, or registries with the OCI API."""
@@ -212,12 +200,10 @@ class Settings(InWords, BaseSettings):
     load: Load = Load()
     """Bring published snapshots into a warehouse."""
 
-    @classmethod
-    def settings_customise_sources(  # type: ignore[override] # all are given by their names
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the environment as `read_environment` does, which can say what it could not read."""
-        return init_settings, InitSettingsSource(settings_cls, read_environment(cls).values)
+    def __init__(self, **values: Any) -> None:
+        told = read_environment(type(self)).values
+        merge_into(told, values)
+        super().__init__(**told)
 
     @classmethod
     def from_file(cls, file: Path | str, over: Mapping[str, Any] | None = None) -> Self:
@@ -272,12 +258,10 @@ def load_settings(
 class _Alone(Settings):
     """Settings that do not read the environment."""
 
-    @classmethod
-    def settings_customise_sources(  # type: ignore[override] # all are given by their names
-        cls, _settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Use only the given values."""
-        return (init_settings,)
+    model_config = ConfigDict(defer_build=True)
+
+    def __init__(self, **values: Any) -> None:
+        super(Settings, self).__init__(**values)
 
 
 def settings_alone(values: Mapping[str, Any]) -> Settings:

@@ -26,6 +26,7 @@ SECRET = "t1.secret-of-somebody"
         ("\nconcurrency: 4\n", "line 2: concurrency", "limits.concurrency"),
         ("scope:\n  repositories:\n    includes: []\n", "line 3", "scope.repositories.include"),
         ("output:\n  keep: {dayly: 3}\n", "line 2: output.keep.dayly", "output.keep.daily"),
+        ("output: {}\nOutput: {}\n", "line 2: Output", "output"),
     ],
 )
 def test_an_unknown_key_is_named_with_its_line_and_the_nearest_known(
