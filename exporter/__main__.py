@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from exporter.cli.process import messages
+from exporter.cli.process.memory import importing
 from exporter.cli.process.signals import end_at_signals
 
 
@@ -13,7 +14,8 @@ def main() -> None:
     messages.use_json(wanted=messages.asks_for_json(sys.argv))
     end_at_signals()
     # Not at the top: this import takes a quarter of a second, in which a signal may come.
-    from exporter.cli.app import main as run  # noqa: PLC0415
+    with importing():
+        from exporter.cli.app import main as run  # noqa: PLC0415
 
     run()
 

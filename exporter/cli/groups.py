@@ -12,6 +12,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from exporter.cli.process.memory import importing
+
 COMMANDS = {
     "export": "Take an inventory and publish it as a snapshot.",
     "plan": "Show what an export would list, without listing images or writing anything.",
@@ -86,4 +88,5 @@ def new_app(*, cls: type[TyperGroup] = CommandGroup, **settings: Any) -> typer.T
 
 def load_command(name: str) -> Any:
     """Import a command's module, and return the command as Typer and Click run it."""
-    return typer.main.get_command(import_module(f"exporter.cli.{name}").app)
+    with importing():
+        return typer.main.get_command(import_module(f"exporter.cli.{name}").app)

@@ -17,7 +17,6 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-import aiohttp
 from multidict import CIMultiDict
 from pydantic import SecretStr
 from yarl import URL
@@ -25,6 +24,7 @@ from yarl import URL
 from exporter.http.auth import BEARER, TokenHeader
 from exporter.http.authorities import trusted
 from exporter.http.body import BodyBrokenError, BodyTooLargeError, read_body
+from exporter.http.library import aiohttp
 from exporter.http.proxies import proxy_for
 from exporter.http.quoting import passwords, telling, unquoted, unquoted_bytes
 from exporter.http.redirects import REDIRECTS, RefusedRedirectError, redirected

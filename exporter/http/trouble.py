@@ -13,9 +13,9 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-import aiohttp
 from yarl import URL
 
+from exporter.http.library import aiohttp
 from exporter.http.remedies import Remedies
 
 Trouble = Literal[
