@@ -26,10 +26,6 @@ from exporter.snapshots.publish import check_free, publish
 from exporter.snapshots.retention import Policy
 from exporter.snapshots.withheld import withhold
 from exporter.sources.base import Source
-from exporter.sources.cloud.plan import CloudSurvey
-from exporter.sources.cloud.source import CloudSource
-from exporter.sources.oci.source import OciSource
-from exporter.sources.oci.survey import OciSurvey
 from exporter.sources.plan import Plan, Survey
 from exporter.staging.hold import hold
 from exporter.staging.layout import first_free, new_snapshot_id
@@ -130,7 +126,25 @@ async def export(
 
 def source_of(settings: Settings) -> Source:
     """Return the source that the settings name."""
-    return OciSource(settings) if settings.source == "oci" else CloudSource(settings)
+    # No run needs both, and each is as much to import as all the rest of the program.
+    if settings.source == "oci":
+        from exporter.sources.oci.source import OciSource  # noqa: PLC0415
+
+        return OciSource(settings)
+    from exporter.sources.cloud.source import CloudSource  # noqa: PLC0415
+
+    return CloudSource(settings)
+
+
+def _survey_of(settings: Settings) -> Survey:
+    """Return what looks ahead in the source that the settings name."""
+    if settings.source == "oci":
+        from exporter.sources.oci.survey import OciSurvey  # noqa: PLC0415
+
+        return OciSurvey(settings)
+    from exporter.sources.cloud.plan import CloudSurvey  # noqa: PLC0415
+
+    return CloudSurvey(settings)
 
 
 async def _list_and_publish(
@@ -233,5 +247,5 @@ async def plan(settings: Settings, *, progress: Progress | None = None) -> Plan:
         expected = await asyncio.to_thread(image_counts, open_output(settings))
     except ExporterError:
         expected = {}
-    survey: Survey = OciSurvey(settings) if settings.source == "oci" else CloudSurvey(settings)
+    survey = _survey_of(settings)
     return await look_ahead(settings, survey, expected, progress or Progress(phase="listing"))

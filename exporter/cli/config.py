@@ -18,7 +18,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from exporter.cli import options
 from exporter.cli.groups import new_app
 from exporter.cli.process.failures import reported
-from exporter.cli.terminal.tables import json_text
+from exporter.cli.process.json_text import json_text
 from exporter.errors import ExporterError, SettingsError
 from exporter.http.authorities import trusted
 from exporter.links import broken_link

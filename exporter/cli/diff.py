@@ -17,7 +17,8 @@ from exporter.cli.groups import new_app
 from exporter.cli.process.failures import reported
 from exporter.cli.process.incomplete import say_partial
 from exporter.cli.process.reading import reading
-from exporter.cli.process.rows import RowFormat, row_format, write_rows, write_summary
+from exporter.cli.process.row_format import RowFormat, row_format
+from exporter.cli.process.rows import write_rows, write_summary
 from exporter.cli.terminal.differences import show_differences
 from exporter.cli.terminal.tables import result_console
 from exporter.errors import ExporterError, SettingsError

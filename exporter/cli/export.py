@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from exporter.cli import options
 from exporter.cli.groups import new_app
 from exporter.cli.process import messages
 from exporter.cli.process.failures import reported
-from exporter.cli.process.loading import LoadOptions, log_load, run_load
 from exporter.cli.process.logs import configure_logs
 from exporter.cli.process.messages import LogFormat, LogLevel, log_format
 from exporter.cli.process.outcome import Outcome
 from exporter.cli.process.progress import log_progress
 from exporter.cli.process.report_files import ReportFiles
 from exporter.cli.process.runner import RunOptions, refused, run_export
-from exporter.cli.terminal.live import LiveProgress, can_show
-from exporter.cli.terminal.loading import LiveLoad
-from exporter.cli.terminal.summary import MISSING_SHOWN, show_summary
+from exporter.cli.terminal.missing import partial_sentence, vanished_sentence
 from exporter.crawl.progress import Progress
 from exporter.errors import LoadError, SettingsError
 from exporter.output import open_output
 from exporter.settings import Settings, load_settings
-from exporter.snapshots.highlights import Highlights, highlights
-from exporter.snapshots.manifest import Manifest
-from exporter.tables.schemas import COMPLETE_STATUSES
-from exporter.wording import number
+
+if TYPE_CHECKING:
+    from exporter.cli.terminal.screen import Screen
+    from exporter.snapshots.manifest import Manifest
 
 app = new_app()
 
@@ -164,84 +160,67 @@ class DisplayOptions:
 
 def export_and_show(settings: Settings, options: RunOptions, display: DisplayOptions) -> int:
     """Run an export to its end, show its progress and its result; return the exit code."""
-    console = Console(stderr=True, highlight=False)
     format_ = log_format(display.log_format, quiet=display.quiet)
-    for_a_person = format_ is LogFormat.CONSOLE and not display.quiet
-    live = for_a_person and can_show(console)
-    level = display.log_level or (LogLevel.WARNING if live else LogLevel.INFO)
+    screen = None
+    if format_ is LogFormat.CONSOLE and not display.quiet:
+        # Only a person needs rich, and it takes long to import.
+        from exporter.cli.terminal.screen import Screen  # noqa: PLC0415
+
+        screen = Screen()
+    live = screen if screen is not None and screen.is_live else None
+    level = display.log_level or (LogLevel.INFO if live is None else LogLevel.WARNING)
     configure_logs(format_, LogLevel.ERROR if display.quiet else level)
     progress = Progress()
-    watch = LiveProgress(console) if live else log_progress
+    watch = log_progress if live is None else live.export
     outcome = run_export(settings, options, progress, watch, debug=display.debug)
     if settings.load.after_export and outcome.exit_code == 0:
-        outcome = _load_after(outcome, settings, console if live else None, debug=display.debug)
-    manifest = outcome.manifest
-    if manifest is not None:
-        found = highlights(open_output(settings), manifest)
-        if for_a_person:
-            if display.has_summary:
-                show_summary(
-                    console,
-                    manifest,
-                    found,
-                    output=settings.output.url,
-                    recalled_pages=outcome.statistics.recalled_pages,
-                )
-        elif manifest.status == "partial":
-            messages.write(
-                _partial_sentence(manifest, found), event="export_partial", level="warning"
-            )
-        elif not manifest.is_sound and display.quiet:
-            # Otherwise the log has said so.
-            messages.write(
-                _vanished_sentence(manifest, found), event="latest_not_moved", level="warning"
-            )
-        outcome = replace(outcome, registries=found.registries if found else ())
+        outcome = _load_after(outcome, settings, live, debug=display.debug)
+    if outcome.manifest is not None:
+        outcome = _show_manifest(outcome, outcome.manifest, settings, screen, display)
     display.files.write(outcome)
     return outcome.exit_code
 
 
+def _show_manifest(
+    outcome: Outcome,
+    manifest: Manifest,
+    settings: Settings,
+    screen: Screen | None,
+    display: DisplayOptions,
+) -> Outcome:
+    """Show what was published, and return the outcome with what was read of it."""
+    if screen is None and manifest.is_sound and display.files.metrics_file is None:
+        return outcome  # Nothing shows more than the log has.
+    from exporter.snapshots.highlights import highlights  # noqa: PLC0415 - as above
+
+    found = highlights(open_output(settings), manifest)
+    if screen is not None:
+        if display.has_summary:
+            recalled = outcome.statistics.recalled_pages
+            screen.summary(manifest, found, settings.output.url, recalled)
+    elif manifest.status == "partial":
+        messages.write(partial_sentence(manifest, found), event="export_partial", level="warning")
+    elif not manifest.is_sound and display.quiet:
+        # Otherwise the log has said so.
+        messages.write(
+            vanished_sentence(manifest, found), event="latest_not_moved", level="warning"
+        )
+    return replace(outcome, registries=found.registries if found else ())
+
+
 def _load_after(
-    outcome: Outcome, settings: Settings, console: Console | None, *, debug: bool
+    outcome: Outcome, settings: Settings, live: Screen | None, *, debug: bool
 ) -> Outcome:
     """Load what the warehouse does not have, and return the outcome of both.
 
     The snapshot is published whatever the load does, so every failure of it is one of the load.
     """
-    watch = log_load if console is None else LiveLoad(console)
+    # Few exports load.
+    from exporter.cli.process.loading import LoadOptions, log_load, run_load  # noqa: PLC0415
+
+    watch = log_load if live is None else live.load
     load, _ = run_load(settings, LoadOptions(), watch, debug=debug)
     code = load.exit_code
     if load.status == "failed":
         code = LoadError.exit_code
     return replace(outcome, exit_code=code, load=replace(load, exit_code=code))
-
-
-def _partial_sentence(manifest: Manifest, found: Highlights | None) -> str:
-    missing = sum(
-        count for status, count in manifest.coverage.items() if status not in COMPLETE_STATUSES
-    )
-    known = [f"{one} ({one.status})" for one in (found.missing if found else ())]
-    return (
-        f"Snapshot {manifest.snapshot_id} is partial: {missing:,} of "
-        f"{number(sum(manifest.coverage.values()), 'listing')} "
-        f"{'is' if missing == 1 else 'are'} not complete{_some(known, missing)}. The table "
-        "`coverage` has the reasons; latest.json does not name a partial snapshot."
-    )
-
-
-def _vanished_sentence(manifest: Manifest, found: Highlights | None) -> str:
-    vanished = manifest.coverage.get("vanished", 0)
-    known = [str(one) for one in (found.vanished if found else ())]
-    return (
-        f"Snapshot {manifest.snapshot_id} lacks what vanished during the run, {vanished:,} of "
-        f"{number(sum(manifest.coverage.values()), 'listing')}{_some(known, vanished)}. "
-        "latest.json does not name it; the next run lists again."
-    )
-
-
-def _some(names: list[str], count: int) -> str:
-    """Return a colon, the first of the names, and how many of `count` it does not name."""
-    shown = names[:MISSING_SHOWN]
-    if shown and count > len(shown):
-        shown.append(f"{count - len(shown)} more")
-    return f": {', '.join(shown)}" if shown else ""

@@ -13,7 +13,8 @@ from exporter.cli import options
 from exporter.cli.groups import new_app
 from exporter.cli.process.failures import answered
 from exporter.cli.process.incomplete import say_incomplete, say_unreadable
-from exporter.cli.process.rows import RowFormat, row_format, write_rows
+from exporter.cli.process.row_format import RowFormat, row_format
+from exporter.cli.process.rows import write_rows
 from exporter.cli.terminal.rows import show_rows
 from exporter.cli.terminal.tables import result_console
 from exporter.errors import PARTIAL_EXIT_CODE, SettingsError

@@ -10,7 +10,8 @@ from exporter.cli import options
 from exporter.cli.groups import new_app
 from exporter.cli.process import messages
 from exporter.cli.process.failures import reported
-from exporter.cli.terminal.tables import new_table, print_json, result_console
+from exporter.cli.process.json_text import print_json
+from exporter.cli.terminal.tables import new_table, result_console
 from exporter.cli.unfinished import unfinished
 from exporter.figures import age, size
 from exporter.output import open_existing

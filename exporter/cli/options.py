@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from exporter.cli.process.messages import LogFormat, LogLevel
-from exporter.cli.process.rows import RowFormat
+from exporter.cli.process.row_format import RowFormat
 from exporter.errors import SettingsError
 from exporter.settings.values import parse_age, parse_duration
 

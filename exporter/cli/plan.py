@@ -12,10 +12,11 @@ from exporter.cli import options
 from exporter.cli.groups import new_app
 from exporter.cli.process import messages
 from exporter.cli.process.failures import reported
+from exporter.cli.process.json_text import print_json
 from exporter.cli.process.logs import configure_logs
 from exporter.cli.process.messages import LogFormat, LogLevel
 from exporter.cli.terminal.outlook import outlook_json, show_outlook
-from exporter.cli.terminal.tables import new_table, print_json, result_console
+from exporter.cli.terminal.tables import new_table, result_console
 from exporter.crawl.coverage import ListingStatus
 from exporter.errors import PARTIAL_EXIT_CODE
 from exporter.figures import printable

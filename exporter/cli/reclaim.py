@@ -21,7 +21,8 @@ from exporter.cli.process import messages
 from exporter.cli.process.failures import answered
 from exporter.cli.process.incomplete import say_incomplete, say_partial
 from exporter.cli.process.reading import reading
-from exporter.cli.process.rows import RowFormat, row_format, write_lines, write_rows, write_summary
+from exporter.cli.process.row_format import RowFormat, row_format
+from exporter.cli.process.rows import write_lines, write_rows, write_summary
 from exporter.cli.terminal.plan import show_plan
 from exporter.cli.terminal.tables import result_console
 from exporter.errors import PARTIAL_EXIT_CODE, SettingsError

@@ -5,11 +5,9 @@ from __future__ import annotations
 import structlog
 
 from exporter.report.extra import missing_packages
-from exporter.report.making import make_report
 from exporter.settings import Settings
 from exporter.snapshots.layout import report_path
 from exporter.snapshots.manifest import Manifest
-from exporter.snapshots.reader import Snapshot
 from exporter.storage.destination import Destination
 
 log = structlog.get_logger()
@@ -28,6 +26,10 @@ def publish_report(settings: Settings, destination: Destination, manifest: Manif
     """
     if not settings.output.report or missing_packages():
         return
+    # Few exports make a report, and all that reads a snapshot is imported for it.
+    from exporter.report.making import make_report  # noqa: PLC0415
+    from exporter.snapshots.reader import Snapshot  # noqa: PLC0415
+
     path = report_path(manifest.snapshot_id)
     try:
         with Snapshot(destination, manifest) as snapshot:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from typing import TYPE_CHECKING
 
 from exporter.errors import ExporterError
 from exporter.snapshots.catalog import Catalog, catalog
@@ -17,8 +18,10 @@ from exporter.snapshots.manifests import (
     read_manifest,
     readable_manifests,
 )
-from exporter.snapshots.reader import Snapshot
 from exporter.storage.destination import Destination
+
+if TYPE_CHECKING:
+    from exporter.snapshots.reader import Snapshot
 
 NEWEST = "latest"
 """The name of the snapshot in `latest.json`: the newest complete one."""
@@ -40,13 +43,13 @@ def read_snapshot(destination: Destination, name: str = NEWEST) -> Snapshot:
                 f"There is no {LATEST} in {destination.url}, so no snapshot is complete: name the "
                 f"id of a partial one, or another output; if one is complete, {CORRECTED}."
             )
-        return Snapshot(destination, Manifest.parse(data, f"{destination.url}/{LATEST}"))
+        return _open(destination, Manifest.parse(data, f"{destination.url}/{LATEST}"))
     if name == PREVIOUS:
         name = _previous(destination)
     manifest = read_manifest(destination, name)
     if manifest is None:
         raise ExporterError(_no_such(destination, name))
-    return Snapshot(destination, manifest)
+    return _open(destination, manifest)
 
 
 def every_snapshot(destination: Destination) -> tuple[list[Snapshot], list[str]]:
@@ -110,7 +113,14 @@ def complete_before(destination: Destination, manifest: Manifest) -> Snapshot | 
         if one.is_sound and one.order < manifest.order and _identity(one) == what
     ]
     newest = max(earlier, key=lambda one: one.order, default=None)
-    return None if newest is None else Snapshot(destination, newest)
+    return None if newest is None else _open(destination, newest)
+
+
+def _open(destination: Destination, manifest: Manifest) -> Snapshot:
+    # What reads tables takes long to import, and a run whose output is new reads none.
+    from exporter.snapshots.reader import Snapshot  # noqa: PLC0415
+
+    return Snapshot(destination, manifest)
 
 
 def _opened(destination: Destination, every: Manifests) -> tuple[list[Snapshot], list[str]]:
@@ -119,7 +129,7 @@ def _opened(destination: Destination, every: Manifests) -> tuple[list[Snapshot],
         raise ExporterError(_none(destination))
     in_order = sorted(manifests, key=lambda one: one.order)
     broken = sorted(every.keys() - {one.snapshot_id for one in manifests})
-    return [Snapshot(destination, one) for one in in_order], broken
+    return [_open(destination, one) for one in in_order], broken
 
 
 def _identity(manifest: Manifest) -> Identity:

@@ -28,9 +28,15 @@ import exporter.cli.config
 import exporter.cli.export
 import exporter.cli.list
 import exporter.cli.plan
+import exporter.cli.process.loading
+import exporter.cli.process.metrics
 import exporter.cli.prune
+import exporter.cli.terminal.screen
 import exporter.cli.verify
 import exporter.load.duckdb
+import exporter.settings.document
+import exporter.sources.cloud.plan
+import exporter.sources.oci.survey
 from exporter.cli.app import main
 from exporter.cli.process.signals import end_at_signals
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, TextIO
 
 import orjson
 import structlog
-from rich.console import Console
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from exporter.cli.process import messages
@@ -92,13 +92,29 @@ def _clean(name: str, value: Any) -> Any:
 def _renderer(format_: LogFormat) -> Processor:
     if format_ is LogFormat.JSON:
         return structlog.processors.JSONRenderer(serializer=_to_json)
-    console = Console(stderr=True)
-    return structlog.dev.ConsoleRenderer(
-        # Like all other output: none with NO_COLOR, and none where TERM is dumb.
-        colors=console.color_system is not None and not console.no_color,
-        timestamp_key="timestamp",
-        exception_formatter=structlog.dev.plain_traceback,
-    )
+    return _console_renderer(sys.stderr)
+
+
+def _console_renderer(stderr: TextIO) -> Processor:
+    """Return a renderer that is made for the first event, which a quiet run may not have."""
+
+    @cache
+    def made() -> Processor:
+        # It takes long to import, and says alone whether there are colors.
+        from rich.console import Console  # noqa: PLC0415
+
+        console = Console(file=stderr)
+        return structlog.dev.ConsoleRenderer(
+            # Like all other output: none with NO_COLOR, and none where TERM is dumb.
+            colors=console.color_system is not None and not console.no_color,
+            timestamp_key="timestamp",
+            exception_formatter=structlog.dev.plain_traceback,
+        )
+
+    def render(logger: WrappedLogger, method: str, event: EventDict) -> Any:
+        return made()(logger, method, event)
+
+    return render
 
 
 def _to_json(event: EventDict, **_: object) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from exporter.crawl.progress import Statistics
-from exporter.load.progress import Loaded
-from exporter.snapshots.highlights import ScopeSizes
-from exporter.snapshots.manifest import Manifest
+if TYPE_CHECKING:
+    from exporter.crawl.progress import Statistics
+    from exporter.load.progress import Loaded
+    from exporter.snapshots.highlights import ScopeSizes
+    from exporter.snapshots.manifest import Manifest
 
 Status = Literal["complete", "partial", "failed", "interrupted"]
 

@@ -8,10 +8,9 @@ from typing import Any
 
 from exporter.cli.process import messages
 from exporter.cli.process.failures import sentence
-from exporter.cli.process.metrics import write_metrics
+from exporter.cli.process.json_text import json_text, print_json
 from exporter.cli.process.outcome import LoadOutcome, Outcome
 from exporter.cli.process.reports import can_write, write_report
-from exporter.cli.terminal.tables import json_text, print_json
 from exporter.errors import OutputError, SettingsError
 from exporter.run import summary
 
@@ -42,6 +41,9 @@ class ReportFiles:
         """Write the files; a failure is reported, and changes nothing about the run."""
         try:
             if self.metrics_file is not None:
+                # Few runs write metrics, and their library takes as long to import as YAML's.
+                from exporter.cli.process.metrics import write_metrics  # noqa: PLC0415
+
                 write_metrics(self.metrics_file, outcome, job=self.metrics_job)
             if self.summary_json is not None:
                 _write_summary(self.summary_json, outcome)

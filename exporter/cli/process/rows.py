@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,9 +22,10 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from exporter.cli.process.json_text import json_text, print_json
 from exporter.cli.process.reports import report_file
-from exporter.cli.terminal.tables import json_text, print_json
-from exporter.errors import AnswerFileError, SettingsError
+from exporter.cli.process.row_format import RowFormat
+from exporter.errors import AnswerFileError
 from exporter.snapshots.manifest import rfc3339
 from exporter.staging.ndjson import json_lines, json_texts
 from exporter.tables.columns import TIME
@@ -34,34 +34,6 @@ _STDOUT = "-"
 _PLAIN = (pa.types.is_string, pa.types.is_integer, pa.types.is_boolean)
 _INT64_MIN, _UINT64_MAX = -(2**63), 2**64 - 1
 """The integers that orjson can write."""
-
-
-class RowFormat(StrEnum):
-    """A format of the rows that a command answers with, for a program."""
-
-    CSV = "csv"
-    JSON = "json"
-    NDJSON = "ndjson"
-    PARQUET = "parquet"
-
-
-def row_format(asked: RowFormat | None, to: Path | None) -> RowFormat | None:
-    """Return the format of the rows: the one asked for, or that of the file's ending.
-
-    None means a table for a person. Raises `SettingsError` for a file whose ending is no format,
-    and for Parquet on a terminal.
-    """
-    if asked is None and to is not None:
-        try:
-            return RowFormat(to.suffix.removeprefix(".").lower())
-        except ValueError:
-            raise SettingsError(
-                f"--to {to} does not end with a format: name one with --format "
-                f"({', '.join(RowFormat)}), or end the file's name with it."
-            ) from None
-    if asked is RowFormat.PARQUET and to is None and sys.stdout.isatty():
-        raise SettingsError("Parquet is not for a terminal: name a file with --to.")
-    return asked
 
 
 def write_rows(rows: pa.RecordBatchReader, format_: RowFormat, to: Path | None) -> None:

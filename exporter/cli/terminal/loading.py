@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
@@ -13,10 +14,12 @@ from rich.text import Text
 
 from exporter.cli.terminal.tables import new_table
 from exporter.figures import duration, share
-from exporter.load.loader import LoadResult
-from exporter.load.progress import LoadProgress
-from exporter.settings import Settings
 from exporter.wording import number
+
+if TYPE_CHECKING:
+    from exporter.load.loader import LoadResult
+    from exporter.load.progress import LoadProgress
+    from exporter.settings import Settings
 
 
 class LiveLoad:

@@ -12,14 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.cli.terminal.invocation import command
+from exporter.cli.terminal.missing import MISSING_SHOWN
 from exporter.figures import duration, printable, share, size
 from exporter.snapshots.highlights import LARGEST, Highlights, ScopeSizes
 from exporter.snapshots.manifest import Manifest
 from exporter.tables.schemas import COMPLETE_STATUSES
 from exporter.wording import number
 
-MISSING_SHOWN = 10
-"""How many missing listings are named."""
 _NARROW = 72
 """Columns below which there is no room to explain a size beside it."""
 _WIDE = 100

@@ -1,11 +1,7 @@
-"""The results of commands on stdout: tables for a person, JSON for a program."""
+"""The results of commands on stdout, for a person."""
 
 from __future__ import annotations
 
-import sys
-from typing import Any
-
-import orjson
 from rich.console import Console
 from rich.table import Table
 
@@ -26,16 +22,3 @@ def new_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     return table
-
-
-def json_text(content: Any) -> str:
-    """Return indented JSON, with a newline at its end."""
-    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    return orjson.dumps(content, option=options).decode()
-
-
-def print_json(content: Any) -> None:
-    """Print indented JSON in UTF-8, as JSON must be, whatever the terminal's encoding is."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(json_text(content).encode())
-    sys.stdout.buffer.flush()
