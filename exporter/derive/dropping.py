@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from exporter.sql.engine import script, stream
-from exporter.staging.layout import staged_parts, staged_path
+from exporter.staging.layout import StagedFile, staged_parts, staged_path
 from exporter.staging.parquet import PartWriter, output_errors, written_schema
 from exporter.storage.durable import fsync, replace
 from exporter.tables.schemas import TABLES
@@ -64,9 +64,9 @@ def _carry_out(staging: Path) -> None:
             named = (pc.field("table") == table) & (pc.field("part") == name)
             # A `key=value` in the output's path must not become a column.
             found = pq.read_table(plan, columns=["part_row"], filters=named, partitioning=None)
-            rows = found["part_row"]
+            rows = found["part_row"].combine_chunks()
             if len(rows):
-                rewrite(staging, table, path, partial(_without, rows))
+                rewrite(staging, table, path, partial(without, rows))
     shutil.rmtree(staging / _REWRITTEN, ignore_errors=True)
     _end_plan(staging)
 
@@ -102,8 +102,19 @@ def rewrite(
 
     Texts that repeat are dictionary-encoded, as the part has them: it is read by row groups.
     """
+    replace(write_changed(staging / _REWRITTEN, table, path, change).path, path)
+    fsync(path.parent)
+
+
+def write_changed(
+    folder: Path,
+    table: str,
+    path: Path,
+    change: Callable[[pa.RecordBatch, int], pa.RecordBatch],
+) -> StagedFile:
+    """Write what `change` makes of a part, as for `rewrite`, below another folder."""
     number = int(path.stem.removeprefix("part-"))
-    part = PartWriter(staging / _REWRITTEN, TABLES[table], number)
+    part = PartWriter(folder, TABLES[table], number)
     schema = written_schema(TABLES[table])
     repeating = [field.name for field in schema if pa.types.is_dictionary(field.type)]
     try:
@@ -114,15 +125,13 @@ def rewrite(
                 for batch in rows.to_batches():
                     part.append(pa.Table.from_batches([change(batch, start)]))
                     start += len(batch)
-        finished = part.close()
+        return part.close()
     except BaseException:
         part.abandon()
         raise
-    replace(finished.path, path)
-    fsync(path.parent)
 
 
-def _without(rows: pa.ChunkedArray, batch: pa.RecordBatch, start: int) -> pa.RecordBatch:
+def without(rows: pa.Array, batch: pa.RecordBatch, start: int) -> pa.RecordBatch:
     """Return a batch without some of its part's rows; `rows` are their numbers, from 0."""
     numbers = pa.arange(start, start + len(batch))
     inside = pc.and_(pc.greater_equal(rows, start), pc.less(rows, start + len(batch)))

@@ -31,8 +31,8 @@ CHANGED_SCHEMA = pa.schema(
 )
 
 # The others come twice if their image does.
-_KEYS = {"repositories": "repository_name", "images": "image_id"}
-_LISTED = (*_KEYS, "layers", "config_blobs", "image_references")
+KEYS = {"repositories": "repository_name", "images": "image_id"}
+LISTED = (*KEYS, "layers", "config_blobs", "image_references")
 
 
 class DuplicatesError(Exception):
@@ -48,10 +48,10 @@ def rows_left(connection: DuckDBPyConnection, staging: Path) -> dict[str, dict[s
     references. If their content differs from the first one's, `staging`/changed.parquet names the
     image.
     """
-    if any(_has_duplicates(connection, *each) for each in _KEYS.items()):
+    if any(connection.execute(a_duplicate(table)).fetchone() for table in KEYS):
         _plan(connection, staging)
         raise DuplicatesError
-    return {table: _by_registry(connection, table) for table in _KEYS}
+    return {table: dict(connection.execute(rows_by_registry(table)).fetchall()) for table in KEYS}
 
 
 def create_changed(connection: DuckDBPyConnection, staging: Path) -> None:
@@ -62,7 +62,7 @@ def create_changed(connection: DuckDBPyConnection, staging: Path) -> None:
 
 def _plan(connection: DuckDBPyConnection, staging: Path) -> None:
     """Write the images with two contents, then the plan of the rows to drop."""
-    for table in _LISTED:
+    for table in LISTED:
         create_numbered_view(connection, f"places_{table}", staged_parts(staging, table))
     connection.execute(script("dedupe/duplicates"))
     # Once parts are replaced, the other contents are lost.
@@ -74,14 +74,15 @@ def _plan(connection: DuckDBPyConnection, staging: Path) -> None:
     write_plan(staging, connection)
 
 
-def _by_registry(connection: DuckDBPyConnection, table: str) -> dict[str, int]:
-    query = f"SELECT registry_id, count(*) FROM {table} GROUP BY registry_id"  # noqa: S608  (own name)
-    return dict(connection.execute(query).fetchall())
+def rows_by_registry(table: str) -> str:
+    """Return the query of how many rows one of `KEYS` has, by registry."""
+    return f"SELECT registry_id, count(*) FROM {table} GROUP BY registry_id"  # noqa: S608  (own name)
 
 
-def _has_duplicates(connection: DuckDBPyConnection, table: str, key: str) -> bool:
-    query = (
+def a_duplicate(table: str) -> str:
+    """Return the query that has a row if one of `KEYS` has a key more than once."""
+    key = KEYS[table]
+    return (
         f"SELECT 1 FROM {table} WHERE {key} IS NOT NULL "  # noqa: S608  (own names)
         f"GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
     )
-    return connection.execute(query).fetchone() is not None

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
 _WRONG = "kind IS NOT NULL AND reachable IS DISTINCT FROM (unreached.image_id IS NULL)"
 """Of an image beside the row of `unreached` that it may have."""
-_FOUND = "SELECT part_row FROM places_images SEMI JOIN {} USING (image_id) WHERE part = ?"
+WRONG_PARTS = (
+    "SELECT part FROM places_images LEFT JOIN unreached USING (image_id) "  # noqa: S608  (own text)
+    f"WHERE {_WRONG} UNION "
+    "SELECT part FROM places_images SEMI JOIN attestations USING (image_id) ORDER BY part"
+)
+"""The query of the parts to write again."""
+FOUND_ROWS = "SELECT part, part_row FROM places_images SEMI JOIN {} USING (image_id)"
+"""The query of the images in `unreached`, or in `attestations`, by their place."""
 
 
 def fill_from_references(connection: DuckDBPyConnection, staging: Path) -> None:
@@ -33,18 +40,15 @@ def fill_from_references(connection: DuckDBPyConnection, staging: Path) -> None:
     stay as they are. Raises `OutputError`.
     """
     create_numbered_view(connection, "places_images", staged_parts(staging, "images"))
-    wrong = connection.execute(
-        "SELECT part FROM places_images LEFT JOIN unreached USING (image_id) "  # noqa: S608
-        f"WHERE {_WRONG} UNION "
-        "SELECT part FROM places_images SEMI JOIN attestations USING (image_id) ORDER BY part"
-    ).fetchall()
-    for (part,) in wrong:
+    for (part,) in connection.execute(WRONG_PARTS).fetchall():
         unreached, attestations = (
-            connection.sql(_FOUND.format(table), params=[part]).to_arrow_table()["part_row"]
+            connection.sql(f"FROM ({FOUND_ROWS.format(table)}) WHERE part = ?", params=[part])
+            .to_arrow_table()["part_row"]
+            .combine_chunks()
             for table in ("unreached", "attestations")
         )
         path = staged_parts(staging, "images")[0].with_name(part)
-        rewrite(staging, "images", path, partial(_filled, unreached, attestations))
+        rewrite(staging, "images", path, partial(filled, unreached, attestations))
 
 
 def reachable_problem(connection: DuckDBPyConnection) -> str | None:
@@ -59,16 +63,16 @@ def reachable_problem(connection: DuckDBPyConnection) -> str | None:
     return f"images has a row whose reachable does not follow from the others: {found[0]}{more}"
 
 
-def _filled(
-    unreached: pa.ChunkedArray,
-    attestations: pa.ChunkedArray,
+def filled(
+    unreached: pa.Array,
+    attestations: pa.Array,
     batch: pa.RecordBatch,
     start: int,
 ) -> pa.RecordBatch:
     """Return a batch with both columns; the others are rows of its part, from 0."""
     numbers = pa.arange(start, start + len(batch))
-    reached = pc.invert(pc.is_in(numbers, unreached.combine_chunks()))
-    attests = pc.is_in(numbers, attestations.combine_chunks())
+    reached = pc.invert(pc.is_in(numbers, unreached))
+    attests = pc.is_in(numbers, attestations)
     columns = {
         "reachable": pc.if_else(batch["kind"].is_valid(), reached, None),
         "kind": pc.if_else(attests, "attestation", batch["kind"]),

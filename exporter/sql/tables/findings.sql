@@ -359,8 +359,8 @@ SELECT
     format('Negative sizes count as they are: {}.', sizes)
 FROM images
 JOIN (
-    SELECT image_id, string_agg(DISTINCT format('{} of {} bytes', what, size), ', ') AS sizes
-    FROM negative
+    SELECT image_id, string_agg(DISTINCT bytes, ', ' ORDER BY bytes) AS sizes
+    FROM (SELECT image_id, format('{} of {} bytes', what, size) AS bytes FROM negative)
     GROUP BY image_id
 ) USING (image_id)
 UNION ALL

@@ -1,0 +1,122 @@
+"""That Spark derives the same rows as one machine, from the same parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+
+from exporter.derive.conclude import conclude
+from exporter.derive.parents import fill_parents
+from exporter.spark.derive import derive, drop_duplicates
+from exporter.staging.layout import StagedFile, staged_parts
+from exporter.tables.schemas import TABLES
+from tests.derive.estates import Row, World, oci_worlds, worlds
+from tests.spark.estates import PARTITIONS, drawn, estate, odd_manifests, odd_world, scatter, write
+
+LEFT_OUT = (("folder", "w0 üf1"), ("cloud", "w1 üc2"))
+
+
+def cloud() -> list[World]:
+    return [odd_world(), *drawn(worlds(), 1, 20), *drawn(worlds(), 2, 20)]
+
+
+def oci() -> list[World]:
+    return [odd_manifests(), *drawn(oci_worlds(), 3, 20), *drawn(oci_worlds(), 4, 20)]
+
+
+OF_CLOUDS = {
+    "bad_value",
+    "image_changed",
+    "negative_size",
+    "size_conflict",
+    "size_mismatch",
+    "size_overflow",
+    "tag_on_two_images",
+    "unknown_registry",
+    "unlisted_repository",
+}
+OF_OCI = {
+    "dangling_subject",
+    "empty_repository",
+    "implausible_time",
+    "invalid_tag",
+    "missing_child",
+    "schema1_manifest",
+}
+
+
+@pytest.mark.parametrize(("drawing", "kinds"), [(cloud, OF_CLOUDS), (oci, OF_OCI)])
+def test_both_engines_keep_and_derive_the_same_rows(
+    spark: SparkSession, tmp_path: Path, drawing: Callable[[], list[World]], kinds: set[str]
+) -> None:
+    one_machine = tmp_path / "one machine"
+    write(one_machine, estate(drawing(), 5))
+    fill_parents(one_machine)
+    folders = [tmp_path / f"partition={number} [x] {{é}}, %20" for number in range(PARTITIONS)]
+    parts = scatter(one_machine, folders)
+    before = {part.path: part.path.read_bytes() for several in parts.values() for part in several}
+
+    counts, wanted = on_one_machine(one_machine)
+    folder = tmp_path / "new parts"
+    listed = drop_duplicates(spark, parts, folder)
+    found = {name: rows_of_parts(listed.parts[name]) for name in listed.parts if name in TABLES}
+    with derive(spark, listed, listed.parts["coverage"], folder, left_out=LEFT_OUT) as derived:
+        found |= {
+            name: rows.toArrow().cast(TABLES[name].schema).to_pylist()
+            for name, rows in derived.tables.items()
+        }
+        found["images"] = rows_of_parts(derived.images())
+
+    assert {table: dict(rows) for table, rows in listed.rows.items()} == counts
+    assert found.keys() == wanted.keys()
+    for name, rows in wanted.items():
+        assert sorted(map(repr, found[name])) == sorted(map(repr, rows)), name
+        # They are sorted by a key that no two rows share, or by its first column.
+        order = TABLES[name].key if name != "blobs" else ["registry_id"]
+        if TABLES[name].kind == "derived":
+            assert ordered(found[name], order) == ordered(rows, order), name
+    # All of it is there to be found.
+    assert kinds <= {row["kind"] for row in wanted["findings"]}
+    if drawing is oci:
+        assert {True, False} <= {row["reachable"] for row in wanted["images"]}
+        assert "attestation" in {row["kind"] for row in wanted["images"]}
+    # A part that stands is never changed, and what Spark kept for itself is gone.
+    assert before == {path: path.read_bytes() for path in before}
+    assert {path.name.partition("-")[0] for path in folder.iterdir()} == {
+        "changed.parquet",
+        "rewritten",
+    }
+
+
+def on_one_machine(staging: Path) -> tuple[dict[str, dict[str, int]], dict[str, list[Row]]]:
+    """Return how many rows are left by table and registry, and all rows, of a concluded run."""
+    counts: dict[str, dict[str, int]] = {}
+    ledger = pa.concat_tables(map(pq.read_table, staged_parts(staging, "coverage")))
+
+    def coverage(rows: Mapping[str, Mapping[str, int]]) -> pa.Table:
+        counts.update({table: dict(by_registry) for table, by_registry in rows.items()})
+        return ledger
+
+    files = conclude(staging, {}, coverage, ["parquet"], left_out=LEFT_OUT)
+    return counts, {
+        name: rows_of_parts([file for file in files if file.table == name]) for name in TABLES
+    }
+
+
+def rows_of_parts(parts: Iterable[StagedFile]) -> list[Row]:
+    rows: list[Row] = []
+    for part in parts:
+        with pq.ParquetFile(part.path) as file:
+            assert file.metadata.num_rows == part.rows
+            rows += file.read().to_pylist()
+    return rows
+
+
+def ordered(rows: list[Row], columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    return [tuple(row[name] for name in columns) for row in rows]
