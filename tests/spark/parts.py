@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,11 +58,22 @@ class Parts:
         }
 
 
-def list_in_parts(config: Path, folder: Path, *, slots: int, expected: Mapping[str, int]) -> Parts:
-    """List a scope in parts; each spec and each result is pickled on its way, as Spark does."""
+def list_in_parts(
+    config: Path,
+    folder: Path,
+    *,
+    slots: int,
+    expected: Mapping[str, int],
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Parts:
+    """List a scope in parts; each spec and each result is pickled on its way, as Spark does.
+
+    `meanwhile` is called once the driver has found what there is.
+    """
     settings = load_settings(config)
     reference = SettingsReference(str(config))
     found = asyncio.run(discover(settings, reference, expected, slots, Progress()))
+    meanwhile()
     results = []
     for spec in found.specs:
         sent, told, share = pickle.loads(pickle.dumps((spec, found.settings, found.share)))
