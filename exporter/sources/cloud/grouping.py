@@ -29,8 +29,8 @@ class Grouping:
     """Decides for each registry that is met in its folder, and tells `opens`.
 
     `expected` are the images per registry in an earlier snapshot. Registries of which only some
-    repositories are in scope (`joins` is false) are listed by themselves. `joined_before` returns
-    the registries of a folder that an earlier attempt listed together.
+    repositories are in scope (`joins` is false) are listed by themselves. `was_joined` says whether
+    an earlier attempt listed a registry of a folder with others.
     """
 
     def __init__(
@@ -40,21 +40,20 @@ class Grouping:
         page_size: int,
         *,
         joins: bool,
-        joined_before: Callable[[str], set[str]] = lambda _: set(),
+        was_joined: Callable[[str, str], bool] = lambda _registry, _folder: False,
     ) -> None:
         self._opens = opens
         self._expected = expected
         self._page_size = page_size
         self._joins = joins
-        self._joined_before = joined_before
+        self._was_joined = was_joined
         self._waiting: dict[str, list[str]] = {}
 
     def add(self, registry_id: str, parents: Parents) -> None:
         """Take a registry that was met in its folder; a small one waits for the folder's others."""
         folder_id = parents.folder_id or ""
-        joined_before = registry_id in self._joined_before(folder_id)
         small = is_small(self._expected.get(registry_id), self._page_size)
-        if self._joins and (small or joined_before):
+        if self._joins and (small or self._was_joined(registry_id, folder_id)):
             self._waiting.setdefault(folder_id, []).append(registry_id)
         else:
             self._opens.open(registry_id, parents, known=True)
@@ -63,12 +62,13 @@ class Grouping:
         """List the waiting registries of a folder: together, if that saves calls."""
         folder_id = parents.folder_id or ""
         waiting = self._waiting.pop(folder_id, [])
-        joined = [one for one in waiting if one in self._joined_before(folder_id)]
+        joined = [one for one in waiting if self._was_joined(one, folder_id)]
         images = sum(self._expected.get(one, 0) for one in waiting)
         if not joined and worth_joining(len(waiting), images, self._page_size):
             joined = waiting
         if joined:
             self._opens.open_together(folder_id, joined, parents)
+        together = frozenset(joined)
         for registry_id in waiting:
-            if registry_id not in joined:
+            if registry_id not in together:
                 self._opens.open(registry_id, parents, known=True)

@@ -92,13 +92,12 @@ class Registries:
             self._expected,
             limits.page_size,
             joins=wanted.all_repositories,
-            joined_before=self._joined_before,
+            was_joined=self._was_joined,
         )
 
-    def _joined_before(self, folder_id: str) -> set[str]:
-        """Return the registries of a folder that an earlier attempt listed together."""
-        notes = self._context.store.notes(folder_id)
-        return {note.item for note in notes if note.decision == TOGETHER}
+    def _was_joined(self, registry_id: str, folder_id: str) -> bool:
+        """Return whether an earlier attempt listed a registry with others of its folder."""
+        return Note(folder_id, registry_id, TOGETHER) in self._context.store.notes(folder_id)
 
     def open(self, registry_id: str, parents: Parents, *, known: bool) -> None:
         """List a registry by itself; `known` if a list named it, so a 404 may mean it is gone."""

@@ -61,11 +61,11 @@ class Proof:
         self.came += len(ids)
         self.total = self.total and in_order
         self.doubtful = self.doubtful or doubtful
-        if self._ids is not None:
-            self._ids.append(pa.array(ids[moved:], pa.string()))
         enough = self._forget_after is not None and self.lines >= self._forget_after
         if self.total and enough:
             self._ids = None
+        elif self._ids is not None:
+            self._ids.append(pa.array(ids[moved:], pa.string()))
 
     def begin_again(self, *, long: bool, tied: bool) -> None:
         """Note that the API has begun with the first page again, under a new token.
