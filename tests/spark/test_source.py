@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -207,3 +209,19 @@ def test_a_cluster_reads_with_files_that_spark_ships_and_shows_no_secret(
     said = [done.stdout, done.stderr, *(path.read_text("utf-8") for path in logs)]
     assert not any(Cloud.token in text for text in said)
     assert "BatchScan registry_exporter" in done.stdout
+
+
+def test_without_spark_the_program_says_in_a_sentence_what_to_install() -> None:
+    program = (
+        "import sys; sys.modules['pyspark'] = None\n"
+        "from exporter.errors import ExporterError\n"
+        "try: from exporter.spark import RegistrySource\n"
+        "except ExporterError as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], text=True, capture_output=True, check=True
+    )
+    assert done.stdout == (
+        "Spark needs packages that are not installed (pyspark): install them with "
+        "pip install 'registry-exporter[spark]'.\n"
+    )
