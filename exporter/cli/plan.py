@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 
 import typer
 from rich.text import Text
@@ -19,7 +20,7 @@ from exporter.cli.terminal.outlook import outlook_json, show_outlook
 from exporter.cli.terminal.tables import new_table, result_console
 from exporter.crawl.coverage import ListingStatus
 from exporter.errors import PARTIAL_EXIT_CODE
-from exporter.figures import printable
+from exporter.figures import duration, printable, size
 from exporter.settings import load_settings
 from exporter.sources.oci.survey import OciPlan
 from exporter.sources.plan import Plan
@@ -98,6 +99,7 @@ def _content(planned: Plan, entries: list[ListingStatus]) -> dict[str, object]:
     return ahead | {
         "registries": planned.registries,
         "fewest_calls": planned.fewest_calls,
+        "cost": None if planned.cost is None else asdict(planned.cost),
         "expected_images": [
             {"registry_id": registry, "name": name or None, "images": planned.images.get(registry)}
             for registry, name in planned.names.items()
@@ -149,3 +151,9 @@ def _print(planned: Plan, entries: list[ListingStatus]) -> None:
         f"with at least {number(planned.fewest_calls, 'call')}.",
         soft_wrap=True,
     )
+    if planned.cost is not None:
+        console.print(
+            f"With ten layers an image, it takes about {size(planned.cost.parquet_bytes)} of "
+            f"Parquet files, and {duration(planned.cost.processor_seconds)} of one processor.",
+            soft_wrap=True,
+        )

@@ -9,6 +9,18 @@ from typing import Protocol
 from exporter.crawl.coverage import Coverage
 from exporter.sources.base import Crawl, Source, SourceResult
 
+_PROCESSOR_SECONDS = 40e-6
+_PARQUET_BYTES = 420
+"""Of one image with ten layers, by an export of a million (`scripts/bench`)."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an export takes beside calls: seconds of one processor, and bytes of Parquet files."""
+
+    processor_seconds: float
+    parquet_bytes: int
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -27,6 +39,12 @@ class Plan:
     def registries(self) -> int:
         """How many registries would be listed."""
         return len(self.names)
+
+    @property
+    def cost(self) -> Cost | None:
+        """What the export of the images that are expected takes, None if none is."""
+        images = sum(self.images.values())
+        return Cost(images * _PROCESSOR_SECONDS, images * _PARQUET_BYTES) if images else None
 
 
 class Survey(Source, Protocol):

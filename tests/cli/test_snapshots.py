@@ -278,6 +278,7 @@ def test_a_plan_lists_no_images_and_writes_nothing(
     partial = exporter.command("plan", "--config", config, "--json")
     assert partial.code == 3
     content = json.loads(partial.stdout)
+    assert content["cost"] is None
     statuses = {one["parent_id"]: one["status"] for one in content["listings"]}
     assert statuses[denied] == "denied"
     assert content["registries"] < SMALL.registries
@@ -294,7 +295,12 @@ def test_a_plan_lists_no_images_and_writes_nothing(
     assert expected == {
         one["id"]: len(cloud.estate.image_numbers(one["id"])) for one in cloud.estate.registries()
     }
-    assert f"about {SMALL.images} images" in exporter.command("plan", "--config", config).stdout
+    # Forty microseconds and 420 bytes an image: the README's million takes 40 s and 420 MB.
+    assert counted["cost"]["processor_seconds"] == pytest.approx(SMALL.images * 40 / 1_000_000)
+    assert counted["cost"]["parquet_bytes"] == SMALL.images * 420
+    seen = exporter.command("plan", "--config", config).stdout
+    assert f"about {SMALL.images} images" in seen
+    assert re.search(r"it takes about [\d.]+ KiB of Parquet files, and [\d.]+ s of one", seen)
 
 
 def test_the_demo_needs_nothing_and_suggests_what_to_do_next(exporter_for: ExporterFor) -> None:
