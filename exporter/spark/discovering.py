@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pyarrow as pa
 
@@ -115,7 +116,7 @@ async def discover(
     return Discovered(
         specs,
         share_of(settings.limits, max(1, running)),
-        replace(reference, endpoints=endpoints),
+        replace(reference, flags=_told(settings, reference.flags), endpoints=endpoints),
         store.bad_values,
         source,
         crawl,
@@ -137,6 +138,16 @@ async def small_tables(settings: Settings) -> tuple[Mapping[str, pa.Table], Cove
             result = await run_source(source, crawl)
     refuse(crawl.coverage, result, partial=False)
     return result.tables, crawl.coverage
+
+
+_SHARED = ("source", "profile", "domain", "scope", "limits")
+"""The settings that driver and tasks must have in common; none of them is a secret."""
+
+
+def _told(settings: Settings, flags: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return flags that give a task the driver's settings, whatever its environment says."""
+    own = settings.model_dump(include=set(_SHARED))
+    return {**flags, **{name: value for name, value in own.items() if value is not None}}
 
 
 async def _endpoints(settings: Settings, client: Client) -> Mapping[str, str]:

@@ -108,3 +108,29 @@ def test_a_registry_or_a_pattern_that_is_named_and_not_found_is_noticed_by_the_d
         exporter.write_config(sections), tmp_path / "nothing", slots=4, expected={}
     )
     assert "crpnowhere" in str(nothing.merged.source.refusal)
+
+
+def test_a_part_keeps_to_the_scope_and_the_pages_of_the_driver_whatever_its_environment_says(
+    serve_cloud: ServeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = serve_cloud(SHAPE)
+    exporter = Exporter(tmp_path, cloud)
+    sections = {
+        "scope": {"repositories": {"exclude": ["*-1"]}},
+        "limits": {"page_size": 50, "request_timeout": 7},
+    }
+    whole = exporter.export(sections)
+    config = exporter.write_config({"limits": {"page_size": 50, "request_timeout": 7}})
+    monkeypatch.setenv("REGISTRY_EXPORTER__SCOPE__REPOSITORIES__EXCLUDE", '["*-1"]')
+
+    def on_another_machine() -> None:
+        monkeypatch.delenv("REGISTRY_EXPORTER__SCOPE__REPOSITORIES__EXCLUDE")
+        monkeypatch.setenv("REGISTRY_EXPORTER__LIMITS__PAGE_SIZE", "1")
+
+    before = len(cloud.calls)
+    parts = list_in_parts(
+        config, tmp_path / "parts", slots=2, expected={}, meanwhile=on_another_machine
+    )
+    check_rows(parts.tables(), whole.tables)
+    assert len(cloud.calls) - before <= 1.05 * whole.manifest["requests"]["calls"]
+    assert "skipped" in whole.statuses().values()

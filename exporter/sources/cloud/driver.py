@@ -20,6 +20,9 @@ from exporter.sources.cloud.units import NamedIn, RegistriesUnit, SpanUnit
 from exporter.sources.parts import Unit
 from exporter.sources.patterns import PatternsSeen
 
+UNKNOWN_PAGES = 16.0
+"""Pages that a registry is expected to have if no snapshot knows it: many such go to many parts."""
+
 
 class CloudDriver(CloudSource):
     """Finds clouds, folders and registries as `CloudSource` does (`sources.parts.Driver`).
@@ -108,8 +111,10 @@ class CloudDriver(CloudSource):
         yield Unit(work, self._pages_of(group), parents.folder_id or "")
 
     def _pages_of(self, group: Group) -> float:
-        ids = group.registry_ids
-        images = sum(self._registries.expected.get(one, 0) for one in ids)
+        ids, expected = group.registry_ids, self._registries.expected
+        if not all(one in expected for one in ids):
+            return UNKNOWN_PAGES
+        images = sum(expected[one] for one in ids)
         # Each registry takes a call for its repositories.
         return float(len(ids) + max(1, ceil(images / self._settings.limits.page_size)))
 
