@@ -6,12 +6,13 @@ Only this module makes the engine of a run: scheduler, pipeline and coverage.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
+from typing import Any
 
 import pyarrow as pa
 import structlog
@@ -30,7 +31,7 @@ from exporter.snapshots.hints import image_counts
 from exporter.snapshots.manifest import Manifest, Requests, plain_row
 from exporter.sources.base import Crawl, Source, SourceResult
 from exporter.sources.plan import Plan, Survey
-from exporter.staging.layout import StagedFile
+from exporter.staging.layout import StagedFile, staged_parts
 from exporter.staging.stage import Stage
 from exporter.staging.workspace import Workspace
 from exporter.storage.destination import Destination
@@ -69,6 +70,25 @@ async def take_inventory(
     listed = await _list(settings, source, destination, place, progress)
     progress.phase = "deriving"
     return await in_thread(partial(_conclude, settings, source, place, listed, progress.clock))
+
+
+Take = Callable[
+    [Settings, Source, Destination, Workspace, Progress],
+    Awaitable[tuple[Manifest, list[StagedFile]]],
+]
+"""Lists a scope into a workspace, and derives tables, as `take_inventory` does."""
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """A way to take an inventory; `resumes` says whether a later run goes on where one failed."""
+
+    take: Take
+    resumes: bool
+
+
+IN_PROCESS = Inventory(take_inventory, resumes=True)
+"""The inventory that this process takes by itself."""
 
 
 async def look_ahead(
@@ -215,7 +235,18 @@ def _conclude(
         left_out=listed.source.left_out,
         stop=stop,
     )
-    manifest = Manifest(
+    totals = total_row(staged_parts(place.path, "size_totals"))
+    return manifest_of(source, place, listed, totals, clock), files
+
+
+def manifest_of(
+    source: Source, place: Workspace, listed: CrawlResult, totals: Mapping[str, Any], clock: Clock
+) -> Manifest:
+    """Return the manifest of a derived result, without its `tables`; `totals` is its `total` row.
+
+    The coverage knows the rows of each listing (`Coverage.count_rows`).
+    """
+    return Manifest(
         generator=f"registry-exporter/{version('registry-exporter')}",
         snapshot_id=place.snapshot_id,
         status="complete" if listed.coverage.complete else "partial",
@@ -223,8 +254,7 @@ def _conclude(
         finished_at=clock.after(place.started_at),
         source=dict(source.identity()),
         scope=dict(source.scope()),
-        totals=plain_row(total_row(place.path)),
+        totals=plain_row(totals),
         coverage=listed.coverage.counts(),
         requests=listed.requests,
     )
-    return manifest, files

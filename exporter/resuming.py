@@ -35,8 +35,9 @@ class Workspaces:
     """The workspaces that one run may use, under the output's lock: one, or another after it.
 
     `source` and `scope` are the manifest's. `snapshot_id` is the id that the user named, `new_id`
-    the one of a new snapshot. `published` is what the output has, `now` the run's start. The others
-    are as for `export`.
+    the one of a new snapshot. `published` is what the output has, `now` the run's start. `resumes`
+    says whether the staging of this run, if it fails, is of use to a later one. The others are as
+    for `export`.
     """
 
     def __init__(
@@ -52,8 +53,10 @@ class Workspaces:
         now: datetime,
         replace: bool,
         accept_shrink: bool,
+        resumes: bool = True,
     ) -> None:
         self._settings = settings
+        self._resumes = resumes
         self._find = partial(
             open_place,
             staging_root(destination, settings.output.staging),
@@ -108,9 +111,10 @@ class Workspaces:
             return await self.work(self._instead_of(place, error), work, progress)
         except ExporterError as error:
             in_vain = isinstance(error, ScopeError | DeniedError)
-            if in_vain or not (place.resumed or progress.pages):
+            listed = self._resumes and progress.pages
+            if in_vain or not (place.resumed or listed):
                 discard(place.path)
-            elif isinstance(error, OutageError):
+            elif self._resumes and isinstance(error, OutageError):
                 error.keeps_staging()
             raise
 

@@ -12,7 +12,7 @@ import structlog
 
 from exporter.crawl.progress import Progress
 from exporter.errors import ExporterError, ImplausibleError
-from exporter.inventory import look_ahead, take_inventory
+from exporter.inventory import IN_PROCESS, Inventory, Take, look_ahead
 from exporter.logs import keep_off_stdout
 from exporter.output import open_output
 from exporter.report.publishing import check_packages, publish_report
@@ -47,6 +47,7 @@ async def export(
     accept_shrink: bool = False,
     new_scope: bool = False,
     source: Source | None = None,
+    inventory: Inventory = IN_PROCESS,
     progress: Progress | None = None,
     on_published: Callable[[Manifest], None] = lambda _: None,
 ) -> Manifest:
@@ -57,9 +58,10 @@ async def export(
     that exists. `fresh` starts over instead of resuming. `wait` is how many seconds to wait for
     another run of the output. `accept_shrink` publishes a result however few images it has; if an
     earlier run withheld one, nothing is listed again. `new_scope` allows another source or scope
-    than the output's own. `source` lists instead of the source in the settings. The manifest's
-    `status` says whether the snapshot is complete. `on_published` receives the manifest, in some
-    thread, as soon as the snapshot is published: after that, the run only removes old ones.
+    than the output's own. `source` lists instead of the source in the settings. `inventory` is who
+    lists and derives: this process, or others for it. The manifest's `status` says whether the
+    snapshot is complete. `on_published` receives the manifest, in some thread, as soon as the
+    snapshot is published: after that, the run only removes old ones.
 
     Raises one of `exporter.errors`. If it is cancelled, it keeps the staging, and raises
     `CancelledError` once none of its threads works there any more.
@@ -92,6 +94,7 @@ async def export(
                     now=started,
                     replace=replace,
                     accept_shrink=accept_shrink,
+                    resumes=inventory.resumes,
                 )
                 place = workspaces.open(fresh=fresh)
                 check_packages(settings)
@@ -105,6 +108,7 @@ async def export(
                     settings,
                     source,
                     destination,
+                    take=inventory.take,
                     replace=replace,
                     progress=progress,
                     check=check,
@@ -153,6 +157,7 @@ async def _list_and_publish(
     destination: Destination,
     place: Workspace,
     *,
+    take: Take,
     replace: bool,
     progress: Progress,
     check: Callable[[Manifest], None],
@@ -166,7 +171,7 @@ async def _list_and_publish(
     else:
         check_free(destination, place.snapshot_id, replace=replace)
         log.info("export_started", resumed=place.resumed, output=settings.output.url)
-        manifest, files = await take_inventory(settings, source, destination, place, progress)
+        manifest, files = await take(settings, source, destination, place, progress)
         try:
             check(manifest)
         except ImplausibleError:

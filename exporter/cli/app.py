@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, NoReturn, cast
@@ -66,6 +67,15 @@ def _root(
 def main() -> None:
     """Run the command that `sys.argv` names, and exit with its code (`exporter.errors`)."""
     block_optional_packages()
+    run(app, NAME, sys.argv[1:])
+
+
+def run(app: typer.Typer, name: str, arguments: Sequence[str]) -> NoReturn:
+    """Run an application on `sys.argv`, and exit with its code.
+
+    `name` is the program's, `arguments` are those of the command line as the main program has them:
+    with the command first.
+    """
     guard_streams()
     messages.use_json(wanted=messages.asks_for_json(sys.argv))
     end_at_signals()
@@ -75,7 +85,7 @@ def main() -> None:
     code = 0
     try:
         # Not standalone: for a mistyped line, Typer would print several lines of its own.
-        code = app(prog_name=NAME, standalone_mode=False) or 0
+        code = app(prog_name=name, standalone_mode=False) or 0
         sys.stdout.flush()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -83,7 +93,7 @@ def main() -> None:
         code = 1  # The reader of stdout has closed it.
     except _UsageError as error:
         code = usage_error(error)
-        _write_refusal(sys.argv[1:], usage_sentence(error))
+        _write_refusal(arguments, usage_sentence(error))
     except Exception as error:  # noqa: BLE001 - every error ends as a sentence
         # A command reports its own errors: this one is of a help text, or of an import.
         report(error, debug="--debug" in sys.argv)
@@ -91,9 +101,9 @@ def main() -> None:
     _leave(exit_code_of_signal() or code)
 
 
-def _write_refusal(arguments: list[str], reason: str) -> None:
+def _write_refusal(arguments: Sequence[str], reason: str) -> None:
     """Write the files that a refused `export` or `load` names for other programs."""
-    if arguments[:1] not in (["export"], ["load"]):
+    if not arguments or arguments[0] not in ("export", "load"):
         return
     flags = ("--metrics-file", "--metrics-job", "--summary-json")
     metrics_file, job, summary_json = (given(arguments, flag) for flag in flags)
@@ -105,7 +115,7 @@ def _write_refusal(arguments: list[str], reason: str) -> None:
 
         metrics = Path(metrics_file) if metrics_file else None
         files = ReportFiles(metrics, job or "", summary_json)
-        outcome = refused if arguments[:1] == ["export"] else refused_load
+        outcome = refused if arguments[0] == "export" else refused_load
         files.writable().write(outcome(SettingsError(reason)))
 
 

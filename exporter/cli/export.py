@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -33,21 +33,9 @@ app = new_app()
 @app.command()
 def export(
     config: options.Config = None,
-    snapshot_id: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ID", help="The snapshot's id; by default its start time: run-20261123T020000Z."
-        ),
-    ] = None,
+    snapshot_id: options.SnapshotId = None,
     output: options.Output = None,
-    format_: Annotated[
-        list[options.Format] | None,
-        typer.Option(
-            "--format",
-            metavar="parquet|ndjson",
-            help="A file format; may be repeated. By default both. [output.formats]",
-        ),
-    ] = None,
+    format_: options.Formats = None,
     concurrency: options.Concurrency = None,
     cloud: options.Clouds = None,
     folder: options.Folders = None,
@@ -55,28 +43,10 @@ def export(
     source: options.Source = None,
     registry_url: options.RegistryUrl = None,
     immutable_tags: options.ImmutableTags = None,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Replace an existing snapshot of the same id.")
-    ] = False,
-    fresh: Annotated[
-        bool,
-        typer.Option("--fresh", help="Start over instead of resuming an unfinished run."),
-    ] = False,
-    accept_shrink: Annotated[
-        bool,
-        typer.Option(
-            "--accept-shrink",
-            help="Publish a result even if it has implausibly few images. A result that was "
-            "withheld for that is published without listing again.",
-        ),
-    ] = False,
-    new_scope: Annotated[
-        bool,
-        typer.Option(
-            "--new-scope",
-            help="Allow a source or scope other than the output's, and make it its own.",
-        ),
-    ] = False,
+    replace: options.Replace = False,
+    fresh: options.Fresh = False,
+    accept_shrink: options.AcceptShrink = False,
+    new_scope: options.NewScope = False,
     wait: options.Wait = None,
     log_format: options.LogFormatChoice = None,
     log_level: options.LogLevelChoice = None,

@@ -40,6 +40,42 @@ Output = Annotated[
         help="Where the snapshots are: a path, file://, s3:// or gs://. [output.url]",
     ),
 ]
+SnapshotId = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ID", help="The snapshot's id; by default its start time: run-20261123T020000Z."
+    ),
+]
+Formats = Annotated[
+    list[Format] | None,
+    typer.Option(
+        "--format",
+        metavar="parquet|ndjson",
+        help="A file format; may be repeated. By default both. [output.formats]",
+    ),
+]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Replace an existing snapshot of the same id.")
+]
+Fresh = Annotated[
+    bool,
+    typer.Option("--fresh", help="Start over instead of resuming an unfinished run."),
+]
+AcceptShrink = Annotated[
+    bool,
+    typer.Option(
+        "--accept-shrink",
+        help="Publish a result even if it has implausibly few images. A result that was "
+        "withheld for that is published without listing again.",
+    ),
+]
+NewScope = Annotated[
+    bool,
+    typer.Option(
+        "--new-scope",
+        help="Allow a source or scope other than the output's, and make it its own.",
+    ),
+]
 Folders = Annotated[
     list[str] | None,
     typer.Option("--folder", metavar="ID", help="Only this folder; may be repeated."),

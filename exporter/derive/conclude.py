@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +65,8 @@ def conclude(
     return files
 
 
-def total_row(staging: Path) -> dict[str, Any]:
-    """Return the `total` row of the staged `size_totals`."""
-    parts = staged_parts(staging, "size_totals")
+def total_row(parts: Sequence[Path]) -> dict[str, Any]:
+    """Return the `total` row, given the Parquet parts of `size_totals`."""
     # A `key=value` in the output's path must not become a column.
     total = pq.read_table(parts, filters=[("scope", "=", "total")], partitioning=None)
     row: dict[str, Any] = total.to_pylist()[0]

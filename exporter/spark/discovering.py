@@ -74,7 +74,8 @@ class Discovered:
         told += [facts for one in every for facts in one.listings]
         enter(self._crawl.coverage, self._crawl.progress, told)
         for one in every:
-            self._driver.take(one.told)
+            if one.attempt is not None:
+                driver.take(one.told)
         requests = [self._requests, *(one.requests for one in every)]
         total = {
             name: sum(getattr(one, name) for one in requests) for name in Requests.model_fields

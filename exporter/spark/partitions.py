@@ -103,11 +103,12 @@ class PartitionResult:
 
     `number` is the spec's, `attempt` the name that the caller gave the attempt. In `files`, parts
     of one table are in the order in which they were written; pages may overlap, so a repository or
-    an image may come twice. `told` is the source's own, for the driver's source.
+    an image may come twice. `told` is the source's own, for the driver's source. The caller makes
+    the result of a partition at which all attempts failed: it has no `attempt`, files and `told`.
     """
 
     number: int
-    attempt: str
+    attempt: str | None
     files: tuple[PartFile, ...]
     listings: tuple[ListingFacts, ...]
     requests: Requests

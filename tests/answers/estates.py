@@ -18,7 +18,7 @@ import pyarrow as pa
 from exporter.derive.conclude import conclude, total_row
 from exporter.snapshots.manifest import Manifest, Requests, plain_row
 from exporter.snapshots.publish import publish
-from exporter.staging.layout import Format
+from exporter.staging.layout import Format, staged_parts
 from exporter.storage.destination import Destination
 from exporter.storage.opening import open_destination
 from exporter.tables.schemas import COMPLETE_STATUSES, TABLES
@@ -97,7 +97,7 @@ def publish_estate(
             finished_at=start + timedelta(minutes=1),
             source=dict(source),
             scope=dict(scope or {}),
-            totals=plain_row(total_row(staging)),
+            totals=plain_row(total_row(staged_parts(staging, "size_totals"))),
             coverage=dict(counts),
             requests=Requests(calls=1, retries=0, throttled=0, bytes=1),
         )

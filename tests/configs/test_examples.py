@@ -15,6 +15,7 @@ import yaml
 from typer.main import get_command
 
 from exporter.cli.app import app
+from exporter.cli.spark import app as spark
 from exporter.output import open_output
 from exporter.settings import load_settings
 
@@ -193,10 +194,11 @@ def instructions() -> list[tuple[str, str]]:
     shutil.which("hadolint", path=str(Path(sys.executable).parent)) is None,
     reason="PyPI has hadolint for Linux on x86-64 alone",
 )
-def test_hadolint_finds_nothing_wrong_with_the_dockerfile() -> None:
+@pytest.mark.parametrize("dockerfile", ["Dockerfile", "spark/Dockerfile"])
+def test_hadolint_finds_nothing_wrong_with_the_dockerfile(dockerfile: str) -> None:
     hadolint = Path(sys.executable).with_name("hadolint")
     linted = subprocess.run(
-        [hadolint, "--failure-threshold", "style", CONFIGS / "Dockerfile"],
+        [hadolint, "--failure-threshold", "style", CONFIGS / dockerfile],
         capture_output=True,
         text=True,
         check=False,
@@ -273,3 +275,22 @@ def test_the_example_of_a_warehouse_loads_after_each_export(
     assert settings.load.to is not None
     assert settings.load.to.kind == "postgresql"
     assert "secret" not in str(settings.load.to)
+
+
+@pytest.mark.parametrize("name", ["standalone", "kubernetes", "dataproc"])
+def test_the_commands_for_spark_are_shell_and_pass_flags_that_the_program_has(name: str) -> None:
+    script = CONFIGS / "spark" / f"{name}.sh"
+    parsed = subprocess.run(["sh", "-n", script], capture_output=True, text=True, check=False)
+    assert (parsed.returncode, parsed.stderr) == (0, "")
+    _, flags = script.read_text("utf-8").rsplit("--config ", 1)
+    command = get_command(spark)
+    given = ["--config", *flags.removesuffix(' "$@"\n').split()]
+    with command.make_context(PROGRAM, given) as context:
+        assert context.params["log_format"] == "json"
+
+
+def test_the_settings_for_spark_load_and_name_a_staging_folder_and_no_secret() -> None:
+    settings = load_settings(CONFIGS / "spark" / "export.yaml")
+    assert settings.credentials.named() == ["service_account_key_file"]
+    assert settings.output.staging is not None
+    assert settings.limits.requests_per_second

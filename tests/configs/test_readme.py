@@ -29,10 +29,11 @@ SHELL = "".join(text for language, text in BLOCKS if language == "sh")
 
 SET_UP = {"scripts/demo", "scripts/test", "scripts/bench", "pip", "pipx", "uv", "export"} | {
     "useradd", "install", "python3", "/opt/registry-exporter/bin/pip", "systemctl",
+    "registry-exporter-spark", "spark-submit",
 }  # fmt: skip
 """First words of lines that are not run here: what they start is what runs these tests, or is long
-and measured; a person's own token; and an installation, which these tests have behind them, or for
-which root is needed (test_examples.py holds that against the files)."""
+and measured; a person's own token; an installation, which these tests have behind them, or for
+which root is needed (test_examples.py holds that against the files); and Spark (tests/spark)."""
 
 COUNTED = {
     "DuckDB": "images.num_rows",

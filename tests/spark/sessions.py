@@ -19,7 +19,7 @@ JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """Options of a JVM that runs for seconds: to compile well would take longer than it saves."""
 CLUSTER = "local-cluster[2,1,1024]"
 """A real cluster: two workers with one core and 1024 MB each, in processes of their own."""
-_PLAIN: Mapping[str, str] = {
+PLAIN: Mapping[str, str] = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.executor.memory": "1024m",
@@ -31,6 +31,7 @@ _PLAIN: Mapping[str, str] = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
+"""What all sessions of these tests have."""
 
 
 def begin(master: str, config: Mapping[str, str] | None = None) -> SparkSession:
@@ -38,7 +39,7 @@ def begin(master: str, config: Mapping[str, str] | None = None) -> SparkSession:
     # The workers run the Python that runs the tests.
     os.environ["PYSPARK_PYTHON"] = sys.executable
     builder = SparkSession.builder.master(master).appName("registry-exporter tests")
-    return builder.config(map={**_PLAIN, **(config or {})}).getOrCreate()
+    return builder.config(map={**PLAIN, **(config or {})}).getOrCreate()
 
 
 def run_program(

@@ -14,6 +14,7 @@ from exporter.cli.process.outcome import Outcome
 from exporter.cli.process.signals import HOW_TO_RESUME, Signals
 from exporter.crawl.progress import Progress
 from exporter.errors import PARTIAL_EXIT_CODE
+from exporter.inventory import IN_PROCESS, Inventory
 from exporter.settings import Settings
 from exporter.snapshots.manifest import Manifest
 
@@ -25,7 +26,7 @@ Watch = Callable[[Progress], Coroutine[None, None, None]]
 class RunOptions:
     """What the flags ask of one run beyond its settings; `exporter.run.export` explains them.
 
-    `if_stopped` is the advice to a person when a signal ends the run.
+    `if_stopped` is the advice to a person when a signal ends the run, `inventory` is who lists.
     """
 
     snapshot_id: str | None = None
@@ -35,6 +36,7 @@ class RunOptions:
     accept_shrink: bool = False
     new_scope: bool = False
     if_stopped: str = HOW_TO_RESUME
+    inventory: Inventory = IN_PROCESS
 
 
 def run_export(
@@ -106,6 +108,7 @@ async def _watched(
             wait=options.wait,
             accept_shrink=options.accept_shrink,
             new_scope=options.new_scope,
+            inventory=options.inventory,
             progress=progress,
             on_published=on_published,
         ),

@@ -5,7 +5,7 @@ All of it is plain data (`sources.parts.Unit`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.sources.cloud.decode.resources import Parents
@@ -40,6 +40,11 @@ class RegistriesUnit:
     met_beside: tuple[str, ...]
     expected: tuple[tuple[str, int], ...]
 
+    def listings(self) -> Sequence[tuple[Listing, str, bool]]:
+        """Return the listings that a part makes of it: each with its parent, and `known`."""
+        names: Sequence[Listing] = ("repositories", "images")
+        return [(name, one, self.known) for one in self.registry_ids for name in names]
+
 
 @dataclass(frozen=True)
 class SpanUnit:
@@ -54,6 +59,10 @@ class SpanUnit:
     lineage: tuple[NamedIn, ...]
     span: Span
     ids: Mapping[str, str | None]
+
+    def listings(self) -> Sequence[tuple[Listing, str, bool]]:
+        """Return the listings that a part makes of it: each with its parent, and `known`."""
+        return [("images", self.registry_id, self.known)]
 
 
 CloudUnit = RegistriesUnit | SpanUnit

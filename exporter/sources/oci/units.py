@@ -5,7 +5,10 @@ All of it is plain data (`sources.parts.Unit`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from exporter.tables.listings import Listing
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,11 @@ class RepositoriesUnit:
     paths: tuple[str, ...]
     night: int
     first_proofs: int
+
+    def listings(self) -> Sequence[tuple[Listing, str, bool]]:
+        """Return the listings that a part makes of it: each with its parent, and `known`."""
+        names: Sequence[Listing] = ("tags", "manifests")
+        return [(name, f"{self.host}/{one}", False) for one in self.paths for name in names]
 
 
 Missing = dict[str, tuple[str, ...]]
