@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import structlog
 
-from exporter.crawl.progress import Progress
+if TYPE_CHECKING:
+    from exporter.crawl.progress import Progress
 
 LOG_EVERY = 10.0
 """Seconds between two progress events in the log."""

@@ -12,7 +12,6 @@ from exporter.cli.process.json_text import json_text, print_json
 from exporter.cli.process.outcome import LoadOutcome, Outcome
 from exporter.cli.process.reports import can_write, write_report
 from exporter.errors import OutputError, SettingsError
-from exporter.run import summary
 
 _STDOUT = "-"
 
@@ -82,6 +81,9 @@ def _of_run(outcome: Outcome) -> dict[str, Any]:
     if outcome.manifest is None:
         content |= {"status": outcome.status, "error": outcome.error}
     else:
+        # An export has imported it, and a load has no need of it.
+        from exporter.run import summary  # noqa: PLC0415
+
         content |= summary(outcome.manifest)
     if outcome.load is not None:
         content["load"] = _of_load(outcome.load)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -11,10 +12,12 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from exporter.crawl.progress import Progress, Statistics
 from exporter.figures import duration, size
-from exporter.http.silence import OutageStatistics
 from exporter.wording import number
+
+if TYPE_CHECKING:
+    from exporter.crawl.progress import Progress, Statistics
+    from exporter.http.silence import OutageStatistics
 
 REFRESH_EVERY = 0.125
 """Seconds between two looks at the figures."""
