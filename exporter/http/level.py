@@ -7,7 +7,8 @@
 3. A single failure is no congestion. Failures add up, and good answers reduce the sum. An event is
    five 429s, or three 503s and timeouts, more than `TOLERATED` of the answers. Otherwise the few
    random 503s of any large service would keep the level low (TCP halves on every loss; Mathis et
-   al. 1997 put its level at 1.2/√share of loss: 12 slots at 1%).
+   al. 1997 put its level at 1.2/√share of loss: 12 slots at 1%). Two 429s are an event too, if the
+   one call began right after the other and before its answer: an empty bucket refuses all.
 4. If it watches the queue, there are never more slots than those that calls a second grow with
    (`queueing.py`).
 
@@ -58,6 +59,8 @@ class Level:
         """Number of the first call begun after all slots were last in use."""
         self._refusals = 0.0
         self._overloads = 0.0
+        self._refused_last = (-2, 0.0)
+        """Number of the call that was refused last, and when."""
         self._last_good = (self._level, self._additive_from, pace.learned)
         """The level, the threshold of slow growth, and the rate, at the last good answer."""
 
@@ -115,7 +118,10 @@ class Level:
             if self._pace.slow_down(sample, now, in_use):
                 self._event("rate")
         elif self._is_news(sample):
-            self._refusals += 1.0
+            before, at = self._refused_last
+            in_a_row = abs(sample.number - before) == 1 and sample.began_at < at
+            self._refusals += _ENOUGH_REFUSALS if in_a_row else 1.0
+            self._refused_last = sample.number, now
             if self._refusals >= _ENOUGH_REFUSALS:
                 self._pace.learn(sample, now, in_use)
                 # From here on the pace protects the host, so the slots may grow fast again.

@@ -14,6 +14,7 @@ What always holds:
 from __future__ import annotations
 
 import asyncio
+import math
 from bisect import insort
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -24,7 +25,7 @@ import structlog
 
 from exporter.http.level import Level
 from exporter.http.queueing import Known, QueueWatch
-from exporter.http.rate import Pace, RateSample
+from exporter.http.rate import FIRST_PACE, Pace, RateSample
 
 _log = structlog.get_logger(__name__)
 
@@ -91,8 +92,9 @@ class Limiter:
     ) -> None:
         self._host = host
         self._concurrency = concurrency
-        self._pace = Pace(requests_per_second)
         queue = QueueWatch(concurrency, known) if watches_queue else None
+        # With a queue watch, the calls begin one by one.
+        self._pace = Pace(requests_per_second, FIRST_PACE if queue is None else math.inf)
         self._level = Level(host, concurrency, self._pace, queue)
         self._in_use = 0
         self._waiters: list[tuple[float, int, asyncio.Future[Slot]]] = []

@@ -16,8 +16,15 @@ K is at least 100 calls. It is large enough that the cost of one event is small 
 calls between two events: the calls in flight at a rate 5% too high, and the time of a
 `Retry-After`.
 
+Before the first event, R may be anything. Once the bucket is empty, the host refuses all calls that
+start until the first refusal has come back. So calls begin at `FIRST_PACE`, which grows as long as
+it delays them, soon to what all slots need. By the first event, the host has accepted R × elapsed
+calls and what its bucket held. That is unknown too; most hold the calls of about a second, so
+`SAVED_UP` is assumed.
+
 After the first event, and after one whose cut had to be bounded, R may be far away. Then the rate
-doubles about every two round trips until the next refusal.
+grows e-fold in `SEARCH_SECONDS`, or in two round trips if they are longer, until the next refusal.
+It may have to empty a full bucket before, and should not be many times R by then.
 """
 
 from __future__ import annotations
@@ -34,6 +41,14 @@ SLOWEST = 0.1
 """Calls per second below which no rate is learned."""
 SHORTEST_STEP = 100
 """Calls of K at least."""
+FIRST_PACE = 300.0
+"""Calls per second at the beginning."""
+FIRST_GROWTH = 0.2
+"""Seconds in which that rate is multiplied by e, while it delays calls."""
+SAVED_UP = 1.0
+"""Seconds of calls that a host is assumed to accept at once."""
+SEARCH_SECONDS = 2.0
+"""Seconds in which a search multiplies the rate by e."""
 CATCH_UP = 0.05
 """Seconds of delay, by a busy event loop for example, that calls may catch up."""
 
@@ -67,14 +82,15 @@ class RateSample:
 class Pace:
     """When the next call may start; all times are in the event loop's seconds.
 
-    `ceiling` is a fixed number of calls per second, or None.
+    `ceiling` is a fixed number of calls per second, or None. `first` is the rate to begin with.
     """
 
-    def __init__(self, ceiling: float | None) -> None:
+    def __init__(self, ceiling: float | None, first: float = FIRST_PACE) -> None:
         self._ceiling = ceiling
+        self._begin_at = self._first = first
         self.learned: float | None = None
         """The rate learned from refusals, in calls per second; None while there were none."""
-        self.next_start = 0.0
+        self.next_start = -math.inf
         """The time before which no call may start."""
         self._waited = False
         self._number = 0
@@ -118,25 +134,32 @@ class Pace:
     def start(self, now: float, *, full: bool) -> RateSample:
         """Count a call that starts; `full` if all slots, at the highest level, are in use."""
         self.run_clocks(now, wanting=True, held=False)
-        if self.rate is not None:
-            self.next_start = max(self.next_start, now - CATCH_UP) + 1 / self.rate
+        first_or_learned = self._first if self.learned is None else self.learned
+        rate = min(first_or_learned, self._ceiling or math.inf)
+        self.next_start = max(self.next_start, now - CATCH_UP) + 1 / rate
         sample = self._sample(now, waited=self._waited)
         self._number += 1
         self._unlimited = self._unlimited + 1 if full and not self._waited else 0
         if self._unlimited > 3 * self._step:
             # The slots have been the limit for long: the host is faster than the learned rate.
-            self.learned = None
+            self.learned, self._first = None, math.inf
         self._waited = False
         return sample
 
     def accepted(self, sample: RateSample, in_flight: int) -> None:
         """Count a good answer; the rate grows if it was this rate that limited the call."""
         self._answers.append((sample, True))
-        if self.learned is None or not sample.waited or not self._after_event(sample):
+        if not sample.waited:
+            return
+        if self.learned is None:
+            self._first += 1 / FIRST_GROWTH
+            return
+        if not self._after_event(sample):
             return
         self._accepted += 1
         if self._searching:
-            self.learned += self.learned / max(8, 2 * in_flight)
+            slowly = max(8.0, 2 * in_flight, SEARCH_SECONDS * self.learned)
+            self.learned += self.learned / slowly
         else:
             x = self._accepted / self._step - 1
             self.learned = self._measured * (1 + (1 - START) * x * x * x)
@@ -146,9 +169,12 @@ class Pace:
         self._answers.append((sample, False))
 
     def learn(self, sample: RateSample, now: float, in_flight: int) -> None:
-        """Take a first rate from what the host accepted until it refused a call."""
-        measured, sent = self._measure(sample, now, in_flight)
-        self._cut(measured, sent, now, in_flight)
+        """Take a first rate from what the host accepted, of late or in all, until it refused."""
+        recently, _ = self._measure(sample, now, in_flight)
+        accepted = sum(good for _, good in self._answers)
+        elapsed = max(0.0, sample.open - self._answers[0][0].open)
+        measured = min(recently, (accepted + _PRIOR) / (elapsed + SAVED_UP))
+        self._cut(measured, measured, now, in_flight)
         self._searching = True
 
     def slow_down(self, sample: RateSample, now: float, in_flight: int) -> bool:
@@ -159,14 +185,21 @@ class Pace:
         if self.learned is None or not self._after_event(sample):
             return False
         measured, _ = self._measure(sample, now, in_flight)
+        # After an event the bucket is empty for a while. So a search is not over by an early
+        # refusal, if the host accepts more than the present rate.
+        goes_on = self._searching and self._accepted < _PRIOR and measured > self.learned
+        if self._searching:
+            measured = self._measure_search(sample, self.learned)
         early = self._longest_hold > 0 and self._accepted < self._step / 4
         self._cut(
             min(measured, self.learned * (_EARLY if early else 1)), self.learned, now, in_flight
         )
+        self._searching |= goes_on
         return True
 
     def begin_anew(self, rate: float | None, now: float) -> None:
         """Restore the rate, or none, from before the host refused every call."""
+        self._first = min(self._first, self._begin_at)
         if rate == self.learned:
             return
         self.learned = rate
@@ -207,6 +240,19 @@ class Pace:
         most = (accepted + _PRIOR) / (opened + prior)
         fewest = (accepted + _PRIOR) / (wanted + prior)
         return math.sqrt(most * fewest), sent
+
+    def _measure_search(self, refused: RateSample, rate: float) -> float:
+        """Return the calls per second that were accepted at the end of a search, by its rate."""
+        elapsed = SEARCH_SECONDS / 2
+        if self._event is not None:
+            elapsed = max(0.0, min(elapsed, refused.open - self._event.open))
+        begin = refused.open - elapsed
+        accepted = sum(
+            good
+            for sample, good in self._answers
+            if sample.open >= begin and self._after_event(sample)
+        )
+        return (accepted + _PRIOR) / (elapsed + _PRIOR / rate)
 
     def _cut(self, measured: float, current: float, now: float, in_flight: int) -> None:
         bound = current * DEEPEST_CUT

@@ -69,7 +69,8 @@ class Host:
         return sum(begin <= moment < end and status == wanted for moment, status in self.log)
 
 
-async def call(limiter: Limiter, host: Host) -> None:
+async def call(limiter: Limiter, host: Host) -> bool:
+    """Make one call; return whether it was answered well."""
     async with limiter.slot() as slot:
         status = await host.answer()
         if status == 429:
@@ -79,6 +80,7 @@ async def call(limiter: Limiter, host: Host) -> None:
             slot.overloaded()
         else:
             slot.good()
+        return status == 200
 
 
 def drive(
@@ -204,15 +206,56 @@ def test_stray_failures_cost_no_slots() -> None:
     assert limiter.statistics().events == 0
 
 
-def test_the_level_doubles_at_first() -> None:
-    host = Host()
-    limiter = Limiter("host", concurrency=256)
-    drive(host, limiter, seconds=0.05 * 3.5, callers=300)
-    assert limiter.statistics().level == 256 == 8 * INITIAL_LEVEL
+def run_through(host: Host, limiter: Limiter, calls: int, callers: int) -> float:
+    """Have so many callers make so many calls, refused ones again; return the virtual seconds."""
+
+    async def main() -> float:
+        left = iter(range(calls))
+
+        async def caller() -> None:
+            for _ in left:
+                while not await call(limiter, host):
+                    pass
+
+        await asyncio.gather(*(caller() for _ in range(callers)))
+        return asyncio.get_running_loop().time()
+
+    return run(main())
 
 
-def test_the_level_doubles_though_each_round_trip_ends_before_the_next_begins() -> None:
-    host = Host()
+@pytest.mark.parametrize(
+    ("concurrency", "round_trip", "retry_after"),
+    [(32, 0.05, 1.0), (64, 0.05, 0.0), (64, 0.05, 1.0), (64, 0.005, 1.0)],
+)
+def test_a_short_run_is_refused_few_calls(
+    concurrency: int, round_trip: float, retry_after: float
+) -> None:
+    host = Host(rate=30, burst=30, round_trip=round_trip, retry_after=retry_after)
+    seconds = run_through(host, Limiter("host", concurrency=concurrency), 2000, concurrency)
+    assert seconds < 1.05 * (2000 - 30) / 30
+    assert host.share_refused(0, seconds) < 0.02
+
+
+def test_a_limit_is_met_with_few_calls_under_way() -> None:
+    host = Host(rate=30, burst=30, retry_after=1.0)
+    run_through(host, Limiter("host", concurrency=64), 100, 64)
+    assert [status for _, status in host.log].count(429) < 20
+
+
+def test_a_bucket_that_held_less_than_a_second_of_calls_slows_no_run() -> None:
+    host = Host(rate=100, burst=5)
+    assert run_through(host, Limiter("host", concurrency=64), 2000, 64) < 1.2 * 2000 / 100
+
+
+@pytest.mark.parametrize("round_trip", [0.01, 0.05, 0.2])
+def test_every_slot_of_a_host_without_a_limit_is_soon_in_use(round_trip: float) -> None:
+    host = Host(round_trip=round_trip)
+    drive(host, Limiter("host", concurrency=64), seconds=1.5)
+    assert host.accepted_per_second(1.0, 1.5) > 0.9 * 64 / round_trip
+
+
+def test_the_level_doubles_at_first_though_each_round_trip_ends_before_the_next_begins() -> None:
+    host = Host(round_trip=1.0)
     limiter = Limiter("host", concurrency=256)
 
     async def main() -> None:
@@ -221,6 +264,42 @@ def test_the_level_doubles_though_each_round_trip_ends_before_the_next_begins() 
 
     run(main())
     assert limiter.statistics().level == 8 * INITIAL_LEVEL
+
+
+def test_two_calls_under_way_that_are_refused_in_a_row_are_an_event() -> None:
+    async def main(*, at_once: bool) -> float | None:
+        limiter = Limiter("host", concurrency=8)
+
+        async def fail() -> None:
+            async with limiter.slot() as slot:
+                await asyncio.sleep(0.05)
+                slot.refused()
+
+        if at_once:
+            await asyncio.gather(fail(), fail())
+        else:
+            await fail()
+            await fail()
+        return limiter.statistics().rate
+
+    assert run(main(at_once=True)) is not None
+    assert run(main(at_once=False)) is None
+
+
+def test_a_host_that_was_down_is_begun_with_anew() -> None:
+    """Whoever starts it again may have put it behind a limit."""
+
+    async def main() -> int:
+        host, limiter = Host(), Limiter("host", concurrency=256)
+        await asyncio.gather(*(call(limiter, host) for _ in range(500)))
+        await asyncio.sleep(10)
+        limiter.begin_anew()
+        host.log.clear()
+        began = asyncio.get_running_loop().time()
+        await asyncio.gather(*(call(limiter, host) for _ in range(100)))
+        return sum(moment - began < 0.1 for moment, _ in host.log)
+
+    assert run(main()) < 50
 
 
 def test_the_level_does_not_grow_by_calls_that_did_not_need_it() -> None:
@@ -362,7 +441,7 @@ def test_all_who_wait_can_be_cancelled_together() -> None:
         for caller in callers:
             caller.cancel()
         outcomes = await asyncio.gather(*callers, return_exceptions=True)
-        assert {type(outcome) for outcome in outcomes} == {type(None), asyncio.CancelledError}
+        assert {type(outcome) for outcome in outcomes} == {bool, asyncio.CancelledError}
         statistics = limiter.statistics()
         assert (statistics.in_use, statistics.waiting) == (0, 0)
 
