@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exporter.spark.staged import as_hadoop
+from exporter.spark.staged import to_read, to_write
 from exporter.sql.engine import script
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ class Scripts:
             new = more.join(found, on=found.columns, how="left_anti")
 
     def _written(self, name: str, rows: DataFrame) -> str:
-        path = as_hadoop(self._folder / name)
-        rows.write.parquet(path)
-        return path
+        path = self._folder / name
+        rows.write.parquet(to_write(path))
+        return to_read(path)
 
     def close(self) -> None:
         """Remove the tables."""

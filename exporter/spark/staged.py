@@ -22,12 +22,17 @@ _ROW = "_metadata.row_index AS part_row"
 def new_session(session: SparkSession) -> SparkSession:
     """Return a session of the same cluster whose views and settings are its own.
 
-    Casts and sums that do not fit are errors in it, times are in UTC, and times before 1900 are as
-    they stand in the files.
+    Casts and sums that do not fit are errors in it, and so are files that are missing or cannot be
+    read, whatever the cluster is set to. Times are in UTC, and those before 1900 are as they stand
+    in the files.
     """
     own = session.newSession()
     for key, value in {
         "spark.sql.ansi.enabled": "true",
+        "spark.sql.ansi.enforceReservedKeywords": "false",
+        "spark.sql.caseSensitive": "false",
+        "spark.sql.files.ignoreCorruptFiles": "false",
+        "spark.sql.files.ignoreMissingFiles": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
         "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
@@ -46,7 +51,7 @@ def read(session: SparkSession, paths: Sequence[Path], schema: pa.Schema) -> Dat
         return session.createDataFrame([], columns)
     # Without this, a `key=value` in a path would become a column.
     reader = session.read.schema(columns).option("recursiveFileLookup", "true")
-    return reader.parquet(*map(as_hadoop, paths))
+    return reader.parquet(*map(to_read, paths))
 
 
 def read_places(session: SparkSession, paths: Sequence[Path], schema: pa.Schema) -> DataFrame:
@@ -70,6 +75,11 @@ def path_of(part: str) -> Path:
     return Path(part.partition(" ")[2])
 
 
-def as_hadoop(path: Path) -> str:
-    """Return a path of this machine as Spark takes one to read or to write."""
-    return "file:" + _PATTERN.sub(lambda found: "\\" + found[0], str(path.absolute()))
+def to_write(path: Path) -> str:
+    """Return a path of this machine as Spark takes one to write."""
+    return f"file:{path.absolute()}"
+
+
+def to_read(path: Path) -> str:
+    """Return a path of this machine as Spark takes one to read: as a pattern."""
+    return _PATTERN.sub(lambda found: "\\" + found[0], to_write(path))

@@ -63,7 +63,7 @@ def test_both_engines_keep_and_derive_the_same_rows(
     before = {part.path: part.path.read_bytes() for several in parts.values() for part in several}
 
     counts, wanted = on_one_machine(one_machine)
-    folder = tmp_path / "new parts"
+    folder = tmp_path / "new {parts}, [x] a=b"
     listed = drop_duplicates(spark, parts, folder)
     found = {name: rows_of_parts(listed.parts[name]) for name in listed.parts if name in TABLES}
     with derive(spark, listed, listed.parts["coverage"], folder, left_out=LEFT_OUT) as derived:
