@@ -223,8 +223,15 @@ class Coverage:
 
     def open(self, listing: Listing, parent_id: str, *, known: bool = True) -> ListingStatus:
         """Enter a listing of the run."""
+        entry = self.open_part(listing, parent_id, known=known)
+        self._entries[listing, parent_id] = entry
+        return entry
+
+    def open_part(self, listing: Listing, parent_id: str, *, known: bool) -> ListingStatus:
+        """Return an entry for a part of a listing, which is not entered here."""
         progress = self._progress
-        entry = ListingStatus(
+        progress.listings_known += 1
+        return ListingStatus(
             listing,
             parent_id,
             known,
@@ -233,9 +240,6 @@ class Coverage:
             _on_not_found=self.on_not_found,
             _advice=self.advice,
         )
-        self._entries[listing, parent_id] = entry
-        self._progress.listings_known += 1
-        return entry
 
     def entry(self, listing: Listing, parent_id: str) -> ListingStatus | None:
         """Return the entry of a listing, if it was entered."""

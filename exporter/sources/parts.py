@@ -71,6 +71,10 @@ class Part(Source, Protocol):
         """Return what the driver must know beside the coverage, as plain data."""
         ...
 
+    def listed(self) -> Sequence[ListingStatus]:
+        """Return listings of which this part lists some; the coverage does not have them."""
+        ...
+
     def borrowed(self) -> Sequence[ListingStatus]:
         """Return the driver's listings that this part asked again, with its calls alone."""
         ...

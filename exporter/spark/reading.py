@@ -80,7 +80,7 @@ async def _read(
                 spec.number,
                 attempt,
                 tuple(PartFile(one.table, str(one.path), one.rows) for one in parts),
-                facts_of(crawl.coverage.entries(), source.borrowed()),
+                facts_of([*crawl.coverage.entries(), *source.listed()], source.borrowed()),
                 requests_of(client, progress),
                 source.told(),
             )

@@ -108,6 +108,19 @@ def test_spans_together_list_what_one_machine_lists_with_hardly_more_calls(
     assert requests.calls - requests.retries <= 1.05 * snapshot.manifest["requests"]["calls"]
 
 
+def test_spans_of_one_registry_may_be_listed_by_the_same_task(
+    exporter: Exporter, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    sections = {"limits": {"page_size": 10, "concurrency": 1}}
+    config = exporter.write_config(sections)
+    expected = image_counts(open_output(load_settings(config)))
+    parts = list_in_parts(config, tmp_path / "parts", slots=8, expected=expected)
+    assert len(parts.found.specs) == 1 < len(spans_of(parts))
+    check_rows(parts.tables(), snapshot.tables)
+    entries = parts.merged.coverage.entries()
+    assert {(one.listing, one.parent_id): one.status for one in entries} == snapshot.statuses()
+
+
 def test_a_repository_that_is_created_meanwhile_is_listed_once(
     cloud: Cloud, snapshot: Snapshot, in_parts: Callable[..., Parts]
 ) -> None:

@@ -46,6 +46,7 @@ class CloudPart(CloudSource):
         self._registries: Registries | None = None
         self._above = Above(units)
         self._read_again: list[ListingStatus] = []
+        self._of_spans: list[ListingStatus] = []
 
     @property
     def expected_images(self) -> Mapping[str, int]:
@@ -98,10 +99,11 @@ class CloudPart(CloudSource):
         crawl.scheduler.add(NamesTask(crawl.pipeline, unit))
         if not self._with_images:
             return
-        registries.open_span(unit.registry_id, unit.parents, unit.span, known=unit.known)
-        entry = crawl.coverage.entry("repositories", unit.registry_id)
-        if entry is not None:
-            self._read_again.append(entry)
+        images = registries.open_span(unit.registry_id, unit.parents, unit.span, known=unit.known)
+        self._of_spans.append(images)
+        again = crawl.coverage.entry("repositories", unit.registry_id)
+        if again is not None and again not in self._read_again:
+            self._read_again.append(again)
 
     def idle_task(self) -> Task | None:
         """Return a part of the longest registry that can be split."""
@@ -114,6 +116,10 @@ class CloudPart(CloudSource):
     def told(self) -> PatternsSeen:
         """Return what was seen of the repositories."""
         return self._filter.patterns.seen
+
+    def listed(self) -> Sequence[ListingStatus]:
+        """Return the images of spans: two of them may be of the same registry."""
+        return self._of_spans
 
     def borrowed(self) -> Sequence[ListingStatus]:
         """Return the driver's listings that were made again."""

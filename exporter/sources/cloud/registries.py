@@ -107,16 +107,21 @@ class Registries:
         self._list_repositories(registry_id, parents, known, listing.repositories_listed)
         listing.start()
 
-    def open_span(self, registry_id: str, parents: Parents, span: Span, *, known: bool) -> None:
+    def open_span(
+        self, registry_id: str, parents: Parents, span: Span, *, known: bool
+    ) -> ListingStatus:
         """List a span of a registry's repositories; others list the rest of the registry.
 
-        Its entry for `repositories` counts only the calls that read the list again.
+        Return the entry of its images. The registry's entry for `repositories` counts only the
+        calls that read the list again.
         """
-        self._coverage.open("repositories", registry_id, known=known)
-        images = self._coverage.open("images", registry_id, known=known)
+        if self._coverage.entry("repositories", registry_id) is None:
+            self._coverage.open("repositories", registry_id, known=known)
+        images = self._coverage.open_part("images", registry_id, known=known)
         listing = RegistryListing(registry_id, parents, images, self._context, span=span)
         self._listings.append(listing)
         listing.list_span(span)
+        return images
 
     def look(self, registry_id: str, parents: Parents, *, known: bool) -> None:
         """List the repositories of a registry, and no images."""

@@ -57,6 +57,10 @@ class OciPart(OciSource):
         """Return the repositories that are named and not there, by host."""
         return {one.registry_id: tuple(one.not_found) for one in self._listings}
 
+    def listed(self) -> Sequence[ListingStatus]:
+        """Return nothing: the coverage has all of them."""
+        return ()
+
     def borrowed(self) -> Sequence[ListingStatus]:
         """Return the lists of repositories: they are the driver's."""
         return [one.list_entry for one in self._listings]
