@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from exporter import Settings
 from exporter.emulator import Shape
@@ -134,3 +136,20 @@ def test_a_part_keeps_to_the_scope_and_the_pages_of_the_driver_whatever_its_envi
     check_rows(parts.tables(), whole.tables)
     assert len(cloud.calls) - before <= 1.05 * whole.manifest["requests"]["calls"]
     assert "skipped" in whole.statuses().values()
+
+
+def test_the_driver_alone_looks_for_services_and_lists_what_is_above_registries(
+    serve_cloud: ServeCloud, tmp_path: Path
+) -> None:
+    cloud = serve_cloud(SHAPE)
+    exporter = Exporter(tmp_path, cloud)
+    told = exporter.settings()
+    del told["endpoints"]
+    config = tmp_path / "settings.yaml"
+    config.write_text(yaml.safe_dump(told | {"domain": cloud.url}), encoding="utf-8")
+    parts = list_in_parts(config, tmp_path / "parts", slots=4, expected={})
+    assert len(parts.results) > 1
+    asked = Counter(call.path.rpartition("/")[2] for call in cloud.calls)
+    assert asked["endpoints"] == asked["clouds"] == 1
+    assert asked["folders"] == SHAPE.clouds
+    assert asked["registries"] == SHAPE.folders
