@@ -249,15 +249,25 @@ class Registries:
         behind = self._pages.behind
         decisions = not behind and not self._client.paced("container_registry")
         listings = [one for one in self._listings if one.is_divisible(decisions=decisions)]
-        if behind and listings:
-            # But the longest registry may still take longer than all the others, and a second scan
-            # of it costs a page at most.
-            every = [listing.most_pages_left for listing in self._listings]
-            least = max(*every, self._context.policy.large_share * sum(every))
-            listings = [listing for listing in listings if listing.most_pages_left >= least]
         # The longest ones go first: they decide how long the run takes.
-        for listing in sorted(listings, key=lambda one: -one.most_pages_left):
+        listings.sort(key=lambda one: -one.most_pages_left)
+        if behind:
+            listings = [listing for listing in listings[:1] if self._takes_longest(listing)]
+        for listing in listings:
             task = listing.idle_task(decisions=decisions)
             if task is not None:
                 return task
         return None
+
+    def _takes_longest(self, listing: RegistryListing) -> bool:
+        """Return whether a registry is the longest, and may take longer than all the others.
+
+        Then a second scan of it saves time even if decoding is behind, and costs a page at most.
+        """
+        own, every = listing.most_pages_left, 0.0
+        for other in self._listings:
+            pages_left = other.most_pages_left
+            every += pages_left
+            if own < max(pages_left, self._context.policy.large_share * every):
+                return False
+        return True

@@ -59,6 +59,7 @@ class Scans:
         self._state = state
         self._task = task
         self._begun: set[str] = set()  # Repositories that a scan was begun for.
+        self._none_long = False  # Whether no scan is worth a second one; until something changes.
         self._decided_before = context.store.notes(registry_id)
 
     # How they begin.
@@ -100,6 +101,7 @@ class Scans:
         if self.resumes:
             self.replay.find(scan, fallback)
         self.open.add(scan)
+        self._none_long = False
         self.replay.look(scan)
         if self.resumes and not self.replay.has(scan):
             scan.cursor.resize(page_size)
@@ -149,6 +151,7 @@ class Scans:
 
     def take_repositories(self, names: Iterable[str]) -> None:
         """Note the repositories that a split lists."""
+        self._none_long = False
         self.partition = RepositoryPartition(names)
         self.sizes = estimate.equal_sizes(self.partition.names)
 
@@ -158,14 +161,16 @@ class Scans:
 
     def take_sizes(self, shares: Mapping[str, float], images: float | None) -> None:
         """Note the share of the sampled images that each has, and how many images there may be."""
+        self._none_long = False
         unseen = self._context.policy.unseen_share
         self.sizes = estimate.sampled_sizes(self.partition.names, shares, images, unseen)
 
     def note(self, scan: Scan, page: Images) -> None:
-        """Remember the images that one of the registry's own scans has listed.
+        """Note a page that was written, and its images if a scan of the registry's own lists it.
 
         A resumed run cannot replay pages that were asked for a second time, so these do not count.
         """
+        self._none_long = False
         if scan.repository is None and not (scan.reading or scan.relists):
             self.known.add(page)
 
@@ -223,10 +228,11 @@ class Scans:
 
     def long_ones(self, *, whole: bool) -> list[Scan]:
         """Return the scans that are worth a second one; with `whole`, also that of the registry."""
-        if not self._context.split or self.replay.is_running:
+        if self._none_long or not self._context.split or self.replay.is_running:
             return []
-        scans = (scan for scan in self.open if whole or scan is not self.up)
-        return [scan for scan in scans if self._can_be_met(scan)]
+        long = [scan for scan in self.open if self._can_be_met(scan)]
+        self._none_long = not long  # Free slots ask more often than pages come.
+        return [scan for scan in long if whole or scan is not self.up]
 
     def _can_be_met(self, scan: Scan) -> bool:
         if scan.observed.last is None or scan.partner is not None or scan.is_over:

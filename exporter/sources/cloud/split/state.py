@@ -91,17 +91,17 @@ class ListingState:
     @property
     def is_split(self) -> bool:
         """Whether the repositories are listed one by one."""
-        return self.phase is Phase.SPLIT
+        return self._phase is Phase.SPLIT
 
     @property
     def trusts_list(self) -> bool:
         """Whether the repository list is relied on, or may be."""
-        return self.phase in {Phase.SCANNING, Phase.SPLIT}
+        return self._phase in (Phase.SCANNING, Phase.SPLIT)
 
     @property
     def is_done(self) -> bool:
         """Whether the listing has ended."""
-        return self.phase is Phase.DONE
+        return self._phase is Phase.DONE
 
     @property
     def may_split_now(self) -> bool:
