@@ -7,6 +7,7 @@ at the same time are told apart. STEPS is the file that receives the seconds by 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -89,20 +90,13 @@ def main() -> None:
     report = Path(sys.argv.pop(1))
     steps = Steps()
     count_pools(steps)
-    from exporter import run  # noqa: PLC0415  (its import is a part of what is counted)
-    from exporter.__main__ import main as export  # noqa: PLC0415
+    in_loop = asyncio.run
 
-    whole_export = run.export
-
-    async def export_counted(*arguments: Any, **named: Any) -> Any:
+    def run_counted(*arguments: Any, **named: Any) -> Any:
         steps.add("start-up", time.process_time())
-        before = time.thread_time()
-        try:
-            return await whole_export(*arguments, **named)
-        finally:
-            steps.add("event loop", time.thread_time() - before)
+        return steps.counted("event loop", in_loop)(*arguments, **named)
 
-    run.export = export_counted
+    asyncio.run = run_counted
     leave = os._exit
 
     def report_and_leave(code: int) -> None:
@@ -110,6 +104,8 @@ def main() -> None:
         leave(code)
 
     os._exit = report_and_leave  # type: ignore[assignment]
+    from exporter.__main__ import main as export  # noqa: PLC0415  (a part of what is counted)
+
     export()
 
 
