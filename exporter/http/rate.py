@@ -171,8 +171,11 @@ class Pace:
     def learn(self, sample: RateSample, now: float, in_flight: int) -> None:
         """Take a first rate from what the host accepted, of late or in all, until it refused."""
         recently, _ = self._measure(sample, now, in_flight)
-        accepted = sum(good for _, good in self._answers)
-        elapsed = max(0.0, sample.open - self._answers[0][0].open)
+        first = min((each for each, _ in self._answers), key=lambda each: each.number)
+        failed = sum(not good for _, good in self._answers)
+        # A host that refuses at once has not answered yet what it accepted before.
+        accepted = max(0, sample.number - first.number - failed)
+        elapsed = sample.wanted - first.wanted  # The bucket fills up during a hold.
         measured = min(recently, (accepted + _PRIOR) / (elapsed + SAVED_UP))
         self._cut(measured, measured, now, in_flight)
         self._searching = True
