@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,28 +60,34 @@ def check_same(found: Snapshot, wanted: Snapshot) -> None:
     assert found.manifest["coverage"] == wanted.manifest["coverage"]
 
 
-def killer(pid: int, named: bytes, most: int | None = None) -> Callable[[], None]:
-    """Return what kills processes below one whose command line has `named`, at most so many."""
-
-    def kill() -> None:
-        for each in list(_below(pid, named))[:most]:
-            os.kill(each, signal.SIGKILL)
-
-    return kill
+def kills_executor(pid: int) -> Callable[[], None]:
+    """Return what kills one of the executors below a driver."""
+    return lambda: _kill(_below(pid, b"CoarseGrainedExecutorBackend")[:1])
 
 
-def _below(pid: int, named: bytes) -> Iterator[int]:
-    parents = {}
+def kills_workers(pid: int) -> Callable[[], None]:
+    """Return what kills the Python workers below a driver, and not the process that forks them."""
+    return lambda: _kill(_below(pid, b"pyspark.daemon", within=b"pyspark.daemon"))
+
+
+def _kill(processes: list[int]) -> None:
+    for each in processes:
+        os.kill(each, signal.SIGKILL)
+
+
+def _below(pid: int, named: bytes, within: bytes = b"") -> list[int]:
+    """Return the processes below one that are `named` so, and whose parent is, by their lines."""
+    parents, lines = {}, {}
     for process in Path("/proc").glob("[0-9]*"):
-        try:
+        with suppress(FileNotFoundError, ProcessLookupError):
             status = process.joinpath("stat").read_text()
-            line = process.joinpath("cmdline").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        parents[int(process.name)] = int(status.rpartition(")")[2].split()[1]), line
-    for one, (_, line) in sorted(parents.items()):
-        above = one
+            parents[int(process.name)] = int(status.rpartition(")")[2].split()[1])
+            lines[int(process.name)] = process.joinpath("cmdline").read_bytes()
+    found = []
+    for one, line in sorted(lines.items()):
+        above = parents[one]
         while above in parents and above != pid:
-            above = parents[above][0]
-        if above == pid and one != pid and named in line:
-            yield one
+            above = parents[above]
+        if above == pid and named in line and within in lines.get(parents[one], b""):
+            found.append(one)
+    return found

@@ -20,7 +20,7 @@ from tests.conftest import ServeCloud
 from tests.e2e.clouds import Cloud
 from tests.e2e.commands import Exporter
 from tests.oracle.snapshots import read_snapshot, snapshot_ids
-from tests.spark.exports import check_same, export_by, killer, write_config
+from tests.spark.exports import check_same, export_by, kills_executor, kills_workers, write_config
 from tests.spark.sessions import CLUSTER, JAVA, PLAIN
 
 SHAPE = Shape(
@@ -122,7 +122,7 @@ def test_a_cluster_that_loses_an_executor_keeps_rows_calls_rate_and_secrets(
     line = [str(SUBMIT), "--master", CLUSTER, *conf, str(PROGRAM), "--log-format", "json"]
     before = len(list(cloud.calls))
     process = begin(exporter, [*line, "--config", str(exporter.write_config(sections))])
-    cloud.calls.after(20, killer(process.pid, b"CoarseGrainedExecutorBackend", most=1))
+    cloud.calls.after(20, kills_executor(process.pid))
     said, _ = process.communicate()
     assert process.returncode == 0, said[-4000:]
     assert cloud.calls.has_acted
@@ -148,8 +148,7 @@ def test_a_task_that_fails_for_good_leaves_a_partial_snapshot_that_says_what_is_
     whole = exporter.export(sections)
     denied = max(row["registry_id"] for row in whole.tables["registries"])
     cloud.deny(denied)
-    java = os.getpid()
-    cloud.calls.after(8, killer(java, b"pyspark.daemon"))
+    cloud.calls.after(8, kills_workers(os.getpid()))
     partial_ = export_by(spark, exporter, sections, snapshot_id="partial")
     assert partial_.manifest["status"] == "partial"
     statuses = partial_.statuses()
