@@ -303,10 +303,16 @@ def _oci_findings(listed: Tables) -> set[tuple[Any, ...]]:
             found.add(("implausible_time", *where, id_))
         if image["subject_digest"]:
             referrers[f"{image['repository_name']}@{image['subject_digest']}"].append(image)
+    # Manifests of which some vanished were all asked for.
+    asked = {
+        one["parent_id"]
+        for one in listed["coverage"]
+        if one["listing"] == "manifests" and one["status"] in ("complete", "vanished")
+    }
     for subject, rows in referrers.items():
         row = min(rows, key=lambda one: str(one["image_id"]))
         where = (row["registry_id"], row["repository_name"], row["image_id"])
-        if subject not in images and ("manifests", row["repository_name"]) in whole:
+        if subject not in images and row["repository_name"] in asked:
             found.add(("dangling_subject", *where, subject))
     having = {image["repository_name"] for image in images.values()}
     oci = {row["registry_id"] for row in listed["registries"] if row.get("source") == "oci"}
