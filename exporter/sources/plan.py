@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from exporter.crawl.coverage import Coverage
 from exporter.sources.base import Crawl, Source, SourceResult
-
-_PROCESSOR_SECONDS = 40e-6
-_PARQUET_BYTES = 420
-"""Of one image with ten layers, by an export of a million (`scripts/bench`)."""
 
 
 @dataclass(frozen=True)
@@ -27,24 +23,19 @@ class Plan:
     """The plan of an export: the coverage of its discovery, and the fewest calls it takes.
 
     `names` are those of the registries by id, `images` how many the last complete snapshot
-    counted in each that it knows.
+    counted in each that it knows. `cost` is that of these images, None if it is not known.
     """
 
     coverage: Coverage
     names: Mapping[str, str]
     images: Mapping[str, int]
     fewest_calls: int
+    cost: Cost | None = field(default=None, kw_only=True)
 
     @property
     def registries(self) -> int:
         """How many registries would be listed."""
         return len(self.names)
-
-    @property
-    def cost(self) -> Cost | None:
-        """What the export of the images that are expected takes, None if none is."""
-        images = sum(self.images.values())
-        return Cost(images * _PROCESSOR_SECONDS, images * _PARQUET_BYTES) if images else None
 
 
 class Survey(Source, Protocol):
