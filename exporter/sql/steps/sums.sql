@@ -1,10 +1,12 @@
--- `sums`: counts and sizes of every repository, registry, folder and cloud, and of all together.
+-- `repository_sums`: what the scopes add up, by repository. A fact is a row with some of the measures,
+-- the others null; a repository's row is the sum of its facts.
 --
--- A fact is a row with some of the measures, the others null; a scope's row is the sum of its facts.
--- Folders, clouds and the total have the facts of their registries, because a layer is billed once
--- in each of them. Sums are HUGEINT here, because they may be too large for a column.
+-- A registry bills a blob once, whichever of its repositories use it, and stores a manifest once. So
+-- `held_…` are the measures that count in the registry instead of those of the same name; a row
+-- without a repository has those of blobs that several use. Sums are HUGEINT here, because they may be
+-- too large for a column.
 
-CREATE TABLE sums AS
+CREATE TABLE repository_sums AS
 WITH image_facts AS (
     SELECT
         registry,
@@ -50,12 +52,13 @@ use_facts AS (
 -- A digest with two sizes counts with the larger in each repository: this adds the difference.
 larger_facts AS (
     SELECT
+        registry,
         uses.repository,
         sum(shared.size::HUGEINT - uses.size) FILTER (NOT is_config) AS stored_size,
         sum(shared.size::HUGEINT - uses.size) FILTER (is_config) AS config_size
     FROM uses JOIN shared USING (is_config, registry, digest)
     WHERE shared.size <> shared.smallest
-    GROUP BY uses.repository
+    GROUP BY registry, uses.repository
 ),
 
 -- Each digest once per registry; `repository` is null for a digest that several repositories use.
@@ -63,63 +66,64 @@ held_facts AS (
     SELECT
         registry,
         repository,
-        count(*) FILTER (NOT is_config) AS blob_count,
-        sum(size) FILTER (NOT is_config) AS stored_size,
+        count(*) FILTER (NOT is_config) AS held_blob_count,
+        sum(size) FILTER (NOT is_config) AS exclusive_size,
         sum(size) FILTER (NOT is_config AND NOT tagged) AS untagged_size,
-        sum(size) FILTER (is_config) AS config_size
+        sum(size) FILTER (is_config) AS held_config_size
     FROM held
     GROUP BY registry, repository
 ),
 
-repository_facts AS (
-    SELECT * EXCLUDE (registry) FROM image_facts
-    UNION ALL BY NAME
-    SELECT * EXCLUDE (registry) FROM unreached_facts
-    UNION ALL BY NAME
-    SELECT repository, manifest_size FROM manifests
-    UNION ALL BY NAME
-    SELECT * EXCLUDE (registry) FROM use_facts
-    UNION ALL BY NAME
-    SELECT * FROM larger_facts
-    UNION ALL BY NAME
-    SELECT repository, stored_size AS exclusive_size, untagged_size FROM held_facts
-    UNION ALL BY NAME
-    SELECT repository, 1 AS repository_count FROM repository_scopes
-),
-
-registry_facts AS (
-    SELECT registry_scopes.* EXCLUDE (name), facts.* EXCLUDE (registry)
-    FROM (
-        SELECT * EXCLUDE (repository) FROM image_facts
-        UNION ALL BY NAME
-        SELECT * EXCLUDE (repository) FROM unreached_facts
-        UNION ALL BY NAME
-        SELECT registry, max(manifest_size) AS manifest_size
-        FROM manifests
-        GROUP BY registry, digest_hash
-        UNION ALL BY NAME
-        SELECT registry, layer_count FROM use_facts
-        UNION ALL BY NAME
-        SELECT * EXCLUDE (repository), stored_size AS exclusive_size FROM held_facts
-        UNION ALL BY NAME
-        SELECT registry, 1 AS repository_count FROM repository_scopes
-    ) AS facts
-    LEFT JOIN registry_scopes USING (registry)
-),
-
 facts AS (
-    SELECT 'repository' AS scope, repository_name AS scope_id, repository_facts.*
-    FROM repository_facts JOIN repository_scopes USING (repository)
+    FROM image_facts
     UNION ALL BY NAME
-    SELECT 'registry' AS scope, registry_id AS scope_id, * FROM registry_facts
+    FROM unreached_facts
     UNION ALL BY NAME
-    SELECT 'folder' AS scope, folder_id AS scope_id, * FROM registry_facts
+    SELECT registry, repository, manifest_size FROM manifests
     UNION ALL BY NAME
-    SELECT 'cloud' AS scope, cloud_id AS scope_id, * FROM registry_facts
+    SELECT registry, max(manifest_size) AS held_manifest_size
+    FROM manifests
+    GROUP BY registry, digest_hash
     UNION ALL BY NAME
-    SELECT 'total' AS scope, '*' AS scope_id, * FROM registry_facts
+    FROM use_facts
+    UNION ALL BY NAME
+    FROM larger_facts
+    UNION ALL BY NAME
+    FROM held_facts
+    UNION ALL BY NAME
+    SELECT registry, repository, 1 AS repository_count FROM repository_scopes
 )
 
+SELECT
+    registry,
+    repository,
+    sum(repository_count) AS repository_count,
+    sum(image_count) AS image_count,
+    sum(tagged_image_count) AS tagged_image_count,
+    sum(untagged_image_count) AS untagged_image_count,
+    sum(tag_count) AS tag_count,
+    sum(layer_count) AS layer_count,
+    sum(blob_count) AS blob_count,
+    sum(held_blob_count) AS held_blob_count,
+    sum(logical_size) AS logical_size,
+    sum(stored_size) AS stored_size,
+    sum(exclusive_size) AS exclusive_size,
+    sum(untagged_size) AS untagged_size,
+    sum(config_size) AS config_size,
+    sum(held_config_size) AS held_config_size,
+    min(oldest_image_at) AS oldest_image_at,
+    max(newest_image_at) AS newest_image_at,
+    sum(index_count) AS index_count,
+    sum(manifest_size) AS manifest_size,
+    sum(held_manifest_size) AS held_manifest_size
+FROM facts
+GROUP BY registry, repository;
+
+-- `sums`: counts and sizes of every repository, registry, folder and cloud, and of all together.
+-- Folders, clouds and the total have the facts of their registries, because a layer is billed once
+-- in each of them.
+
+CREATE TABLE sums AS
 SELECT
     scope,
     scope_id,
@@ -139,5 +143,25 @@ SELECT
     max(newest_image_at) AS newest_image_at,
     sum(index_count) AS index_count,
     sum(manifest_size) AS manifest_size
-FROM facts
+FROM (
+    SELECT 'repository' AS scope, repository_name AS scope_id, repository_sums.*
+    FROM repository_sums JOIN repository_scopes USING (repository)
+    UNION ALL BY NAME
+    SELECT
+        scope,
+        CASE scope
+            WHEN 'registry' THEN registry_id
+            WHEN 'folder' THEN folder_id
+            WHEN 'cloud' THEN cloud_id
+            ELSE '*'
+        END AS scope_id,
+        repository_sums.* EXCLUDE (blob_count, stored_size, config_size, manifest_size),
+        held_blob_count AS blob_count,
+        exclusive_size AS stored_size,
+        held_config_size AS config_size,
+        held_manifest_size AS manifest_size
+    FROM repository_sums
+    LEFT JOIN registry_scopes USING (registry)
+    CROSS JOIN (VALUES ('registry'), ('folder'), ('cloud'), ('total')) AS above (scope)
+)
 GROUP BY scope, scope_id;

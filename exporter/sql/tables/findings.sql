@@ -27,50 +27,39 @@ WITH conflicts AS (
     HAVING min(smallest) <> max(size)
 ),
 
--- `compressed_size` may be the sum of the layers with or without the config, and with each layer
--- counted once or as often as it stands. Only images are looked at of which the crawl doubted it.
-differing AS MATERIALIZED (
-    SELECT image_id, sum(size) AS difference
+-- How many bytes an image's layers have, and how many of them are beyond those of its digests. A layer
+-- without a digest is one of its own; of two sizes of one digest, the larger counts.
+layer_sums AS (
+    SELECT image_id, sum(bytes) AS bytes, sum(surplus) AS surplus
     FROM (
-        SELECT image_id, size FROM layers
-        UNION ALL
-        SELECT image_id, 0 - compressed_size::HUGEINT FROM images
-    )
-    SEMI JOIN doubtful_sizes USING (image_id)
-    GROUP BY image_id
-    HAVING sum(size) <> 0
-),
-
-without_config AS MATERIALIZED (
-    SELECT image_id, difference, config
-    FROM differing LEFT JOIN (
-        SELECT image_id, size AS config FROM config_blobs SEMI JOIN differing USING (image_id)
-    ) USING (image_id)
-    WHERE difference + coalesce(config, 0) <> 0
-),
-
--- How many bytes an image's layers have beyond those of its digests. A layer without a digest is one
--- of its own; of two sizes of one digest, the larger counts.
-surpluses AS (
-    SELECT image_id, sum(surplus) AS surplus
-    FROM (
-        SELECT image_id, sum(size) - max(size) AS surplus
-        FROM layers SEMI JOIN without_config USING (image_id)
+        SELECT image_id, sum(size) AS bytes, sum(size) - max(size) AS surplus
+        FROM layers SEMI JOIN doubtful_sizes USING (image_id)
         GROUP BY image_id, digest, CASE WHEN digest IS NULL THEN position END
     )
     GROUP BY image_id
 ),
 
+-- `compressed_size` may be the sum of the layers with or without the config, and with each layer
+-- counted once or as often as it stands. Only images are looked at of which the crawl doubted it.
 mismatches AS (
-    SELECT
-        image_id,
-        difference,
-        config,
-        coalesce(surplus, 0) AS surplus
-    FROM without_config LEFT JOIN surpluses USING (image_id)
+    SELECT *
+    FROM (
+        SELECT
+            registry_id,
+            repository_name,
+            image_id,
+            compressed_size,
+            layer_count,
+            coalesce(bytes, 0) - coalesce(compressed_size, 0) AS difference,
+            coalesce(surplus, 0) AS surplus
+        FROM images SEMI JOIN doubtful_sizes USING (image_id) LEFT JOIN layer_sums USING (image_id)
+    )
+    LEFT JOIN (
+        SELECT image_id, size AS config FROM config_blobs SEMI JOIN doubtful_sizes USING (image_id)
+    ) USING (image_id)
     WHERE
-        difference <> coalesce(surplus, 0)
-        AND difference + coalesce(config, 0) <> coalesce(surplus, 0)
+        difference NOT IN (0, surplus)
+        AND difference + coalesce(config, 0) NOT IN (0, surplus)
 ),
 
 -- Few tags are on two images, so these are found by hash, which is cheap. A name without a registry
@@ -312,7 +301,7 @@ SELECT
         END,
         CASE WHEN config <> 0 THEN format(', and the config {}', config) ELSE '' END
     )
-FROM images JOIN mismatches USING (image_id)
+FROM mismatches
 UNION ALL
 SELECT
     'tag_on_two_images',

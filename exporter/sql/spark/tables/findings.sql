@@ -46,54 +46,18 @@ WITH conflicts AS (
     digest
   HAVING
     MIN(smallest) <> MAX(size)
-), differing AS (
+), layer_sums AS (
   SELECT
     image_id,
-    SUM(CAST(size AS DECIMAL(38, 0))) AS difference
-  FROM (
-    SELECT
-      image_id,
-      size
-    FROM layers
-    UNION ALL
-    SELECT
-      image_id,
-      0 - CAST(compressed_size AS DECIMAL(38, 0))
-    FROM images
-  )
-  SEMI JOIN doubtful_sizes
-    USING (image_id)
-  GROUP BY
-    image_id
-  HAVING
-    SUM(CAST(size AS DECIMAL(38, 0))) <> 0
-), without_config AS (
-  SELECT
-    image_id,
-    difference,
-    config
-  FROM differing
-  LEFT JOIN (
-    SELECT
-      image_id,
-      size AS config
-    FROM config_blobs
-    SEMI JOIN differing
-      USING (image_id)
-  )
-    USING (image_id)
-  WHERE
-    difference + COALESCE(config, 0) <> 0
-), surpluses AS (
-  SELECT
-    image_id,
+    SUM(CAST(bytes AS DECIMAL(38, 0))) AS bytes,
     SUM(CAST(surplus AS DECIMAL(38, 0))) AS surplus
   FROM (
     SELECT
       image_id,
+      SUM(CAST(size AS DECIMAL(38, 0))) AS bytes,
       SUM(CAST(size AS DECIMAL(38, 0))) - MAX(size) AS surplus
     FROM layers
-    SEMI JOIN without_config
+    SEMI JOIN doubtful_sizes
       USING (image_id)
     GROUP BY
       image_id,
@@ -104,16 +68,34 @@ WITH conflicts AS (
     image_id
 ), mismatches AS (
   SELECT
-    image_id,
-    difference,
-    config,
-    COALESCE(surplus, 0) AS surplus
-  FROM without_config
-  LEFT JOIN surpluses
+    *
+  FROM (
+    SELECT
+      registry_id,
+      repository_name,
+      image_id,
+      compressed_size,
+      layer_count,
+      COALESCE(bytes, 0) - COALESCE(compressed_size, 0) AS difference,
+      COALESCE(surplus, 0) AS surplus
+    FROM images
+    SEMI JOIN doubtful_sizes
+      USING (image_id)
+    LEFT JOIN layer_sums
+      USING (image_id)
+  )
+  LEFT JOIN (
+    SELECT
+      image_id,
+      size AS config
+    FROM config_blobs
+    SEMI JOIN doubtful_sizes
+      USING (image_id)
+  )
     USING (image_id)
   WHERE
-    difference <> COALESCE(surplus, 0)
-    AND difference + COALESCE(config, 0) <> COALESCE(surplus, 0)
+    NOT difference IN (0, surplus)
+    AND NOT difference + COALESCE(config, 0) IN (0, surplus)
 ), shared_tag_hashes AS (
   SELECT
     XXHASH64(repository_name, tag) AS tag_hash
@@ -469,9 +451,7 @@ SELECT
     END AS STRING),
     '.'
   )
-FROM images
-JOIN mismatches
-  USING (image_id)
+FROM mismatches
 UNION ALL
 SELECT
   'tag_on_two_images',
