@@ -9,7 +9,6 @@ that stands is changed: parts that need another content are written anew below a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,7 +29,8 @@ from exporter.derive.duplicates import (
 from exporter.derive.reachable import FOUND_ROWS, WRONG_PARTS, filled
 from exporter.derive.steps import NEEDS, SOURCES, STEPS
 from exporter.spark.scripts import Scripts
-from exporter.spark.staged import new_session, path_of, read, read_places
+from exporter.spark.staged import few, new_session, path_of, read, read_places
+from exporter.spark.writing import write_rows
 from exporter.staging.layout import StagedFile
 from exporter.storage.durable import make_folder
 from exporter.tables.staged import OWN, STAGED
@@ -43,6 +43,7 @@ Parts = Mapping[str, Sequence[StagedFile]]
 may be missing if it has no rows."""
 
 _COLLECTED_ROWS = 4096
+_LEFT_OUT = pa.schema([("scope", pa.string()), ("scope_id", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -92,22 +93,6 @@ def drop_duplicates(session: SparkSession, parts: Parts, folder: Path) -> Listed
     return Listed(kept, counts, changed)
 
 
-@dataclass(frozen=True)
-class Derived:
-    """The derived tables, valid until the block of `derive` ends.
-
-    `tables` has the rows of `tags`, `blobs`, `size_totals` and `findings`, computed when they are
-    read, with the columns of the table's schema. They are sorted by the table's key, `blobs` by
-    registries only: those of the first partition come first.
-    """
-
-    tables: Mapping[str, DataFrame]
-    images: Callable[[], Sequence[StagedFile]]
-    """Returns the parts of `images` with `reachable` and `kind` filled in, as
-    `exporter.derive.reachable` says; tasks write those anew where something is missing or wrong."""
-
-
-@contextmanager
 def derive(
     session: SparkSession,
     listed: Listed,
@@ -115,32 +100,37 @@ def derive(
     folder: Path,
     *,
     left_out: Collection[tuple[str, str]] = (),
-) -> Iterator[Derived]:
-    """Derive from the listed tables and the parts of `coverage`; a context manager.
+) -> dict[str, Sequence[StagedFile]]:
+    """Derive from the listed tables and the parts of `coverage`; return the parts of all tables.
 
-    `left_out` are the scopes, by kind and id, that a filter left something out of. New parts of
-    `images` are written below `folder`. What Spark keeps meanwhile, it frees at the end of the
-    block. The caller's session keeps its views and its settings. Raises Spark's errors.
+    `left_out` are the scopes, by kind and id, that a filter left something out of. Tasks write the
+    derived tables below `folder`: sorted by the table's key, `blobs` by registries only. So they do
+    the parts of `images` in which `reachable` or `kind` was missing or wrong, as
+    `exporter.derive.reachable` says. The caller's session keeps its views and its settings. Raises
+    Spark's errors.
     """
     own = new_session(session)
     parts = {**listed.parts, "coverage": coverage}
     for name in (*SOURCES, *(table.name for table in OWN)):
         _view(own, name, parts)
     read(own, [listed.changed], CHANGED_SCHEMA).createOrReplaceTempView("changed")
-    scopes = own.createDataFrame(list(left_out), "scope string, scope_id string")
-    scopes.createOrReplaceTempView("left_out")
+    scopes = [{"scope": scope, "scope_id": scope_id} for scope, scope_id in left_out]
+    few(own, pa.Table.from_pylist(scopes, _LEFT_OUT)).createOrReplaceTempView("left_out")
     scripts = Scripts(own, _new(folder, "steps"))
-    tables = {}
+    needed = {name for needs in NEEDS.values() for name in needs}
     try:
         for name in NEEDS:
             if name in STEPS:
                 scripts.run(f"steps/{name}")
             elif name not in SOURCES:
-                tables[name] = scripts.query(f"tables/{name}")
-                tables[name].createOrReplaceTempView(name)
-        yield Derived(tables, partial(_images, own, listed.parts, folder))
+                make_folder(folder / name)
+                parts[name] = write_rows(scripts.query(f"tables/{name}"), name, folder / name)
+                if name in needed:
+                    _view(own, name, parts)
+        parts["images"] = _images(own, listed.parts, folder)
     finally:
         scripts.close()
+    return parts
 
 
 def _images(session: SparkSession, parts: Parts, folder: Path) -> Sequence[StagedFile]:
@@ -165,7 +155,7 @@ def _view_places(session: SparkSession, table: str, parts: Parts) -> None:
 
 
 def _paths(table: str, parts: Parts) -> list[Path]:
-    return [part.path for part in parts.get(table, ())]
+    return [part.path for part in parts.get(table, ()) if part.rows]
 
 
 _Change = Callable[[pa.RecordBatch, int], pa.RecordBatch]

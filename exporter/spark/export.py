@@ -34,7 +34,7 @@ from exporter.spark.jobs import Jobs, explained
 from exporter.spark.listing import committed, list_partitions
 from exporter.spark.partitions import PartitionResult, SettingsReference
 from exporter.spark.sessions import begin, ship, task_slots
-from exporter.spark.writing import write_again, write_rows
+from exporter.spark.writing import write_again
 from exporter.staging.layout import StagedFile
 from exporter.staging.parquet import write_table
 from exporter.staging.workspace import Workspace
@@ -189,15 +189,9 @@ class _Taking:
         unique = drop_duplicates(self._session, parts, folder / "unique")
         listed.coverage.count_rows(unique.rows)
         coverage = write_table(small, TABLES["coverage"], [listed.coverage.table()])
-        tables = {name: list(files) for name, files in unique.parts.items()}
-        tables["coverage"] = [coverage]
         left_out = listed.source.left_out
-        with derive(
-            self._session, unique, [coverage], folder / "derived", left_out=left_out
-        ) as derived:
-            for name, frame in derived.tables.items():
-                tables[name] = write_rows(frame, name, _made(folder / "derived" / name))
-            tables["images"] = list(derived.images())
+        derived = derive(self._session, unique, [coverage], folder / "derived", left_out=left_out)
+        tables = {name: list(files) for name, files in derived.items()}
         for name, table in TABLES.items():
             if not tables.get(name):
                 tables[name] = [write_table(small, table, [])]

@@ -7,7 +7,10 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exporter.spark.staged import to_read, to_write
+import pyarrow.parquet as pq
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from exporter.spark.staged import few, to_read, to_write
 from exporter.sql.engine import script
 
 if TYPE_CHECKING:
@@ -40,8 +43,9 @@ class Scripts:
             table = _TABLE.search(statement)
             first = _FIRST_ROWS.search(statement)
             if table:
-                path = self._written(table[1], self._session.sql(statement[table.end() :]))
-                self._session.read.parquet(path).createOrReplaceTempView(table[1])
+                rows = self._session.sql(statement[table.end() :])
+                path = self._written(table[1], rows)
+                self._read(rows, path).createOrReplaceTempView(table[1])
             elif first:
                 self._repeat(first[1], statement, next(statements))
             else:
@@ -53,24 +57,38 @@ class Scripts:
         `following` reads the rows that the last round added by the view's name, as the recursive
         part of SQL's `WITH RECURSIVE` does.
         """
-        rounds: list[str] = []
+        rounds: list[Path] = []
         new = self._session.sql(first).distinct()
         while True:
             rounds.append(self._written(f"{name}-{len(rounds)}", new))
-            rows = self._session.read.parquet(rounds[-1])
-            found = self._session.read.parquet(*rounds)
-            if rows.isEmpty():
+            found = self._read(new, *rounds)
+            if not _has_rows(rounds[-1]):
                 found.createOrReplaceTempView(name)
                 return
-            rows.createOrReplaceTempView(name)
+            self._read(new, rounds[-1]).createOrReplaceTempView(name)
             more = self._session.sql(following).toDF(*found.columns).distinct()
             new = more.join(found, on=found.columns, how="left_anti")
 
-    def _written(self, name: str, rows: DataFrame) -> str:
+    def _written(self, name: str, rows: DataFrame) -> Path:
         path = self._folder / name
         rows.write.parquet(to_write(path))
-        return to_read(path)
+        return path
+
+    def _read(self, written: DataFrame, *paths: Path) -> DataFrame:
+        """Return rows as they were written.
+
+        A job would look for their schema, and Spark would plan for rows where there are none.
+        """
+        there = [to_read(path) for path in paths if _has_rows(path)]
+        if not there:
+            return few(self._session, to_arrow_schema(written.schema).empty_table())
+        return self._session.read.schema(written.schema).parquet(*there)
 
     def close(self) -> None:
         """Remove the tables."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _has_rows(written: Path) -> bool:
+    """Say whether Spark wrote any rows into a folder."""
+    return any(pq.read_metadata(file).num_rows for file in written.glob("*.parquet"))

@@ -46,12 +46,20 @@ def read(session: SparkSession, paths: Sequence[Path], schema: pa.Schema) -> Dat
     """Return the rows of Parquet files; columns of the schema that a file lacks are null."""
     from pyspark.sql.pandas.types import from_arrow_schema  # noqa: PLC0415  (an extra)
 
-    columns = from_arrow_schema(schema)
     if not paths:
-        return session.createDataFrame([], columns)
+        return few(session, schema.empty_table())
+    columns = from_arrow_schema(schema)
     # Without this, a `key=value` in a path would become a column.
     reader = session.read.schema(columns).option("recursiveFileLookup", "true")
     return reader.parquet(*map(to_read, paths))
+
+
+def few(session: SparkSession, rows: pa.Table) -> DataFrame:
+    """Return rows as a part of the plan: no job reads them, and Spark knows whether there are any.
+
+    Given lists, Spark would start a task in Python each time that it reads them.
+    """
+    return session.createDataFrame(rows)
 
 
 def read_places(session: SparkSession, paths: Sequence[Path], schema: pa.Schema) -> DataFrame:
@@ -62,8 +70,14 @@ def read_places(session: SparkSession, paths: Sequence[Path], schema: pa.Schema)
     """
     from pyspark.sql.functions import broadcast, expr  # noqa: PLC0415  (an extra)
 
-    parts = [(str(path.absolute()), f"{number:09d} {path}") for number, path in enumerate(paths)]
-    names = session.createDataFrame(parts, "path string, part string")
+    if not paths:
+        places = [pa.field("part", pa.string()), pa.field("part_row", pa.int64())]
+        return few(session, pa.schema([*schema, *places]).empty_table())
+    parts = {
+        "path": [str(path.absolute()) for path in paths],
+        "part": [f"{number:09d} {path}" for number, path in enumerate(paths)],
+    }
+    names = few(session, pa.table(parts, pa.schema(dict.fromkeys(parts, pa.string()))))
     rows = read(session, paths, schema).select("*", expr(_PLACE).alias("path"), expr(_ROW))
     named = rows.join(broadcast(names), on="path", how="left").drop("path")
     # A row whose file is not known must not get lost.
