@@ -1,10 +1,12 @@
-"""Exports by Spark, in the shared session or by the command, held against one machine's."""
+"""Exports by Spark, in the shared session or by a program, held against one machine's."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +23,7 @@ from tests.e2e.commands import Exporter
 from tests.oracle.compare import differences, without
 from tests.oracle.schema import KEYS
 from tests.oracle.snapshots import Snapshot, read_snapshot
+from tests.spark.sessions import JAVA
 
 _OF_THE_RUN = ("pages", "calls", "retries", "started_at", "finished_at")
 
@@ -43,6 +46,23 @@ def export_by(
     manifest = asyncio.run(export(settings, inventory=taken, **wishes))
     return read_snapshot(
         Path(settings.output.url), manifest.snapshot_id, tuple(settings.output.formats)
+    )
+
+
+def start(exporter: Exporter, line: list[str], **environment: str) -> subprocess.Popen[str]:
+    """Start a program in the folder and the environment of the command, with Java.
+
+    `environment` goes over that. Its stdout has its stderr too.
+    """
+    named = {name: os.environ[name] for name in ("JAVA_HOME",) if name in os.environ}
+    python = dict.fromkeys(("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"), sys.executable)
+    return subprocess.Popen(
+        line,
+        cwd=exporter.folder,
+        env=exporter.environment | named | python | {"JDK_JAVA_OPTIONS": JAVA} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
 
 

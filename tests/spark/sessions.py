@@ -1,13 +1,11 @@
-"""Spark sessions on this machine: in the test's own process, or in one for another master.
+"""Spark sessions on this machine: in the test's own process, or for a program in one of its own.
 
-A process has one session at a time, and `conftest.spark` is that of the tests. What needs another
-master, such as a cluster with workers of its own, or an event log, runs as a program.
+A process has one session at a time, and `conftest.spark` is that of the tests.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,16 +13,21 @@ from pathlib import Path
 import pyspark
 from pyspark.sql import SparkSession
 
-JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"""Options of a JVM that runs for seconds: to compile well would take longer than it saves."""
+JAVA = (
+    "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:NewRatio=1 "
+    "-XX:ReservedCodeCacheSize=240m -XX:MetaspaceSize=256m"
+)
+"""Options of a JVM that runs for seconds: to compile well would take longer than it saves, and so
+would it to make room again and again for code and classes that are all needed."""
 CLUSTER = "local-cluster[2,1,1024]"
 """A real cluster: two workers with one core and 1024 MB each, in processes of their own."""
 PLAIN: Mapping[str, str] = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.executor.memory": "1024m",
-    # Tests have few rows and many queries: to compile each costs more than it saves.
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    # Tests have few rows and many queries: to compile each costs more than it saves, and so does
+    # the memory that every hash table and every sort takes at once.
+    "spark.buffer.pageSize": "1m",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.shuffle.partitions": "2",
@@ -32,44 +35,28 @@ PLAIN: Mapping[str, str] = {
     "spark.ui.showConsoleProgress": "false",
 }
 """What all sessions of these tests have."""
+AT_ONCE: Mapping[str, str] = {"spark.sql.adaptive.enabled": "false"}
+"""What the shared session has beside it: each query is planned once, not again after each stage.
+
+Programs do without it, as users do."""
 
 
-def begin(master: str, config: Mapping[str, str] | None = None) -> SparkSession:
-    """Begin a session of this process; `config` goes over what all sessions have."""
+def begin(master: str) -> SparkSession:
+    """Begin a session of this process."""
     # The workers run the Python that runs the tests.
     os.environ["PYSPARK_PYTHON"] = sys.executable
     builder = SparkSession.builder.master(master).appName("registry-exporter tests")
-    return builder.config(map={**PLAIN, **(config or {})}).getOrCreate()
+    return builder.config(map={**PLAIN, **AT_ONCE}).getOrCreate()
 
 
-def run_program(
-    program: str,
-    *arguments: str,
-    folder: Path,
-    master: str = CLUSTER,
-    config: Mapping[str, str] | None = None,
-    environment: Mapping[str, str] | None = None,
-) -> subprocess.CompletedProcess[str]:
-    """Run Python with a session `spark` of its own in `folder`, and return its output.
+def make_home(folder: Path) -> Path:
+    """Make a home for Spark in a folder, where a cluster puts the logs of its executors, in `work`.
 
-    `arguments` are in `sys.argv[1:]`. The program may fail: its exit code is in the result. The
-    cluster's own logs are below `folder`/spark/work.
+    All else of it is that of the installed Spark.
     """
-    begun = f"from tests.spark.sessions import begin\nspark = begin({master!r}, {config or {}!r})\n"
-    ended = "\nspark.stop()\n"
-    root = str(Path(__file__).parents[2])
-    paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     home = folder / "spark"
-    home.mkdir(exist_ok=True)
+    home.mkdir()
     for each in Path(pyspark.__file__).parent.iterdir():
-        if each.name != "work" and not (home / each.name).exists():
+        if each.name != "work":
             (home / each.name).symlink_to(each)
-    told = {"JDK_JAVA_OPTIONS": JAVA, "PYTHONPATH": paths, "SPARK_HOME": str(home)}
-    return subprocess.run(
-        [sys.executable, "-c", begun + program + ended, *arguments],
-        cwd=folder,
-        env=os.environ | told | dict(environment or {}),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return home

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from exporter.emulator import Behaviour, Fault, Faults, Shape
+from exporter.emulator import Shape
 from exporter.emulator.shape import Quirks
 from exporter.errors import OutageError, OutputError, SettingsError
 from exporter.spark.listing import check_reached
 from tests.conftest import ServeCloud
-from tests.e2e.clouds import Cloud
 from tests.e2e.commands import Exporter
-from tests.oracle.snapshots import read_snapshot, snapshot_ids
-from tests.spark.exports import check_same, export_by, kills_executor, kills_workers, write_config
-from tests.spark.sessions import CLUSTER, JAVA, PLAIN
+from tests.oracle.snapshots import snapshot_ids
+from tests.spark.exports import check_same, export_by, kills_workers, start, write_config
+from tests.spark.parts import FEW_FAULTS
+from tests.spark.sessions import PLAIN
 
 SHAPE = Shape(
     seed=7,
@@ -33,19 +33,7 @@ SHAPE = Shape(
     layers=4,
     quirks=Quirks.all(),
 )
-FAULTS = (Fault.HTTP_429, Fault.HTTP_500, Fault.RESET, Fault.TRUNCATED, Fault.HTML)
-FEW_FAULTS = Faults(rates=dict.fromkeys(FAULTS, 0.01))
-"""5% of all calls go wrong."""
 PARQUET = {"output": {"formats": ["parquet"]}}
-SUBMIT = Path(sys.executable).with_name("spark-submit")
-PROGRAM = Path(__file__).parents[2] / "configs" / "spark" / "export_on_spark.py"
-SPECULATION = {
-    "spark.speculation": "true",
-    "spark.speculation.interval": "100ms",
-    "spark.speculation.multiplier": "1.1",
-    "spark.speculation.quantile": "0.1",
-}
-"""A task that takes somewhat longer than a few others is run twice, as soon as a slot is free."""
 
 
 def elsewhere(exporter: Exporter, name: str = "by-spark") -> dict[str, object]:
@@ -54,25 +42,10 @@ def elsewhere(exporter: Exporter, name: str = "by-spark") -> dict[str, object]:
 
 
 def command(exporter: Exporter, config: Path, *flags: str) -> subprocess.Popen[str]:
-    """Begin the command that takes an export with Spark, on this machine."""
+    """Start the command that takes an export with Spark, on this machine."""
     plain = [f"--conf={name}={value}" for name, value in PLAIN.items()]
     line = [sys.executable, "-m", "exporter.spark", *flags, *plain, "--config", str(config)]
-    return begin(exporter, line)
-
-
-def begin(exporter: Exporter, line: list[str]) -> subprocess.Popen[str]:
-    """Begin a program in the folder and the environment of the command, with Java."""
-    named = {name: os.environ[name] for name in ("JAVA_HOME",) if name in os.environ}
-    environment = exporter.environment | named | {"JDK_JAVA_OPTIONS": JAVA}
-    environment["PYSPARK_PYTHON"] = environment["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    return subprocess.Popen(
-        line,
-        cwd=exporter.folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return start(exporter, line)
 
 
 def test_a_killed_driver_publishes_nothing_and_the_next_run_gives_the_snapshot_of_one_machine(
@@ -99,44 +72,6 @@ def test_a_killed_driver_publishes_nothing_and_the_next_run_gives_the_snapshot_o
     for line in (["list"], ["verify"], ["diff", "latest", "latest"]):
         run = exporter.command(*line, "--output", str(output))
         assert run.code == 0, run.stderr
-
-
-def test_a_cluster_that_loses_an_executor_keeps_rows_calls_rate_and_secrets(
-    serve_cloud: ServeCloud, tmp_path: Path
-) -> None:
-    shape = replace(SHAPE, seed=8, images=1500)
-    cloud = serve_cloud(shape, Behaviour(latency=0.02))
-    exporter = Exporter(tmp_path, cloud)
-    limits = {"page_size": 20, "requests_per_second": 40.0}
-    whole = exporter.export({"limits": limits})
-    sections = {"limits": limits, "output": {"url": "./snapshots", "formats": ["parquet"]}}
-    events = tmp_path / "events"
-    events.mkdir()
-    told = {
-        **PLAIN,
-        **SPECULATION,
-        "spark.eventLog.enabled": "true",
-        "spark.eventLog.dir": events.as_uri(),
-    }
-    conf = [f"--conf={name}={value}" for name, value in told.items()]
-    line = [str(SUBMIT), "--master", CLUSTER, *conf, str(PROGRAM), "--log-format", "json"]
-    before = len(list(cloud.calls))
-    process = begin(exporter, [*line, "--config", str(exporter.write_config(sections))])
-    cloud.calls.after(20, kills_executor(process.pid))
-    said, _ = process.communicate()
-    assert process.returncode == 0, said[-4000:]
-    assert cloud.calls.has_acted
-    newest = snapshot_ids(exporter.output)[-1]
-    check_same(read_snapshot(exporter.output, newest, ("parquet",)), whole)
-    listed = sorted(call.started for call in list(cloud.calls)[before:])
-    # A task waits for its turn before its first call, and the driver has called alone.
-    assert len(listed) <= 1.05 * 40 * (listed[-1] - listed[0]) + 2
-    assert Cloud.token not in said
-    logs = [one for one in events.rglob("*") if one.is_file()]
-    assert logs
-    assert not [one for one in logs if Cloud.token.encode() in one.read_bytes()]
-    # What the killed attempts wrote is gone.
-    assert not [one for one in (exporter.output / ".staging").iterdir() if one.is_dir()]
 
 
 def test_a_task_that_fails_for_good_leaves_a_partial_snapshot_that_says_what_is_missing(

@@ -22,7 +22,6 @@ from tests.oracle.readers import read_parquet
 from tests.oracle.snapshots import Snapshot
 from tests.oracle.values import Rows
 from tests.spark.parts import FEW_FAULTS, LISTED, check_rows
-from tests.spark.sessions import run_program
 
 SHAPE = Shape(
     seed=11,
@@ -156,59 +155,6 @@ def test_wrong_options_are_refused_in_a_sentence(
     spark.dataSource.register(RegistrySource)
     with pytest.raises(AnalysisException, match=said):
         spark.read.format("registry_exporter").options(**options).load()
-
-
-PROGRAM = """
-import sys
-from exporter.spark import RegistrySource
-config, token, output = sys.argv[1:]
-spark.sparkContext.addFile(config)
-spark.sparkContext.addFile(token)
-spark.dataSource.register(RegistrySource)
-found = spark.read.format("registry_exporter").options(config="shipped.yaml", table="images").load()
-found.explain("extended")
-found.write.parquet(output)
-"""
-
-
-def test_a_cluster_reads_with_files_that_spark_ships_and_shows_no_secret(
-    exporter: Exporter, cloud: Cloud, snapshot: Snapshot, tmp_path: Path
-) -> None:
-    told = exporter.settings()
-    # The path is nobody's: each executor finds the file that Spark ships.
-    told["credentials"] = {"iam_token_file": "/nowhere/shipped-token"}
-    sent = tmp_path / "sent"
-    sent.mkdir()
-    (sent / "shipped.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
-    (sent / "shipped-token").write_text(Cloud.token)
-    events = tmp_path / "events"
-    events.mkdir()
-    done = run_program(
-        PROGRAM,
-        *(str(sent / "shipped.yaml"), str(sent / "shipped-token"), str(tmp_path / "images")),
-        folder=tmp_path,
-        config={
-            "spark.eventLog.enabled": "true",
-            "spark.eventLog.compress": "false",
-            "spark.eventLog.dir": events.as_uri(),
-        },
-    )
-    assert done.returncode == 0, done.stderr
-    rows = [
-        row
-        for path in (tmp_path / "images").glob("*.parquet")
-        for row in pq.read_table(path, columns=["image_id"]).to_pylist()
-    ]
-    wanted = [row["image_id"] for row in snapshot.tables["images"]]
-    assert sorted(row["image_id"] for row in rows) == sorted(wanted)
-    logs = [path for path in events.rglob("*") if path.is_file()]
-    logs += [
-        path for name in ("stdout", "stderr") for path in (tmp_path / "spark/work").rglob(name)
-    ]
-    assert len(logs) >= 3  # The events, and the output of two executors.
-    said = [done.stdout, done.stderr, *(path.read_text("utf-8") for path in logs)]
-    assert not any(Cloud.token in text for text in said)
-    assert "BatchScan registry_exporter" in done.stdout
 
 
 def test_without_spark_the_program_says_in_a_sentence_what_to_install() -> None:
