@@ -91,6 +91,11 @@ class Estate:
         repository = self._layout.repositories[bisect_right(self._starts, number) - 1]
         return repository, number - repository.first + repository.deleted
 
+    def repository_images(self, number: int) -> range:
+        """The numbers of all images of the image's repository."""
+        repository, _ = self.place(number)
+        return range(repository.first, repository.first + repository.count)
+
     def image_times(self, number: int) -> tuple[int, int]:
         """When the image was created and last modified, in nanoseconds since 1970."""
         repository, index = self.place(number)

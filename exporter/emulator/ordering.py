@@ -28,6 +28,7 @@ _CACHED_NUMBERS = 4_000_000
 
 SortKeys = tuple[tuple[str, bool], ...]
 """The keys to sort by, each with whether it descends."""
+_NONE: Sequence[int] = ()
 
 
 class Shuffled(Sequence[int]):
@@ -75,6 +76,51 @@ def parse_order(text: str, known: Sequence[str], *, descending: str) -> SortKeys
     return tuple(keys)
 
 
+class ByRepository(Sequence[int]):
+    """A range of images by name; a repository's own order is made when one of its places is asked.
+
+    To sort a whole registry for each page would take longer than all its pages.
+    """
+
+    def __init__(
+        self,
+        numbers: range,
+        *,
+        descends: bool,
+        repository_of: Callable[[int], range],
+        sort: Callable[[range], Sequence[int]],
+    ) -> None:
+        self._numbers = numbers
+        self._descends = descends
+        self._repository_of = repository_of
+        self._sort = sort
+        self._first, self._images = 0, _NONE
+        """The place of the latest repository's first image, and its images in order."""
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, place: int) -> int: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[int]: ...
+    def __getitem__(self, place: int | slice) -> int | Sequence[int]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        if not 0 <= place < len(self):
+            raise IndexError(place)
+        if not 0 <= place - self._first < len(self._images):
+            self._go_to(place)
+        return self._images[place - self._first]
+
+    def _go_to(self, place: int) -> None:
+        numbers = self._numbers
+        whole = self._repository_of(numbers[-1 - place] if self._descends else numbers[place])
+        images = range(max(whole.start, numbers.start), min(whole.stop, numbers.stop))
+        before = numbers.stop - images.stop if self._descends else images.start - numbers.start
+        self._first, self._images = before, self._sort(images)
+
+
 class Orders:
     """Sorted orders of one estate; those of images that took sorting are kept, up to a bound."""
 
@@ -82,18 +128,40 @@ class Orders:
         self._estate = estate
         self._collation = collation
         self._kept: OrderedDict[tuple[range, SortKeys], array[int]] = OrderedDict()
+        self._kept_numbers = 0
 
     def images(self, numbers: range, keys: SortKeys) -> Sequence[int]:
         """The numbers of a range of images, sorted by the keys and then by name and age."""
-        if keys[0][0] == "name" and len(keys) == 1 and self._collation == "bytes":
-            # Images are numbered by name: see the first lines of `estate`.
-            return numbers[::-1] if keys[0][1] else numbers
-        if (numbers, keys) not in self._kept:
-            self._kept[numbers, keys] = array("Q", sorted(numbers, key=self.sort_key(keys)))
-            while len(self._kept) > 1 and sum(map(len, self._kept.values())) > _CACHED_NUMBERS:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end((numbers, keys))
-        return self._kept[numbers, keys]
+        (first, descends), *others = keys
+        if first != "name" or self._collation != "bytes":
+            return self._sorted(numbers, keys)
+        # Images are numbered by name: see the first lines of `layout`.
+        if not others:
+            return numbers[::-1] if descends else numbers
+        return ByRepository(
+            numbers,
+            descends=descends,
+            repository_of=self._estate.repository_images,
+            sort=lambda images: self._sorted(images, tuple(others)),
+        )
+
+    def _sorted(self, numbers: range, keys: SortKeys) -> Sequence[int]:
+        """The numbers sorted by the keys, from the kept orders if it is there."""
+        at = numbers, keys
+        if at not in self._kept:
+            self._kept[at] = array("Q", self._sort(numbers, keys))
+            self._kept_numbers += len(numbers)
+            while len(self._kept) > 1 and self._kept_numbers > _CACHED_NUMBERS:
+                self._kept_numbers -= len(self._kept.popitem(last=False)[1])
+        self._kept.move_to_end(at)
+        return self._kept[at]
+
+    def _sort(self, numbers: range, keys: SortKeys) -> list[int]:
+        # Mostly the first key alone decides, and the others need not be computed.
+        ranks = [*map(self.sort_key(keys[:1]), numbers)]
+        if len(set(ranks)) == len(ranks):
+            return [number for _, number in sorted(zip(ranks, numbers, strict=True))]
+        return sorted(numbers, key=self.sort_key(keys))
 
     def resources(self, resources: Sequence[Mapping[str, str]], keys: SortKeys) -> list[int]:
         """The indices of some resources, sorted by the keys, whose values are texts."""

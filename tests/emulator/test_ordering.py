@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
 
 from exporter.emulator import Behaviour, Quirks, preset
+from exporter.emulator.estate import Estate
+from exporter.emulator.ordering import Orders
 from tests.emulator.client import SMALL, emulate, ids, largest_registry
 
 
@@ -55,6 +58,26 @@ async def test_every_documented_key_sorts_alone_reversed_and_with_others(quirks:
         modified = await ordered("last_modified")
         assert sorted(ids(modified)) == everything
         assert ids(modified) == ids(await ordered("last_modified desc"))[::-1]
+
+
+@pytest.mark.parametrize("same_times", [1, 3])
+@pytest.mark.parametrize("collation", ["bytes", "words"])
+def test_an_order_by_name_first_is_that_of_one_sort(collation: str, same_times: int) -> None:
+    shape = replace(preset("quirks", images=300), same_times=same_times)
+    estate = Estate(shape)
+    orders = Orders(estate, collation=collation)
+    registry = largest_registry(estate)
+    repository = estate.image_numbers(registry)[len(estate.image_numbers(registry)) // 2]
+    scopes = [estate.image_numbers(), estate.image_numbers(registry)]
+    scopes += [estate.repository_images(repository), range(0)]
+    for name, time, digest in product((False, True), repeat=3):
+        keys = ("name", name), ("created_at", time), ("digest", digest)
+        for numbers, some in product(scopes, (keys, keys[:2], keys[::2])):
+            in_one = sorted(numbers, key=orders.sort_key(some))
+            by_parts = orders.images(numbers, some)
+            assert [*by_parts] == in_one
+            # A page may begin anywhere.
+            assert [by_parts[place] for place in reversed(range(len(numbers)))] == in_one[::-1]
 
 
 async def test_a_language_collation_puts_punctuation_last() -> None:
