@@ -44,7 +44,7 @@ class Flavor(StrEnum):
 _ONLY_FOR = {
     Kind.CLOUD: ("images", "deny"),
     Kind.OCI: (
-        "repositories", "tags", "indexes", "quirk", "access", "flavor", "prefix", "workers", "quota"
+        "repositories", "tags", "indexes", "quirk", "access", "flavor", "prefix", "quota"
     ),
 }  # fmt: skip
 """Options that the other kind does not have."""
@@ -81,6 +81,10 @@ def emulate(
     ] = None,
     max_in_flight: Annotated[
         int | None, typer.Option(metavar="N", help="The most calls at once; others get 503.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="The most calls that are worked on at once; others wait."),
     ] = None,
     fault: Annotated[
         list[str] | None,
@@ -130,14 +134,6 @@ def emulate(
         str,
         typer.Option(metavar="/PATH", help="The path before /v2/.", rich_help_panel=_FOR_OCI),
     ] = "",
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="The most calls that are worked on at once; others wait.",
-            rich_help_panel=_FOR_OCI,
-        ),
-    ] = None,
     quota: Annotated[
         int | None,
         typer.Option(
@@ -188,6 +184,7 @@ def emulate(
                 "jitter": jitter_ms / 1000,
                 "rate": rate,
                 "max_in_flight": max_in_flight,
+                "workers": workers,
             }
             run: Callable[[], None]
             if kind is Kind.OCI:
@@ -201,7 +198,6 @@ def emulate(
                     access=access.value,
                     flavor=flavor.value,
                     prefix=prefix.rstrip("/"),
-                    workers=workers,
                     quota=quota,
                     quirks=quirks,
                     seed=registry.seed,

@@ -19,6 +19,7 @@ import orjson
 import pyarrow as pa
 
 from exporter.crawl import not_found
+from exporter.crawl.call_times import CallTimes
 from exporter.crawl.decoders import Decoders
 from exporter.crawl.memory import MemoryBudget, MemoryReservation
 from exporter.crawl.not_found import Caller
@@ -42,7 +43,6 @@ come."""
 OTHER_BYTES_IN_FLIGHT = 32 * 1024 * 1024
 """The same for all other pages, which do not wait for large ones: small pages, because they lead to
 further calls, and stored ones, because pages that were cut wait for them."""
-_LEARNING = 0.1
 
 
 @dataclass(frozen=True)
@@ -91,16 +91,17 @@ class PagePipeline:
         self._store = store
         self._progress = progress
         self._decoders = decoders
-        self._call_seconds = 0.0  # The average time of the latest calls for large pages.
+        self._calls = CallTimes()
         self._throttled = 0  # The part that pages have reported.
 
     @property
     def behind(self) -> bool:
-        """Whether the bodies that have come take longer to decode than another call.
+        """Whether more calls at once save no time.
 
-        Then more calls at once save no time.
+        The bodies that have come take longer to decode than another call, or the host has as many
+        calls as it can work on.
         """
-        return self._decoders.backlog > self._call_seconds
+        return self._decoders.backlog > self._calls.average or self._calls.are_queueing
 
     def decoding_seconds(self, page_bytes: float) -> float:
         """Return how long it takes to decode so many bytes (`Decoders.seconds_for`)."""
@@ -197,7 +198,7 @@ class PagePipeline:
     async def arrived(self, pending: PendingPage[P]) -> Fetched[P]:
         """Wait for a page that was asked for, in its turn; raises `ApiError` and `Dropped`."""
         fetched = await pending.fetched()
-        self._call_seconds += (fetched.answer.seconds - self._call_seconds) * _LEARNING
+        self._calls.note(fetched.answer.seconds, len(fetched.answer.body))
         return fetched
 
     async def decode(self, work: Callable[[bytes], P], body: bytes, *, weight: float) -> P:

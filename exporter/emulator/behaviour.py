@@ -32,6 +32,7 @@ class Behaviour:
     Attributes:
         latency: The least time of a call.
         jitter: The most time on top of that; it is drawn for each call.
+        workers: How many calls are worked on at once; the others wait for their turn.
         rate: Calls per second, all callers together; more are answered with 429.
         burst: Calls that may come at once before `rate` applies; by default those of a second.
         retry_after: The value of `Retry-After` in a 429 answer, or None for no header.
@@ -67,6 +68,7 @@ class Behaviour:
 
     latency: float = 0.0
     jitter: float = 0.0
+    workers: int | None = None
     rate: float | None = None
     burst: int | None = None
     retry_after: Literal["seconds", "date", "absent"] = "seconds"
@@ -101,6 +103,8 @@ class Behaviour:
             raise ValueError(f"a rate of {self.rate:g} calls per second lets none through")
         if self.max_in_flight is not None and self.max_in_flight < 1:
             raise ValueError(f"with {self.max_in_flight} calls at once it would answer none")
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"with {self.workers} workers it would answer nothing")
         for name in ("latency", "jitter"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is no time from 0 up")

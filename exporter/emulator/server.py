@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from asyncio import sleep as pause
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Self
 
@@ -22,7 +21,7 @@ from .listening import Listener
 from .listings import Listings
 from .parameters import CALLS
 from .status import StatusError, not_found
-from .throttle import Throttle
+from .throttle import Throttle, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -71,6 +70,7 @@ class Emulator:
         self._clock = clock
         self._listener = Listener(host, port)
         self._throttle = Throttle()
+        self._workers = Workers()
         self._listings = Listings(estate)
         self._jitter = random.Random(estate.shape.seed)  # noqa: S311 - not for secrets
 
@@ -138,8 +138,7 @@ class Emulator:
                 return await self._unavailable(down, request)
             self._throttle.admit(behaviour, self.calls.in_flight, self._clock())
             seconds = behaviour.latency + behaviour.jitter * self._jitter.random()
-            if seconds:
-                await pause(seconds)
+            await self._workers.spend(seconds, behaviour.workers)
             if name in {"tokens", "metadata", "endpoints"}:
                 return await self._spoiled(name, name, (), request, lambda: handler(request))
             return await handler(request)

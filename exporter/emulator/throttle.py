@@ -1,7 +1,8 @@
-"""The service's own limits: calls per second as a token bucket, and calls at the same time."""
+"""The service's own limits: calls a second as a token bucket, and calls at the same time."""
 
 from __future__ import annotations
 
+import asyncio
 import math
 from email.utils import formatdate
 from typing import Literal, Protocol
@@ -65,3 +66,22 @@ def retry_after(limits: Limits, wait: float, now: float) -> str | None:
     if limits.retry_after == "date":
         return formatdate(math.ceil(now + wait), usegmt=True)
     return str(math.ceil(wait))
+
+
+class Workers:
+    """Gives calls the time that they take, as many at once as the service has workers."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(0)
+        self._count = 0
+
+    async def spend(self, seconds: float, workers: int | None) -> None:
+        """Spend the time of a call, once a worker is free; None for any number of them."""
+        if workers is None:
+            if seconds:
+                await asyncio.sleep(seconds)
+            return
+        if workers != self._count:
+            self._count, self._free = workers, asyncio.Semaphore(workers)
+        async with self._free:
+            await asyncio.sleep(seconds)

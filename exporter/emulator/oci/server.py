@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from asyncio import sleep as pause
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Self
@@ -18,7 +17,7 @@ from exporter.emulator.debug import debug_routes
 from exporter.emulator.faults import Fault, FaultCoin, Faults
 from exporter.emulator.listening import Listener
 from exporter.emulator.status import StatusError
-from exporter.emulator.throttle import Throttle
+from exporter.emulator.throttle import Throttle, Workers
 
 from . import harbor
 from .access import CATALOG, Access
@@ -71,7 +70,7 @@ class OciEmulator:
         self._access = Access()
         self._content = Content()
         self._jitter = random.Random(shape.seed)  # noqa: S311 - not for secrets
-        self._workers: tuple[int, asyncio.Semaphore] | None = None
+        self._workers = Workers()
 
     @property
     def url(self) -> str:
@@ -134,11 +133,7 @@ class OciEmulator:
                 return await self._spoiled(request, down, None)
             self._throttle.admit(behaviour, self.calls.in_flight, time.time())
             seconds = behaviour.latency + behaviour.jitter * self._jitter.random()
-            if behaviour.workers is not None:
-                async with self._worker(behaviour.workers):
-                    await pause(seconds)
-            elif seconds:
-                await pause(seconds)
+            await self._workers.spend(seconds, behaviour.workers)
             path = request.path
             is_within = path.startswith(behaviour.prefix)
             route = route_of(path.removeprefix(behaviour.prefix) if is_within else "")
@@ -150,11 +145,6 @@ class OciEmulator:
             return self._refused(error)
         except RegistryError as error:
             return error.answer()
-
-    def _worker(self, count: int) -> asyncio.Semaphore:
-        if self._workers is None or self._workers[0] != count:
-            self._workers = (count, asyncio.Semaphore(count))
-        return self._workers[1]
 
     async def _spoiled(
         self, request: web.Request, fault: Fault | None, route: Route | None
@@ -228,7 +218,7 @@ class OciEmulator:
             if behaviour.has(quirk):
                 raise RegistryError(status, "the list of repositories is not for you")
         if behaviour.has(Quirk.CATALOG_SLOW):
-            await pause(behaviour.slow)
+            await asyncio.sleep(behaviour.slow)
 
     async def _stored(self, request: web.Request) -> web.StreamResponse:
         """A blob from storage, whose address is its own permission: others are not accepted."""
