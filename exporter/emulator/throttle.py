@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from asyncio import sleep as pause
 from email.utils import formatdate
 from typing import Literal, Protocol
 
@@ -79,9 +80,9 @@ class Workers:
         """Spend the time of a call, once a worker is free; None for any number of them."""
         if workers is None:
             if seconds:
-                await asyncio.sleep(seconds)
+                await pause(seconds)
             return
         if workers != self._count:
             self._count, self._free = workers, asyncio.Semaphore(workers)
         async with self._free:
-            await asyncio.sleep(seconds)
+            await pause(seconds)

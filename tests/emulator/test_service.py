@@ -196,7 +196,7 @@ def held_latency(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[list[float],
         await release.wait()
 
     with monkeypatch.context() as patch:
-        patch.setattr("exporter.emulator.server.pause", sleep)
+        patch.setattr("exporter.emulator.throttle.pause", sleep)
         yield pauses, release
 
 
