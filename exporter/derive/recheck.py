@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from exporter.derive.reachable import reachable_problem
 from exporter.derive.steps import SOURCES, create_sources, run_steps
 from exporter.sql.engine import (
@@ -16,6 +18,7 @@ from exporter.sql.engine import (
     create_view,
     first_line,
     open_engine,
+    resources_for,
     script,
     with_enough_memory,
 )
@@ -43,7 +46,15 @@ def recompute_problems(parts: Mapping[str, Sequence[Path]], working: Path) -> li
     if missing:
         return [f"{name}: there is no Parquet file to recompute totals from" for name in missing]
     with tempfile.TemporaryDirectory(dir=working) as folder:
-        return with_enough_memory(partial(_recompute, parts, Path(folder)), FOR_MANY)
+        work = partial(_recompute, parts, Path(folder))
+        return with_enough_memory(work, _resources(parts["layers"]))
+
+
+def _resources(layers: Sequence[Path]) -> Resources:
+    try:
+        return resources_for(layers, one_by_one=True)
+    except (pa.ArrowException, OSError):
+        return FOR_MANY  # A file cannot be read: the recomputation says so.
 
 
 def _recompute(

@@ -41,9 +41,13 @@ class Resources:
 
 FOR_FEW = Resources(320 * 1024 * 1024, 2)
 FOR_MANY = Resources(160 * 1024 * 1024, 1)
-"""The first try, enough for a million images. DuckDB cannot spill everything, so it needs more
-memory for more rows, though not in proportion. Each query has working memory of its own: two at
-once spill more and take more CPU time."""
+"""Enough for a million images. Each query has working memory of its own: two at once spill more and
+take more CPU time."""
+_MANY_ROWS = 12_000_000
+"""The most layers that `FOR_MANY` is enough for."""
+_MOST_TIMES = 3.0
+"""How many times that memory a first try may have; with it, ten million images are derived. DuckDB
+cannot spill everything, so it needs more memory for more rows, though not in proportion."""
 
 _log = structlog.get_logger()
 
@@ -59,10 +63,17 @@ class TooLittleMemoryError(OutputError):
     """The memory is too small for DuckDB, even with spilling."""
 
 
-def resources_for(layers: Iterable[Path]) -> Resources:
-    """Return the first resources to try, by the number of rows in the Parquet files of `layers`."""
+def resources_for(layers: Iterable[Path], *, one_by_one: bool = False) -> Resources:
+    """Return the first resources to try, by the number of rows in the Parquet files of `layers`.
+
+    With `one_by_one`, there is one query at a time, however few rows there are.
+    """
     rows = sum(pq.read_metadata(path).num_rows for path in layers)
-    return FOR_FEW if rows <= FEW_ROWS else FOR_MANY
+    if rows <= FEW_ROWS and not one_by_one:
+        return FOR_FEW
+    least, most = FOR_MANY.memory_bytes, usable_memory() * MOST_OF_MEMORY
+    wanted = min(least * min(rows / _MANY_ROWS, _MOST_TIMES), most)
+    return replace(FOR_MANY, memory_bytes=max(int(wanted), least))
 
 
 def with_enough_memory(work: Callable[[Resources], _T], resources: Resources) -> _T:

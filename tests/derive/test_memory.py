@@ -5,10 +5,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from exporter.sql import engine
-from exporter.sql.engine import Resources, TooLittleMemoryError, with_enough_memory
+from exporter.sql.engine import (
+    FOR_FEW,
+    FOR_MANY,
+    Resources,
+    TooLittleMemoryError,
+    resources_for,
+    with_enough_memory,
+)
 from exporter.sql.memory import usable_memory
 
 MACHINE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -102,3 +111,26 @@ def test_memory_is_doubled_up_to_half_of_what_may_be_used(monkeypatch: pytest.Mo
     with pytest.raises(TooLittleMemoryError):
         with_enough_memory(work, Resources(10 * MB, 1))
     assert given == [10 * MB, 20 * MB, 40 * MB]
+
+
+def parts_of(folder: Path, *rows: int) -> list[Path]:
+    """Write files of so many rows, which are all null."""
+    paths = [folder / f"{number}.parquet" for number in range(len(rows))]
+    for path, count in zip(paths, rows, strict=True):
+        pq.write_table(pa.table({"size": pa.nulls(count, pa.int64())}), path)
+    return paths
+
+
+def test_more_layers_get_more_memory_from_the_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "usable_memory", lambda: 8192 * MB)
+    few, million, more = 1_000, 10_000_000, 24_000_000
+    assert resources_for(parts_of(tmp_path, few)) == FOR_FEW
+    assert resources_for(parts_of(tmp_path, few), one_by_one=True) == FOR_MANY
+    assert resources_for(parts_of(tmp_path, million)) == FOR_MANY
+    assert resources_for(parts_of(tmp_path, million, more - million)) == Resources(320 * MB, 1)
+    monkeypatch.setattr(engine, "usable_memory", lambda: 400 * MB)
+    assert resources_for(parts_of(tmp_path, more)) == Resources(200 * MB, 1)
+    monkeypatch.setattr(engine, "usable_memory", lambda: 100 * MB)
+    assert resources_for(parts_of(tmp_path, more)) == FOR_MANY
