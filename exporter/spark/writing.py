@@ -17,7 +17,7 @@ from exporter.spark.jobs import Jobs
 from exporter.spark.listing import check_reached, new_attempt
 from exporter.staging.layout import StagedFile
 from exporter.staging.ndjson import write_ndjson
-from exporter.staging.parquet import PART_BYTES, Parts, output_errors
+from exporter.staging.parquet import Parts, output_errors
 from exporter.tables.schemas import TABLES
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _write(table: str, folder: Path, batches: Iterator[pa.RecordBatch]) -> Itera
     with output_errors(folder), Parts(attempt, {}) as parts:
         for batch in batches:
             parts.append({table: pa.Table.from_batches([batch]).cast(schema)})
-            if parts.largest() >= PART_BYTES:
+            if parts.are_large:
                 finished += parts.close()
         finished += parts.close()
     told = [

@@ -229,6 +229,10 @@ class Parts:
         trace: TracebackType | None,
     ) -> None:
         """Abandon what is still open."""
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close the open files, which will not be used."""
         for part in self._open.values():
             part.abandon()
         self._open = {}
@@ -240,9 +244,10 @@ class Parts:
                 if rows.num_rows:
                     self._part(name).append(rows)
 
-    def largest(self) -> int:
-        """Return the size in bytes of the largest open file."""
-        return max((part.size() for part in self._open.values()), default=0)
+    @property
+    def are_large(self) -> bool:
+        """Whether an open file has reached the size at which all of them are closed."""
+        return any(part.size() >= PART_BYTES for part in self._open.values())
 
     def close(self) -> list[StagedFile]:
         """Finish every open part; the next rows go to new ones. Raises `OutputError`."""

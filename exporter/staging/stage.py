@@ -1,15 +1,14 @@
 """The stage: the crawl gives it pages to write, and gets back pages that an earlier attempt kept.
 
-One thread does all the writing, in the order in which the pages come: rows into the open Parquet
-parts, bodies into the spool, and an entry into the journal. The stage tells the caller when a page
-is written. The caller limits how many pages wait for that.
+Of each page, the writer's thread first adds the rows to the open Parquet parts, and then enters the
+page in the journal, with its body. The stage tells the caller when a page is written. The caller
+limits how many pages wait for that.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -22,8 +21,8 @@ from exporter.errors import LostStagingError, OutputError
 from exporter.page import Note, StoredPage
 from exporter.staging.journal import Journal
 from exporter.staging.layout import StagedFile, staged_path
-from exporter.staging.parquet import PART_BYTES, Parts, output_errors
-from exporter.threads import in_thread
+from exporter.staging.parquet import output_errors
+from exporter.staging.writer_thread import WriterThread
 from exporter.wording import switch
 
 SPOOL_BYTES = 2 * 1024 * 1024 * 1024
@@ -49,9 +48,7 @@ class Stage:
         numbers: dict[str, int] = {}
         for table, number, _ in self._journal.parts():
             numbers[table] = max(numbers.get(table, 0), number + 1)
-        self._parts = Parts(staging, numbers)
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="stage")
-        self._failure: BaseException | None = None
+        self._writer = WriterThread(staging, numbers, closed=self._journal.seal)
         self._ticker: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -70,10 +67,9 @@ class Stage:
             self._ticker.cancel()
             with suppress(asyncio.CancelledError):
                 await self._ticker
-        try:
-            await in_thread(lambda _: self._close(kind, error, trace), self._writer)
-        finally:
-            self._writer.shutdown()
+        await self._writer.end(
+            lambda: self._journal.__exit__(kind, self._writer.failure or error, trace)
+        )
 
     @property
     def kept_before(self) -> int:
@@ -104,65 +100,30 @@ class Stage:
         an earlier page. See `Journal.keep` for `inline`.
         """
 
-        def write() -> None:
-            self._parts.append(tables)
+        def enter() -> None:
             self._journal.keep(key, summary, body, inline=inline)
-            if self._journal.spooled_bytes >= SPOOL_BYTES or self._parts.largest() >= PART_BYTES:
-                self._seal()
+            if self._journal.spooled_bytes >= SPOOL_BYTES:
+                self._writer.close_parts()
 
-        self._submit(write, done=written)
+        self._writer.write(tables, enter, done=written)
 
     def add_note(self, note: Note) -> None:
         """Keep a note: it becomes durable before any page that is kept later."""
-        self._submit(lambda: self._journal.add_note(note))
+        self._writer.submit(lambda: self._journal.add_note(note))
 
     async def finish(self) -> list[StagedFile]:
         """Write everything, close the open parts, and return all finished parts of all tables."""
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._writer, self._seal)
-        self._raise_failure()
+        await self._writer.finish()
         return [
             StagedFile(table, "parquet", staged_path(self.path, table, number, "parquet"), rows)
             for table, number, rows in self._journal.parts()
         ]
 
-    def _submit(self, work: Callable[[], None], done: Callable[[], None] = lambda: None) -> None:
-        self._raise_failure()
-        loop = asyncio.get_running_loop()
-
-        def attempt() -> None:
-            if self._failure is None:
-                try:
-                    work()
-                except BaseException as error:  # noqa: BLE001  (raised again by the next call)
-                    self._failure = error
-            with suppress(RuntimeError):  # The loop may be gone when a run is torn down.
-                loop.call_soon_threadsafe(done)
-
-        self._writer.submit(attempt)
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-
     async def _commit_regularly(self) -> None:
         while True:
             await asyncio.sleep(COMMIT_SECONDS)
-            if self._journal.dirty and self._failure is None:
-                self._submit(self._journal.commit)
-
-    def _seal(self) -> None:
-        if self._failure is None:
-            self._journal.seal(self._parts.close())
-
-    def _close(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._parts.__exit__(kind, error, trace)
-        self._journal.__exit__(kind, self._failure or error, trace)
+            if self._journal.dirty and self._writer.failure is None:
+                self._writer.submit(self._journal.commit)
 
     def _drop_unfinished_parts(self) -> None:
         finished = {

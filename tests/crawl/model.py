@@ -355,7 +355,7 @@ async def walk(world: World, memory: Memory, chance: random.Random) -> Walked:
 
         def idle_task() -> Task | None:
             return (
-                walks[0].idle_task(decisions=chance.random() < 0.9)
+                walks[0].splitting.idle_task(decisions=chance.random() < 0.9)
                 if chance.random() < 0.8
                 else None
             )

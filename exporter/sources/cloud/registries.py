@@ -248,13 +248,13 @@ class Registries:
         # Decoding may be behind, so that more calls at once save no time now.
         behind = self._pages.behind
         decisions = not behind and not self._client.paced("container_registry")
-        listings = [one for one in self._listings if one.is_divisible(decisions=decisions)]
+        listings = [one for one in self._listings if one.splitting.is_worth_it(decisions=decisions)]
         # The longest ones go first: they decide how long the run takes.
         listings.sort(key=lambda one: -one.most_pages_left)
         if behind:
             listings = [listing for listing in listings[:1] if self._takes_longest(listing)]
         for listing in listings:
-            task = listing.idle_task(decisions=decisions)
+            task = listing.splitting.idle_task(decisions=decisions)
             if task is not None:
                 return task
         return None

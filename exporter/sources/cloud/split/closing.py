@@ -1,13 +1,21 @@
 """How one registry's listing ends: what it waits for, and what its scans relied on.
 
-A split relies on the repository list. So before the listing ends, it reads the list again to find
-new repositories, and waits for the sample. If either contradicts the list, one scan lists the whole
-registry again. A scope that no scan has proven complete is listed again too.
+- *A split relies on the repository list.* So before the listing ends, the list is read again to
+  find new repositories, and the sample has come (`check`).
+- *Lost trust does not return.* If either contradicts the list, or a repository is not on it or
+  cannot be listed alone, one scan lists the whole registry again.
+- *A scan that reaches its end proves itself* (`proof`). Each image is behind the one before it in
+  an order without ties (`name,created_at,digest`), or no image came twice. If neither holds, ties
+  came in another order on another page, and as many images are missing as came twice. The scope is
+  then listed again, by digest, until all readings together are complete (`unproven`). If that
+  cannot be proven after some readings, the listing is partial, and its message says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+
+import structlog
 
 from exporter.crawl.coverage import ListingStatus
 from exporter.errors import ApiError
@@ -21,11 +29,13 @@ from exporter.sources.cloud.split.state import Asked, ListingState, Phase
 from exporter.sources.cloud.split.unproven import Unproven
 from exporter.wording import number
 
+log = structlog.get_logger()
+
 
 class Closing:
     """The facts that a registry's listing needs before it ends; `refresh` reads its list again.
 
-    The listing reports each scan, page and failure. Nothing else changes these facts.
+    Every scan, page and failure of the registry is reported here. Nothing else changes these facts.
     """
 
     def __init__(
@@ -85,9 +95,20 @@ class Closing:
             self.abandon_split(f"repository {unlisted[0]} has images, but is not listed")
 
     def abandon_split(self, reason: str) -> None:
-        """Stop relying on the list of repositories."""
-        if self._scans.abandon_split(reason, failed=self._failure is not None):
-            self._unproven.clear()
+        """Stop relying on the list of repositories: the ascending scan lists everything again.
+
+        If the user's repositories were to be listed one by one, without such a scan, it begins now.
+        If nothing was listed one by one, it continues as it is.
+        """
+        was_split = self._state.is_split
+        self._state.enter(Phase.UNSPLIT)
+        if not was_split and self._scans.up is not None:
+            return
+        log.warning("split_given_up", registry_id=self._entry.parent_id, reason=reason)
+        self._unproven.clear()
+        self._scans.stop()
+        if self._failure is None:
+            self._scans.restart_whole()
 
     # Scans and their pages.
 
@@ -100,14 +121,21 @@ class Closing:
             self._left_out.update(name for name in names if not wanted(name))
 
     def scan_ended(self, scan: Scan) -> None:
-        """Note what a scan that has ended has not proven complete, or has shown twice."""
+        """Note what a scan has not proven complete, or has shown twice; then go on without it.
+
+        If an ascending scan has reached its end alone, nothing is left for its partner.
+        """
         if scan.state is ScanState.EXHAUSTED and scan.direction is Direction.ASCENDING:
+            if scan.partner is not None:
+                scan.partner.stop()
             relied_on = scan.repository is not None or not self._state.is_split
             self._unproven.take(scan, relied_on=relied_on)
         self._unproven.list_repeated(scan)
         stopped, empty = scan.state is ScanState.STOPPED, scan.observed.last is None
         if scan.repository is not None and empty and not stopped:
             self._check.empty.add(scan.repository)
+        self._scans.ended(scan)
+        self.settle()
 
     def failed(self, error: ApiError) -> None:
         """Note an error after which images are missing."""

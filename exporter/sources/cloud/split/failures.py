@@ -1,4 +1,4 @@
-"""What a scan does after a call that failed for good."""
+"""What becomes of a scan, and of its registry's listing, after a call that failed for good."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import structlog
 
 from exporter.errors import ApiError, StatusError, is_not_found, is_refused
 from exporter.http.status import is_passing
+from exporter.sources.cloud.split.closing import Closing
+from exporter.sources.cloud.split.context import Context
 from exporter.sources.cloud.split.ordering import Direction
 from exporter.sources.cloud.split.scan import Scan, ScanState
+from exporter.sources.cloud.split.scans import Scans
 
 log = structlog.get_logger()
 
@@ -76,3 +79,37 @@ def _begins_again(scan: Scan, error: ApiError) -> bool:
         return False
     scan.restart()
     return True
+
+
+class Failures:
+    """Handles the failed calls of one registry's scans."""
+
+    def __init__(self, scans: Scans, closing: Closing, context: Context) -> None:
+        self._scans = scans
+        self._closing = closing
+        self._context = context
+
+    def handle(self, scan: Scan, error: ApiError) -> bool:
+        """Handle a failed call; return True if the scan continues, and stop it otherwise.
+
+        What the API refuses once, the run's later scans do not ask for: orders that come before the
+        one that it has taken, and descending orders.
+        """
+        closing, context = self._closing, self._context
+        action = handle_failure(scan, error)
+        if action is FailureAction.AGAIN:
+            if scan is self._scans.up:
+                context.fallback = max(context.fallback, scan.attempts.fallback)
+            return True
+        scan.stop()
+        if action is FailureAction.WITHOUT:
+            if is_refused(error):
+                context.backwards = False
+            self._scans.give_up(scan)
+        elif action is FailureAction.ABANDON_SPLIT and scan.repository is not None:
+            closing.refused(scan.repository, error)
+        elif action is FailureAction.GONE and scan.repository is not None:
+            closing.gone(scan.repository)
+        elif action is FailureAction.FAILED:
+            closing.failed(error)
+        return False

@@ -1,4 +1,12 @@
-"""What a page's order decides: whether to believe it, and which rows to cut."""
+"""What a page's order decides: whether to believe it, and which rows to cut.
+
+- *Two scans meet only while both are in order*, and where they have read the same images
+  (`meeting`). If one image is out of its place, the ascending scan continues to its end alone. This
+  relies on a reverse order that is the exact reverse. If the two orders disagree about an image's
+  place, neither scan may read it, and no client can tell it from one that does not exist.
+- *Only images that another scan has listed are cut*, one by one: the key drops duplicates later. A
+  split cuts what the registry's own scans have listed (`known`).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The scans of one registry: how they begin, how they split it, and what ends the splitting."""
+"""The scans of one registry: which of them are open, and how each begins.
+
+*A decision is noted first*, before any page that is cut because of it: a resumed run repeats it.
+The decisions are to meet a scan from its other end, and to list the repositories one by one.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +38,8 @@ class Scans:
 
     `partition` are the registry's repositories and `sizes` how large they are. `up` and `down` are
     its own scans, if there are any, and `known` has what they have listed. `task` makes the
-    scheduler's task of a scan.
+    scheduler's task of a scan. `changes` counts what may make another scan worth meeting: scans
+    that begin, pages, and sizes.
     """
 
     def __init__(
@@ -49,6 +54,7 @@ class Scans:
         self.open: set[Scan] = set()
         self.up: Scan | None = None
         self.down: Scan | None = None
+        self.changes = 0
         self.replay = Replay(context.pages)
         self.known = KnownImages(context.policy.max_known_ids)
         self.registry_call = images_call(
@@ -57,9 +63,8 @@ class Scans:
         self._registry_id = registry_id
         self._context = context
         self._state = state
-        self._task = task
+        self.task = task
         self._begun: set[str] = set()  # Repositories that a scan was begun for.
-        self._none_long = False  # Whether no scan is worth a second one; until something changes.
         self._decided_before = context.store.notes(registry_id)
 
     # How they begin.
@@ -101,12 +106,12 @@ class Scans:
         if self.resumes:
             self.replay.find(scan, fallback)
         self.open.add(scan)
-        self._none_long = False
+        self.changes += 1
         self.replay.look(scan)
         if self.resumes and not self.replay.has(scan):
             scan.cursor.resize(page_size)
         if queue:
-            context.queue(self._task(scan))
+            context.queue(self.task(scan))
         return scan
 
     def begin_whole(self, *, may_split: bool) -> None:
@@ -119,7 +124,7 @@ class Scans:
         if may_split and self._state.trusts_list and self._has_decided(WHOLE_REGISTRY, ALONE):
             self._state.enter(Phase.SPLIT)
         if self._has_decided(WHOLE_REGISTRY, Direction.DESCENDING.value):
-            self._meet(self.up, queue=True)
+            self.meet(self.up, queue=True)
 
     def begin_alone(self, names: Iterable[str]) -> None:
         """List repositories one by one, and from both ends if an earlier attempt did."""
@@ -133,120 +138,10 @@ class Scans:
             pages = estimate.pages_of(self.sizes, name, self.up)
             large = pages >= context.policy.large_pages
             if met_before or (large and context.backwards and self._state.is_split):
-                self._meet(scan, queue=True)
+                self.meet(scan, queue=True)
 
-    def has_begun(self, name: str) -> bool:
-        """Return whether a scan was begun for a repository."""
-        return name in self._begun
-
-    def ended(self, scan: Scan) -> None:
-        """Remove a scan; after the last of a split registry's own scans, the repositories begin."""
-        self.open.discard(scan)
-        self.replay.look(scan)
-        own = scan.repository is None and not scan.reading
-        if self._state.is_split and own and all(one.repository is not None for one in self.open):
-            self.begin_alone(estimate.largest_first(self.sizes))
-
-    # Their images.
-
-    def take_repositories(self, names: Iterable[str]) -> None:
-        """Note the repositories that a split lists."""
-        self._none_long = False
-        self.partition = RepositoryPartition(names)
-        self.sizes = estimate.equal_sizes(self.partition.names)
-
-    def take_sample(self, sample: Sample) -> None:
-        """Note the sizes of the repositories, by a sample."""
-        self.take_sizes(sample.shares, sample.total)
-
-    def take_sizes(self, shares: Mapping[str, float], images: float | None) -> None:
-        """Note the share of the sampled images that each has, and how many images there may be."""
-        self._none_long = False
-        unseen = self._context.policy.unseen_share
-        self.sizes = estimate.sampled_sizes(self.partition.names, shares, images, unseen)
-
-    def note(self, scan: Scan, page: Images) -> None:
-        """Note a page that was written, and its images if a scan of the registry's own lists it.
-
-        A resumed run cannot replay pages that were asked for a second time, so these do not count.
-        """
-        self._none_long = False
-        if scan.repository is None and not (scan.reading or scan.relists):
-            self.known.add(page)
-
-    def listed_by_own(self, page: Seen) -> tuple[str, ...]:
-        """Return the images of a page that the registry's own scans listed before the split."""
-        return self.known.among(page) if self._state.is_split else ()
-
-    # Tasks for free slots.
-
-    def pages_left(self, scan: Scan) -> float:
-        """Return how many pages a scan may have left."""
-        return estimate.pages_left(self.sizes, scan, self.up, self._context.policy)
-
-    def will_go_on(self, scan: Scan) -> bool:
-        """Return whether a scan will need the page after its current one.
-
-        It may meet its partner on the current page. With few pages left, that is unknown.
-        """
-        policy, partner = self._context.policy, scan.partner
-        if partner is None:
-            return scan.repository is not None or not self._state.is_split
-        pages = estimate.pages_before_meeting(self.sizes, scan, partner, self.up, policy)
-        return pages >= policy.pages_ahead
-
-    @property
-    def wants_to_split(self) -> bool:
-        """Whether free slots would save time by listing the repositories one by one."""
-        up, context = self.up, self._context
-        if self._state.phase is not Phase.SCANNING or self.replay.is_running:
-            return False
-        if up is None or up.is_over or up.reading or not self.partition.is_listable:
-            return False
-        decoding = context.pages.decoding_seconds(up.bytes_per_page)
-        return self.known.is_whole and estimate.is_worth_splitting(
-            self.sizes, up, self.down, context.slots, decoding, context.policy
-        )
-
-    def split(self) -> None:
-        """List all repositories one by one, and stop the registry's own scans."""
-        self._context.store.add_note(Note(self._registry_id, WHOLE_REGISTRY, ALONE))
-        log.debug("listing_split", registry_id=self._registry_id, how="by repository")
-        self._state.enter(Phase.SPLIT)
-        for scan in (self.up, self.down):
-            if scan is not None:
-                scan.stop()
-
-    def idle_task(self, *, whole: bool) -> Task | None:
-        """Return a new scan that meets a long one; with `whole`, also one of the registry."""
-        long = self.long_ones(whole=whole)
-        if not long:
-            return None
-        # The longest one goes first: it decides how long the run takes.
-        longest = min(long, key=lambda one: (one is not self.up, -one.pages))
-        return self._task(self._meet(longest, queue=False))
-
-    def long_ones(self, *, whole: bool) -> list[Scan]:
-        """Return the scans that are worth a second one; with `whole`, also that of the registry."""
-        if self._none_long or not self._context.split or self.replay.is_running:
-            return []
-        long = [scan for scan in self.open if self._can_be_met(scan)]
-        self._none_long = not long  # Free slots ask more often than pages come.
-        return [scan for scan in long if whole or scan is not self.up]
-
-    def _can_be_met(self, scan: Scan) -> bool:
-        if scan.observed.last is None or scan.partner is not None or scan.is_over:
-            return False
-        if scan.direction is Direction.DESCENDING or not scan.observed.in_order:
-            return False
-        if scan.repository is None and self._state.is_split:
-            return False
-        return self._context.backwards and estimate.is_worth_meeting(
-            self.pages_left(scan), scan.page_seconds, self._context.policy
-        )
-
-    def _meet(self, up: Scan, *, queue: bool) -> Scan:
-        """Open the descending scan that meets another."""
+    def meet(self, up: Scan, *, queue: bool) -> Scan:
+        """Open the descending scan that meets another; without `queue`, its task is not queued."""
         item = up.repository or WHOLE_REGISTRY
         self._context.store.add_note(Note(self._registry_id, item, Direction.DESCENDING.value))
         log.debug(
@@ -261,7 +156,51 @@ class Scans:
             self.down = down
         return down
 
-    # The end of the splitting.
+    def split(self) -> None:
+        """List all repositories one by one, and stop the registry's own scans."""
+        self._context.store.add_note(Note(self._registry_id, WHOLE_REGISTRY, ALONE))
+        log.debug("listing_split", registry_id=self._registry_id, how="by repository")
+        self._state.enter(Phase.SPLIT)
+        for scan in (self.up, self.down):
+            if scan is not None:
+                scan.stop()
+
+    def has_begun(self, name: str) -> bool:
+        """Return whether a scan was begun for a repository."""
+        return name in self._begun
+
+    # Their images.
+
+    def take_repositories(self, names: Iterable[str]) -> None:
+        """Note the repositories that a split lists."""
+        self.changes += 1
+        self.partition = RepositoryPartition(names)
+        self.sizes = estimate.equal_sizes(self.partition.names)
+
+    def take_sample(self, sample: Sample) -> None:
+        """Note the sizes of the repositories, by a sample."""
+        self.take_sizes(sample.shares, sample.total)
+
+    def take_sizes(self, shares: Mapping[str, float], images: float | None) -> None:
+        """Note the share of the sampled images that each has, and how many images there may be."""
+        self.changes += 1
+        unseen = self._context.policy.unseen_share
+        self.sizes = estimate.sampled_sizes(self.partition.names, shares, images, unseen)
+
+    def note(self, scan: Scan, page: Images) -> None:
+        """Note a page that was written, and its images if a scan of the registry's own lists it.
+
+        A resumed run cannot replay pages that were asked for a second time, so these do not count.
+        """
+        self.changes += 1
+        if scan.repository is None and not (scan.reading or scan.relists):
+            self.known.add(page)
+
+    def listed_by_own(self, page: Seen) -> tuple[str, ...]:
+        """Return the images of a page that the registry's own scans listed before the split."""
+        return self.known.among(page) if self._state.is_split else ()
+
+    # How they end.
 
     @property
     def settled(self) -> bool:
@@ -276,26 +215,21 @@ class Scans:
         if down is self.down:
             self.down = None
 
-    def abandon_split(self, reason: str, *, failed: bool) -> bool:
-        """Stop listing repositories one by one: the ascending scan lists everything again.
+    def ended(self, scan: Scan) -> None:
+        """Remove a scan; after the last of a split registry's own scans, the repositories begin."""
+        self.open.discard(scan)
+        self.replay.look(scan)
+        own = scan.repository is None and not scan.reading
+        if self._state.is_split and own and all(one.repository is not None for one in self.open):
+            self.begin_alone(estimate.largest_first(self.sizes))
 
-        If the user's repositories were to be listed one by one, without such a scan, it begins now.
-        `failed` is true if the registry's listing has already failed. Returns False if nothing was
-        listed one by one, so that the ascending scan continues as it is.
-        """
-        was_split = self._state.is_split
-        self._state.enter(Phase.UNSPLIT)
-        if not was_split and self.up is not None:
-            return False
-        log.warning("split_given_up", registry_id=self._registry_id, reason=reason)
+    def stop(self) -> None:
+        """Stop all scans."""
         for scan in self.open:
             scan.stop()
         self.down = None
-        if not failed:
-            self._restart_unordered()
-        return True
 
-    def _restart_unordered(self) -> None:
+    def restart_whole(self) -> None:
         """List the whole registry from the beginning, in no order if its own order has not held."""
         up = self.up
         if up is None:
@@ -306,4 +240,4 @@ class Scans:
         if up not in self.open:
             up.begin_again()
             self.open.add(up)
-            self._context.queue(self._task(up))
+            self._context.queue(self.task(up))

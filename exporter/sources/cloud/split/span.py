@@ -11,13 +11,18 @@ Together the runs find what one run finds that splits the registry, and each ima
 - *What contradicts the list counts as in a split.* Then the run lists the whole registry by itself,
   and keeps the rows of its span. A repository that is gone, empty or refused is noticed by the run
   whose span it is in, and by no other, so that no run waits for another.
-- *Each scope proves itself*, as everywhere (`listing`).
+- *Each scope proves itself*, as everywhere (`closing`).
+- *An image that names no repository is in no span*, so that it fails the listing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from exporter.errors import AnswerError
+from exporter.http.address import call_line
+from exporter.http.types import Call
 
 
 @dataclass(frozen=True)
@@ -66,3 +71,14 @@ def spans(
         )
         for begin, end in zip(cuts, ends, strict=True)
     ]
+
+
+def nameless(call: Call) -> AnswerError:
+    """Return the error for images that are in no span, because they name no repository."""
+    return AnswerError(
+        "images of the registry name no repository, so that they are in none of the parts that it "
+        "is listed in; list it with one machine",
+        call=call_line(call),
+        scope=call.scope,
+        calls=0,
+    )
