@@ -25,7 +25,8 @@ class CallTimes:
         self.average = 0.0
         """The average time of the latest calls."""
         self._bytes = 0.0
-        self._fastest = math.inf
+        self.fastest = math.inf
+        """The time of the fastest call, infinite before the first."""
         self._latest: deque[float] = deque(maxlen=_LATEST)
 
     def note(self, seconds: float, body_bytes: int) -> None:
@@ -37,10 +38,10 @@ class CallTimes:
         self._latest.append(seconds)
         self._bytes += (body_bytes - self._bytes) * (_LEARNING if self._bytes else 1.0)
         if body_bytes >= self._bytes:
-            self._fastest = min(self._fastest, seconds)
+            self.fastest = min(self.fastest, seconds)
 
     @property
     def are_queueing(self) -> bool:
         """Whether calls take so long that more of them at once would save no time."""
         usual = median(self._latest) if self._latest else 0.0
-        return usual > max(_NOTABLE, _LONGEST * self._fastest)
+        return usual > max(_NOTABLE, _LONGEST * self.fastest)

@@ -103,6 +103,11 @@ class PagePipeline:
         """
         return self._decoders.backlog > self._calls.average or self._calls.are_queueing
 
+    @property
+    def fastest_call(self) -> float:
+        """Seconds that the fastest call for a large page took; infinite before the first."""
+        return self._calls.fastest
+
     def decoding_seconds(self, page_bytes: float) -> float:
         """Return how long it takes to decode so many bytes (`Decoders.seconds_for`)."""
         return self._decoders.seconds_for(page_bytes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from exporter.http.types import Call
@@ -70,8 +72,11 @@ def is_worth(
     down: Scan | None = None,
     slots: int = SLOTS,
     decoding: float = 0.0,
+    fastest: float = math.inf,
 ) -> bool:
-    return is_worth_splitting(sizes, up, down, slots, decoding, POLICY)
+    return is_worth_splitting(
+        sizes, up, down, slots=slots, fastest=fastest, decoding=decoding, policy=POLICY
+    )
 
 
 @pytest.mark.parametrize(
@@ -106,6 +111,13 @@ def test_a_split_is_not_worth_it_if_decoding_takes_as_long_as_two_scans_that_mee
     for down in (None, scan_at("", Direction.DESCENDING)):
         assert is_worth(FORTY, up, down, decoding=0.18)
         assert not is_worth(FORTY, up, down, decoding=0.19)
+
+
+def test_a_split_saves_no_time_that_pages_only_wait_for_others() -> None:
+    # Thirty pages are left, and three seconds are the least that a split must save.
+    up = scan_at("crp1/app009")
+    assert is_worth(FORTY, up, fastest=0.2)
+    assert not is_worth(FORTY, up, fastest=0.02)
 
 
 def test_nothing_is_split_of_a_registry_without_repositories() -> None:

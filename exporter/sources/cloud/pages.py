@@ -36,6 +36,11 @@ class Pages:
         """Whether more calls at once would save no time (`PagePipeline.behind`)."""
         return self._pipeline.behind
 
+    @property
+    def fastest_call(self) -> float:
+        """Seconds that a call takes that waits for no other (`PagePipeline.fastest_call`)."""
+        return self._pipeline.fastest_call
+
     def decoding_seconds(self, page_bytes: float) -> float:
         """Return how long it takes to decode so many bytes (`Decoders.seconds_for`)."""
         return self._pipeline.decoding_seconds(page_bytes)

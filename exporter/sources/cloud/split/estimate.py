@@ -153,25 +153,34 @@ def pages_before_meeting(
 
 
 def is_worth_splitting(
-    sizes: Sizes, up: Scan, down: Scan | None, slots: int, decoding: float, policy: SplitPolicy
+    sizes: Sizes,
+    up: Scan,
+    down: Scan | None,
+    *,
+    slots: int,
+    fastest: float,
+    decoding: float,
+    policy: SplitPolicy,
 ) -> bool:
     """Return whether free slots save more time by listing all repositories one by one.
 
     `up` and `down` are the registry's own scans. The images that they have listed are listed again.
     With few `slots`, listing one by one is no faster than two scans that meet. Neither is it if
-    decoding takes as long, which is `decoding` seconds a page.
+    decoding takes as long, which is `decoding` seconds a page. `fastest` is what a page takes at
+    least, in seconds: what it takes longer, it waits for others at the host, and still would.
     """
     if up.observed.last is None or not sizes.names:
         return False
     pages = max(weight_between(sizes, up, down), 0.0) * pages_per_weight(sizes, up)
     again = sum(scan.pages for scan in (up, down) if scan is not None)
     calls = len(sizes.names) + again + pages
-    seconds = pages * up.page_seconds / (1 if down is None else 2)
+    page_seconds = min(up.page_seconds, fastest)
+    seconds = pages * page_seconds / (1 if down is None else 2)
     return (
         pages >= policy.min_pages_left
         and seconds >= policy.min_seconds_left
         and calls <= min(policy.max_calls_per_page, slots / 2) * pages
-        and (again + pages) * decoding <= policy.max_decoding_share * pages * up.page_seconds / 2
+        and (again + pages) * decoding <= policy.max_decoding_share * pages * page_seconds / 2
     )
 
 

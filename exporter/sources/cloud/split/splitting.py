@@ -66,9 +66,14 @@ class Splitting:
             return False
         if up is None or up.is_over or up.reading or not scans.partition.is_listable:
             return False
-        decoding = context.pages.decoding_seconds(up.bytes_per_page)
         return scans.known.is_whole and estimate.is_worth_splitting(
-            scans.sizes, up, scans.down, context.slots, decoding, context.policy
+            scans.sizes,
+            up,
+            scans.down,
+            slots=context.slots,
+            fastest=context.pages.fastest_call,
+            decoding=context.pages.decoding_seconds(up.bytes_per_page),
+            policy=context.policy,
         )
 
     def _long_scans(self) -> list[Scan]:
