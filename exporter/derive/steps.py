@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exporter.derive.slices import run_layer_uses
 from exporter.sql.engine import create_view, script
 from exporter.tables.schemas import TABLES
 
@@ -78,7 +79,10 @@ def run_steps(
 
 def run_step(connection: DuckDBPyConnection, name: str) -> None:
     """Run one script, after those that it needs."""
-    connection.execute(script(f"steps/{name}"))
+    if name == "layer_uses":
+        run_layer_uses(connection)
+    else:
+        connection.execute(script(f"steps/{name}"))
 
 
 def create_left_out(connection: DuckDBPyConnection, left_out: Collection[tuple[str, str]]) -> None:

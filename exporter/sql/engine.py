@@ -45,7 +45,7 @@ FOR_MANY = Resources(160 * 1024 * 1024, 1)
 take more CPU time."""
 _MANY_ROWS = 12_000_000
 """The most layers that `FOR_MANY` is enough for."""
-_MOST_TIMES = 3.0
+_MOST_TIMES = 2.0
 """How many times that memory a first try may have; with it, ten million images are derived. DuckDB
 cannot spill everything, so it needs more memory for more rows, though not in proportion."""
 
@@ -183,7 +183,12 @@ def create_numbered_view(connection: DuckDBPyConnection, name: str, paths: Itera
 
 
 def _quoted(paths: Iterable[Path]) -> str:
-    return ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
+    return ", ".join(quoted(str(path)) for path in paths)
+
+
+def quoted(text: str) -> str:
+    """Return a text as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def script(name: str) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from exporter.derive import slices
 from exporter.sql import engine
 from exporter.sql.engine import (
     FOR_FEW,
@@ -134,3 +136,28 @@ def test_more_layers_get_more_memory_from_the_beginning(
     assert resources_for(parts_of(tmp_path, more)) == Resources(200 * MB, 1)
     monkeypatch.setattr(engine, "usable_memory", lambda: 100 * MB)
     assert resources_for(parts_of(tmp_path, more)) == FOR_MANY
+
+
+def test_no_slice_has_more_layers_than_it_may_but_a_registry_is_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(slices, "SLICE_ROWS", 5)
+    registries = {"a": 3, "b": 2, "it's": 9, "z": 1, None: 2}
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE images (registry_id VARCHAR, layer_count BIGINT)")
+        for registry, layers in registries.items():
+            connection.execute(
+                "INSERT INTO images VALUES (?, ?), (?, 0)", [registry, layers, registry]
+            )
+        found = [
+            {
+                name
+                for (name,) in connection.execute(
+                    f"SELECT registry_id FROM images WHERE {one}"
+                ).fetchall()
+            }
+            for one in slices.slices(connection)
+        ]
+        assert found == [{"a", "b", None}, {"it's"}, {"z"}]
+        monkeypatch.setattr(slices, "SLICE_ROWS", 100)
+        assert len(slices.slices(connection)) == 1

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from structlog.testing import capture_logs
 
+from exporter.derive import slices
 from exporter.errors import OutputError
 from exporter.sql import engine
 from exporter.sql.engine import Resources
@@ -46,14 +47,29 @@ def total(staging: Path, scope: str, scope_id: str) -> dict[str, object]:
     return by_key(read(staging, "size_totals"), "scope", "scope_id")[scope, scope_id]
 
 
-@settings(
+SOME = settings(
     max_examples=20,
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )
+
+
+@SOME
 @given(worlds() | oci_worlds())
 def test_derived_tables_are_those_of_a_calculation_in_plain_python(world: World) -> None:
+    check_derived(world)
+
+
+@SOME
+@given(worlds() | oci_worlds())
+def test_they_are_the_same_where_each_registry_is_a_slice_of_its_own(world: World) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(slices, "SLICE_ROWS", 1)
+        check_derived(world)
+
+
+def check_derived(world: World) -> None:
     listed = rows_of(world)
     with tempfile.TemporaryDirectory() as folder:
         staging = derived(Path(folder), world)
