@@ -207,6 +207,9 @@ class Closing:
         # It may abandon the split or list a scope again, and still open no scan.
         while not (self._scans.open or self._waits or self._state.is_done):
             self._conclude()
+        if self._state.is_done:
+            # A listing refers to itself, so that nothing else would free this for a long time.
+            self._scans.known.forget()
 
     @property
     def _waits(self) -> bool:

@@ -42,6 +42,14 @@ class KnownImages:
         self._count = 0
         self._pages: dict[str, list[_Page]] = {}  # By each repository on the page.
 
+    def __len__(self) -> int:
+        """Return how many images are remembered; one that came twice counts twice."""
+        return sum(len(page.ids) for page in {one for some in self._pages.values() for one in some})
+
+    def forget(self) -> None:
+        """Remember nothing any more: the listing has ended, and needs it no longer."""
+        self._pages.clear()
+
     def add(self, page: Images) -> None:
         """Remember the images of a page, unless that would be too many."""
         if page.order is None:

@@ -193,7 +193,8 @@ class Scans:
         A resumed run cannot replay pages that were asked for a second time, so these do not count.
         """
         self.changes += 1
-        if scan.repository is None and not (scan.reading or scan.relists):
+        own = scan.repository is None and not (scan.reading or scan.relists)
+        if own and self._state.trusts_list:
             self.known.add(page)
 
     def listed_by_own(self, page: Seen) -> tuple[str, ...]:
