@@ -25,20 +25,18 @@ PLAIN: Mapping[str, str] = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.executor.memory": "1024m",
-    # Tests have few rows and many queries: to compile each costs more than it saves, and so does
-    # the memory that every hash table and every sort takes at once.
+    # Tests have few rows and many queries: to compile each costs more than it saves. So do a task
+    # for each core to read two small files, and the memory that each sort and each hash table takes.
     "spark.buffer.pageSize": "1m",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.files.minPartitionNum": "1",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.shuffle.partitions": "2",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
 """What all sessions of these tests have."""
-AT_ONCE: Mapping[str, str] = {"spark.sql.adaptive.enabled": "false"}
-"""What the shared session has beside it: each query is planned once, not again after each stage.
-
-Programs do without it, as users do."""
 
 
 def begin(master: str) -> SparkSession:
@@ -46,7 +44,7 @@ def begin(master: str) -> SparkSession:
     # The workers run the Python that runs the tests.
     os.environ["PYSPARK_PYTHON"] = sys.executable
     builder = SparkSession.builder.master(master).appName("registry-exporter tests")
-    return builder.config(map={**PLAIN, **AT_ONCE}).getOrCreate()
+    return builder.config(map=dict(PLAIN)).getOrCreate()
 
 
 def make_home(folder: Path) -> Path:
