@@ -23,7 +23,7 @@ from tests.e2e.commands import Exporter
 from tests.oracle.compare import differences, without
 from tests.oracle.schema import KEYS
 from tests.oracle.snapshots import Snapshot, read_snapshot
-from tests.spark.sessions import JAVA
+from tests.spark.sessions import JAVA, PLAIN
 
 _OF_THE_RUN = ("pages", "calls", "retries", "started_at", "finished_at")
 
@@ -56,6 +56,7 @@ def start(exporter: Exporter, line: list[str], **environment: str) -> subprocess
     """
     named = {name: os.environ[name] for name in ("JAVA_HOME",) if name in os.environ}
     python = dict.fromkeys(("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"), sys.executable)
+    python["PYTHONPATH"] = str(Path(__file__).parents[2])
     return subprocess.Popen(
         line,
         cwd=exporter.folder,
@@ -87,7 +88,8 @@ def kills_executor(pid: int) -> Callable[[], None]:
 
 def kills_workers(pid: int) -> Callable[[], None]:
     """Return what kills the Python workers below a driver, and not the process that forks them."""
-    return lambda: _kill(_below(pid, b"pyspark.daemon", within=b"pyspark.daemon"))
+    daemon = f"-m\0{PLAIN['spark.python.daemon.module']}".encode()
+    return lambda: _kill(_below(pid, daemon, within=daemon))
 
 
 def _kill(processes: list[int]) -> None:

@@ -25,8 +25,9 @@ PLAIN: Mapping[str, str] = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.executor.memory": "1024m",
+    "spark.python.daemon.module": "tests.spark.daemon",
     # Tests have few rows and many queries: to compile each costs more than it saves. So do a task
-    # for each core to read two small files, and the memory that each sort and each hash table takes.
+    # for each core that reads two small files, and the memory that each sort and hash table takes.
     "spark.buffer.pageSize": "1m",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.codegen.wholeStage": "false",
