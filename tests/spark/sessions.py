@@ -15,10 +15,11 @@ from pyspark.sql import SparkSession
 
 JAVA = (
     "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:NewRatio=1 "
-    "-XX:ReservedCodeCacheSize=240m -XX:MetaspaceSize=256m"
+    "-XX:ReservedCodeCacheSize=240m -XX:MetaspaceSize=256m "
+    "-XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
 )
-"""Options of a JVM that runs for seconds: to compile well would take longer than it saves, and so
-would it to make room again and again for code and classes that are all needed."""
+"""Options of a JVM that runs for seconds: to compile well would take longer than it saves. So would
+it to make room again and again for code and classes that are all needed, and to verify Spark's."""
 CLUSTER = "local-cluster[2,1,1024]"
 """A real cluster: two workers with one core and 1024 MB each, in processes of their own."""
 PLAIN: Mapping[str, str] = {
