@@ -21,7 +21,7 @@ from tests.spark.exports import check_same, kills_executor, start
 from tests.spark.sessions import CLUSTER, PLAIN, make_home
 
 SHAPE = Shape(
-    seed=8,
+    seed=10,
     clouds=2,
     folders=6,
     registries=16,
