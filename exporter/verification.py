@@ -33,6 +33,9 @@ from exporter.storage.destination import Destination
 from exporter.tables.schemas import TABLES
 from exporter.wording import option
 
+_MEMORY = 640_000_000
+"""Bytes that DuckDB may take to compare rows: enough for ten million images, within a gigabyte."""
+
 
 class Step(Enum):
     """A slow step of a verification; `latest.json` is read before the first."""
@@ -73,7 +76,7 @@ class Verification:
                 snapshot,
                 self.destination,
                 working=working,
-                memory_limit=limit_for_readers(),
+                memory_limit=limit_for_readers(_MEMORY),
             )
             yield from wrong
             if wrong and not any(file.format == "parquet" for file in self.manifest.files):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from exporter.derive.reachable import reachable_problem
 from exporter.derive.steps import SOURCES, create_sources, run_steps
@@ -18,10 +20,12 @@ from exporter.sql.engine import (
     create_view,
     first_line,
     open_engine,
+    quoted,
     resources_for,
     script,
     with_enough_memory,
 )
+from exporter.sql.shares import shares
 from exporter.tables.schemas import ADDED_IN, TABLES
 
 if TYPE_CHECKING:
@@ -66,16 +70,18 @@ def _recompute(
         try:
             create_sources(connection, {name: parts.get(name, ()) for name in SOURCES})
             run_steps(connection, left_out=_left_out(connection, parts))
-            return list(_problems(connection, parts))
+            return list(_problems(connection, parts, folder))
         except (duckdb.IOException, duckdb.OutOfMemoryException):
             raise  # The fault is not in the snapshot; the engine's error is a sentence already.
         except duckdb.Error as error:
             return [f"totals cannot be recomputed: {first_line(error)}"]
 
 
-def _problems(connection: DuckDBPyConnection, parts: Mapping[str, Sequence[Path]]) -> Iterator[str]:
+def _problems(
+    connection: DuckDBPyConnection, parts: Mapping[str, Sequence[Path]], folder: Path
+) -> Iterator[str]:
     for name in RECHECKED:
-        yield from _compare(connection, name, parts[name])
+        yield from _compare(connection, name, parts[name], folder)
     reachable = reachable_problem(connection)
     if reachable is not None:
         yield reachable
@@ -97,7 +103,9 @@ def _left_out(
     ).fetchall()
 
 
-def _compare(connection: DuckDBPyConnection, name: str, parts: Sequence[Path]) -> Iterator[str]:
+def _compare(
+    connection: DuckDBPyConnection, name: str, parts: Sequence[Path], folder: Path
+) -> Iterator[str]:
     """Yield the differences between the recomputed and the published rows of a table."""
     table = TABLES[name]
     key = ", ".join(table.key)
@@ -106,17 +114,29 @@ def _compare(connection: DuckDBPyConnection, name: str, parts: Sequence[Path]) -
     published = {column for column, *_ in connection.execute("DESCRIBE published").fetchall()}
     columns = ", ".join(column for column in table.schema.names if column in published)
     connection.execute(f"CREATE OR REPLACE VIEW recomputed AS {script(f'tables/{name}')}")
-    # Equal rows of both sides cancel each other; each row that is left is on one side only.
-    differing = connection.execute(
-        f"SELECT missing, count(*) OVER (PARTITION BY missing), {key} FROM ("  # noqa: S608
-        f"SELECT {columns}, sum(side) > 0 AS missing FROM ("
-        f"SELECT {columns}, 1 AS side FROM recomputed "
-        f"UNION ALL SELECT {columns}, -1 AS side FROM published"
-        f") GROUP BY {columns} HAVING sum(side) <> 0"
-        f") QUALIFY row_number() OVER (PARTITION BY missing ORDER BY {key}) = 1 "
-        "ORDER BY missing DESC"
-    ).fetchall()
-    for missing, count, *values in differing:
+    some = shares(sum(pq.read_metadata(part).num_rows for part in parts), key)
+    if len(some) > 1:
+        # Each share would compute them again.
+        path = folder / f"{name}.parquet"
+        connection.execute(f"COPY recomputed TO {quoted(str(path))} (FORMAT parquet)")
+        create_view(connection, "recomputed", [path])
+    counts: Counter[bool] = Counter()
+    first: dict[bool, list[str]] = {}
+    for share in some:
+        # Equal rows of both sides cancel each other; each row that is left is on one side only.
+        differing = connection.execute(
+            f"SELECT missing, count(*) OVER (PARTITION BY missing), {key} FROM ("  # noqa: S608
+            f"SELECT {columns}, sum(side) > 0 AS missing FROM ("
+            f"SELECT {columns}, 1 AS side FROM recomputed WHERE {share} "
+            f"UNION ALL SELECT {columns}, -1 AS side FROM published WHERE {share}"
+            f") GROUP BY {columns} HAVING sum(side) <> 0"
+            f") QUALIFY row_number() OVER (PARTITION BY missing ORDER BY {key}) = 1"
+        ).fetchall()
+        for missing, count, *values in differing:
+            counts[missing] += count
+            named = list(map(str, values))
+            first[missing] = min(named, first.get(missing, named))
+    for missing in sorted(first, reverse=True):
         what = "does not have the row that follows" if missing else "has a row that does not follow"
-        more = f", and {count - 1} more like it" if count > 1 else ""
-        yield f"{name} {what} from the listed tables: {', '.join(map(str, values))}{more}"
+        more = f", and {counts[missing] - 1} more like it" if counts[missing] > 1 else ""
+        yield f"{name} {what} from the listed tables: {', '.join(first[missing])}{more}"

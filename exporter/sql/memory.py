@@ -26,9 +26,12 @@ def usable_memory(system: Path = Path("/")) -> int:
     return min([machine, *_group_limits(system)])
 
 
-def limit_for_readers() -> str:
-    """Return DuckDB's `memory_limit` for work on a published snapshot: beyond it, DuckDB spills."""
-    return f"{min(MOST_FOR_READERS, usable_memory() // 2)}B"
+def limit_for_readers(most: int = MOST_FOR_READERS) -> str:
+    """Return DuckDB's `memory_limit` for work on a published snapshot: beyond it, DuckDB spills.
+
+    `most` is in bytes; less is taken where less may be used.
+    """
+    return f"{min(most, usable_memory() // 2)}B"
 
 
 def _group_limits(system: Path) -> Iterator[int]:

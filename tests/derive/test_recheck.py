@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from exporter.derive.recheck import recompute_problems
+from exporter.sql import shares
 from exporter.tables.schemas import TABLES
 from tests.derive.estates import Blob, Image, World, derive_staged, digest, read, stage, write
 
@@ -20,8 +21,11 @@ WORLD = World(
 )
 
 
-@pytest.fixture
-def snapshot(tmp_path: Path) -> Path:
+@pytest.fixture(params=[shares.ROWS_AT_ONCE, 1], ids=["at once", "in shares"])
+def snapshot(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    monkeypatch.setattr(shares, "ROWS_AT_ONCE", request.param)
     return derive_staged(stage(tmp_path, WORLD))
 
 

@@ -17,6 +17,7 @@ from exporter.snapshots.publish import publish
 from exporter.snapshots.reader import Snapshot
 from exporter.snapshots.verify import Problem, verify_files
 from exporter.snapshots.verify_rows import verify_rows
+from exporter.sql import shares
 from exporter.storage.opening import open_destination
 from exporter.tables.schemas import TABLES
 from tests.snapshot.world import draft, image_rows, stage
@@ -165,7 +166,11 @@ def test_a_file_that_is_not_what_it_should_hold_is_named(
     assert problem.what.startswith(what)
 
 
-def test_a_key_that_stands_twice_is_named(out: Path) -> None:
+@pytest.mark.parametrize("at_once", [shares.ROWS_AT_ONCE, 2])
+def test_a_key_that_stands_twice_is_named(
+    at_once: int, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shares, "ROWS_AT_ONCE", at_once)
     rows = image_rows(5, "a")["images"]
     rows[3]["image_id"] = rows[1]["image_id"]
     _forge(out, PARQUET, _parquet(rows, TABLES["images"].schema))
