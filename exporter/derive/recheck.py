@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,9 +57,13 @@ def recompute_problems(parts: Mapping[str, Sequence[Path]], working: Path) -> li
 
 def _resources(layers: Sequence[Path]) -> Resources:
     try:
-        return resources_for(layers, one_by_one=True)
+        enough = resources_for(layers, one_by_one=True)
     except (pa.ArrowException, OSError):
         return FOR_MANY  # A file cannot be read: the recomputation says so.
+    if enough == FOR_MANY:
+        return enough
+    # By measurement, to write and compare what so many rows give takes more than to derive it.
+    return replace(enough, memory_bytes=2 * enough.memory_bytes)
 
 
 def _recompute(
