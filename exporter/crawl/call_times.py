@@ -9,7 +9,7 @@ from statistics import median
 _LEARNING = 0.1
 _LATEST = 15
 """Calls of which the median counts: one that stalled says nothing about the others."""
-_LONGEST = 4.0
+_LONGEST = 3.0
 """How many times as long as the fastest call of its kind one may take.
 
 Beyond that, a host works on others meanwhile, and answers no more calls a second to more of them.

@@ -32,7 +32,7 @@ def test_nothing_is_known_before_the_first_call() -> None:
 
 def test_calls_that_take_several_times_as_long_as_the_fastest_are_queueing() -> None:
     assert times(0.1, *[0.5] * 8).are_queueing
-    assert not times(0.1, *[0.3] * 8).are_queueing
+    assert not times(0.1, *[0.25] * 8).are_queueing
 
 
 def test_they_are_not_once_they_are_fast_again() -> None:
