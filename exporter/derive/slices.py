@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from exporter.sql.engine import quoted, script
+from exporter.sql.engine import literal, script
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -61,7 +61,7 @@ def slices(connection: DuckDBPyConnection) -> list[str]:
     rows = 0
     for registry_id, layers in counts:
         if rows and rows + layers > SLICE_ROWS:
-            begins.append(quoted(registry_id))
+            begins.append(literal(registry_id))
             rows = 0
         rows += layers
     if not begins:

@@ -7,6 +7,7 @@ an ordered listing gives every image that stays exactly once.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from array import array
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -31,17 +32,11 @@ SortKeys = tuple[tuple[str, bool], ...]
 _NONE: Sequence[int] = ()
 
 
-class Shuffled(Sequence[int]):
-    """A range in an arbitrary order, the same for the same seed."""
+class _Order(Sequence[int], ABC):
+    """A range of numbers in some order, of which each is found when its place is asked for."""
 
-    def __init__(self, numbers: range, seed: int) -> None:
+    def __init__(self, numbers: range) -> None:
         self._numbers = numbers
-        self._offset = seeded_int(seed, "offset")
-        # Near the golden ratio, neighbours end up far apart.
-        step = max(1, int(len(numbers) * (0.55 + seeded_int(seed, "step") % 1000 / 10_000)))
-        while gcd(step, len(numbers)) > 1:
-            step += 1
-        self._step = step
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -53,10 +48,29 @@ class Shuffled(Sequence[int]):
     def __getitem__(self, place: int | slice) -> int | Sequence[int]:
         if isinstance(place, slice):
             return [self[each] for each in range(*place.indices(len(self)))]
-        count = len(self._numbers)
-        if not 0 <= place < count:
+        if not 0 <= place < len(self):
             raise IndexError(place)
-        return self._numbers[(place * self._step + self._offset) % count]
+        return self._number(place)
+
+    @abstractmethod
+    def _number(self, place: int) -> int:
+        """The number at a place that there is."""
+
+
+class Shuffled(_Order):
+    """A range in an arbitrary order, the same for the same seed."""
+
+    def __init__(self, numbers: range, seed: int) -> None:
+        super().__init__(numbers)
+        self._offset = seeded_int(seed, "offset")
+        # Near the golden ratio, neighbours end up far apart.
+        step = max(1, int(len(numbers) * (0.55 + seeded_int(seed, "step") % 1000 / 10_000)))
+        while gcd(step, len(numbers)) > 1:
+            step += 1
+        self._step = step
+
+    def _number(self, place: int) -> int:
+        return self._numbers[(place * self._step + self._offset) % len(self._numbers)]
 
 
 def parse_order(text: str, known: Sequence[str], *, descending: str) -> SortKeys:
@@ -76,7 +90,7 @@ def parse_order(text: str, known: Sequence[str], *, descending: str) -> SortKeys
     return tuple(keys)
 
 
-class ByRepository(Sequence[int]):
+class ByRepository(_Order):
     """A range of images by name; a repository's own order is made when one of its places is asked.
 
     To sort a whole registry for each page would take longer than all its pages.
@@ -90,25 +104,14 @@ class ByRepository(Sequence[int]):
         repository_of: Callable[[int], range],
         sort: Callable[[range], Sequence[int]],
     ) -> None:
-        self._numbers = numbers
+        super().__init__(numbers)
         self._descends = descends
         self._repository_of = repository_of
         self._sort = sort
         self._first, self._images = 0, _NONE
         """The place of the latest repository's first image, and its images in order."""
 
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    @overload
-    def __getitem__(self, place: int) -> int: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[int]: ...
-    def __getitem__(self, place: int | slice) -> int | Sequence[int]:
-        if isinstance(place, slice):
-            return [self[each] for each in range(*place.indices(len(self)))]
-        if not 0 <= place < len(self):
-            raise IndexError(place)
+    def _number(self, place: int) -> int:
         if not 0 <= place - self._first < len(self._images):
             self._go_to(place)
         return self._images[place - self._first]

@@ -1,4 +1,4 @@
-"""The service's own limits: calls a second as a token bucket, and calls at the same time."""
+"""The service's own limits: calls per second as a token bucket, calls at once, and its workers."""
 
 from __future__ import annotations
 

@@ -183,10 +183,10 @@ def create_numbered_view(connection: DuckDBPyConnection, name: str, paths: Itera
 
 
 def _quoted(paths: Iterable[Path]) -> str:
-    return ", ".join(quoted(str(path)) for path in paths)
+    return ", ".join(literal(str(path)) for path in paths)
 
 
-def quoted(text: str) -> str:
+def literal(text: str) -> str:
     """Return a text as a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
 
